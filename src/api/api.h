@@ -1,0 +1,41 @@
+/* api.h - the API server: from an HTTP exchange to the store and back.
+ *
+ * A request's way: route.c -> authn.c -> authz.c -> decode -> mutate (defaults, mutating admission) -> validate -> store ->
+ * encode. Everything runs on the server's loop; nothing here waits. */
+#ifndef K1S_API_H
+#define K1S_API_H
+#include "schema/schema.h"
+#include "store/store.h"
+#include "wire/http.h"
+
+struct api;
+struct api_options {
+    struct store *store;
+    str service_cidr;              /* "10.43.0.0/16" */
+    int node_port_min, node_port_max;
+    str cluster_domain;
+    str advertise_address; int advertise_port; /* of the `kubernetes` Service's Endpoints */
+    str service_account_key_pem;   /* signs tokens */
+    str service_account_issuer;    /* "https://kubernetes.default.svc.cluster.local" */
+    str ca_pem;                    /* cluster CA (kube-root-ca.crt, CSR signing) */
+    str ca_key_pem;
+    str token_file;                /* text of --token-auth-file: token,user,uid,"group1,group2" */
+    str kubelet_client_cert_pem, kubelet_client_key_pem; /* for log, exec, attach, port-forward */
+    bool anonymous;                /* anonymous requests reach authorization as system:anonymous (default true) */
+    bool legacy_apis;
+    bool allow_privileged;
+};
+MUST_USE struct err *api_new(struct loop *loop, const struct api_options *o, struct api **ret);
+/* Creates the bootstrap objects that are missing (namespaces, roles, priority classes, flow schemas, `kubernetes` Service ...). */
+void api_bootstrap(struct api *api, void (*done)(void *ctx, struct err *err), void *ctx);
+void api_close(struct api *api, loop_fn *closed, void *ctx);
+/* http_handler_fn: ctx is the struct api. Authenticates by peer certificate or bearer token. */
+void api_handle(void *api, struct http_exchange *ex);
+/* The same for callers inside the process whose identity is known: wraps user and groups. */
+struct api_identity { str name, uid; const str *groups; size_t n_groups; };
+void api_handle_as(struct api *api, struct http_exchange *ex, const struct api_identity *who);
+/* /readyz and /livez checks by components: name shows in ?verbose. Starts as not ready. */
+struct api_check;
+struct api_check *api_check_add(struct api *api, const char *name);
+void api_check_set(struct api_check *c, bool ok);
+#endif

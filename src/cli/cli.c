@@ -1,0 +1,31 @@
+/* cli.c - finds the command and runs it. */
+#include "cli/cli.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *what;
+} commands[] = {
+    {NULL, NULL, NULL},
+};
+
+static int usage(FILE *to)
+{
+    fputs("usage: k1s COMMAND [OPTIONS]\n\n", to);
+    for (const struct command *c = commands; c->name; c++)
+        fprintf(to, "  %-10s %s\n", c->name, c->what);
+    return to == stderr ? 2 : 0;
+}
+
+int cli_main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage(stderr);
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
+        return usage(stdout);
+    for (const struct command *c = commands; c->name; c++)
+        if (!strcmp(c->name, argv[1]))
+            return c->run(argc - 1, argv + 1);
+    fprintf(stderr, "k1s: unknown command \"%s\"\n", argv[1]);
+    return usage(stderr);
+}

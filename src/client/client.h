@@ -1,0 +1,94 @@
+/* client.h - the API client that controllers, scheduler, kubelet, proxy and CLI use.
+ *
+ * One interface, two transports: inside the process (a call into the API server's pipeline, as a given user, no bytes on a socket)
+ * and HTTP(S). Requests and answers are what they are on the wire, so that a component cannot tell which one it has. */
+#ifndef K1S_CLIENT_H
+#define K1S_CLIENT_H
+#include "loop/loop.h"
+#include "store/store.h"
+#include "wire/http.h"
+#include "wire/json.h"
+
+struct client;
+struct client_http_options {
+    str server;                    /* "https://127.0.0.1:6443" */
+    str ca_pem, cert_pem, key_pem, token; /* whichever apply */
+    bool insecure;
+    str user_agent;
+};
+MUST_USE struct err *client_new_http(struct loop *loop, const struct client_http_options *o, struct client **ret);
+/* Inside the process: `handler` is the API server's; user and groups are what authentication would have found. user_agent names the field manager. */
+struct client_inproc_options {
+    http_handler_fn *handler;
+    void *handler_ctx;
+    struct loop *server_loop;      /* where handler runs; may equal the client's */
+    str user; const str *groups; size_t n_groups;
+    str user_agent;
+};
+struct client *client_new_inproc(struct loop *loop, const struct client_inproc_options *o);
+void client_free(struct client *c);               /* cancels what runs */
+struct loop *client_loop(const struct client *c);
+
+struct client_request {
+    const char *method;            /* "GET" ... */
+    str path;                      /* with query; copied */
+    const char *content_type;      /* NULL: application/json when there is a body */
+    str body;                      /* copied */
+    int64_t timeout_ns;            /* 0: 30 s */
+};
+/* err is the decoded Status (reason, message, causes) when status >= 400, or a transport error (reason UNAVAILABLE); owned by the callback. body is borrowed. */
+typedef void client_done_fn(void *ctx, struct err *err, int status, str body);
+struct client_call;
+struct client_call *client_do(struct client *c, const struct client_request *r, client_done_fn *done, void *ctx);
+void client_cancel(struct client_call *call);     /* done is not called any more */
+/* Long-lived GET (watch, follow logs): data as it comes. */
+struct client_stream_events {
+    void (*head)(void *ctx, int status);
+    void (*data)(void *ctx, const char *p, size_t n);
+    void (*done)(void *ctx, struct err *err);
+};
+struct client_call *client_stream(struct client *c, str path, const struct client_stream_events *ev, void *ctx);
+/* Path builder: "/apis/apps/v1/namespaces/x/deployments/y/status"; group "" is core; ns, name, sub may be empty. */
+void buf_api_path(struct buf *b, str group, str version, str plural, str ns, str name, str sub);
+
+/* ---- informer: a cache kept current by list and watch (resumes, relists on 410, back-off with jitter) ---- */
+struct informer;
+struct informer_handler {
+    /* prev NULL: added; obj NULL: deleted. On the client's loop. */
+    void (*changed)(void *ctx, const struct obj *obj, const struct obj *prev);
+    void (*synced)(void *ctx);     /* first complete list is in; may be NULL */
+};
+struct informer_options {
+    str group, version, plural;
+    str ns;                        /* empty: all */
+    str label_selector, field_selector;
+    /* Optional secondary index: writes the index key(s) of an object into `out`, separated by NUL; may be NULL. */
+    void (*index)(const struct obj *o, const struct json *tree, struct buf *out);
+};
+struct informer *informer_new(struct client *c, const struct informer_options *o);
+void informer_add_handler(struct informer *i, const struct informer_handler *h, void *ctx); /* replays what is there already */
+void informer_start(struct informer *i);
+void informer_free(struct informer *i);
+bool informer_is_synced(const struct informer *i);
+const struct obj *informer_find(const struct informer *i, str ns, str name);  /* borrowed until the next turn */
+size_t informer_count(const struct informer *i);
+typedef bool informer_each_fn(void *ctx, const struct obj *o);
+void informer_each(const struct informer *i, str ns, informer_each_fn *fn, void *ctx); /* ns empty: all; key order */
+void informer_each_indexed(const struct informer *i, str index_key, informer_each_fn *fn, void *ctx);
+
+/* ---- work queue: distinct keys, one at a time each, rate-limited retries (5 ms * 2^n up to 1000 s, as client-go) ---- */
+struct workqueue;
+typedef void workqueue_fn(void *ctx, str key);    /* must end with workqueue_done(key, ...) now or later */
+struct workqueue *workqueue_new(struct loop *loop, workqueue_fn *fn, void *ctx, int parallel);
+void workqueue_free(struct workqueue *q);
+void workqueue_add(struct workqueue *q, str key);
+void workqueue_add_after(struct workqueue *q, str key, int64_t delay_ns);
+void workqueue_done(struct workqueue *q, str key, bool retry); /* retry: with back-off; otherwise the failure count is forgotten */
+
+/* ---- events (v1 Event with aggregation by count, as client-go's recorder) ---- */
+struct event_recorder;
+struct event_recorder *event_recorder_new(struct client *c, str component, str host);
+void event_recorder_free(struct event_recorder *r);
+/* involved: an object tree with apiVersion, kind, metadata. field_path may be empty ("spec.containers{web}"). */
+void event_record(struct event_recorder *r, const struct json *involved, str field_path, const char *type /* Normal, Warning */, const char *reason, const char *fmt, ...) PRINTF(6, 7);
+#endif

@@ -1,0 +1,162 @@
+/* schema.h - every API type as data, and the one interpreter's view of it.
+ *
+ * The tables are generated at build time from api/ (built-in kinds, CRI, etcd: const data in .rodata) or built at run time from a
+ * custom resource's structural schema. Codecs, defaulting, validation, pruning, patches and server-side apply all walk these
+ * tables over the value tree (wire/json.h); there is no per-type code. */
+#ifndef K1S_SCHEMA_H
+#define K1S_SCHEMA_H
+#include "loop/loop.h"
+#include "wire/json.h"
+
+enum schema_kind {
+    SCHEMA_STRUCT,       /* fixed fields */
+    SCHEMA_MAP,          /* string keys, `item` values */
+    SCHEMA_LIST,         /* `item` values */
+    SCHEMA_STRING, SCHEMA_BYTES /* base64 in JSON */, SCHEMA_BOOL,
+    SCHEMA_INT32, SCHEMA_INT64, SCHEMA_UINT32, SCHEMA_UINT64, SCHEMA_DOUBLE, SCHEMA_FLOAT,
+    SCHEMA_QUANTITY, SCHEMA_TIME, SCHEMA_MICROTIME, SCHEMA_DURATION, SCHEMA_INT_OR_STRING,
+    SCHEMA_RAW,          /* RawExtension: any object, bytes in protobuf */
+    SCHEMA_FIELDS_V1,    /* any object, bytes in protobuf */
+    SCHEMA_ANY,          /* apiextensions JSON: any value, bytes in protobuf */
+    SCHEMA_SCHEMA_OR_BOOL, SCHEMA_SCHEMA_OR_ARRAY, SCHEMA_SCHEMA_OR_STRINGS, /* apiextensions' unions */
+    SCHEMA_ENUM,         /* protobuf enum (CRI, etcd): number on the wire, int in the tree */
+    SCHEMA_VERB_LIST,    /* meta/v1 Verbs-like wrapper: message{items}, plain list in JSON */
+};
+enum schema_list_type { SCHEMA_LIST_ATOMIC, SCHEMA_LIST_SET, SCHEMA_LIST_MAP };
+enum { /* schema_field.flags */
+    FIELD_REQUIRED = 1 << 0,
+    FIELD_OMITEMPTY = 1 << 1,      /* Go's omitempty: absent when zero; without it Go writes the zero value ("" 0 null {}) */
+    FIELD_PATCH_MERGE = 1 << 2,    /* patchStrategy merge */
+    FIELD_PATCH_REPLACE_KEYS = 1 << 3, /* retainKeys */
+    FIELD_POINTER = 1 << 4,        /* Go pointer: presence is kept even when zero (optional scalar with protobuf presence) */
+    FIELD_INLINE = 1 << 5,         /* Go's inlined struct: members appear in the parent's JSON, a message in protobuf */
+    FIELD_IMMUTABLE = 1 << 6,
+    FIELD_MAP_ATOMIC = 1 << 7,     /* mapType/structType atomic */
+    FIELD_DEPRECATED = 1 << 8,
+};
+struct schema_type;
+struct schema_field {
+    str name;                      /* in JSON */
+    const struct schema_type *type;
+    uint16_t proto;                /* number; 0: not in protobuf */
+    uint16_t flags;
+    uint8_t list_type;             /* enum schema_list_type, for lists */
+    str list_keys;                 /* NUL-separated, for SCHEMA_LIST_MAP */
+    str merge_key;                 /* strategic merge */
+    str default_json;              /* static default as JSON text; empty: none */
+    const struct schema_rules *rules; /* NULL: none */
+    str doc;                       /* short, ours; may be empty */
+};
+struct schema_rules {              /* structural validation */
+    const str *enum_values; size_t n_enum;
+    bool has_min, has_max;
+    int64_t min, max;
+    uint32_t min_length, max_length /* 0: none */, min_items, max_items;
+    str pattern, format;           /* format: "dns-label", "dns-subdomain", "label-value", "qualified-name", "ip", "cidr", "port", "path-segment"... see validate.c */
+};
+struct schema_type {
+    str name;                      /* "io.k8s.api.core.v1.Pod"; OpenAPI's name */
+    enum schema_kind kind;
+    const struct schema_type *item;  /* of maps and lists */
+    const struct schema_field *fields; /* structs: in Go's order (protobuf number order unless told otherwise) */
+    uint32_t n_fields;
+    bool preserve_unknown;         /* x-kubernetes-preserve-unknown-fields */
+    str doc;
+    const struct schema_type *(*embedded)(void); /* reserved */
+};
+const struct schema_field *schema_find_field(const struct schema_type *t, str json_name); /* looks through FIELD_INLINE */
+const struct schema_type *schema_find_type(str openapi_name);   /* built-in; NULL: none */
+const struct schema_type *schema_find_message(str proto_name);  /* "runtime.v1.RunPodSandboxRequest", "etcdserverpb.RangeRequest" */
+
+/* ---- kinds: what is served. Routing, discovery, RBAC, tables and the CLI all read this. ---- */
+enum {
+    VERB_CREATE = 1 << 0, VERB_DELETE = 1 << 1, VERB_DELETECOLLECTION = 1 << 2, VERB_GET = 1 << 3,
+    VERB_LIST = 1 << 4, VERB_PATCH = 1 << 5, VERB_UPDATE = 1 << 6, VERB_WATCH = 1 << 7,
+    VERBS_ALL = 0xff,
+};
+struct subresource {
+    str name;                      /* "status", "scale", "log", ... */
+    str group, version, kind;      /* of its body: autoscaling/v1 Scale, policy/v1 Eviction; empty group+version+kind: the parent's */
+    uint32_t verbs;
+};
+struct resource {
+    str group, version, kind, list_kind, plural, singular;
+    str storage_resource;          /* key.resource: "pods", "deployments.apps" */
+    const str *short_names; size_t n_short_names;
+    const str *categories; size_t n_categories;
+    bool namespaced;
+    uint32_t verbs;
+    const struct subresource *subresources; size_t n_subresources;
+    const struct schema_type *type;
+    str storage_version;           /* the version stored: reads and writes of others are converted (legacy, CRDs) */
+    bool legacy;                   /* served only with --legacy-apis */
+    str deprecated_warning;        /* Warning header text; empty: none */
+    bool custom;                   /* from a CustomResourceDefinition */
+    str storage_version_hash;      /* discovery's storageVersionHash */
+};
+extern const struct resource schema_resources[];
+extern const size_t schema_n_resources;
+const struct resource *schema_find_resource(str group, str version, str plural);   /* built-in */
+const struct resource *schema_find_kind(str group, str version, str kind);         /* built-in; may be a kind that is no resource (Status, Scale): then NULL */
+const struct schema_type *schema_find_gvk(str group, str version, str kind);       /* also of kinds that are no resource */
+
+/* ---- typed decoding: names and types are checked against the table ---- */
+enum { DECODE_STRICT = 1 << 0 /* collect unknown and duplicate fields */ };
+struct schema_warnings { struct json *list; /* array of strings as Kubernetes words them: `unknown field "spec.x"`, `duplicate field "spec.y"` */ };
+/* Brings a parsed tree into the type's form in place: drops unknown fields (collecting them), checks JSON types (BAD_REQUEST with the
+ * text of Go's decoder, e.g. `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`), drops nulls,
+ * canonicalises quantities, times and IntOrString, orders struct fields as Go does, adds what Go writes without omitempty ("status":{}, "resources":{}, creationTimestamp null is dropped). */
+MUST_USE struct err *schema_decode(struct arena *a, const struct schema_type *t, struct json *v, struct schema_warnings *warnings /* may be NULL */);
+/* Static and computed defaults of the tree (built-in kinds: also the functions in defaults.c). Idempotent. */
+void schema_default(struct arena *a, const struct resource *r, struct json *v);
+/* Structural rules only (FIELD_REQUIRED where Kubernetes reports it, rules); appends causes to *errs (created when needed as INVALID without message). */
+void schema_validate(struct arena *a, const struct schema_type *t, const struct json *v, str path, struct err **errs);
+
+/* ---- protobuf ---- */
+/* Plain messages (no envelope). The tree is in the form schema_decode leaves. */
+void proto_encode(struct buf *b, const struct schema_type *t, const struct json *v);
+MUST_USE struct err *proto_decode(struct arena *a, const struct schema_type *t, str data, struct json **ret);
+/* "k8s\0" + runtime.Unknown{typeMeta, raw}: apiVersion and kind come from / go to the tree. */
+void proto_encode_envelope(struct buf *b, const struct schema_type *t, const struct json *v);
+MUST_USE struct err *proto_decode_envelope(struct arena *a, str data, struct json **ret /* with apiVersion and kind */);
+
+/* ---- quantities ---- */
+struct quantity { bool negative; /* value = mantissa * 10^exponent, exact for everything Kubernetes accepts */ __int128 nano; bool huge; };
+bool quantity_parse(str s, struct quantity *ret);       /* false: malformed */
+int quantity_cmp(const struct quantity *a, const struct quantity *b);
+int64_t quantity_value(const struct quantity *q);       /* rounded up, saturating */
+int64_t quantity_milli(const struct quantity *q);       /* rounded up, saturating */
+void quantity_add(struct quantity *a, const struct quantity *b);
+void quantity_sub(struct quantity *a, const struct quantity *b);
+bool quantity_canonical(struct arena *a, str s, str *ret); /* "1000m" -> "1", "0.5Gi" -> "512Mi" */
+void buf_quantity(struct buf *b, const struct quantity *q, char format /* 'd' decimal SI, 'b' binary SI */);
+
+/* ---- label and field selectors ---- */
+enum selector_op { SELECTOR_EQ, SELECTOR_NEQ, SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS, SELECTOR_GT, SELECTOR_LT };
+struct selector_term { str key; enum selector_op op; str *values; size_t n_values; };
+struct selector { struct selector_term *terms; size_t n_terms; bool nothing; };
+/* "a=b,c!=d,e in (f,g),!h": errors are worded as Kubernetes' (BAD_REQUEST: `unable to parse requirement: ...`). */
+MUST_USE struct err *selector_parse(struct arena *a, str text, struct selector *ret);
+MUST_USE struct err *field_selector_parse(struct arena *a, str text, struct selector *ret);
+/* From a LabelSelector object {matchLabels, matchExpressions}; NULL selects nothing, {} everything. */
+MUST_USE struct err *selector_from_object(struct arena *a, const struct json *label_selector, struct selector *ret);
+bool selector_matches_packed(const struct selector *s, str packed /* "k\0v\0..." */);
+bool selector_matches_map(const struct selector *s, const struct json *labels /* object of strings; NULL: empty */);
+/* Also map-form selectors (Service, ReplicationController). Empty map: false. */
+bool labels_include(const struct json *labels, const struct json *wanted);
+void buf_packed_labels(struct buf *b, const struct json *labels);
+
+/* ---- patches ---- */
+MUST_USE struct err *patch_json(struct arena *a, struct json *doc, const struct json *ops);            /* RFC 6902, in place; texts of evanphx/json-patch as Kubernetes shows them */
+MUST_USE struct err *patch_merge(struct arena *a, struct json *doc, const struct json *patch);         /* RFC 7386, in place */
+MUST_USE struct err *patch_strategic(struct arena *a, const struct schema_type *t, struct json *doc, const struct json *patch); /* in place; directives $patch, $retainKeys, $setElementOrder, $deleteFromPrimitiveList */
+
+/* ---- managedFields and server-side apply (structured-merge-diff's semantics) ---- */
+struct apply_options { str manager; bool force; str subresource; str api_version; wall_time now; };
+/* live NULL: create. `applied` is the user's configuration (typed-decoded, not defaulted). *ret is the merged object incl. managedFields (not defaulted).
+ * Errors: CONFLICT with one cause per field (type FieldManagerConflict). */
+MUST_USE struct err *apply_merge(struct arena *a, const struct resource *r, const struct json *live, const struct json *applied, const struct apply_options *o, struct json **ret);
+/* After create (live NULL), update or patch by `manager`: ownership of what changed between live and next moves to it; writes next's managedFields in place. Operation Update. */
+MUST_USE struct err *apply_track_update(struct arena *a, const struct resource *r, const struct json *live, struct json *next, const struct apply_options *o);
+
+#endif
