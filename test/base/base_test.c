@@ -1,0 +1,198 @@
+/* base_test.c - claims about slices, buffers, arenas, maps, trees, errors. */
+#include "test/test.h"
+
+TEST(str, cut_walks_all_parts_and_then_ends)
+{
+    str rest = S("a//b"), head;
+
+    CHECK(str_cut(&rest, '/', &head));
+    CHECK_STR(head, S("a"));
+    CHECK(str_cut(&rest, '/', &head));
+    CHECK_STR(head, S(""));
+    CHECK(str_cut(&rest, '/', &head));
+    CHECK_STR(head, S("b"));
+    CHECK(!str_cut(&rest, '/', &head));
+}
+
+TEST(str, to_int64_refuses_overflow_and_garbage)
+{
+    static const struct {
+        str text;
+        bool ok;
+        int64_t value;
+    } cases[] = {
+        {STR("0"), true, 0},
+        {STR("-9223372036854775808"), true, INT64_MIN},
+        {STR("9223372036854775807"), true, INT64_MAX},
+        {STR("9223372036854775808"), false, 0},
+        {STR("-9223372036854775809"), false, 0},
+        {STR(""), false, 0},
+        {STR("-"), false, 0},
+        {STR("1x"), false, 0},
+        {STR(" 1"), false, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t v = 0;
+
+        CHECK(str_to_int64(cases[i].text, &v) == cases[i].ok);
+        CHECK_INT(v, cases[i].value);
+    }
+}
+
+TEST(str, compares_as_go_does)
+{
+    CHECK(str_cmp(S("a"), S("ab")) < 0);
+    CHECK(str_cmp(S("b"), S("ab")) > 0);
+    CHECK(str_cmp(S("\xc3\xa9"), S("z")) > 0);
+    CHECK(str_cmp(S(""), S("")) == 0);
+    CHECK_INT(str_find(S("abcabd"), S("abd")), 3);
+    CHECK_STR(str_trim(S(" \t x y\n")), S("x y"));
+}
+
+TEST(str, base64_goes_both_ways_and_refuses_bad_padding)
+{
+    static const str plain[] = {STR(""), STR("f"), STR("fo"), STR("foo"), STR("\xff\xfe\x00x")};
+    CLEANUP(arena) struct arena *a = arena_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
+        CLEANUP(buf) struct buf b = BUF_INIT, u = BUF_INIT;
+        str back = STR_NONE;
+
+        buf_base64(&b, plain[i]);
+        CHECK(base64_decode(a, buf_view(&b), &back));
+        CHECK_STR(back, plain[i]);
+        buf_base64url(&u, plain[i]);
+        CHECK(base64url_decode(a, buf_view(&u), &back));
+        CHECK_STR(back, plain[i]);
+    }
+    {
+        str out;
+
+        CHECK(!base64_decode(a, S("Zg"), &out));
+        CHECK(!base64_decode(a, S("Z==="), &out));
+        CHECK(!base64_decode(a, S("Zm9v*A=="), &out));
+    }
+}
+
+TEST(buf, stops_at_its_limit_and_remembers)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    b.limit = 100;
+    for (int i = 0; i < 50; i++)
+        buf_z(&b, "abc");
+    CHECK(b.overflow);
+    CHECK_INT(b.n, 99);
+    buf_clear(&b);
+    buf_fmt(&b, "%d-%s", -5, "x");
+    buf_int(&b, INT64_MIN);
+    CHECK_STR(buf_view(&b), S("-5-x-9223372036854775808"));
+    buf_drop(&b, 3);
+    CHECK_STR(buf_view(&b), S("x-9223372036854775808"));
+}
+
+TEST(arena, grows_in_place_at_the_end_and_copies_otherwise)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    char *p = arena_alloc(a, 16), *q, *r;
+
+    memcpy(p, "0123456789abcdef", 16);
+    q = arena_grow(a, p, 16, 64);
+    CHECK(q == p);
+    arena_alloc(a, 16);
+    r = arena_grow(a, q, 64, 1 << 20);
+    CHECK(r != q);
+    CHECK(memcmp(r, "0123456789abcdef", 16) == 0);
+    for (int i = 0; i < 1000; i++)
+        CHECK(((uintptr_t)arena_alloc(a, (size_t)i) & 15) == 0);
+    arena_reset(a);
+    CHECK_INT(arena_used(a), 0);
+    CHECK_STR(arena_fmt(a, "%s/%d", "x", 3), S("x/3"));
+}
+
+TEST(map, keeps_insertion_order_and_survives_deletion)
+{
+    struct map m;
+    int values[1000], n = 0, last = -1;
+
+    map_init(&m);
+    for (int i = 0; i < 1000; i++) {
+        char key[16];
+
+        values[i] = i;
+        snprintf(key, sizeof key, "k%d", i);
+        CHECK(map_put(&m, str_of(key), &values[i]) == NULL);
+    }
+    for (int i = 0; i < 1000; i += 2) {
+        char key[16];
+
+        snprintf(key, sizeof key, "k%d", i);
+        CHECK(map_del(&m, str_of(key)) == &values[i]);
+        CHECK(map_del(&m, str_of(key)) == NULL);
+    }
+    MAP_EACH(e, &m) {
+        CHECK(*(int *)e->value > last);
+        last = *(int *)e->value;
+        n++;
+    }
+    CHECK_INT(n, 500);
+    CHECK(map_find(&m, S("k1")) == &values[1]);
+    CHECK(map_find(&m, S("k2")) == NULL);
+    /* Holes must not fill the index: a million put/del pairs of one key come to an end. */
+    for (int i = 0; i < 1000000; i++) {
+        map_put(&m, S("same"), &values[0]);
+        map_del(&m, S("same"));
+    }
+    CHECK_INT(m.n, 500);
+    map_fini(&m);
+}
+
+TEST(tree, walks_in_byte_order_from_anywhere)
+{
+    struct tree *t = tree_new();
+    const struct tree_node *n;
+    char key[16], before[16] = "";
+    int count = 0;
+
+    for (int i = 0; i < 2000; i++) {
+        snprintf(key, sizeof key, "%d", i * 7919 % 2000);
+        tree_put(t, str_of(key), t);
+    }
+    CHECK_INT(tree_count(t), 2000);
+    for (n = tree_first_from(t, S("")); n; n = tree_next(n)) {
+        str k = tree_key(n);
+
+        CHECK(str_cmp(str_of(before), k) < 0);
+        snprintf(before, sizeof before, PRI_STR, STR_ARG(k));
+        count++;
+    }
+    CHECK_INT(count, 2000);
+    n = tree_first_from(t, S("1998x"));
+    CHECK_STR(tree_key(n), S("1999"));
+    for (int i = 0; i < 2000; i += 2) {
+        snprintf(key, sizeof key, "%d", i);
+        CHECK(tree_del(t, str_of(key)) == t);
+    }
+    CHECK(tree_find(t, S("10")) == NULL);
+    CHECK(tree_find(t, S("11")) == t);
+    CHECK_INT(tree_count(t), 1000);
+    tree_free(t);
+}
+
+TEST(err, carries_reason_trail_and_causes)
+{
+    CLEANUP(err) struct err *err = err_new(REASON_NOT_FOUND, "pods \"%s\" not found", "x");
+    CLEANUP(err) struct err *copy = NULL;
+
+    err = err_note(err, "reading");
+    err = err_note(err, "binding %d", 1);
+    err_cause_add(err, "FieldValueInvalid", S("spec.x"), S("bad"));
+    copy = err_copy(err);
+    CHECK_INT(copy->code, 404);
+    CHECK_STRZ(reason_name(copy->reason), "NotFound");
+    CHECK_STRZ(str_of(copy->trail), "binding 1: reading");
+    CHECK_STRZ(str_of(copy->causes[0].field), "spec.x");
+}
+
+TEST_MAIN
