@@ -1,0 +1,173 @@
+/* json_encode.c - value tree to text, byte for byte as Go's encoding/json writes it.
+ *
+ * HTML characters and U+2028/2029 are escaped, because Kubernetes' serializer keeps Go's default. A tree made by
+ * json_parse holds valid UTF-8 only; strings from elsewhere (protobuf) may not, and each bad byte becomes U+FFFD.
+ *
+ * Not here: parsing (json.c), YAML (yaml_encode.c). */
+#include "wire/json_internal.h"
+
+#include <math.h>
+
+/* How a byte is written inside a string: 0 as is, 'u' as \u00XX, 'x' look at the sequence, else as \ and that letter. */
+static const char escapes[256] = {
+    [0x00 ... 0x07] = 'u', ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [0x0b] = 'u', ['\f'] = 'f', ['\r'] = 'r',
+    [0x0e ... 0x1f] = 'u', ['"'] = '"', ['\\'] = '\\', ['<'] = 'u', ['>'] = 'u', ['&'] = 'u', [0x80 ... 0xff] = 'x',
+};
+
+void json_encode_string(struct buf *b, str s)
+{
+    const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n, *run = p;
+
+    buf_reserve(b, s.n + 2);
+    buf_char(b, '"');
+    while (p < end) {
+        char how = escapes[*p];
+        size_t len = 0;
+
+        if (!how) {
+            p++;
+            continue;
+        }
+        if (how == 'x') {
+            len = json_utf8_len(p, end);
+            if (len && !(len == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] & 0xfe) == 0xa8)) {
+                p += len;
+                continue;
+            }
+        }
+        buf_add(b, run, (size_t)(p - run));
+        if (how == 'x') {
+            buf_z(b, !len ? "\\ufffd" : p[2] == 0xa8 ? "\\u2028" : "\\u2029");
+            p += len ? len : 1;
+        } else if (how == 'u') {
+            char hex[6] = {'\\', 'u', '0', '0', "0123456789abcdef"[*p >> 4], "0123456789abcdef"[*p & 15]};
+
+            buf_add(b, hex, sizeof hex);
+            p++;
+        } else {
+            char two[2] = {'\\', how};
+
+            buf_add(b, two, 2);
+            p++;
+        }
+        run = p;
+    }
+    buf_add(b, run, (size_t)(p - run));
+    buf_char(b, '"');
+}
+
+/* The fewest significant digits that read back as d, as "d.ddde±XX". */
+static void shortest(double d, char text[32])
+{
+    for (int digits = 0; digits <= 16; digits++) {
+        snprintf(text, 32, "%.*e", digits, d);
+        if (strtod(text, NULL) == d)
+            return;
+    }
+}
+
+void json_encode_double(struct buf *b, double d)
+{
+    char text[32], digits[24], *e;
+    int exp, n = 0;
+
+    if (!isfinite(d)) { /* cannot come from JSON or YAML; Go refuses to write it */
+        buf_z(b, "null");
+        return;
+    }
+    if (d == 0) {
+        buf_z(b, signbit(d) ? "-0" : "0");
+        return;
+    }
+    shortest(d, text);
+    e = strchr(text, 'e');
+    exp = (int)strtol(e + 1, NULL, 10);
+    for (const char *p = text; p < e; p++)
+        if (*p >= '0' && *p <= '9')
+            digits[n++] = *p;
+    while (n > 1 && digits[n - 1] == '0')
+        n--;
+    if (d < 0)
+        buf_char(b, '-');
+    if (exp < -6 || exp >= 21) { /* Go: exponent form below 1e-6 and from 1e21 */
+        buf_char(b, digits[0]);
+        if (n > 1) {
+            buf_char(b, '.');
+            buf_add(b, digits + 1, (size_t)n - 1);
+        }
+        buf_fmt(b, "e%c", exp < 0 ? '-' : '+');
+        buf_fmt(b, exp < 0 ? "%d" : "%02d", abs(exp));
+        return;
+    }
+    if (exp < 0) {
+        buf_z(b, "0.");
+        for (int i = -1; i > exp; i--)
+            buf_char(b, '0');
+        buf_add(b, digits, (size_t)n);
+        return;
+    }
+    for (int i = 0; i < n || i <= exp; i++) {
+        if (i == exp + 1)
+            buf_char(b, '.');
+        buf_char(b, i < n ? digits[i] : '0');
+    }
+}
+
+static void newline(struct buf *b, int indent, int level)
+{
+    buf_char(b, '\n');
+    for (int i = 0; i < indent * level; i++)
+        buf_char(b, ' ');
+}
+
+/* indent 0: compact. */
+static void encode(struct buf *b, const struct json *v, int indent, int level)
+{
+    switch (v->type) {
+    case JSON_NULL: buf_z(b, "null"); return;
+    case JSON_BOOL: buf_z(b, v->b ? "true" : "false"); return;
+    case JSON_INT: buf_int(b, v->i); return;
+    case JSON_DOUBLE: json_encode_double(b, v->d); return;
+    case JSON_STRING: json_encode_string(b, v->s); return;
+    case JSON_ARRAY:
+        buf_char(b, '[');
+        for (uint32_t i = 0; i < v->n; i++) {
+            if (i)
+                buf_char(b, ',');
+            if (indent)
+                newline(b, indent, level + 1);
+            encode(b, &v->items[i], indent, level + 1);
+        }
+        if (indent && v->n)
+            newline(b, indent, level);
+        buf_char(b, ']');
+        return;
+    case JSON_OBJECT:
+        buf_char(b, '{');
+        for (uint32_t i = 0; i < v->n; i++) {
+            if (i)
+                buf_char(b, ',');
+            if (indent)
+                newline(b, indent, level + 1);
+            json_encode_string(b, v->members[i].key);
+            buf_char(b, ':');
+            if (indent)
+                buf_char(b, ' ');
+            encode(b, &v->members[i].value, indent, level + 1);
+        }
+        if (indent && v->n)
+            newline(b, indent, level);
+        buf_char(b, '}');
+        return;
+    }
+}
+
+void json_encode(struct buf *b, const struct json *v)
+{
+    encode(b, v, 0, 0);
+}
+
+void json_encode_pretty(struct buf *b, const struct json *v, int indent)
+{
+    encode(b, v, indent, 0);
+}
