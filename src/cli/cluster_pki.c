@@ -53,7 +53,7 @@ static struct err *read_file(struct loop *loop, str path, struct buf *out, bool 
 
 static struct err *key_open(struct loop *loop, str path, struct buf *key)
 {
-    bool found;
+    bool found = false;
     struct err *err = read_file(loop, path, key, &found);
 
     if (err || found)
@@ -66,7 +66,7 @@ static struct err *ca_open(struct loop *loop, struct arena *a, str dir, struct c
 {
     str cert_path = path_of(a, dir, "ca", ".crt");
     int64_t now = loop_wall(loop).ns;
-    bool found;
+    bool found = false;
     struct err *err = key_open(loop, path_of(a, dir, "ca", ".key"), &p->ca_key);
 
     if (err)
@@ -118,7 +118,7 @@ static struct err *cert_open(struct loop *loop, struct arena *a, const struct cl
     str node_ips[2] = {S("127.0.0.1"), o->node_ip};
     int64_t now = loop_wall(loop).ns;
     CLEANUP(buf) struct buf names = BUF_INIT, old_names = BUF_INIT;
-    bool have_cert, have_names;
+    bool have_cert = false, have_names = false;
     struct err *err;
     struct pki_cert_options c = {
         .common_name = kind->common_name ? str_of(kind->common_name)
