@@ -34,7 +34,8 @@ struct client_request {
     str path;                      /* with query; copied */
     const char *content_type;      /* NULL: application/json when there is a body */
     str body;                      /* copied */
-    int64_t timeout_ns;            /* 0: 30 s */
+    int64_t timeout_ns;            /* 0: 30 s; of streams: none */
+    const char *accept;            /* NULL: application/json */
 };
 /* err is the decoded Status (reason, message, causes) when status >= 400, or a transport error (reason UNAVAILABLE); owned by the callback. body is borrowed. */
 typedef void client_done_fn(void *ctx, struct err *err, int status, str body);
@@ -48,6 +49,9 @@ struct client_stream_events {
     void (*done)(void *ctx, struct err *err);
 };
 struct client_call *client_stream(struct client *c, str path, const struct client_stream_events *ev, void *ctx);
+struct client_call *client_stream_request(struct client *c, const struct client_request *r, const struct client_stream_events *ev, void *ctx);
+/* The error that an answer with this status (>= 400) and body means; also for ERROR events of watches. */
+MUST_USE struct err *client_status_err(int status, str body);
 /* Path builder: "/apis/apps/v1/namespaces/x/deployments/y/status"; group "" is core; ns, name, sub may be empty. */
 void buf_api_path(struct buf *b, str group, str version, str plural, str ns, str name, str sub);
 
@@ -62,6 +66,11 @@ struct informer_options {
     str group, version, plural;
     str ns;                        /* empty: all */
     str label_selector, field_selector;
+    bool metadata_only;            /* asks for PartialObjectMetadata: data is metadata, apiVersion and kind of the kind itself are not in it */
+    /* Optional: packs what the owner reads often into the cached object's `fields` (any bytes), so that it need not parse `data`. */
+    void (*pack)(const struct json *tree, struct buf *out);
+    /* Optional: what is kept as the object's `data`; without it all but managedFields. */
+    void (*reduce)(const struct json *tree, struct buf *out);
     /* Optional secondary index: writes the index key(s) of an object into `out`, separated by NUL; may be NULL. */
     void (*index)(const struct obj *o, const struct json *tree, struct buf *out);
 };

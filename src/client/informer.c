@@ -1,0 +1,708 @@
+/* informer.c - a cache kept current by one list and then a watch.
+ *
+ * Invariants
+ *   (1) Handlers see each object's versions in the server's order, and never an older one after a newer one.
+ *   (2) A watch that breaks is resumed from the last revision seen; only 410 Gone makes a new list, and a list tells handlers
+ *       nothing but what has really changed.
+ *   (3) An object is kept as one block of text with its labels packed; trees live as long as one event.
+ *   (4) Failures are retried with growing, jittered pauses, lest all components of a cluster come back in step.
+ *
+ * Not here: frames and text cutting (raw.c), what to do about a change (handlers).
+ * API: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes */
+#include "client/client_internal.h"
+
+#include <inttypes.h>
+
+#define BACKOFF_MIN_NS (800 * NS_PER_MS) /* client-go's reflector */
+#define BACKOFF_MAX_NS (30 * NS_PER_S)
+#define BACKOFF_RESET_NS (120 * NS_PER_S) /* a session that lasted so long starts over with the shortest pause */
+#define WATCH_SHORT_NS NS_PER_S           /* a watch that ends sooner without an event is a failure, lest we spin */
+#define FRAME_MAX ((size_t)8 << 20)       /* one watch event: twice the largest object */
+#define WATCH_TIMEOUT_MIN_S 300           /* remote watches end by themselves, so that a dead peer is noticed */
+
+struct bucket;
+struct place { /* where an object stands in the index */
+    struct bucket *bucket;
+    uint32_t at;
+};
+struct cached {
+    const struct obj *obj;
+    uint32_t round;    /* the list that has seen it last */
+    uint32_t n_places;
+    struct place *places;
+};
+struct slot {
+    struct cached *cached;
+    uint32_t place;    /* index into cached->places */
+};
+struct bucket {
+    struct slot *slots;
+    uint32_t n, cap;
+    size_t key_n;
+    char key[];
+};
+
+struct handler {
+    struct list link;
+    struct informer *informer; /* NULL: freed while the replay was under way */
+    struct informer_handler h;
+    void *ctx;
+    bool live;         /* the replay is over */
+};
+
+struct informer {
+    struct client *client;
+    struct loop *loop;
+    char *group, *version, *plural, *ns, *labels, *fields, *resource;
+    struct informer_options o; /* its strings point to the copies above */
+    struct tree *objects;      /* "ns\0name" -> struct cached */
+    struct map buckets;        /* index key -> struct bucket */
+    struct list handlers;
+    struct arena *arena;       /* of one event or item */
+    struct buf frame;          /* an event that has not arrived completely */
+    struct client_call *call;
+    struct loop_timer *retry;
+    int64_t revision, backoff_ns;
+    mono_time session_start;
+    uint32_t round;
+    bool started, synced, watching, frame_too_large, relist, saw_event;
+    int depth;                 /* callbacks on the stack */
+    bool freed;
+};
+
+static void informer_list(struct informer *i);
+static void informer_watch(struct informer *i);
+
+/* ---- the index ---- */
+
+static void index_remove(struct informer *i, struct cached *c)
+{
+    for (uint32_t n = 0; n < c->n_places; n++) {
+        struct bucket *b = c->places[n].bucket;
+        uint32_t at = c->places[n].at;
+
+        b->slots[at] = b->slots[--b->n];
+        b->slots[at].cached->places[b->slots[at].place].at = at;
+        if (!b->n) {
+            map_del(&i->buckets, (str){b->key, b->key_n});
+            mem_free(b->slots);
+            mem_free(b);
+        }
+    }
+    mem_free(TAKE(c->places));
+    c->n_places = 0;
+}
+
+static void index_place(struct informer *i, struct cached *c, uint32_t n, str key)
+{
+    struct bucket *b = map_find(&i->buckets, key);
+
+    if (!b) {
+        b = mem_zalloc(sizeof *b + key.n + 1);
+        b->key_n = key.n;
+        memcpy(b->key, key.p, key.n);
+        map_put(&i->buckets, key, b);
+    }
+    if (b->n == b->cap) {
+        b->cap = b->cap ? b->cap * 2 : 2;
+        b->slots = mem_realloc(b->slots, b->cap * sizeof *b->slots);
+    }
+    c->places[n] = (struct place){b, b->n};
+    b->slots[b->n++] = (struct slot){c, n};
+}
+
+static void index_add(struct informer *i, struct cached *c, const struct json *tree)
+{
+    CLEANUP(buf) struct buf keys = BUF_INIT;
+    uint32_t n = 0;
+    str rest, key;
+
+    if (!i->o.index)
+        return;
+    i->o.index(c->obj, tree, &keys);
+    if (!keys.n)
+        return;
+    if (keys.p[keys.n - 1] == '\0')
+        keys.n--;
+    for (rest = buf_view(&keys); str_cut(&rest, '\0', &key);)
+        n++;
+    c->places = mem_alloc(n * sizeof *c->places);
+    for (rest = buf_view(&keys); str_cut(&rest, '\0', &key);)
+        index_place(i, c, c->n_places++, key);
+}
+
+/* ---- handlers ---- */
+
+static void informer_dispose(struct informer *i);
+
+static bool informer_leave(struct informer *i)
+{
+    if (--i->depth || !i->freed)
+        return i->freed;
+    informer_dispose(i);
+    return true;
+}
+
+static void tell(struct informer *i, const struct obj *obj, const struct obj *prev)
+{
+    struct handler *h;
+
+    i->depth++;
+    LIST_EACH(h, &i->handlers, link) {
+        if (i->freed)
+            break;
+        if (h->live)
+            h->h.changed(h->ctx, obj, prev);
+    }
+    i->depth--;
+}
+
+static void tell_synced(struct informer *i)
+{
+    struct handler *h;
+
+    i->depth++;
+    LIST_EACH(h, &i->handlers, link) {
+        if (i->freed)
+            break;
+        if (h->live && h->h.synced)
+            h->h.synced(h->ctx);
+    }
+    i->depth--;
+}
+
+static void handler_replay(void *ctx)
+{
+    struct handler *h = ctx;
+    struct informer *i = h->informer;
+
+    if (!i) {
+        mem_free(h);
+        return;
+    }
+    h->live = true;
+    i->depth++;
+    for (const struct tree_node *n = tree_first_from(i->objects, S("")); n && !i->freed; n = tree_next(n))
+        h->h.changed(h->ctx, ((struct cached *)tree_value(n))->obj, NULL);
+    if (i->synced && !i->freed && h->h.synced)
+        h->h.synced(h->ctx);
+    informer_leave(i);
+}
+
+void informer_add_handler(struct informer *i, const struct informer_handler *h, void *ctx)
+{
+    struct handler *e = NEW(struct handler);
+
+    e->informer = i;
+    e->h = *h;
+    e->ctx = ctx;
+    list_add_tail(&i->handlers, &e->link);
+    if (i->started)
+        loop_defer(i->loop, handler_replay, e);
+    else
+        e->live = true; /* nothing is there yet */
+}
+
+/* ---- objects in and out ---- */
+
+static void cached_drop(struct informer *i, struct cached *c, str key)
+{
+    const struct obj *prev = c->obj;
+
+    index_remove(i, c);
+    tree_del(i->objects, key);
+    mem_free(c);
+    tell(i, NULL, prev);
+    obj_unref(prev);
+}
+
+static void cache_key(struct arena *a, str ns, str name, str *ret)
+{
+    char *p = arena_alloc(a, ns.n + name.n + 1);
+
+    memcpy(p, ns.p ? ns.p : "", ns.n);
+    p[ns.n] = '\0';
+    memcpy(p + ns.n + 1, name.p, name.n);
+    *ret = (str){p, ns.n + 1 + name.n};
+}
+
+struct event { /* one object of a list or of a watch event, taken apart */
+    str key, ns, name, uid, data;
+    int64_t revision;
+    struct json *tree;
+};
+
+static struct err *event_read(struct informer *i, str object, str api_version, str kind, struct event *ret)
+{
+    static const struct json_limits limits = {.depth = JSON_DEPTH_MAX, .size = FRAME_MAX};
+    struct buf text = BUF_INIT;
+    struct err *err;
+    str rv;
+
+    raw_object_for_cache(&text, object, api_version, kind);
+    ret->data = arena_dup(i->arena, buf_view(&text));
+    buf_fini(&text);
+    err = json_parse(i->arena, ret->data, &limits, NULL, &ret->tree);
+    if (err)
+        return err;
+    ret->ns = json_get_str(ret->tree, "metadata.namespace");
+    ret->name = json_get_str(ret->tree, "metadata.name");
+    ret->uid = json_get_str(ret->tree, "metadata.uid");
+    rv = json_get_str(ret->tree, "metadata.resourceVersion");
+    if (!str_to_int64(rv, &ret->revision))
+        return err_new(REASON_INTERNAL, "an object without a resourceVersion");
+    cache_key(i->arena, ret->ns, ret->name, &ret->key);
+    return NULL;
+}
+
+static void cache_put(struct informer *i, const struct event *e)
+{
+    CLEANUP(buf) struct buf labels = BUF_INIT, fields = BUF_INIT, reduced = BUF_INIT;
+    struct cached *c = tree_find(i->objects, e->key);
+    const struct obj *prev = NULL;
+    str data = e->data;
+
+    if (c && c->obj->revision >= e->revision) {
+        c->round = i->round; /* a list that is no newer than the watch was, or an event repeated */
+        return;
+    }
+    JSON_EACH_MEMBER(m, json_path(e->tree, "metadata.labels")) {
+        buf_str(&labels, m->key);
+        buf_char(&labels, '\0');
+        buf_str(&labels, json_str(&m->value));
+        buf_char(&labels, '\0');
+    }
+    if (i->o.pack)
+        i->o.pack(e->tree, &fields);
+    if (i->o.reduce) {
+        i->o.reduce(e->tree, &reduced);
+        data = buf_view(&reduced);
+    }
+    if (c) {
+        prev = c->obj;
+        index_remove(i, c);
+    } else {
+        c = NEW(struct cached);
+        tree_put(i->objects, e->key, c);
+    }
+    c->obj = obj_new((struct key){str_of(i->resource), e->ns, e->name}, e->revision, e->uid, data, buf_view(&labels),
+                     buf_view(&fields));
+    c->round = i->round;
+    index_add(i, c, e->tree);
+    tell(i, c->obj, prev);
+    obj_unref(prev);
+}
+
+/* ---- sessions: list, watch, pause ---- */
+
+static void retry_now(void *ctx)
+{
+    struct informer *i = ctx;
+
+    if (i->revision && !i->relist)
+        informer_watch(i);
+    else
+        informer_list(i);
+}
+
+static void session_failed(struct informer *i)
+{
+    int64_t pause;
+
+    i->watching = false;
+    if (loop_now(i->loop).ns - i->session_start.ns > BACKOFF_RESET_NS)
+        i->backoff_ns = 0;
+    i->backoff_ns = i->backoff_ns ? MIN(i->backoff_ns * 2, BACKOFF_MAX_NS) : BACKOFF_MIN_NS;
+    pause = i->backoff_ns + (int64_t)(loop_random_u64(i->loop) % (uint64_t)i->backoff_ns);
+    loop_timer_set(i->retry, MIN(pause, BACKOFF_MAX_NS));
+}
+
+static void informer_path(struct informer *i, struct buf *b)
+{
+    buf_api_path(b, str_of(i->group), str_of(i->version), str_of(i->plural), str_of(i->ns), STR_NONE, STR_NONE);
+    buf_char(b, '?');
+    if (*i->labels) {
+        buf_z(b, "labelSelector=");
+        http_percent_encode(b, str_of(i->labels));
+        buf_char(b, '&');
+    }
+    if (*i->fields) {
+        buf_z(b, "fieldSelector=");
+        http_percent_encode(b, str_of(i->fields));
+        buf_char(b, '&');
+    }
+}
+
+static struct err *list_items(struct informer *i, str body)
+{
+    str items = raw_find(body, "items"), api_version = raw_string(raw_find(body, "apiVersion"));
+    str kind = raw_string(raw_find(body, "kind")), rv = raw_string(raw_find(raw_find(body, "metadata"), "resourceVersion"));
+    struct raw_iter it;
+    int64_t revision;
+    str item;
+
+    if (!str_to_int64(rv, &revision))
+        return err_new(REASON_INTERNAL, "a list without a resourceVersion");
+    if (str_has_suffix(kind, S("List")))
+        kind.n -= 4;
+    i->round++;
+    if (raw_array(items, &it)) {
+        while (!i->freed && raw_item(&it, &item)) {
+            struct event e;
+            struct err *err;
+
+            arena_reset(i->arena);
+            err = event_read(i, item, api_version, kind, &e);
+            if (err)
+                return err;
+            cache_put(i, &e);
+        }
+        if (it.at == SIZE_MAX)
+            return err_new(REASON_INTERNAL, "a list that is cut off");
+    }
+    i->revision = revision;
+    return NULL;
+}
+
+/* What the new list has not mentioned has gone while nobody watched. */
+static void list_sweep(struct informer *i)
+{
+    const struct tree_node *n, *next;
+
+    for (n = tree_first_from(i->objects, S("")); n && !i->freed; n = next) {
+        struct cached *c = tree_value(n);
+
+        next = tree_next(n);
+        if (c->round != i->round) {
+            CLEANUP(buf) struct buf key = BUF_INIT;
+
+            buf_str(&key, tree_key(n));
+            cached_drop(i, c, buf_view(&key));
+        }
+    }
+}
+
+static void list_done(void *ctx, struct err *err, int status, str body)
+{
+    struct informer *i = ctx;
+    bool first = !i->synced;
+
+    i->call = NULL;
+    i->depth++;
+    if (!err)
+        err = list_items(i, body);
+    if (err) {
+        if (!i->freed) {
+            log_warning("informer", "list of %s: %s", i->resource, err_text(err));
+            session_failed(i);
+        }
+        err_free(err);
+        informer_leave(i);
+        return;
+    }
+    list_sweep(i);
+    if (!i->freed) {
+        i->relist = false;
+        i->synced = true;
+        if (first)
+            tell_synced(i);
+    }
+    if (!informer_leave(i))
+        informer_watch(i);
+}
+
+static void informer_list(struct informer *i)
+{
+    CLEANUP(buf) struct buf path = BUF_INIT;
+
+    i->session_start = loop_now(i->loop);
+    informer_path(i, &path);
+    buf_z(&path, "resourceVersion=");
+    i->call = client_do(i->client,
+                        &(struct client_request){
+                            .method = "GET", .path = buf_view(&path), .timeout_ns = 60 * NS_PER_S,
+                            .accept = i->o.metadata_only
+                                          ? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+                                          : NULL},
+                        list_done, i);
+}
+
+static void watch_error(struct informer *i, str object)
+{
+    int64_t code = 0;
+    struct err *err;
+
+    str_to_int64(raw_find(object, "code"), &code);
+    err = client_status_err((int)(code ? code : 500), object);
+    if (err->code == 410)
+        i->relist = true;
+    else
+        log_warning("informer", "watch of %s: %s", i->resource, err_text(err));
+    err_free(err);
+}
+
+/* false: the frame makes no sense. */
+static bool watch_frame(struct informer *i, str frame)
+{
+    str type = raw_string(raw_find(frame, "type")), object = raw_find(frame, "object");
+    struct event e;
+    struct err *err;
+
+    if (str_is(type, "ERROR")) {
+        watch_error(i, object);
+        return true;
+    }
+    arena_reset(i->arena);
+    if (str_is(type, "BOOKMARK")) {
+        int64_t revision;
+        str rv = raw_string(raw_find(raw_find(object, "metadata"), "resourceVersion"));
+
+        if (str_to_int64(rv, &revision))
+            i->revision = MAX(i->revision, revision);
+        return true;
+    }
+    err = event_read(i, object, STR_NONE, STR_NONE, &e);
+    if (err) {
+        log_warning("informer", "watch of %s: %s", i->resource, err_text(err));
+        err_free(err);
+        return false;
+    }
+    i->saw_event = true;
+    i->revision = MAX(i->revision, e.revision);
+    if (str_is(type, "DELETED")) {
+        struct cached *c = tree_find(i->objects, e.key);
+
+        if (c)
+            cached_drop(i, c, e.key);
+    } else {
+        cache_put(i, &e);
+    }
+    return true;
+}
+
+static void watch_data(void *ctx, const char *p, size_t n)
+{
+    struct informer *i = ctx;
+    bool sane = true;
+
+    i->depth++;
+    while (n && sane && !i->freed) {
+        const char *end = memchr(p, '\n', n);
+        size_t take = end ? (size_t)(end - p) : n;
+
+        if (i->frame.n + take > FRAME_MAX) {
+            log_warning("informer", "watch of %s: an event larger than %zu bytes", i->resource, FRAME_MAX);
+            i->relist = true;
+            sane = false;
+            break;
+        }
+        if (!end) {
+            buf_add(&i->frame, p, n);
+            break;
+        }
+        if (i->frame.n) {
+            buf_add(&i->frame, p, take);
+            sane = watch_frame(i, buf_view(&i->frame));
+            buf_clear(&i->frame);
+        } else if (take) {
+            sane = watch_frame(i, (str){p, take});
+        }
+        p = end + 1;
+        n -= take + 1;
+    }
+    if (!sane && !i->freed && i->call) {
+        client_cancel(TAKE(i->call));
+        session_failed(i);
+    }
+    informer_leave(i);
+}
+
+static void watch_done(void *ctx, struct err *err)
+{
+    struct informer *i = ctx;
+    bool was_short = loop_now(i->loop).ns - i->session_start.ns < WATCH_SHORT_NS && !i->saw_event;
+
+    i->call = NULL;
+    buf_clear(&i->frame);
+    if (err) {
+        if (err->code == 410)
+            i->relist = true;
+        else
+            log_debug("informer", "watch of %s: %s", i->resource, err_text(err));
+        if (i->relist && !was_short)
+            informer_list(i);
+        else
+            session_failed(i);
+        err_free(err);
+        return;
+    }
+    if (was_short)
+        session_failed(i);
+    else if (i->relist)
+        informer_list(i);
+    else
+        informer_watch(i);
+}
+
+static void informer_watch(struct informer *i)
+{
+    static const struct client_stream_events events = {.data = watch_data, .done = watch_done};
+    CLEANUP(buf) struct buf path = BUF_INIT;
+
+    i->session_start = loop_now(i->loop);
+    i->saw_event = false;
+    i->watching = true;
+    informer_path(i, &path);
+    buf_fmt(&path, "watch=true&allowWatchBookmarks=true&resourceVersion=%" PRId64, i->revision);
+    if (!i->client->in_process)
+        buf_fmt(&path, "&timeoutSeconds=%d",
+                WATCH_TIMEOUT_MIN_S + (int)(loop_random_u64(i->loop) % WATCH_TIMEOUT_MIN_S));
+    i->call = client_stream_request(
+        i->client,
+        &(struct client_request){.method = "GET", .path = buf_view(&path),
+                                 .accept = i->o.metadata_only
+                                               ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+                                               : NULL},
+        &events, i);
+}
+
+/* ---- the public face ---- */
+
+struct informer *informer_new(struct client *c, const struct informer_options *o)
+{
+    struct informer *i = NEW(struct informer);
+    CLEANUP(buf) struct buf resource = BUF_INIT;
+
+    buf_str(&resource, o->plural);
+    if (o->group.n) {
+        buf_char(&resource, '.');
+        buf_str(&resource, o->group);
+    }
+    i->client = c;
+    i->loop = client_loop(c);
+    i->o = *o;
+    i->group = str_dupz(o->group);
+    i->version = str_dupz(o->version);
+    i->plural = str_dupz(o->plural);
+    i->ns = str_dupz(o->ns);
+    i->labels = str_dupz(o->label_selector);
+    i->fields = str_dupz(o->field_selector);
+    i->resource = mem_strdup(buf_cstr(&resource));
+    i->objects = tree_new();
+    map_init(&i->buckets);
+    list_init(&i->handlers);
+    i->arena = arena_new();
+    i->frame = BUF_INIT;
+    i->retry = loop_timer_new(i->loop, retry_now, i);
+    return i;
+}
+
+void informer_start(struct informer *i)
+{
+    BUG_ON(i->started);
+    i->started = true;
+    informer_list(i);
+}
+
+static void informer_dispose(struct informer *i)
+{
+    struct handler *h, *tmp;
+
+    for (const struct tree_node *n = tree_first_from(i->objects, S("")); n; n = tree_next(n)) {
+        struct cached *c = tree_value(n);
+
+        obj_unref(c->obj);
+        mem_free(c->places);
+        mem_free(c);
+    }
+    tree_free(i->objects);
+    MAP_EACH(e, &i->buckets) {
+        struct bucket *b = e->value;
+
+        mem_free(b->slots);
+        mem_free(b);
+    }
+    map_fini(&i->buckets);
+    LIST_EACH_SAFE(h, tmp, &i->handlers, link) {
+        if (h->live)
+            mem_free(h);
+        else
+            h->informer = NULL; /* its replay is still to come and frees it */
+    }
+    arena_free(i->arena);
+    buf_fini(&i->frame);
+    mem_free(i->group);
+    mem_free(i->version);
+    mem_free(i->plural);
+    mem_free(i->ns);
+    mem_free(i->labels);
+    mem_free(i->fields);
+    mem_free(i->resource);
+    mem_free(i);
+}
+
+void informer_free(struct informer *i)
+{
+    if (!i || i->freed)
+        return;
+    i->freed = true;
+    client_cancel(TAKE(i->call));
+    loop_timer_free(TAKE(i->retry));
+    if (!i->depth)
+        informer_dispose(i);
+}
+
+bool informer_is_synced(const struct informer *i)
+{
+    return i->synced;
+}
+
+const struct obj *informer_find(const struct informer *i, str ns, str name)
+{
+    char fixed[512];
+    CLEANUP(buf) struct buf key = BUF_INIT;
+    struct cached *c;
+
+    if (ns.n + name.n + 1 <= sizeof fixed) {
+        memcpy(fixed, ns.p ? ns.p : "", ns.n);
+        fixed[ns.n] = '\0';
+        memcpy(fixed + ns.n + 1, name.p ? name.p : "", name.n);
+        c = tree_find(i->objects, (str){fixed, ns.n + 1 + name.n});
+    } else {
+        buf_str(&key, ns);
+        buf_char(&key, '\0');
+        buf_str(&key, name);
+        c = tree_find(i->objects, buf_view(&key));
+    }
+    return c ? c->obj : NULL;
+}
+
+size_t informer_count(const struct informer *i)
+{
+    return tree_count(i->objects);
+}
+
+void informer_each(const struct informer *i, str ns, informer_each_fn *fn, void *ctx)
+{
+    CLEANUP(buf) struct buf from = BUF_INIT;
+
+    if (ns.n) {
+        buf_str(&from, ns);
+        buf_char(&from, '\0');
+    }
+    for (const struct tree_node *n = tree_first_from(i->objects, buf_view(&from)); n; n = tree_next(n)) {
+        const struct obj *o = ((struct cached *)tree_value(n))->obj;
+
+        if ((ns.n && !str_eq(o->key.ns, ns)) || !fn(ctx, o))
+            return;
+    }
+}
+
+void informer_each_indexed(const struct informer *i, str index_key, informer_each_fn *fn, void *ctx)
+{
+    const struct bucket *b = map_find(&i->buckets, index_key);
+
+    for (uint32_t n = 0; b && n < b->n; n++)
+        if (!fn(ctx, b->slots[n].cached->obj))
+            return;
+}

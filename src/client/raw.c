@@ -1,0 +1,199 @@
+/* raw.c - cuts JSON text of lists and watch events into its objects without building trees.
+ *
+ * A list of ten thousand pods is one text of 30 MB; as one tree it would be ten times that. The cache keeps text anyway, so
+ * the text is cut where the objects are, and each object alone is parsed for its metadata.
+ *
+ * Not here: checking the text; whoever keeps a piece parses it. */
+#include "client/client_internal.h"
+
+#include <ctype.h>
+
+static size_t skip_space(str s, size_t i)
+{
+    while (i < s.n && (s.p[i] == ' ' || s.p[i] == '\n' || s.p[i] == '\t' || s.p[i] == '\r'))
+        i++;
+    return i;
+}
+
+/* Behind the closing quote of the string that opens at i; SIZE_MAX when it does not close. */
+static size_t skip_string(str s, size_t i)
+{
+    for (i++; i < s.n; i++) {
+        if (s.p[i] == '\\')
+            i++;
+        else if (s.p[i] == '"')
+            return i + 1;
+    }
+    return SIZE_MAX;
+}
+
+static size_t skip_value(str s, size_t i)
+{
+    size_t depth = 0;
+
+    while (i < s.n) {
+        char c = s.p[i];
+
+        if (c == '"') {
+            i = skip_string(s, i);
+            if (i == SIZE_MAX)
+                return i;
+            if (!depth)
+                return i;
+            continue;
+        }
+        if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            if (!depth)
+                return i;
+            if (!--depth)
+                return i + 1;
+        } else if (!depth && (c == ',' || isspace((unsigned char)c))) {
+            return i;
+        }
+        i++;
+    }
+    return depth ? SIZE_MAX : i;
+}
+
+static bool raw_open(str text, char opening, struct raw_iter *ret)
+{
+    size_t i = skip_space(text, 0);
+
+    if (i >= text.n || text.p[i] != opening)
+        return false;
+    *ret = (struct raw_iter){text, skip_space(text, i + 1)};
+    return true;
+}
+
+bool raw_object(str text, struct raw_iter *ret)
+{
+    return raw_open(text, '{', ret);
+}
+
+bool raw_array(str text, struct raw_iter *ret)
+{
+    return raw_open(text, '[', ret);
+}
+
+static bool raw_broken(struct raw_iter *it)
+{
+    it->at = SIZE_MAX;
+    return false;
+}
+
+bool raw_item(struct raw_iter *it, str *ret_value)
+{
+    size_t from, to;
+
+    if (it->at >= it->text.n || it->text.p[it->at] == ']' || it->text.p[it->at] == '}')
+        return false;
+    from = it->at;
+    to = skip_value(it->text, from);
+    if (to == SIZE_MAX || to == from)
+        return raw_broken(it);
+    *ret_value = str_slice(it->text, from, to);
+    it->at = skip_space(it->text, to);
+    if (it->at < it->text.n && it->text.p[it->at] == ',')
+        it->at = skip_space(it->text, it->at + 1);
+    return true;
+}
+
+bool raw_member(struct raw_iter *it, str *ret_key, str *ret_value)
+{
+    size_t from, to;
+
+    if (it->at >= it->text.n || it->text.p[it->at] == '}')
+        return false;
+    from = it->at;
+    if (it->text.p[from] != '"' || (to = skip_string(it->text, from)) == SIZE_MAX)
+        return raw_broken(it);
+    *ret_key = str_slice(it->text, from + 1, to - 1);
+    to = skip_space(it->text, to);
+    if (to >= it->text.n || it->text.p[to] != ':')
+        return raw_broken(it);
+    it->at = skip_space(it->text, to + 1);
+    if (!raw_item(it, ret_value))
+        return raw_broken(it);
+    return true;
+}
+
+str raw_find(str object, const char *key)
+{
+    struct raw_iter it;
+    str k, v;
+
+    if (!raw_object(object, &it))
+        return STR_NONE;
+    while (raw_member(&it, &k, &v))
+        if (str_is(k, key))
+            return v;
+    return STR_NONE;
+}
+
+str raw_string(str value)
+{
+    if (value.n < 2 || value.p[0] != '"' || str_has_char(value, '\\'))
+        return STR_NONE;
+    return str_slice(value, 1, value.n - 1);
+}
+
+/* Managed fields are half of a small object and nobody who reads a cache wants them; an update without them leaves them alone. */
+static void add_without_managed_fields(struct buf *out, str metadata)
+{
+    struct raw_iter it;
+    bool first = true;
+    str k, v;
+
+    if (!raw_object(metadata, &it)) {
+        buf_str(out, metadata);
+        return;
+    }
+    buf_char(out, '{');
+    while (raw_member(&it, &k, &v)) {
+        if (str_is(k, "managedFields"))
+            continue;
+        if (!first)
+            buf_char(out, ',');
+        first = false;
+        buf_char(out, '"');
+        buf_str(out, k);
+        buf_z(out, "\":");
+        buf_str(out, v);
+    }
+    buf_char(out, '}');
+}
+
+void raw_object_for_cache(struct buf *out, str object, str api_version, str kind)
+{
+    bool has_kind = raw_find(object, "kind").n > 0;
+    struct raw_iter it;
+    bool first = true;
+    str k, v;
+
+    if (!raw_object(object, &it))
+        return;
+    buf_char(out, '{');
+    if (!has_kind) {
+        buf_z(out, "\"kind\":\"");
+        buf_str(out, kind);
+        buf_z(out, "\",\"apiVersion\":\"");
+        buf_str(out, api_version);
+        buf_char(out, '"');
+        first = false;
+    }
+    while (raw_member(&it, &k, &v)) {
+        if (!first)
+            buf_char(out, ',');
+        first = false;
+        buf_char(out, '"');
+        buf_str(out, k);
+        buf_z(out, "\":");
+        if (str_is(k, "metadata"))
+            add_without_managed_fields(out, v);
+        else
+            buf_str(out, v);
+    }
+    buf_char(out, '}');
+}
