@@ -18,13 +18,16 @@ bool stream_emit_data(struct stream *s, const char *p, size_t n)
     return true;
 }
 
-void stream_emit_end(struct stream *s, int error)
+bool stream_emit_end(struct stream *s, int error)
 {
     if (s->ended || s->closing)
-        return;
+        return true;
+    if (!s->ev)
+        return false;
     s->ended = true;
-    if (s->ev && s->ev->end)
+    if (s->ev->end)
         s->ev->end(s->ctx, error);
+    return true;
 }
 
 void stream_start(struct stream *s, const struct stream_events *ev, void *ctx)

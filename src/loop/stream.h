@@ -46,7 +46,8 @@ void stream_init(struct stream *s, const struct stream_ops *ops, struct loop *lo
 /* false: the stream is paused, ended or closing, and the data was not delivered (keep it). After true, `s` may
  * have been paused or closed by its user: look at s->reading and s->closing before going on. */
 bool stream_emit_data(struct stream *s, const char *p, size_t n);
-/* Does nothing when end() has run already or the stream is closing; delivered even when paused. */
-void stream_emit_end(struct stream *s, int error);
+/* Delivered even when paused, but not before the first stream_start(): false then (keep it, and try again at start).
+ * Does nothing and answers true when end() has run already or the stream is closing. */
+bool stream_emit_end(struct stream *s, int error);
 
 #endif
