@@ -81,7 +81,7 @@ struct stream *http_upgrade(struct http_exchange *ex, const struct http_header *
 typedef void http_handler_fn(void *ctx, struct http_exchange *ex);
 struct http_server_options {
     const struct tls_server *tls;   /* NULL: plain */
-    size_t body_limit;              /* bytes; larger bodies get 413 (Status body when status_errors) */
+    size_t body_limit;              /* bytes; 0: 3 MiB as kube-apiserver; larger bodies get 413 (Status body when status_errors) */
     size_t head_limit;              /* bytes; 0: 1 MiB as Go */
     int64_t idle_timeout_ns, head_timeout_ns; /* 0: 90 s / 32 s */
     size_t connections_max;         /* 0: 10000 */

@@ -1,6 +1,10 @@
-/* tls.h - TLS 1.2/1.3 over a stream, certificates and keys, on OpenSSL 3 with memory BIOs.
+/* tls.h - TLS 1.2/1.3 over a stream, certificates and keys, on OpenSSL 3.
  *
- * A TLS stream is again a `struct stream`, so that nobody above knows whether bytes are encrypted. */
+ * A TLS stream is again a `struct stream`, so that nobody above knows whether bytes are encrypted.
+ * Servers and clients are immutable once made and may be used from several loops; NULL frees nothing.
+ *
+ * A client certificate that does not verify does not fail the handshake (as in Kubernetes, where the request then gets
+ * 401): tls_peer has a cert_hash but verified is false. A server certificate that does not verify does. */
 #ifndef K1S_WIRE_TLS_H
 #define K1S_WIRE_TLS_H
 #include "loop/loop.h"
@@ -12,7 +16,7 @@ struct tls_server_options {
 };
 struct tls_server;
 MUST_USE struct err *tls_server_new(const struct tls_server_options *o, struct tls_server **ret);
-void tls_server_free(struct tls_server *t);
+void tls_server_free(struct tls_server *t);   /* streams made with it live on */
 struct tls_client_options {
     str ca_pem;                    /* empty: system roots */
     str cert_pem, key_pem;         /* client certificate; may be empty */
@@ -28,12 +32,16 @@ struct tls_peer { /* borrowed from the stream */
     str common_name, alpn, cert_hash;
     const str *organizations;
     size_t n_organizations;
-    int64_t not_after_s;
+    int64_t not_after_s;           /* Unix time; 0 without a certificate */
 };
 typedef void tls_ready_fn(void *ctx, int error, const char *why, struct stream *s, const struct tls_peer *peer);
+/* error: negative errno (-ETIMEDOUT, -ECONNRESET, -EPROTO); why: a text for people, borrowed, "" on success. */
 /* Owns `raw`. ready comes after the handshake with the encrypted stream, or with an error (then raw is closed). timeout_ns 0: 10 s. */
-void tls_accept(const struct tls_server *t, struct loop *loop, struct stream *raw, int64_t timeout_ns, tls_ready_fn *ready, void *ctx);
-void tls_connect(const struct tls_client *t, struct loop *loop, struct stream *raw, str server_name, int64_t timeout_ns, tls_ready_fn *ready, void *ctx);
+struct tls_handshake; /* valid until ready runs */
+struct tls_handshake *tls_accept(const struct tls_server *t, struct loop *loop, struct stream *raw, int64_t timeout_ns, tls_ready_fn *ready, void *ctx);
+struct tls_handshake *tls_connect(const struct tls_client *t, struct loop *loop, struct stream *raw, str server_name, int64_t timeout_ns, tls_ready_fn *ready, void *ctx);
+
+void tls_cancel(struct tls_handshake *h);      /* closes `raw`; ready does not run */
 
 /* ---- keys and certificates (pki.c): EC P-256, PEM text in buffers ---- */
 MUST_USE struct err *pki_key_new(struct buf *key_pem);
