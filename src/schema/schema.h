@@ -63,6 +63,11 @@ struct schema_type {
     bool preserve_unknown;         /* x-kubernetes-preserve-unknown-fields */
     str doc;
     const struct schema_type *(*embedded)(void); /* reserved */
+    const uint8_t *sorted;         /* indexes of the named fields by length, then bytes; NULL (run-time tables): searched one by one */
+    uint8_t n_sorted;
+    bool has_inline;               /* some field is FIELD_INLINE */
+    bool atomic;                   /* mapType atomic: server-side apply owns it as a whole wherever it stands */
+    bool proto3;                   /* CRI, etcd: zero values are not sent, numbers are packed, bytes are raw in the tree (not base64) */
 };
 const struct schema_field *schema_find_field(const struct schema_type *t, str json_name); /* looks through FIELD_INLINE */
 const struct schema_type *schema_find_type(str openapi_name);   /* built-in; NULL: none */
@@ -99,6 +104,8 @@ extern const size_t schema_n_resources;
 const struct resource *schema_find_resource(str group, str version, str plural);   /* built-in */
 const struct resource *schema_find_kind(str group, str version, str kind);         /* built-in; may be a kind that is no resource (Status, Scale): then NULL */
 const struct schema_type *schema_find_gvk(str group, str version, str kind);       /* also of kinds that are no resource */
+/* What is stored for a resource: itself, or the resource whose version is stored (Event of events.k8s.io -> core/v1, HPA v1 -> v2, legacy kinds). */
+const struct resource *schema_find_storage(const struct resource *r);
 
 /* ---- typed decoding: names and types are checked against the table ---- */
 enum { DECODE_STRICT = 1 << 0 /* collect unknown and duplicate fields */ };
