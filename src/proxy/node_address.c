@@ -3,6 +3,7 @@
  * The cluster DNS listens at an address of the service network on every node; that address needs a link. A bridge without ports
  * serves as one on every kernel (the dummy driver is missing from small ones). All through libnl-route: no process is started.
  * Calls block for the kernel's answer only; they act in the network namespace of the calling thread. */
+#include "proxy/node_address.h"
 #include "proxy/proxy_internal.h"
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
@@ -109,32 +110,33 @@ static int route_put(struct nl_sock *sock, int index, struct nl_addr *dst, struc
     return rc;
 }
 
-struct err *node_link_add(str name, str address, str network, str source)
+struct err *node_link_set(str address, str network, str source)
 {
-    char ifname[IFNAMSIZ];
     struct nl_sock *sock = NULL;
-    struct nl_addr *local = network_address(address, 32), *dst = NULL, *src = NULL;
+    struct nl_addr *local = NULL, *dst = NULL, *src = NULL;
     struct err *err = NULL;
     int index = 0, rc;
 
+    if (address.n)
+        local = network_address(address, 32);
     if (network.n)
         dst = network_address(network, 32);
     if (source.n)
         src = network_address(source, 32);
-    if (name.n == 0 || name.n >= IFNAMSIZ || !local || (network.n && !dst) || (source.n && !src))
-        err = err_new(REASON_INVALID, "link \"" PRI_STR "\": bad name, address or network", STR_ARG(name));
+    if ((address.n && !local) || (network.n && !dst))
+        err = err_new(REASON_INVALID, "no IPv4 address or network: \"" PRI_STR "\", \"" PRI_STR "\"", STR_ARG(address), STR_ARG(network));
     if (!err)
         err = route_socket(&sock);
     if (!err) {
-        memcpy(ifname, name.p, name.n);
-        ifname[name.n] = 0;
-        rc = link_make(sock, ifname, &index);
-        if (rc == 0)
+        rc = link_make(sock, NODE_LINK, &index);
+        if (rc == 0 && local)
             rc = address_put(sock, index, local);
         if (rc == 0 && dst)
             rc = route_put(sock, index, dst, src);
+        if (rc < 0 && dst && src) /* the source is not on this host */
+            rc = route_put(sock, index, dst, NULL);
         if (rc < 0)
-            err = failed(rc, "setting up link", name);
+            err = failed(rc, "setting up link", S(NODE_LINK));
     }
     nl_socket_free(sock);
     nl_addr_put(local);
@@ -143,29 +145,54 @@ struct err *node_link_add(str name, str address, str network, str source)
     return err;
 }
 
-struct err *node_link_remove(str name)
+struct err *node_link_remove(void)
 {
-    char ifname[IFNAMSIZ];
     struct nl_sock *sock = NULL;
-    struct err *err;
+    struct err *err = route_socket(&sock);
+    struct rtnl_link *link;
     int rc;
 
-    if (name.n == 0 || name.n >= IFNAMSIZ)
-        return err_new(REASON_INVALID, "bad link name \"" PRI_STR "\"", STR_ARG(name));
-    err = route_socket(&sock);
     if (err)
         return err;
-    memcpy(ifname, name.p, name.n);
-    ifname[name.n] = 0;
-    struct rtnl_link *link = rtnl_link_alloc();
+    link = rtnl_link_alloc();
     BUG_ON(!link);
-    rtnl_link_set_name(link, ifname);
+    rtnl_link_set_name(link, NODE_LINK);
     rc = rtnl_link_delete(sock, link);
     rtnl_link_put(link);
     nl_socket_free(sock);
     if (rc < 0 && rc != -NLE_NODEV && rc != -NLE_OBJ_NOTFOUND)
-        return failed(rc, "removing link", name);
+        return failed(rc, "removing link", S(NODE_LINK));
     return NULL;
+}
+
+/* Nothing is kept: the kernel has it all. The handle only says that somebody is responsible. */
+struct node_address {
+    struct loop *loop;
+};
+
+struct err *node_address_add(struct loop *loop, str address, struct node_address **ret)
+{
+    struct err *err;
+
+    if (address.n == 0)
+        return err_new(REASON_INVALID, "no address to put on %s", NODE_LINK);
+    err = node_link_set(address, STR_NONE, STR_NONE);
+    if (err)
+        return err_note(err, "address of the cluster DNS");
+    *ret = NEW(struct node_address);
+    (*ret)->loop = loop;
+    return NULL;
+}
+
+void node_address_free(struct node_address *n, bool remove)
+{
+    if (n && remove) {
+        struct err *err = node_link_remove();
+        if (err)
+            log_error("proxy", "%s", err_text(err));
+        err_free(err);
+    }
+    mem_free(n);
 }
 
 struct err *node_unreachable_add(str network)

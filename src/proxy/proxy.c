@@ -9,6 +9,7 @@
  *   (2) After a failed transaction the whole table is written anew, after a growing pause.
  *
  * Thread: the loop given; the worker sees only its job. */
+#include "proxy/node_address.h"
 #include "proxy/proxy_internal.h"
 
 #define BURST_NS (100 * NS_PER_MS)
@@ -61,6 +62,8 @@ static void job_work(void *ctx)
         j->err = proxy_sysctl_set(p->loop, str_of(p->state_dir));
         if (!j->err && p->node.cluster_cidr.n)
             j->err = node_unreachable_add(p->node.cluster_cidr);
+        if (!j->err && p->node.service_cidr.n)
+            j->err = node_link_set(STR_NONE, p->node.service_cidr, p->node.node_ip);
     }
     if (!j->err && j->batch.n)
         j->err = nft_apply(buf_cstr(&j->batch));
@@ -430,18 +433,21 @@ void proxy_stop(struct proxy *p, bool remove_rules)
 
 struct err *proxy_cleanup(struct loop *loop, str state_dir)
 {
-    /* Add before delete: deleting what is not there would be an error. */
-    struct err *first = nft_apply("add table ip " PROXY_TABLE "\ndelete table ip " PROXY_TABLE "\n");
-    struct err *err = node_unreachable_remove_all();
+    struct err *errs[] = {
+        /* Add before delete: deleting what is not there would be an error. */
+        nft_apply("add table ip " PROXY_TABLE "\ndelete table ip " PROXY_TABLE "\n"),
+        node_unreachable_remove_all(),
+        node_link_remove(),
+        proxy_sysctl_restore(loop, state_dir),
+    };
+    struct err *first = NULL;
 
-    if (first)
-        err_free(err);
-    else
-        first = err;
-    err = proxy_sysctl_restore(loop, state_dir); /* tried even when the rules resisted */
-    if (first)
-        err_free(err);
-    else
-        first = err;
+    /* All are tried; the first complaint is told. */
+    for (size_t i = 0; i < ARRAY_LEN(errs); i++) {
+        if (first)
+            err_free(errs[i]);
+        else
+            first = errs[i];
+    }
     return first;
 }

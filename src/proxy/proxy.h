@@ -1,7 +1,7 @@
 /* proxy.h - Services as nftables rules in a table of our own ("ip k1s"), on every node.
  *
  * What belongs to other folders: the pod network itself (CNI, set up by the kubelet) and the programs that answer at an
- * address that node_link_add() puts on this node. Two things the pod network must do for Services to work on one bridge:
+ * address that node_address_add() puts on this node (node_address.h). Two things the pod network must do for Services to work on one bridge:
  * net.bridge.bridge-nf-call-iptables=1 (the proxy sets it) and hairpin mode on the bridge's ports (the CNI configuration). */
 #ifndef K1S_PROXY_H
 #define K1S_PROXY_H
@@ -19,15 +19,7 @@ MUST_USE struct err *proxy_start(const struct proxy_options *o, struct proxy **r
 /* Waits for the transaction that runs, if any (milliseconds). With remove_rules the table is deleted and kernel settings are
  * put back; without it Services keep working while k1s is away. */
 void proxy_stop(struct proxy *p, bool remove_rules);
-/* The same removal without a running proxy: after a crash, and for `make stop`. Blocks for some milliseconds; any thread.
- * state_dir as above. Removing what is not there is success. */
+/* The same removal without a running proxy, and the link of node_address.h with it: after a crash, and for `make stop`.
+ * Blocks for some milliseconds; any thread. state_dir as above. Removing what is not there is success. */
 MUST_USE struct err *proxy_cleanup(struct loop *loop, str state_dir);
-
-/* ---- an address of this node's own (node_address.c); these block for a millisecond or so ---- */
-#define NODE_LINK_DNS "k1s-dns"
-/* Makes the link `name` (a bridge without ports: kernels without the dummy driver have it) carrying `address`/32, and routes
- * `network` (CIDR; empty: none) to it with the source `source` (empty: the kernel's choice). Programs of this node then reach
- * Services without a default route, and what no rule translates ends at this link instead of leaving the node. Repeating it is success. */
-MUST_USE struct err *node_link_add(str name, str address, str network, str source);
-MUST_USE struct err *node_link_remove(str name); /* absent: success */
 #endif
