@@ -16,7 +16,6 @@
 #include <math.h>
 
 #define SCRATCH_INITIAL 8192      /* bytes on the C stack: enough for nearly every Kubernetes object */
-#define LINEAR_KEYS_MAX 24        /* members up to which duplicates are found by comparing */
 #define DUPLICATES_MAX 100        /* reported per document, as sigs.k8s.io/json does */
 #define MANTISSA_EXACT ((uint64_t)1 << 53)
 
@@ -37,12 +36,6 @@ struct parser {
     size_t scratch_n, scratch_cap;
     bool scratch_on_heap;
     struct err *err;
-};
-
-/* A set of the keys of one large object: open addressing, slots hold index + 1. */
-struct key_set {
-    uint32_t *slots;
-    uint32_t mask;
 };
 
 /* ---- errors ---- */
@@ -497,36 +490,6 @@ static struct json_member *frame_members(struct parser *ps, size_t base)
     return (struct json_member *)(ps->scratch + base);
 }
 
-static void key_set_grow(struct key_set *set, const struct json_member *members, uint32_t n)
-{
-    uint32_t size = set->mask ? (set->mask + 1) * 2 : 128;
-
-    mem_free(set->slots);
-    set->slots = mem_zalloc(size * sizeof *set->slots);
-    set->mask = size - 1;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = (uint32_t)str_hash(members[i].key) & set->mask;
-
-        while (set->slots[at])
-            at = (at + 1) & set->mask;
-        set->slots[at] = i + 1;
-    }
-}
-
-/* Index of key among the n members, or n, in which case the set expects it to be appended. */
-static uint32_t key_set_find(struct key_set *set, const struct json_member *members, uint32_t n, str key)
-{
-    uint32_t at;
-
-    if (!set->mask || n * 2 > set->mask)
-        key_set_grow(set, members, n);
-    for (at = (uint32_t)str_hash(key) & set->mask; set->slots[at]; at = (at + 1) & set->mask)
-        if (str_eq(members[set->slots[at] - 1].key, key))
-            return set->slots[at] - 1;
-    set->slots[at] = n + 1;
-    return n;
-}
-
 static bool parse_value(struct parser *ps, const struct frame *parent, struct json *ret);
 
 static bool parse_array(struct parser *ps, const struct frame *parent, struct json *ret)
@@ -563,7 +526,7 @@ static bool parse_array(struct parser *ps, const struct frame *parent, struct js
     return true;
 }
 
-static bool parse_members(struct parser *ps, const struct frame *parent, struct key_set *set, struct json *ret)
+static bool parse_members(struct parser *ps, const struct frame *parent, struct json_key_set *set, struct json *ret)
 {
     struct frame frame = {.parent = parent};
     size_t base = ps->scratch_n;
@@ -588,8 +551,8 @@ static bool parse_members(struct parser *ps, const struct frame *parent, struct 
 
         bit = frame.key.n ? frame.key.n * 7 + (uint8_t)frame.key.p[0] * 3 + (uint8_t)frame.key.p[frame.key.n - 1] : 0;
         bit = 1ull << (bit & 63);
-        if (n > LINEAR_KEYS_MAX) {
-            at = key_set_find(set, frame_members(ps, base), n, frame.key);
+        if (n > JSON_LINEAR_KEYS_MAX) {
+            at = json_key_set_find(set, frame_members(ps, base), n, frame.key);
         } else if (seen & bit) {
             const struct json_member *members = frame_members(ps, base);
 
@@ -629,7 +592,7 @@ static bool parse_members(struct parser *ps, const struct frame *parent, struct 
 
 static bool parse_object(struct parser *ps, const struct frame *parent, struct json *ret)
 {
-    struct key_set set = {0};
+    struct json_key_set set = {0};
     bool ok;
 
     ps->p++;
@@ -640,7 +603,7 @@ static bool parse_object(struct parser *ps, const struct frame *parent, struct j
         return true;
     }
     ok = parse_members(ps, parent, &set, ret);
-    mem_free(set.slots);
+    json_key_set_fini(&set);
     return ok;
 }
 
@@ -672,11 +635,12 @@ static bool parse_value(struct parser *ps, const struct frame *parent, struct js
     }
 }
 
-struct err *json_parse(struct arena *a, str text, const struct json_limits *limits, struct json *duplicates, struct json **ret)
+/* One value, or as many as there are up to the end of the text (`stream` not NULL). */
+static struct err *parse_text(struct arena *a, str text, const struct json_limits *limits, struct json *duplicates,
+                              struct json *stream, struct json *ret)
 {
     size_t size_max = limits && limits->size ? limits->size : JSON_SIZE_MAX;
     char scratch[SCRATCH_INITIAL] __attribute__((aligned(16)));
-    struct json v = {0};
     struct parser ps = {
         .arena = a,
         .p = (const uint8_t *)text.p,
@@ -690,15 +654,37 @@ struct err *json_parse(struct arena *a, str text, const struct json_limits *limi
     if (text.n > size_max)
         return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu", size_max);
     skip_space(&ps);
-    if (parse_value(&ps, NULL, &v)) {
+    while (parse_value(&ps, NULL, ret)) {
         skip_space(&ps);
-        if (ps.p < ps.end)
+        if (stream) {
+            json_append(a, stream, *ret);
+            if (ps.p < ps.end)
+                continue;
+        } else if (ps.p < ps.end) {
             fail_at(&ps, "after top-level value");
+        }
+        break;
     }
     if (ps.scratch_on_heap)
         mem_free(ps.scratch);
-    if (ps.err)
-        return ps.err;
+    return ps.err;
+}
+
+struct err *json_parse(struct arena *a, str text, const struct json_limits *limits, struct json *duplicates, struct json **ret)
+{
+    struct json v = {0};
+    struct err *err = parse_text(a, text, limits, duplicates, NULL, &v);
+
+    if (err)
+        return err;
     *ret = json_new(a, v);
     return NULL;
+}
+
+struct err *json_parse_stream(struct arena *a, str text, struct json *docs)
+{
+    struct json_limits limits = {.size = SIZE_MAX};
+    struct json v = {0};
+
+    return parse_text(a, text, &limits, NULL, docs, &v);
 }

@@ -307,3 +307,40 @@ void json_sort_keys(struct json *v)
     if (!sorted)
         qsort(v->members, v->n, sizeof *v->members, compare_keys);
 }
+
+/* ---- sets of keys ---- */
+
+static void key_set_grow(struct json_key_set *set, const struct json_member *members, uint32_t n)
+{
+    uint32_t size = set->mask ? (set->mask + 1) * 2 : 128;
+
+    mem_free(set->slots);
+    set->slots = mem_zalloc(size * sizeof *set->slots);
+    set->mask = size - 1;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = (uint32_t)str_hash(members[i].key) & set->mask;
+
+        while (set->slots[at])
+            at = (at + 1) & set->mask;
+        set->slots[at] = i + 1;
+    }
+}
+
+uint32_t json_key_set_find(struct json_key_set *set, const struct json_member *members, uint32_t n, str key)
+{
+    uint32_t at;
+
+    if (!set->mask || n * 2 > set->mask)
+        key_set_grow(set, members, n);
+    for (at = (uint32_t)str_hash(key) & set->mask; set->slots[at]; at = (at + 1) & set->mask)
+        if (str_eq(members[set->slots[at] - 1].key, key))
+            return set->slots[at] - 1;
+    set->slots[at] = n + 1;
+    return n;
+}
+
+void json_key_set_fini(struct json_key_set *set)
+{
+    mem_free(set->slots);
+    *set = (struct json_key_set){0};
+}
