@@ -52,6 +52,9 @@ struct client_call *client_stream(struct client *c, str path, const struct clien
 struct client_call *client_stream_request(struct client *c, const struct client_request *r, const struct client_stream_events *ev, void *ctx);
 /* The error that an answer with this status (>= 400) and body means; also for ERROR events of watches. */
 MUST_USE struct err *client_status_err(int status, str body);
+/* The text of a member of an object that a server sent, found without building a tree: "metadata.name". Escapes are kept, strings lose
+ * their quotes. p NULL: absent. For text of servers only: what follows the member is not checked. */
+str client_text_find(str object, const char *dotted);
 /* Path builder: "/apis/apps/v1/namespaces/x/deployments/y/status"; group "" is core; ns, name, sub may be empty. */
 void buf_api_path(struct buf *b, str group, str version, str plural, str ns, str name, str sub);
 
@@ -81,6 +84,10 @@ void informer_free(struct informer *i);
 bool informer_is_synced(const struct informer *i);
 const struct obj *informer_find(const struct informer *i, str ns, str name);  /* borrowed until the next turn */
 size_t informer_count(const struct informer *i);
+int64_t informer_revision(const struct informer *i);   /* newest resourceVersion that the cache is known to reflect; 0 before the first list */
+/* As if a watch event had brought this object (with metadata.resourceVersion), or its end: for tests and for stores of other origin. */
+void informer_put(struct informer *i, str object);
+void informer_drop(struct informer *i, str ns, str name);
 typedef bool informer_each_fn(void *ctx, const struct obj *o);
 void informer_each(const struct informer *i, str ns, informer_each_fn *fn, void *ctx); /* ns empty: all; key order */
 void informer_each_indexed(const struct informer *i, str index_key, informer_each_fn *fn, void *ctx);

@@ -677,6 +677,39 @@ const struct obj *informer_find(const struct informer *i, str ns, str name)
     return c ? c->obj : NULL;
 }
 
+int64_t informer_revision(const struct informer *i)
+{
+    return i->revision;
+}
+
+void informer_put(struct informer *i, str object)
+{
+    struct event e;
+    struct err *err;
+
+    arena_reset(i->arena);
+    err = event_read(i, object, STR_NONE, STR_NONE, &e);
+    BUG_ON(err);
+    i->revision = MAX(i->revision, e.revision);
+    i->depth++;
+    cache_put(i, &e);
+    informer_leave(i);
+}
+
+void informer_drop(struct informer *i, str ns, str name)
+{
+    struct cached *c;
+    str key;
+
+    arena_reset(i->arena);
+    cache_key(i->arena, ns, name, &key);
+    c = tree_find(i->objects, key);
+    i->depth++;
+    if (c)
+        cached_drop(i, c, key);
+    informer_leave(i);
+}
+
 size_t informer_count(const struct informer *i)
 {
     return tree_count(i->objects);

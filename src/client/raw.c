@@ -139,6 +139,26 @@ str raw_string(str value)
     return str_slice(value, 1, value.n - 1);
 }
 
+str client_text_find(str object, const char *dotted)
+{
+    str rest = str_of(dotted), part;
+
+    while (str_cut(&rest, '.', &part)) {
+        struct raw_iter it;
+        str k, v, found = STR_NONE;
+
+        if (!raw_object(object, &it))
+            return STR_NONE;
+        while (!found.p && raw_member(&it, &k, &v))
+            if (str_eq(k, part))
+                found = v;
+        if (!found.p)
+            return STR_NONE;
+        object = found;
+    }
+    return object.n >= 2 && object.p[0] == '"' ? str_slice(object, 1, object.n - 1) : object;
+}
+
 /* Managed fields are half of a small object and nobody who reads a cache wants them; an update without them leaves them alone. */
 static void add_without_managed_fields(struct buf *out, str metadata)
 {
