@@ -13,4 +13,23 @@ extern const size_t schema_n_types;
 extern const struct schema_kind_row schema_kinds[];      /* sorted by kind, group, version */
 extern const size_t schema_n_kinds;
 
+/* ---- times as Go reads and writes them (time.c) ---- */
+struct schema_time {
+    int64_t s;      /* since 1970 */
+    int32_t ns;
+    bool zero;      /* Go's zero time: 0001-01-01T00:00:00Z, written as null */
+};
+/* Parses as time.Parse(RFC3339) does; micro: with exactly six decimals. On failure *ret_error is Go's text. */
+bool schema_time_parse(struct arena *a, str text, bool micro, struct schema_time *ret, str *ret_error);
+str schema_time_format(struct arena *a, const struct schema_time *t, bool micro); /* UTC */
+
+/* ---- the form of a struct: its members in Go's order with Go's omissions (form.c) ----
+ * A struct's values wait in slots, one for each field, those of inlined structs in their place (so that there are
+ * form_slots() of them); NULL: absent. */
+uint32_t form_slots(const struct schema_type *t);
+/* Slot of a member, or -1; *ret_field is its field. hint: slot expected next (members mostly come in order). */
+int form_slot(const struct schema_type *t, str name, const struct schema_field **ret_field);
+/* Builds the object of the slots: drops what Go omits, adds what Go writes although it is zero. */
+struct json form_object(struct arena *a, const struct schema_type *t, struct json *const *slots, uint32_t n_extra);
+struct json form_zero(struct arena *a, const struct schema_type *t); /* the zero value of an item */
 #endif

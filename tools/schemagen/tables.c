@@ -185,6 +185,36 @@ static uint32_t write_sorted(struct tables *t, const struct model_type *type, ui
     return first;
 }
 
+static int by_proto_number(const void *a, const void *b, void *ctx)
+{
+    const struct sort_ctx *c = ctx;
+    uint32_t x = c->type->fields[*(const uint8_t *)a].proto, y = c->type->fields[*(const uint8_t *)b].proto;
+
+    return x < y ? -1 : x > y;
+}
+
+/* The order on the wire: by protobuf number. */
+static uint32_t write_by_proto(struct tables *t, const struct model_type *type, uint32_t *ret_n)
+{
+    uint8_t order[256];
+    uint32_t n = 0, first = t->n_sorted;
+    struct sort_ctx ctx = {type};
+
+    for (uint32_t i = 0; i < type->n_fields; i++)
+        if (type->fields[i].proto)
+            order[n++] = (uint8_t)i;
+    sort_with(order, n, 1, by_proto_number, &ctx);
+    for (uint32_t i = 0; i < n; i++) {
+        buf_fmt(&t->sorted, "%u,", order[i]);
+        if (i && type->fields[order[i]].proto == type->fields[order[i - 1]].proto)
+            model_error(t->m, type->fields[order[i]].file, type->fields[order[i]].line, "number %u twice", type->fields[order[i]].proto);
+    }
+    buf_char(&t->sorted, '\n');
+    t->n_sorted += n;
+    *ret_n = n;
+    return first;
+}
+
 static int by_type_name(const void *a, const void *b)
 {
     const struct model_type *x = *(struct model_type *const *)a, *y = *(struct model_type *const *)b;
@@ -203,7 +233,7 @@ static void write_types(struct tables *t)
         m->types[i]->index = i;
     for (uint32_t i = 0; i < m->n_types; i++) {
         struct model_type *ty = m->types[i];
-        uint32_t n_sorted = 0, sorted = 0;
+        uint32_t n_sorted = 0, sorted = 0, n_proto = 0, by_proto = 0;
         bool inlines = false;
 
         ty->first_field = n_fields;
@@ -212,8 +242,10 @@ static void write_types(struct tables *t)
             inlines |= (ty->fields[k].flags & FIELD_INLINE) != 0;
         }
         n_fields += ty->n_fields;
-        if (ty->n_fields)
+        if (ty->n_fields) {
             sorted = write_sorted(t, ty, &n_sorted);
+            by_proto = write_by_proto(t, ty, &n_proto);
+        }
         buf_z(&types, "{");
         add_str(t, &types, ty->name);
         buf_fmt(&types, ",%u,", (unsigned)ty->kind);
@@ -223,7 +255,7 @@ static void write_types(struct tables *t)
             buf_z(&types, "0,");
         buf_fmt(&types, "F+%u,%u,0,", ty->first_field, ty->n_fields);
         add_str(t, &types, STR_NONE);
-        buf_fmt(&types, ",0,O+%u,%u,%d,%d,%d},\n", sorted, n_sorted, inlines, ty->atomic, ty->proto3);
+        buf_fmt(&types, ",0,O+%u,O+%u,%u,%u,%d,%d,%d},\n", sorted, by_proto, n_sorted, n_proto, inlines, ty->atomic, ty->proto3);
     }
     buf_fmt(t->out, "const struct schema_type schema_types[%u] = {\n" PRI_STR "};\nconst size_t schema_n_types = %u;\n", m->n_types,
             STR_ARG(buf_view(&types)), m->n_types);
