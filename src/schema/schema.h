@@ -129,15 +129,16 @@ void proto_encode_envelope(struct buf *b, const struct schema_type *t, const str
 MUST_USE struct err *proto_decode_envelope(struct arena *a, str data, struct json **ret /* with apiVersion and kind */);
 
 /* ---- quantities ---- */
-struct quantity { bool negative; /* value = mantissa * 10^exponent, exact for everything Kubernetes accepts */ __int128 nano; bool huge; };
+struct quantity { bool negative; __int128 nano; /* the value in units of 1e-9, signed */ bool huge; /* saturated at +-1.7e29 */ };
 bool quantity_parse(str s, struct quantity *ret);       /* false: malformed */
+str quantity_problem(str s);                            /* what is wrong with a malformed one, as Kubernetes words it; empty: nothing */
 int quantity_cmp(const struct quantity *a, const struct quantity *b);
 int64_t quantity_value(const struct quantity *q);       /* rounded up, saturating */
 int64_t quantity_milli(const struct quantity *q);       /* rounded up, saturating */
 void quantity_add(struct quantity *a, const struct quantity *b);
 void quantity_sub(struct quantity *a, const struct quantity *b);
-bool quantity_canonical(struct arena *a, str s, str *ret); /* "1000m" -> "1", "0.5Gi" -> "512Mi" */
-void buf_quantity(struct buf *b, const struct quantity *q, char format /* 'd' decimal SI, 'b' binary SI */);
+bool quantity_canonical(struct arena *a, str s, str *ret); /* *ret may be s itself. "1000m" -> "1", "0.5Gi" -> "512Mi" */
+void buf_quantity(struct buf *b, const struct quantity *q, char format /* 'd' decimal SI, 'b' binary SI, 'e' decimal exponent */);
 
 /* ---- label and field selectors ---- */
 enum selector_op { SELECTOR_EQ, SELECTOR_NEQ, SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS, SELECTOR_GT, SELECTOR_LT };
