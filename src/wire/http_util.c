@@ -32,7 +32,7 @@ bool http_percent_decode(struct arena *a, str in, bool plus_is_space, str *ret)
         char c = in.p[i];
 
         if (c == '%') {
-            int high = i + 2 < in.n ? hex_value(in.p[i + 1]) : -1, low = i + 2 < in.n ? hex_value(in.p[i + 2]) : -1;
+            int high = i + 2 <= in.n - 1 ? hex_value(in.p[i + 1]) : -1, low = i + 2 <= in.n - 1 ? hex_value(in.p[i + 2]) : -1;
 
             if (high < 0 || low < 0)
                 return false;

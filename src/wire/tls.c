@@ -436,7 +436,7 @@ static void queue_pump(struct tls_stream *t)
         bool last = g->at + n == g->bytes->n, ok;
 
         scratch_open(t, scratch, sizeof scratch);
-        ok = encrypt(t, g->bytes->data + g->at, n);
+        ok = n && encrypt(t, g->bytes->data + g->at, n);
         if (!ok) {
             scratch_close(t, NULL, NULL);
             write_nothing(t, g->done, g->ctx);
@@ -644,12 +644,23 @@ static const struct stream_ops tls_ops = {
 
 /* ---- handshake ---- */
 
+static void on_alert_sent(void *ctx, int error)
+{
+    struct tls_stream *t = ctx;
+
+    stream_close(&t->s, NULL, NULL);
+}
+
+/* The raw stream sends at the end of its turn: closing it at once would lose the alert that tells the peer why. */
 static void handshake_fail(struct tls_stream *t, int error, const char *why)
 {
     tls_ready_fn *ready = TAKE(t->ready);
 
     t->failed = true;
-    stream_close(&t->s, NULL, NULL);
+    loop_timer_free(t->timer);
+    t->timer = NULL;
+    stream_pause(t->raw);
+    stream_write(t->raw, S(""), on_alert_sent, t);
     ready(t->ready_ctx, error, why, NULL, NULL);
 }
 
@@ -744,7 +755,7 @@ static void on_raw_data(void *ctx, const char *p, size_t n)
     }
     if (t->ready)
         handshake_step(t);
-    if (!t->ready && !t->s.closing)
+    if (!t->ready && !t->s.closing && !t->failed)
         read_pump(t);
     if (t->now_n && !t->s.closing)
         buf_add(&t->in, t->now, t->now_n);
@@ -806,7 +817,7 @@ static void on_deferred_hello(void *ctx)
 {
     struct tls_stream *t = ctx;
 
-    if (!t->s.closing)
+    if (t->ready && !t->s.closing)
         handshake_step(t);
     tls_unref(t);
 }

@@ -1,0 +1,103 @@
+/* http_internal.h - the server's inside: connections, their deadlines, and what HTTP/1.1 and HTTP/2 share.
+ *
+ * A connection is made when it is accepted, gets its protocol once TLS or the first bytes tell it, and is freed when
+ * its stream is closed and its last exchange has ended (a handler may hold an exchange longer than its peer). */
+#ifndef K1S_WIRE_HTTP_INTERNAL_H
+#define K1S_WIRE_HTTP_INTERNAL_H
+#include "wire/http.h"
+#include "wire/http1_parse.h"
+
+#define HTTP_HEAD_LIMIT ((size_t)1 << 20)      /* bytes, as Go */
+#define HTTP_BODY_LIMIT ((size_t)3 << 20)      /* bytes, as kube-apiserver */
+#define HTTP_CONNECTIONS_MAX 10000
+#define HTTP_IDLE_NS (90 * NS_PER_S)
+#define HTTP_HEAD_NS (32 * NS_PER_S)
+#define HTTP_BODY_NS (60 * NS_PER_S)           /* without a byte of a body that is due */
+#define HTTP_LINGER_NS (NS_PER_S / 2)          /* for the peer to read our last words, as Go */
+#define HTTP_PIPELINE_MAX ((size_t)64 << 10)   /* bytes kept behind a request that is being answered */
+#define HTTP_SPARE_MAX 32                      /* arenas and buffers kept for the next requests */
+#define HTTP_SPARE_BYTES ((size_t)64 << 10)    /* larger buffers are not kept */
+
+/* What a connection is waiting for; all that wait for the same are due in the order in which they began. */
+enum http_wait { HTTP_WAIT_IDLE, HTTP_WAIT_HEAD, HTTP_WAIT_BODY, HTTP_WAIT_LINGER, HTTP_WAITS, HTTP_WAIT_NONE = HTTP_WAITS };
+
+struct http_server {
+    struct loop *loop;
+    struct http_server_options o;              /* with the defaults filled in */
+    http_handler_fn *fn;
+    void *ctx;
+    struct listener *listener;                 /* NULL: streams only */
+    struct list connections;
+    size_t n_connections;
+    struct list waiting[HTTP_WAITS];
+    int64_t wait_ns[HTTP_WAITS];
+    struct loop_timer *timer;
+    int64_t timer_due_ns;                      /* INT64_MAX: not set */
+    struct arena *arenas[HTTP_SPARE_MAX];
+    size_t n_arenas;
+    struct buf bufs[HTTP_SPARE_MAX];           /* empty, with memory */
+    size_t n_bufs;
+    char date[40];                             /* "Fri, 20 Nov 2026 20:52:43 GMT" of second `date_s` */
+    int64_t date_s;
+    bool closing;
+    loop_fn *closed;
+    void *closed_ctx;
+};
+
+struct http_conn;
+struct http_protocol {
+    void (*data)(struct http_conn *c, const char *p, size_t n);
+    void (*gone)(struct http_conn *c);         /* the connection is being closed: end what runs */
+    void (*written)(struct http_conn *c);      /* less is queued than was */
+    void (*fini)(struct http_conn *c);
+};
+
+struct http1_conn {
+    struct http1_exchange *ex;                 /* being received or answered; NULL between requests */
+    struct buf in;                             /* what could not be used yet */
+    size_t scanned;                            /* of the head in it */
+    const char *now;                           /* what is being used: not yet used rest */
+    size_t now_n;
+    bool processing, resume_deferred, close_after, upgraded;
+};
+
+struct http_conn {
+    struct http_server *server;
+    struct stream *stream;                     /* NULL: handshake, or closed */
+    struct tls_handshake *handshake;
+    struct list link, waits;
+    enum http_wait wait;
+    int64_t due_ns;
+    unsigned refs;                             /* the stream, every exchange, every deferred call */
+    const struct http_protocol *protocol;      /* NULL: not known yet */
+    struct http_peer peer;
+    char *peer_block;                          /* memory of its strings */
+    struct buf out;                            /* answers of this turn */
+    bool dead;                                 /* being closed: nothing is read or written any more */
+    bool flush_deferred, write_watched, lingering, peer_ended;
+    struct http1_conn h1;
+    struct http2_conn *h2;
+};
+
+extern const struct http_protocol http1_protocol, http2_protocol;
+void http2_begin(struct http_conn *c);
+
+/* ---- connections (http_server.c) ---- */
+void http_conn_unref(struct http_conn *c);
+void http_conn_wait(struct http_conn *c, enum http_wait what);   /* ends the wait before */
+void http_conn_close(struct http_conn *c);                       /* at once */
+void http_conn_finish(struct http_conn *c);                      /* after what is queued has been read by the peer */
+void http_conn_flush(struct http_conn *c);                       /* `out` to the stream */
+void http_conn_flush_later(struct http_conn *c);                 /* at the end of this turn */
+void http_conn_reserve(struct http_conn *c, size_t more);        /* room in `out`, from the server's spare memory */
+size_t http_conn_queued(const struct http_conn *c);
+
+struct arena *http_arena_get(struct http_server *s);
+void http_arena_put(struct http_server *s, struct arena *a);     /* s NULL: frees it */
+str http_date(struct http_server *s);
+/* The Status that Kubernetes sends for a body over the limit. */
+str http_too_large_body(struct arena *a, size_t limit);
+
+/* A stream that delivers `first` before what `s` delivers; owns both. */
+struct stream *http_prefixed_stream(struct stream *s, struct buf *first);
+#endif

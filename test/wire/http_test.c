@@ -1,0 +1,609 @@
+/* http_test.c - HTTP/1.1 messages, and the server over pairs of streams under the virtual clock. */
+#include "test/test.h"
+#include "wire/http.h"
+#include "wire/http1_parse.h"
+
+#define NOW_S INT64_C(1790000000) /* Mon, 21 Sep 2026 14:13:20 GMT */
+
+/* ---- messages ---- */
+
+static struct http1_problem parse(struct arena *a, const char *text, struct http1_head *head)
+{
+    size_t scanned = 0, n = http1_head_length(text, strlen(text), &scanned);
+
+    CHECK_INT(n, strlen(text));
+    return http1_parse_request(a, (str){text, n}, head);
+}
+
+TEST(http1, head_is_found_however_it_is_cut)
+{
+    static const char text[] = "GET / HTTP/1.1\r\nA: b\r\n\r\nrest";
+
+    for (size_t cut = 0; cut <= sizeof text - 1; cut++) {
+        size_t scanned = 0, n;
+
+        for (size_t i = 0; i < cut; i++)
+            n = http1_head_length(text, i, &scanned);
+        n = http1_head_length(text, cut, &scanned);
+        CHECK_INT(n, cut >= 24 ? 24 : 0);
+    }
+}
+
+TEST(http1, request_head_is_taken_apart)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct http1_head h;
+
+    CHECK_INT(parse(a, "POST /a%20b?x=1&y HTTP/1.1\r\nHost: h:1\r\nX-Y: \t v w \t\r\nContent-Length: 12\r\nConnection: Upgrade , close\r\n"
+                       "Upgrade: SPDY/3.1\r\nExpect: 100-Continue\r\n\r\n", &h).status, 0);
+    CHECK_STRZ(h.method, "POST");
+    CHECK_STRZ(h.path, "/a%20b");
+    CHECK_STRZ(h.query, "x=1&y");
+    CHECK_STRZ(h.host, "h:1");
+    CHECK_INT(h.n_headers, 6);
+    CHECK_STRZ(h.headers[1].name, "X-Y");
+    CHECK_STRZ(h.headers[1].value, "v w");
+    CHECK_INT(h.content_length, 12);
+    CHECK(h.connection_upgrade && !h.keep_alive && h.expect_continue && !h.chunked);
+    CHECK_STRZ(h.upgrade, "SPDY/3.1");
+    CHECK_INT(parse(a, "GET http://host/p?q HTTP/1.0\nConnection: keep-alive\n\n", &h).status, 0);
+    CHECK_STRZ(h.path, "/p");
+    CHECK_STRZ(h.query, "q");
+    CHECK(h.keep_alive && h.minor == 0);
+}
+
+TEST(http1, malformed_requests_are_refused_with_gos_status)
+{
+    static const struct { const char *text; int status; const char *why; } cases[] = {
+        {"GET / HTTP/1.1\r\n\r\n", 400, "missing required Host header"},
+        {"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "too many Host headers"},
+        {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505, "unsupported protocol version"},
+        {"GET / HTTP/1.1 x\r\nHost: a\r\n\r\n", 400, NULL},
+        {"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL},
+        {"GET /\r\nHost: a\r\n\r\n", 400, NULL},
+        {"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL},
+        {"GET x HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL},
+        {"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL},
+        {"GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL},
+        {"GET / HTTP/1.1\r\nHost: a\r\nB : c\r\n\r\n", 400, "invalid header name"},
+        {"GET / HTTP/1.1\r\nHost: a\r\nB: c\x01\r\n\r\n", 400, "invalid header value"},
+        {"GET / HTTP/1.1\r\nHost: a\r\nB: c\rd\r\n\r\n", 400, "invalid header value"},
+        {"GET / HTTP/1.1\r\nHost: a\r\nB\r\n\r\n", 400, NULL},
+        {"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400, NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", 400, NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", 400, NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \r\n\r\n", 400, NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400, NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501, "Unsupported transfer encoding"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "Unsupported transfer encoding"},
+        {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nExpect: a cake\r\n\r\n", 417, NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(arena) struct arena *a = arena_new();
+        struct http1_head h;
+        struct http1_problem p = parse(a, cases[i].text, &h);
+
+        if (p.status != cases[i].status || !!p.text != !!cases[i].why || (p.text && strcmp(p.text, cases[i].why)))
+            test_fail(__FILE__, __LINE__, "%s: %d %s", cases[i].text, p.status, p.text ? p.text : "");
+    }
+}
+
+static enum http1_chunk dechunk(const char *text, size_t step, struct buf *out)
+{
+    struct http1_chunked c = {0};
+    enum http1_chunk r = HTTP1_CHUNK_MORE;
+    size_t total = strlen(text);
+    str data;
+
+    for (size_t at = 0; at < total && r == HTTP1_CHUNK_MORE; at += step) {
+        const char *p = text + at;
+        size_t n = MIN(step, total - at);
+
+        while ((r = http1_chunk_next(&c, &p, &n, &data)) == HTTP1_CHUNK_DATA)
+            buf_str(out, data);
+    }
+    return r;
+}
+
+TEST(http1, chunks_are_joined_however_they_are_cut)
+{
+    for (size_t step = 1; step < 60; step++) {
+        CLEANUP(buf) struct buf out = BUF_INIT;
+
+        CHECK_INT(dechunk("5\r\nhello\r\n0010;ext=\"a\"\r\n, world of chunk\r\n0\r\nTrailer: x\r\n\r\n", step, &out), HTTP1_CHUNK_END);
+        CHECK_STRZ(buf_view(&out), "hello, world of chunk");
+    }
+}
+
+TEST(http1, broken_chunks_are_refused)
+{
+    static const char *const bad[] = {
+        "\r\n", "x\r\n", "5\nhello\r\n", "5\r\nhelloX", "5\r\nhello\nX", "-1\r\n", "0x5\r\nhello", "fffffffffffffffff\r\n", "ffffffffffffffff\r\n", "1;a\nb\r\n", "0\r\n\nx",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        CLEANUP(buf) struct buf out = BUF_INIT;
+
+        if (dechunk(bad[i], 1, &out) != HTTP1_CHUNK_BAD)
+            test_fail(__FILE__, __LINE__, "accepted: %s", bad[i]);
+    }
+}
+
+/* ---- helpers of exchanges ---- */
+
+TEST(http_util, query_parameters_are_decoded)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct http_header *all;
+    size_t n;
+    str v;
+
+    CHECK(http_query(a, S("watch=1&labelSelector=a%3Db%2Cc+d&&x&y=%zz"), "labelSelector", &v));
+    CHECK_STRZ(v, "a=b,c d");
+    CHECK(http_query(a, S("a=%41"), "a", &v));
+    CHECK_STRZ(v, "A");
+    CHECK(!http_query(a, S("ab=1"), "a", &v));
+    CHECK(!http_query(a, S(""), "a", &v));
+    all = http_query_all(a, S("a=1&&b&a=%zz&a=%4"), &n);
+    CHECK_INT(n, 4);
+    CHECK_STRZ(all[1].name, "b");
+    CHECK_STRZ(all[1].value, "");
+    CHECK_STRZ(all[2].value, "%zz");
+    CHECK_STRZ(all[3].value, "%4");
+    CHECK(all[4].name.p == NULL);
+}
+
+TEST(http_util, escapes_go_round)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    str s;
+
+    http_percent_encode(&b, S("a b/\xc3\xa4~"));
+    CHECK_STRZ(buf_view(&b), "a%20b%2F%C3%A4~");
+    CHECK(http_percent_decode(a, buf_view(&b), false, &s));
+    CHECK_STRZ(s, "a b/\xc3\xa4~");
+    CHECK(!http_percent_decode(a, S("%4"), false, &s));
+    CHECK(!http_percent_decode(a, S("%"), false, &s));
+    CHECK(http_percent_decode(a, S("a+b"), false, &s));
+    CHECK_STRZ(s, "a+b");
+}
+
+/* ---- the server ---- */
+
+struct talk {
+    struct loop *loop;
+    struct http_server *server;
+    struct stream *client;
+    struct buf got, log;
+    bool ended, closed;
+    struct http_exchange *held;      /* "/hold": answered by the test */
+    struct stream *tunnel;
+    struct buf tunnel_got;
+    int gone, drained, tunnel_ended;
+};
+
+static void on_gone(void *user, struct http_exchange *ex)
+{
+    struct talk *t = user;
+
+    t->gone++;
+    t->held = NULL;
+    http_end(ex);
+}
+
+static void on_drain(void *user, struct http_exchange *ex)
+{
+    ((struct talk *)user)->drained++;
+}
+
+static void on_tunnel_data(void *ctx, const char *p, size_t n)
+{
+    buf_add(&((struct talk *)ctx)->tunnel_got, p, n);
+}
+
+static void on_tunnel_end(void *ctx, int error)
+{
+    ((struct talk *)ctx)->tunnel_ended++;
+}
+
+static const struct stream_events tunnel_events = {.data = on_tunnel_data, .end = on_tunnel_end};
+
+static void handler(void *ctx, struct http_exchange *ex)
+{
+    struct talk *t = ctx;
+    const struct http_request *r = &ex->req;
+
+    buf_fmt(&t->log, PRI_STR " " PRI_STR " [" PRI_STR "]\n", STR_ARG(r->method), STR_ARG(r->target), STR_ARG(r->body));
+    if (str_is(r->path, "/hold")) {
+        t->held = ex;
+        ex->user = t;
+        ex->on_gone = on_gone;
+        ex->on_drain = on_drain;
+    } else if (str_is(r->path, "/stream")) {
+        http_start(ex, 200, NULL, 0);
+        http_write(ex, S("one"));
+        http_write(ex, S("two, a longer one"));
+        http_end(ex);
+    } else if (str_is(r->path, "/none")) {
+        http_reply(ex, 204, NULL, S(""));
+    } else if (r->is_upgrade) {
+        static const struct http_header headers[] = {{STR("Connection"), STR("Upgrade")}, {STR("Upgrade"), STR("SPDY/3.1")}};
+
+        t->tunnel = http_upgrade(ex, headers, 2);
+    } else {
+        http_reply(ex, 200, "text/plain", r->target);
+    }
+}
+
+static void on_client_data(void *ctx, const char *p, size_t n)
+{
+    buf_add(&((struct talk *)ctx)->got, p, n);
+}
+
+static void on_client_end(void *ctx, int error)
+{
+    ((struct talk *)ctx)->ended = true;
+}
+
+static const struct stream_events client_events = {.data = on_client_data, .end = on_client_end};
+
+static void talk_run(struct talk *t, int64_t ns)
+{
+    loop_virtual_run(t->loop, loop_virtual_elapsed_ns(t->loop) + ns, NULL, NULL);
+}
+
+static void talk_open(struct talk *t)
+{
+    struct stream *conn;
+
+    stream_pair(t->loop, &t->client, &conn);
+    t->ended = false;
+    buf_clear(&t->got);
+    http_server_serve_stream(t->server, conn);
+    stream_start(t->client, &client_events, t);
+}
+
+static void talk_init(struct talk *t, const struct http_server_options *o)
+{
+    static const struct http_server_options none;
+
+    memset(t, 0, sizeof *t);
+    t->loop = loop_new_virtual(1, (wall_time){NOW_S * NS_PER_S});
+    t->server = http_server_new(t->loop, o ? o : &none, handler, t);
+    talk_open(t);
+}
+
+static void on_closed(void *ctx)
+{
+    ((struct talk *)ctx)->closed = true;
+}
+
+static void talk_fini(struct talk *t)
+{
+    if (t->client)
+        stream_close(t->client, NULL, NULL);
+    if (t->tunnel)
+        stream_close(t->tunnel, NULL, NULL);
+    http_server_close(t->server, on_closed, t);
+    talk_run(t, 1000 * NS_PER_S);
+    CHECK(t->closed);
+    buf_fini(&t->got);
+    buf_fini(&t->log);
+    buf_fini(&t->tunnel_got);
+    loop_free(t->loop);
+}
+
+/* Sends, runs a little, and returns all that came back since the last time; borrowed until the next call. */
+static str ask(struct talk *t, const char *text)
+{
+    buf_clear(&t->got);
+    stream_write(t->client, str_of(text), NULL, NULL);
+    talk_run(t, NS_PER_MS * 100);
+    return buf_view(&t->got);
+}
+
+#define DATE "Date: Mon, 21 Sep 2026 14:13:20 GMT\r\n"
+
+TEST(http_server, answers_and_keeps_the_connection)
+{
+    struct talk t;
+
+    talk_init(&t, NULL);
+    for (int i = 0; i < 3; i++)
+        CHECK_STRZ(ask(&t, "GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n" DATE "\r\n/a?b");
+    CHECK_STRZ(ask(&t, "HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n" DATE "\r\n");
+    CHECK_STRZ(ask(&t, "DELETE /none HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 204 No Content\r\n" DATE "\r\n");
+    CHECK(!t.ended);
+    talk_fini(&t);
+}
+
+TEST(http_server, request_is_understood_however_it_is_cut)
+{
+    static const char text[] = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+                               "\r\nPOST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+                               "GET /c HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    for (size_t step = 1; step < sizeof text; step += step < 20 ? 1 : 13) {
+        struct talk t;
+
+        talk_init(&t, NULL);
+        for (size_t at = 0; at < sizeof text - 1; at += step) {
+            stream_write(t.client, (str){text + at, MIN(step, sizeof text - 1 - at)}, NULL, NULL);
+            talk_run(&t, NS_PER_MS);
+        }
+        talk_run(&t, NS_PER_S);
+        CHECK_STRZ(buf_view(&t.log), "POST /a [hello]\nPOST /b [abcde]\nGET /c []\n");
+        talk_fini(&t);
+    }
+}
+
+TEST(http_server, pipelined_requests_are_answered_in_order)
+{
+    struct talk t;
+    str got;
+
+    talk_init(&t, NULL);
+    got = ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK_STRZ(got, "");
+    CHECK(t.held != NULL);
+    http_reply(t.held, 200, "text/plain", S("1"));
+    talk_run(&t, NS_PER_S);
+    CHECK_STRZ(buf_view(&t.got), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n" DATE "\r\n1"
+                                 "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE "\r\n/2"
+                                 "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE "\r\n/3");
+    talk_fini(&t);
+}
+
+TEST(http_server, unknown_length_is_chunked_or_ends_with_the_connection)
+{
+    struct talk t;
+
+    talk_init(&t, NULL);
+    CHECK_STRZ(ask(&t, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"),
+               "HTTP/1.1 200 OK\r\n" DATE "Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n11\r\ntwo, a longer one\r\n0\r\n\r\n");
+    CHECK_STRZ(ask(&t, "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"), "HTTP/1.1 200 OK\r\n" DATE "\r\nonetwo, a longer one");
+    talk_run(&t, NS_PER_S);
+    CHECK(t.ended);
+    talk_fini(&t);
+}
+
+TEST(http_server, connection_ends_when_either_side_says_so)
+{
+    struct talk t;
+
+    talk_init(&t, NULL);
+    CHECK_STRZ(ask(&t, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n"),
+               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE "Connection: close\r\n\r\n/a");
+    talk_run(&t, NS_PER_S);
+    CHECK(t.ended);
+    CHECK_STRZ(buf_view(&t.log), "GET /a []\n");
+    talk_fini(&t);
+}
+
+TEST(http_server, malformed_request_is_answered_as_by_go_and_ends_the_connection)
+{
+    static const struct { const char *request, *answer; } cases[] = {
+        {"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request: missing required Host header\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                                   "Connection: close\r\n\r\n400 Bad Request: missing required Host header"},
+        {"garbage\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"},
+        {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz",
+         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"},
+        {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+         "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\nUnsupported transfer encoding"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct talk t;
+
+        talk_init(&t, NULL);
+        CHECK_STRZ(ask(&t, cases[i].request), cases[i].answer);
+        talk_run(&t, NS_PER_S);
+        CHECK(t.ended);
+        CHECK_STRZ(buf_view(&t.log), "");
+        talk_fini(&t);
+    }
+}
+
+TEST(http_server, too_large_head_is_431_and_body_413_as_status)
+{
+    struct http_server_options o = {.head_limit = 1000, .body_limit = 10, .status_errors = true};
+    static const str head = STR("HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: application/json\r\nContent-Length: 163\r\n");
+    static const str body = STR("Connection: close\r\n\r\n"
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"Request entity too large: limit is 10\","
+        "\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n");
+    static const char *const requests[] = {
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n5\r\n12345\r\n0\r\n\r\n",
+    };
+    CLEANUP(buf) struct buf big = BUF_INIT;
+    struct talk t;
+
+    talk_init(&t, &o);
+    for (int i = 0; i < 200; i++)
+        buf_z(&big, i ? "header: value\r\n" : "GET / HTTP/1.1\r\n");
+    CHECK(str_has_prefix(ask(&t, buf_cstr(&big)), S("HTTP/1.1 431 Request Header Fields Too Large\r\n")));
+    talk_run(&t, NS_PER_S);
+    CHECK(t.ended);
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        stream_close(t.client, NULL, NULL);
+        talk_open(&t);
+        ask(&t, requests[i]);
+        CHECK(str_has_prefix(buf_view(&t.got), head) && str_has_suffix(buf_view(&t.got), body));
+        talk_run(&t, NS_PER_S);
+        CHECK(t.ended);
+    }
+    CHECK_STRZ(buf_view(&t.log), "");
+    talk_fini(&t);
+}
+
+TEST(http_server, continue_is_sent_to_who_waits_for_it)
+{
+    struct talk t;
+
+    talk_init(&t, NULL);
+    CHECK_STRZ(ask(&t, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK_STRZ(ask(&t, "ab"), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE "\r\n/p");
+    CHECK_STRZ(buf_view(&t.log), "POST /p [ab]\n");
+    talk_fini(&t);
+}
+
+TEST(http_server, handler_hears_once_when_the_peer_goes)
+{
+    struct talk t;
+
+    talk_init(&t, NULL);
+    ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(t.held != NULL);
+    stream_close(t.client, NULL, NULL);
+    t.client = NULL;
+    talk_run(&t, NS_PER_S);
+    CHECK_INT(t.gone, 1);
+    talk_fini(&t);
+}
+
+TEST(http_server, exchange_may_outlive_its_connection)
+{
+    struct talk t;
+    struct http_exchange *ex;
+
+    talk_init(&t, NULL);
+    ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    ex = t.held;
+    ex->on_gone = NULL;
+    http_start(ex, 200, NULL, 0);
+    stream_close(t.client, NULL, NULL);
+    t.client = NULL;
+    talk_run(&t, NS_PER_S);
+    CHECK(ex->gone);
+    http_write(ex, S("into the void"));
+    CHECK_INT(http_queued(ex), 0);
+    CHECK(ex->req.peer.address.p != NULL);
+    http_end(ex);
+    talk_fini(&t);
+}
+
+TEST(http_server, what_a_slow_peer_does_not_read_is_counted_and_its_drain_is_told)
+{
+    CLEANUP(buf) struct buf big = BUF_INIT;
+    const struct bytes *shared;
+    struct talk t;
+
+    talk_init(&t, NULL);
+    ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(t.held != NULL);
+    stream_pause(t.client);
+    for (int i = 0; i < 40000; i++)
+        buf_z(&big, "0123456789abcdef");
+    shared = bytes_new(buf_view(&big));
+    http_start(t.held, 200, NULL, 0);
+    for (int i = 0; i < 8; i++)
+        http_write_bytes(t.held, shared);
+    CHECK(http_queued(t.held) >= 8 * big.n - ((size_t)1 << 20));
+    bytes_unref(shared);
+    CHECK_INT(t.drained, 0);
+    stream_start(t.client, &client_events, &t);
+    talk_run(&t, NS_PER_S);
+    CHECK(t.drained >= 1);
+    http_end(t.held);
+    talk_run(&t, NS_PER_S);
+    CHECK(t.got.n > 8 * big.n);
+    CHECK(str_has_suffix(buf_view(&t.got), S("\r\n0\r\n\r\n")));
+    talk_fini(&t);
+}
+
+TEST(http_server, upgrade_hands_over_the_bytes_behind_the_head)
+{
+    struct talk t;
+
+    talk_init(&t, NULL);
+    CHECK_STRZ(ask(&t, "POST /exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n\r\nearly "),
+               "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n");
+    CHECK(t.tunnel != NULL);
+    stream_write(t.client, S("bird"), NULL, NULL);
+    talk_run(&t, NS_PER_S);
+    stream_start(t.tunnel, &tunnel_events, &t);
+    talk_run(&t, NS_PER_S);
+    CHECK_STRZ(buf_view(&t.tunnel_got), "early bird");
+    buf_clear(&t.got);
+    stream_write(t.tunnel, S("back"), NULL, NULL);
+    talk_run(&t, NS_PER_S);
+    CHECK_STRZ(buf_view(&t.got), "back");
+    stream_shutdown(t.client);
+    talk_run(&t, NS_PER_S);
+    CHECK_INT(t.tunnel_ended, 1);
+    talk_fini(&t);
+}
+
+TEST(http_server, end_that_comes_before_the_tunnel_is_read_is_not_lost)
+{
+    struct talk t;
+
+    talk_init(&t, NULL);
+    ask(&t, "POST /exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nlast");
+    stream_shutdown(t.client);
+    talk_run(&t, NS_PER_S);
+    stream_start(t.tunnel, &tunnel_events, &t);
+    talk_run(&t, NS_PER_S);
+    CHECK_STRZ(buf_view(&t.tunnel_got), "last");
+    CHECK_INT(t.tunnel_ended, 1);
+    talk_fini(&t);
+}
+
+TEST(http_server, idle_and_dawdling_connections_end)
+{
+    static const struct { const char *said; int64_t after_s; } cases[] = {
+        {"", 32}, {"GET / HTT", 32}, {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 90}, {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab", 60},
+        {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nConnection: close\r\n\r\n123456789", 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct talk t;
+
+        talk_init(&t, NULL);
+        ask(&t, cases[i].said);
+        if (cases[i].after_s) {
+            talk_run(&t, (cases[i].after_s - 1) * NS_PER_S);
+            CHECK(!t.ended);
+        }
+        talk_run(&t, 2 * NS_PER_S);
+        CHECK(t.ended);
+        talk_fini(&t);
+    }
+}
+
+TEST(http_server, refuses_connections_beyond_its_limit)
+{
+    struct http_server_options o = {.connections_max = 1};
+    struct stream *first;
+    struct talk t;
+
+    talk_init(&t, &o);
+    ask(&t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    first = t.client;
+    talk_open(&t);
+    talk_run(&t, NS_PER_S);
+    CHECK(t.ended);
+    stream_close(t.client, NULL, NULL);
+    t.client = first;
+    CHECK(str_has_prefix(ask(&t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), S("HTTP/1.1 200 OK")));
+    talk_fini(&t);
+}
+
+TEST(http_server, close_drops_what_is_running)
+{
+    struct talk t;
+
+    talk_init(&t, NULL);
+    ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(t.held != NULL);
+    talk_fini(&t);
+    CHECK_INT(t.gone, 1);
+}
+
+TEST_MAIN
