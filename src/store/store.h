@@ -46,7 +46,8 @@ struct store_options {
     size_t object_limit;       /* bytes; 0: 1.5 MiB as etcd */
 };
 MUST_USE struct err *store_open(struct loop *loop, const struct store_options *o, struct store **ret);
-void store_close(struct store *s, loop_fn *closed, void *ctx); /* flushes, then frees */
+/* Flushes, then frees. Writes from now on get UNAVAILABLE. Watches that are still open get no further call and are freed with the store: do not close them afterwards. */
+void store_close(struct store *s, loop_fn *closed, void *ctx);
 int64_t store_revision(const struct store *s);     /* newest visible */
 int64_t store_compacted(const struct store *s);    /* reads and watches before it get EXPIRED */
 
@@ -97,6 +98,6 @@ void store_watch_close(struct store_watch *w);
 
 /* Compacts history older than `revision` now (tests and the clock do it by themselves). */
 void store_compact(struct store *s, int64_t revision);
-struct store_stats { int64_t revision, compacted; size_t objects, bytes, history_events, pending_writes, watchers; uint64_t commits, writes; };
+struct store_stats { int64_t revision, compacted; size_t objects, bytes, history_events, pending_writes, watchers; uint64_t commits, writes; bool compacting; };
 void store_stats(const struct store *s, struct store_stats *ret);
 #endif

@@ -1,0 +1,108 @@
+/* compact.c - when the past is forgotten: what was current five minutes ago stays readable, older states go.
+ *
+ * As kube-apiserver does with etcd: at each tick everything before the revision of the tick before is compacted, so that
+ * history lives between one and two intervals. A store without writes has no tick. A flood of writes is compacted by
+ * number, lest the file grow without limit. Rows are deleted in small transactions between batches of writes. */
+#include "store/store_internal.h"
+
+static void compact_tick(void *ctx);
+
+void compact_init(struct store *s, int64_t age_ns, size_t history_max)
+{
+    s->compact_timer = loop_timer_new(s->loop, compact_tick, s);
+    s->compact_age_ns = age_ns;
+    s->compact_events = (int64_t)history_max * COMPACT_EVENTS_FACTOR;
+    s->compact_target = s->compact_done = s->compacted;
+    s->compact_mark = s->visible;
+    compact_published(s);
+}
+
+void compact_fini(struct store *s)
+{
+    loop_timer_free(s->compact_timer);
+}
+
+struct compact_job {
+    struct store *s;
+    int64_t upto, revision;
+    bool more;
+    struct err *err;
+};
+
+static void compact_work(void *ctx) /* on the disk thread */
+{
+    struct compact_job *j = ctx;
+
+    j->err = engine_compact(j->s->engine, j->upto, j->revision, COMPACT_BUDGET, &j->more);
+}
+
+static void compact_step(struct store *s);
+
+static void compact_done(void *ctx)
+{
+    struct compact_job *j = ctx;
+    struct store *s = j->s;
+
+    s->compacting = false;
+    if (j->err) { /* the next tick tries again; until then the file is larger than it need be */
+        log_warning("store", "compaction to revision %lld: %s", (long long)j->upto, err_text(j->err));
+        err_free(j->err);
+    } else {
+        if (!j->more)
+            s->compact_done = j->upto;
+        compact_step(s);
+    }
+    mem_free(j);
+    store_job_end(s);
+}
+
+static void compact_step(struct store *s)
+{
+    struct compact_job *j;
+    int64_t upto = MIN(s->compact_target, watch_oldest_catching_up(s));
+
+    if (s->compacting || s->closing || upto <= s->compact_done)
+        return;
+    s->compacting = true;
+    j = NEW(struct compact_job);
+    j->s = s;
+    j->upto = upto;
+    j->revision = s->visible;
+    store_job_begin(s);
+    pool_serial_run(s->disk, compact_work, compact_done, j);
+}
+
+static void arm(struct store *s)
+{
+    if (!s->closing && !loop_timer_is_set(s->compact_timer) && s->compact_done < s->visible)
+        loop_timer_set(s->compact_timer, s->compact_age_ns);
+}
+
+static void compact_tick(void *ctx)
+{
+    struct store *s = ctx;
+    int64_t target = s->compact_mark;
+
+    s->compact_mark = s->visible;
+    store_compact(s, target);
+    arm(s);
+}
+
+void compact_published(struct store *s)
+{
+    if (s->visible - s->compacted > s->compact_events + s->compact_events / 8)
+        store_compact(s, s->visible - s->compact_events);
+    arm(s);
+}
+
+void store_compact(struct store *s, int64_t revision)
+{
+    BUG_ON(!loop_is_mine(s->loop));
+    revision = MIN(revision, s->visible);
+    if (revision > s->compacted) {
+        s->compacted = revision;
+        s->compact_target = revision;
+        history_trim(&s->history, revision);
+    }
+    compact_step(s);
+}
