@@ -59,6 +59,11 @@ static struct model_type *find_type(struct model *m, struct model_package *from,
             item = p ? find_type(m, p, S("JSONSchemaProps")) : NULL;
         } else if (scalars[i].kind == SCHEMA_VERB_LIST)
             item = find_type(m, from, S("string"));
+        if (scalars[i].kind == SCHEMA_BYTES && from->proto3) { /* raw in the tree: a type of its own */
+            item = intern(m, S("octets"), SCHEMA_BYTES, NULL);
+            item->proto3 = true;
+            return item;
+        }
         return intern(m, scalars[i].name, scalars[i].kind, item);
     }
     if (str_has_prefix(text, S("enum:")))
