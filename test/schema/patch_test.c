@@ -1,0 +1,355 @@
+/* patch_test.c - claims about JSON patch, merge patch and strategic merge patch. */
+#include "schema/schema.h"
+
+#include "test/test.h"
+
+static bool read_file(const char *path, struct buf *b)
+{
+    FILE *f = fopen(path, "rb");
+    char chunk[65536];
+    size_t n;
+
+    if (!f)
+        return false;
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+        buf_add(b, chunk, n);
+    fclose(f);
+    return true;
+}
+
+static struct json *parse(struct arena *a, str text)
+{
+    struct json *v = NULL;
+
+    CHECK_OK(json_parse(a, text, NULL, NULL, &v));
+    return v;
+}
+
+static struct json *load(struct arena *a, struct buf *b, const char *sub)
+{
+    const char *path = test_shared(sub);
+    struct json_limits limits = {.depth = 512, .size = 64 << 20};
+    struct json *v = NULL;
+
+    if (!path || !read_file(path, b))
+        return NULL;
+    CHECK_OK(json_parse(a, buf_view(b), &limits, NULL, &v));
+    return v;
+}
+
+static void run_suite(const char *sub)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    struct json *cases = load(a, &text, sub);
+    int n = 0;
+
+    if (!cases) {
+        test_skip("no suite");
+        return;
+    }
+    JSON_EACH(c, cases) {
+        const struct json *expected = json_findz(c, "expected"), *ops = json_findz(c, "patch");
+        struct json doc, *before = json_findz(c, "doc");
+        struct err *err;
+        CLEANUP(buf) struct buf b = BUF_INIT;
+
+        if (!before || !ops || json_get_bool(c, "disabled", false))
+            continue;
+        n++;
+        doc = json_copy(a, before);
+        err = patch_json(a, &doc, ops);
+        json_encode(&b, c);
+        if (json_findz(c, "error")) {
+            if (!err)
+                test_fail(__FILE__, __LINE__, "applies: %s", buf_cstr(&b));
+            else if (!json_equal(&doc, before))
+                test_fail(__FILE__, __LINE__, "fails but changes the document: %s", buf_cstr(&b));
+        } else if (err) {
+            test_fail(__FILE__, __LINE__, "%s (%s): %s", err_text(err), err->trail ? err->trail : "", buf_cstr(&b));
+        } else if (expected && !json_equal(&doc, expected)) {
+            test_fail(__FILE__, __LINE__, "another result: %s", buf_cstr(&b));
+        }
+        err_free(err);
+    }
+    CHECK(n > 10);
+}
+
+TEST(patch_json, passes_the_suite)
+{
+    run_suite("suites/json-patch/tests.json");
+}
+
+TEST(patch_json, passes_the_cases_of_the_rfc)
+{
+    run_suite("suites/json-patch/spec_tests.json");
+}
+
+TEST(patch_json, what_does_not_apply_is_told_as_the_api_server_tells_it)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json doc = *parse(a, S("{\"a\":1}"));
+    struct err *err = patch_json(a, &doc, parse(a, S("[{\"op\":\"remove\",\"path\":\"/b\"}]")));
+
+    CHECK(err && err->reason == REASON_INVALID && err->n_causes == 0);
+    if (err)
+        CHECK_STRZ(str_of(err_text(err)), "the server rejected our request due to an error in our request");
+    err_free(err);
+    err = patch_json(a, &doc, parse(a, S("{}")));
+    CHECK(err && err->reason == REASON_BAD_REQUEST);
+    err_free(err);
+}
+
+TEST(patch_json, a_value_cannot_move_into_itself_and_copies_are_limited)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf ops = BUF_INIT;
+    struct json doc = *parse(a, S("{\"a\":{\"b\":{}}}"));
+    struct err *err = patch_json(a, &doc, parse(a, S("[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/a/b/c\"}]")));
+
+    CHECK(err != NULL);
+    err_free(err);
+    buf_char(&ops, '[');
+    for (int i = 0; i < 60; i++)
+        buf_fmt(&ops, "%s{\"op\":\"copy\",\"from\":\"\",\"path\":\"/x%d\"}", i ? "," : "", i);
+    buf_char(&ops, ']');
+    err = patch_json(a, &doc, parse(a, buf_view(&ops)));
+    CHECK(err != NULL);
+    err_free(err);
+}
+
+static void check_merge(str doc_text, str patch_text, const char *want)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct json doc = *parse(a, doc_text);
+
+    CHECK_OK(patch_merge(a, &doc, parse(a, patch_text)));
+    json_encode(&b, &doc);
+    CHECK_STRZ(buf_view(&b), want);
+}
+
+TEST(patch_merge, follows_the_rfcs_examples)
+{
+    check_merge(S("{\"a\":\"b\"}"), S("{\"a\":\"c\"}"), "{\"a\":\"c\"}");
+    check_merge(S("{\"a\":\"b\"}"), S("{\"b\":\"c\"}"), "{\"a\":\"b\",\"b\":\"c\"}");
+    check_merge(S("{\"a\":\"b\"}"), S("{\"a\":null}"), "{}");
+    check_merge(S("{\"a\":\"b\",\"b\":\"c\"}"), S("{\"a\":null}"), "{\"b\":\"c\"}");
+    check_merge(S("{\"a\":[\"b\"]}"), S("{\"a\":\"c\"}"), "{\"a\":\"c\"}");
+    check_merge(S("{\"a\":\"c\"}"), S("{\"a\":[\"b\"]}"), "{\"a\":[\"b\"]}");
+    check_merge(S("{\"a\":{\"b\":\"c\"}}"), S("{\"a\":{\"b\":\"d\",\"c\":null}}"), "{\"a\":{\"b\":\"d\"}}");
+    check_merge(S("{\"a\":[{\"b\":\"c\"}]}"), S("{\"a\":[1]}"), "{\"a\":[1]}");
+    check_merge(S("{\"e\":null}"), S("{\"a\":1}"), "{\"e\":null,\"a\":1}");
+    check_merge(S("{}"), S("{\"a\":{\"bb\":{\"ccc\":null}}}"), "{\"a\":{\"bb\":{}}}");
+}
+
+TEST(patch_merge, refuses_what_is_no_object)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json doc = json_object();
+    struct err *err = patch_merge(a, &doc, parse(a, S("[1]")));
+
+    CHECK(err != NULL);
+    if (err)
+        CHECK_STRZ(str_of(err_text(err)), "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}");
+    err_free(err);
+    err = patch_merge(a, &doc, parse(a, S("null")));
+    CHECK(err != NULL);
+    if (err)
+        CHECK_STRZ(str_of(err_text(err)), "Invalid JSON Patch");
+    err_free(err);
+}
+
+/* What is patched in the tests below. */
+static const struct schema_type *deployment(void)
+{
+    return schema_find_gvk(S("apps"), S("v1"), S("Deployment"));
+}
+
+static struct err *strategic(str doc_text, str patch_text, struct buf *ret)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json doc = *parse(a, doc_text);
+    struct err *err = patch_strategic(a, deployment(), &doc, parse(a, patch_text));
+
+    if (!err)
+        json_encode(ret, &doc);
+    return err;
+}
+
+#define POD_TEXT(x) "{\"spec\":{\"template\":{\"spec\":" x "}}}"
+
+TEST(patch_strategic, lists_merge_by_their_key_and_keep_order)
+{
+    static const struct {
+        str doc, patch;
+        const char *want;
+    } cases[] = {
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"1\"}]}")),
+         STR(POD_TEXT("{\"containers\":[{\"name\":\"b\",\"image\":\"2\"}]}")),
+         POD_TEXT("{\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"2\"}]}")},
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}")), STR(POD_TEXT("{\"containers\":[{\"name\":\"c\"}]}")),
+         POD_TEXT("{\"containers\":[{\"name\":\"c\"},{\"name\":\"a\"},{\"name\":\"b\"}]}")},
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}")),
+         STR(POD_TEXT("{\"containers\":[{\"name\":\"a\",\"$patch\":\"delete\"}]}")), POD_TEXT("{\"containers\":[{\"name\":\"b\"}]}")},
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}")),
+         STR(POD_TEXT("{\"containers\":[{\"name\":\"z\"},{\"$patch\":\"replace\"}]}")), POD_TEXT("{\"containers\":[{\"name\":\"z\"}]}")},
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"c\"}]}")),
+         STR(POD_TEXT("{\"$setElementOrder/containers\":[{\"name\":\"c\"},{\"name\":\"a\"},{\"name\":\"n\"}],"
+                      "\"containers\":[{\"name\":\"n\"}]}")),
+         POD_TEXT("{\"containers\":[{\"name\":\"b\"},{\"name\":\"c\"},{\"name\":\"a\"},{\"name\":\"n\"}]}")},
+        {STR(POD_TEXT("{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}")),
+         STR(POD_TEXT("{\"volumes\":[{\"name\":\"v\",\"$retainKeys\":[\"name\",\"hostPath\"],\"hostPath\":{\"path\":\"/h\"}}]}")),
+         POD_TEXT("{\"volumes\":[{\"name\":\"v\",\"hostPath\":{\"path\":\"/h\"}}]}")},
+        {STR(POD_TEXT("{\"tolerations\":[{\"key\":\"a\"}]}")), STR(POD_TEXT("{\"tolerations\":[{\"key\":\"b\"}]}")),
+         POD_TEXT("{\"tolerations\":[{\"key\":\"b\"}]}")},
+        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\"}}}"), STR("{\"metadata\":{\"labels\":{\"$patch\":\"replace\",\"c\":\"3\"}}}"),
+         "{\"metadata\":{\"labels\":{\"c\":\"3\"}}}"},
+        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\"}}}"), STR("{\"metadata\":{\"labels\":{\"$patch\":\"delete\"}}}"), "{\"metadata\":{\"labels\":{}}}"},
+        {STR("{\"metadata\":{}}"), STR("{\"metadata\":{\"labels\":{\"$patch\":\"bogus\"}}}"), "{\"metadata\":{}}"},
+        {STR("{\"metadata\":{}}"), STR("{\"metadata\":{\"labels\":{\"a\":null,\"b\":\"1\"}}}"), "{\"metadata\":{\"labels\":{\"b\":\"1\"}}}"},
+        {STR("{\"metadata\":{\"finalizers\":[\"a\",\"b\",\"c\"]}}"), STR("{\"metadata\":{\"finalizers\":[\"d\"]}}"),
+         "{\"metadata\":{\"finalizers\":[\"d\",\"a\",\"b\",\"c\"]}}"},
+        {STR("{\"metadata\":{\"finalizers\":[\"a\",\"b\",\"c\"]}}"), STR("{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[\"a\",\"c\"]}}"),
+         "{\"metadata\":{\"finalizers\":[\"b\"]}}"},
+        {STR("{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}"),
+         STR("{\"metadata\":{\"$setElementOrder/finalizers\":[\"b\",\"a\"],\"finalizers\":[]}}"), "{\"metadata\":{\"finalizers\":[\"b\",\"a\"]}}"},
+        {STR("{\"spec\":{\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{}}}}"),
+         STR("{\"spec\":{\"strategy\":{\"$retainKeys\":[\"type\"],\"type\":\"Recreate\"}}}"), "{\"spec\":{\"strategy\":{\"type\":\"Recreate\"}}}"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf) struct buf b = BUF_INIT;
+
+        CHECK_OK(strategic(cases[i].doc, cases[i].patch, &b));
+        CHECK_STRZ(buf_view(&b), cases[i].want);
+    }
+}
+
+TEST(patch_strategic, errors_are_worded_as_kubernetes_words_them)
+{
+    static const struct {
+        str doc, patch;
+        const char *want;
+        int code;
+    } cases[] = {
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"}]}")), STR(POD_TEXT("{\"containers\":[{\"image\":\"q:1\"}]}")),
+         "map: map[image:q:1] does not contain declared merge key: name", 500},
+        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\"}}}"), STR("{\"metadata\":{\"labels\":{\"$patch\":\"bogus\"}}}"),
+         "unknown patch type: bogus in map", 500},
+        {STR("{\"spec\":{\"strategy\":{\"type\":\"x\"}}}"), STR("{\"spec\":{\"strategy\":{\"$retainKeys\":[\"x\"],\"type\":\"y\"}}}"),
+         "invalid patch format of retainKeys", 400},
+        {STR("{\"metadata\":{\"finalizers\":[\"a\"]}}"), STR("{\"metadata\":{\"$setElementOrderfinalizers\":[]}}"),
+         "invalid patch format of setElementOrder list", 400},
+        {STR("{}"), STR("[1]"), "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}", 400},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf) struct buf b = BUF_INIT;
+        CLEANUP(err) struct err *err = strategic(cases[i].doc, cases[i].patch, &b);
+
+        CHECK(err != NULL);
+        if (!err)
+            continue;
+        CHECK_STRZ(str_of(err_text(err)), cases[i].want);
+        CHECK_INT(err->code, cases[i].code);
+    }
+}
+
+/* Whether every leaf of x is in y; lists have the same items in the same order (defaults may have been added). */
+static bool is_part(const struct json *x, const struct json *y)
+{
+    if (x->type == JSON_OBJECT) {
+        JSON_EACH_MEMBER(m, x) {
+            const struct json *other = json_find(y, m->key);
+
+            if (!other ? m->value.type != JSON_NULL : !is_part(&m->value, other))
+                return false;
+        }
+        return true;
+    }
+    if (x->type == JSON_ARRAY) {
+        if (!json_is(y, JSON_ARRAY) || x->n != y->n)
+            return false;
+        for (uint32_t i = 0; i < x->n; i++)
+            if (!is_part(&x->items[i], &y->items[i]))
+                return false;
+        return true;
+    }
+    return json_equal(x, y);
+}
+
+static void without_system_fields(struct json *v)
+{
+    struct json *meta = json_findz(v, "metadata");
+
+    json_removez(meta, "managedFields");
+    json_removez(meta, "resourceVersion");
+    json_removez(meta, "generation");
+}
+
+TEST(patch_strategic, recorded_patches_of_a_server_have_the_recorded_results)
+{
+    static const char *const recordings[] = {"golden/data/patch/strategic-containers.json", "golden/data/patch/strategic-primitive-lists.json",
+                                             "golden/data/patch/merge-patch.json"};
+    int n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(recordings); i++) {
+        CLEANUP(arena) struct arena *a = arena_new();
+        CLEANUP(buf) struct buf text = BUF_INIT;
+        struct json *recording = load(a, &text, recordings[i]), *live = NULL;
+        uint32_t step = 0;
+
+        if (!recording) {
+            test_skip("no recordings");
+            return;
+        }
+        JSON_EACH(s, json_findz(recording, "steps")) {
+            struct json *body = json_at(s, "response", "body", NULL), *patch = json_at(s, "request", "body", NULL), doc;
+            str media = json_str(json_at(s, "request", "headers", "Content-Type", NULL));
+            int64_t status = json_get_int(s, "response.status", 0);
+            struct err *err;
+
+            step++;
+            if (status == 201)
+                live = body;
+            if (status != 200 || !patch || !live || !str_eq(json_get_str(body, "kind"), json_get_str(live, "kind")))
+                continue;
+            doc = json_copy(a, live);
+            without_system_fields(&doc);
+            if (str_is(media, "application/strategic-merge-patch+json"))
+                err = patch_strategic(a, schema_find_gvk(S(""), S("v1"), json_get_str(live, "kind"))
+                                             ? schema_find_gvk(S(""), S("v1"), json_get_str(live, "kind"))
+                                             : deployment(),
+                                      &doc, patch);
+            else if (str_is(media, "application/merge-patch+json"))
+                err = patch_merge(a, &doc, patch);
+            else
+                continue;
+            if (err) {
+                test_fail(__FILE__, __LINE__, "%s step %u: %s", recordings[i], step - 1, err_text(err));
+                err_free(err);
+            } else {
+                without_system_fields(&doc);
+                json_removez(json_findz(&doc, "metadata"), "creationTimestamp");
+                json_removez(json_findz(&doc, "metadata"), "uid");
+                json_removez(json_findz(&doc, "spec"), "nosuch");
+                if (json_count(json_path(&doc, "metadata.labels")) == 0)
+                    json_removez(json_findz(&doc, "metadata"), "labels");
+                if (json_count(json_path(&doc, "metadata.finalizers")) == 0)
+                    json_removez(json_findz(&doc, "metadata"), "finalizers");
+                if (!is_part(&doc, body)) {
+                    CLEANUP(buf) struct buf b = BUF_INIT;
+
+                    json_encode(&b, &doc);
+                    test_fail(__FILE__, __LINE__, "%s step %u: %s", recordings[i], step - 1, buf_cstr(&b));
+                }
+            }
+            live = body;
+            n++;
+        }
+    }
+    CHECK(n > 20);
+}
+
+TEST_MAIN
