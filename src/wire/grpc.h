@@ -5,12 +5,13 @@
 #include "loop/loop.h"
 #include "wire/tls.h"
 struct grpc_channel;
+/* tls NULL: plain; else borrowed for the channel's life, made with .http2. */
 struct grpc_channel *grpc_channel_new(struct loop *loop, str address /* "unix:/run/x.sock" or "ip:port" */, const struct tls_client *tls);
-void grpc_channel_free(struct grpc_channel *c);   /* ends calls with CANCELLED */
+void grpc_channel_free(struct grpc_channel *c);   /* ends calls with CANCELLED; no new ones from their callbacks */
 #define GRPC_MESSAGE_MAX (16u << 20)
 /* status: gRPC code (0 OK, 5 NOT_FOUND, 12 UNIMPLEMENTED, 14 UNAVAILABLE...); message borrowed. */
 typedef void grpc_done_fn(void *ctx, int status, str status_message, str response);
-struct grpc_call;
+struct grpc_call;                                 /* valid until its done runs */
 /* method: "/runtime.v1.RuntimeService/Version". timeout_ns 0: none. */
 struct grpc_call *grpc_unary(struct grpc_channel *c, str method, str request, int64_t timeout_ns, grpc_done_fn *done, void *ctx);
 struct grpc_stream_events {
