@@ -154,3 +154,32 @@ struct json form_object(struct arena *a, const struct schema_type *t, struct jso
     v.n = cap ? emit(a, t, slots, v.members) : 0;
     return v;
 }
+
+void form_set(struct arena *a, const struct schema_type *t, struct json *obj, str name, struct json v)
+{
+    const struct schema_field *f = NULL, *g = NULL;
+    struct json *known = json_find(obj, name);
+    int slot = form_slot(t, name, &f);
+    uint32_t at = 0;
+
+    if (known) {
+        *known = v;
+        return;
+    }
+    /* Behind every member that Go writes before it. */
+    for (uint32_t i = obj->n; i-- > 0;) {
+        int other = form_slot(t, obj->members[i].key, &g);
+
+        if (other < slot) {
+            at = i + 1;
+            break;
+        }
+    }
+    json_set(a, obj, f ? f->name : name, v);
+    for (uint32_t i = obj->n - 1; i > at; i--) {
+        struct json_member swap = obj->members[i];
+
+        obj->members[i] = obj->members[i - 1];
+        obj->members[i - 1] = swap;
+    }
+}

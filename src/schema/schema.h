@@ -66,6 +66,8 @@ struct schema_type {
     const uint8_t *sorted;         /* indexes of the named fields by length, then bytes; NULL (run-time tables): searched one by one */
     const uint8_t *by_proto;       /* indexes of the fields that protobuf has, by number; NULL: none or run-time table */
     uint8_t n_sorted, n_proto;
+    uint8_t defaults;              /* the function that computes defaults, by number; 0: none */
+    bool has_defaults;             /* it, or something below it, has defaults */
     bool has_inline;               /* some field is FIELD_INLINE */
     bool atomic;                   /* mapType atomic: server-side apply owns it as a whole wherever it stands */
     bool proto3;                   /* CRI, etcd: zero values are not sent, numbers are packed, bytes are raw in the tree (not base64) */

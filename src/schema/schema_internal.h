@@ -32,4 +32,20 @@ int form_slot(const struct schema_type *t, str name, const struct schema_field *
 /* Builds the object of the slots: drops what Go omits, adds what Go writes although it is zero. */
 struct json form_object(struct arena *a, const struct schema_type *t, struct json *const *slots, uint32_t n_extra);
 struct json form_zero(struct arena *a, const struct schema_type *t); /* the zero value of an item */
+/* Puts a member where Go would have it, replacing what is there. */
+void form_set(struct arena *a, const struct schema_type *t, struct json *obj, str name, struct json v);
+
+/* ---- computed defaults (defaults_<area>.c); named in api/ with defaults=NAME, where NAME is without "default_" ----
+ * v is an object of type t; its own static defaults are set already, those of what is below it are not. */
+typedef void schema_default_fn(struct arena *a, const struct schema_type *t, struct json *v);
+extern schema_default_fn *const schema_default_fns[];
+schema_default_fn default_container, default_volume, default_pod_spec, default_pod, default_service, default_namespace, default_node_status,
+    default_persistent_volume, default_limit_range_item, default_replication_controller, default_rolling_update, default_stateful_set_spec, default_job,
+    default_hpa_spec, default_network_policy_spec, default_rbac_subject, default_device_request, default_crd_spec;
+/* Absent, null, or zero where Go has no pointer. */
+bool default_is_unset(const struct schema_type *t, const struct json *obj, const char *name);
+/* Sets a member unless it is set; the value's text is JSON. */
+void default_set(struct arena *a, const struct schema_type *t, struct json *obj, const char *name, struct json v);
+void default_json(struct arena *a, const struct schema_type *t, struct json *obj, const char *name, const char *json);
+
 #endif

@@ -33,8 +33,10 @@ struct model_type {
     struct model_field *fields;
     uint32_t n_fields, cap;
     struct model_package *package;
+    str defaults;             /* name of the function that computes defaults; empty: none */
     str local, doc, like;     /* name within the package; name of the type whose fields it repeats */
-    bool is_kind, everywhere, atomic, internal, is_list, proto3;
+    bool is_kind, everywhere, atomic, internal, is_list, proto3, has_defaults;
+    uint32_t defaults_index;
     struct model_field *enums; /* of protobuf enums: name and number */
     uint32_t n_enums;
     const char *file;

@@ -9,7 +9,7 @@
  *     served off|legacy           not served unless asked for
  *     resource PLURAL KIND cluster|namespaced verbs=… [singular= short= categories= hash= stored= warning=]
  *         sub NAME verbs=… [kind=GROUP/VERSION/KIND]
- *     type NAME [kind] [everywhere] [atomic] [internal] [like OTHER]
+ *     type NAME [kind] [everywhere] [atomic] [internal] [like OTHER] [defaults=FUNCTION]
  *         FIELD[?] NUMBER TYPE [attribute…]      `?`: omitted when zero; NUMBER: protobuf's, or -
  *         inline NUMBER TYPE
  *     list NAME of TYPE
@@ -266,6 +266,8 @@ static void parse_type(struct parser *p, str rest, str doc)
             p->type->atomic = true;
         else if (str_is(w, "internal"))
             p->type->internal = true;
+        else if (attribute(w, "defaults", &p->type->defaults))
+            ;
         else if (str_is(w, "like"))
             next_word(&rest, &p->type->like);
         else

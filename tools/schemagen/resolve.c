@@ -123,6 +123,27 @@ static void apply_like(struct model *m, struct model_type *t, unsigned depth)
     t->atomic |= o->atomic;
     if (!t->doc.n)
         t->doc = o->doc;
+    if (!t->defaults.n)
+        t->defaults = o->defaults;
+}
+
+/* A type is worth walking for defaults when it, or anything below it, has some. Recursive types settle by repetition. */
+static void mark_defaults(struct model *m)
+{
+    bool changed = true;
+
+    while (changed) {
+        changed = false;
+        for (uint32_t i = 0; i < m->n_types; i++) {
+            struct model_type *t = m->types[i];
+            bool has = t->defaults.n || (t->item && t->item->has_defaults);
+
+            for (uint32_t k = 0; k < t->n_fields; k++)
+                has |= t->fields[k].def.n || (t->fields[k].type && t->fields[k].type->has_defaults);
+            changed |= has != t->has_defaults;
+            t->has_defaults = has;
+        }
+    }
 }
 
 void model_resolve(struct model *m)
@@ -150,4 +171,5 @@ void model_resolve(struct model *m)
             f->value = f->type->kind == SCHEMA_STRUCT && !(f->flags & FIELD_POINTER);
         }
     }
+    mark_defaults(m);
 }

@@ -20,6 +20,10 @@ struct tables {
     struct map rule_at;
     struct buf sorted;
     uint32_t n_sorted, n_fields;
+    struct map default_at; /* function name -> number */
+    struct buf defaults;   /* "fn,\n" each */
+    struct buf externs;
+    uint32_t n_defaults;
 };
 
 static uint32_t pool_add(struct pool *p, str s)
@@ -215,6 +219,22 @@ static uint32_t write_by_proto(struct tables *t, const struct model_type *type, 
     return first;
 }
 
+/* defaults_number - of a function that computes defaults; 0: none. */
+static uint32_t defaults_number(struct tables *t, str name)
+{
+    void *known;
+
+    if (!name.n)
+        return 0;
+    known = map_find(&t->default_at, name);
+    if (known)
+        return (uint32_t)(uintptr_t)known;
+    buf_fmt(&t->defaults, "default_" PRI_STR ",\n", STR_ARG(name));
+    buf_fmt(&t->externs, "extern schema_default_fn default_" PRI_STR ";\n", STR_ARG(name));
+    map_put(&t->default_at, name, (void *)(uintptr_t)++t->n_defaults);
+    return t->n_defaults;
+}
+
 static int by_type_name(const void *a, const void *b)
 {
     const struct model_type *x = *(struct model_type *const *)a, *y = *(struct model_type *const *)b;
@@ -255,7 +275,8 @@ static void write_types(struct tables *t)
             buf_z(&types, "0,");
         buf_fmt(&types, "F+%u,%u,0,", ty->first_field, ty->n_fields);
         add_str(t, &types, STR_NONE);
-        buf_fmt(&types, ",0,O+%u,O+%u,%u,%u,%d,%d,%d},\n", sorted, by_proto, n_sorted, n_proto, inlines, ty->atomic, ty->proto3);
+        buf_fmt(&types, ",0,O+%u,O+%u,%u,%u,%u,%d,%d,%d,%d},\n", sorted, by_proto, n_sorted, n_proto,
+                defaults_number(t, ty->defaults), ty->has_defaults, inlines, ty->atomic, ty->proto3);
     }
     buf_fmt(t->out, "const struct schema_type schema_types[%u] = {\n" PRI_STR "};\nconst size_t schema_n_types = %u;\n", m->n_types,
             STR_ARG(buf_view(&types)), m->n_types);
@@ -412,6 +433,7 @@ void tables_write(struct model *m, struct buf *out)
 
     map_init(&t.pool.at);
     map_init(&t.rule_at);
+    map_init(&t.default_at);
     buf_char(&t.pool.text, '\0');
     fill_pool(&t);
     write_types(&t);
@@ -423,6 +445,8 @@ void tables_write(struct model *m, struct buf *out)
             t.n_fields + 1);
     buf_fmt(out, "static const str V[%u] = {\n" PRI_STR "};\n", t.n_strs + 1, STR_ARG(buf_view(&t.strs)));
     buf_fmt(out, "static const struct schema_rules R[%u] UNUSED = {\n" PRI_STR "};\n", t.n_rules + 1, STR_ARG(buf_view(&t.rules)));
+    buf_str(out, buf_view(&t.externs));
+    buf_fmt(out, "schema_default_fn *const schema_default_fns[%u] = {\n0,\n" PRI_STR "};\n", t.n_defaults + 1, STR_ARG(buf_view(&t.defaults)));
     buf_fmt(out, "static const uint8_t O[%u] = {\n" PRI_STR "};\n", t.n_sorted + 1, STR_ARG(buf_view(&t.sorted)));
     buf_str(out, buf_view(&body));
     buf_fmt(out, "static const char P[%zu] =\n", t.pool.text.n + 1);
@@ -430,6 +454,9 @@ void tables_write(struct model *m, struct buf *out)
     buf_z(out, ";\n");
     map_fini(&t.pool.at);
     map_fini(&t.rule_at);
+    map_fini(&t.default_at);
+    buf_fini(&t.defaults);
+    buf_fini(&t.externs);
     buf_fini(&t.pool.text);
     buf_fini(&t.strs);
     buf_fini(&t.rules);
