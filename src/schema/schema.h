@@ -109,6 +109,10 @@ const struct resource *schema_find_kind(str group, str version, str kind);      
 const struct schema_type *schema_find_gvk(str group, str version, str kind);       /* also of kinds that are no resource */
 /* What is stored for a resource: itself, or the resource whose version is stored (Event of events.k8s.io -> core/v1, HPA v1 -> v2, legacy kinds). */
 const struct resource *schema_find_storage(const struct resource *r);
+/* Between two resources of one storage, in place: kind, apiVersion, fields and form become those of `to`. v is in the form that
+ * schema_decode leaves. On the way to the stored version a removed version's own defaults are filled in; schema_default() of the
+ * stored resource still has to run. Errors: those of schema_decode. */
+MUST_USE struct err *schema_convert(struct arena *a, const struct resource *from, const struct resource *to, struct json *v);
 
 /* ---- typed decoding: names and types are checked against the table ---- */
 enum { DECODE_STRICT = 1 << 0 /* collect unknown and duplicate fields */ };
