@@ -11,7 +11,7 @@ export CC = clang
 endif
 
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD) --quiet $(TARGETS)
 
 $(BUILD)/build.ninja:
 	@sh scripts/packages.sh build
@@ -22,7 +22,20 @@ test:
 	@$(MAKE) --no-print-directory all BUILD=$(BUILD)
 	@BUILD=$(BUILD) sh scripts/test.sh
 
+# A single-node cluster in the background with the demo application; see scripts/run.sh.
+run:
+	@sh scripts/packages.sh build run
+	@$(MAKE) --no-print-directory all BUILD=$(BUILD) TARGETS="k1s examples/mkimage examples/demo-app"
+	@BUILD=$(BUILD) sh scripts/run.sh
+
+# Ends it and leaves nothing behind but its data (/var/lib/k1s); clean-data removes that, too.
+stop:
+	@BUILD=$(BUILD) sh scripts/stop.sh
+
+clean-data:
+	@BUILD=$(BUILD) sh scripts/stop.sh --clean-data
+
 clean:
 	rm -rf build build-asan build-clang
 
-.PHONY: all test clean
+.PHONY: all test run stop clean-data clean

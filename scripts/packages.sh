@@ -16,6 +16,23 @@ done
 [ "$(id -u)" = 0 ] || { echo "packages missing, install as root:$missing" >&2; exit 1; }
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
-# A package's service must not start by itself: the machine is somebody's.
 apt-get update -qq
+# A package's service must neither start now nor at the next boot: k1s runs its own containerd, and nginx and redis are for images.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+    trap 'rm -f $policy' EXIT
+fi
 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+for service in containerd nginx redis-server; do
+    case " $missing " in
+    *" $service"*)
+        if [ -d /run/systemd/system ]; then
+            systemctl disable --quiet --now $service 2>/dev/null || true
+        else
+            update-rc.d $service disable >/dev/null 2>&1 || true
+        fi
+        ;;
+    esac
+done

@@ -6,6 +6,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *what;
 } commands[] = {
+    {"stop", cmd_stop, "end this machine's cluster: server, pods, mounts, links, rules; its data stays"},
     {NULL, NULL, NULL},
 };
 

@@ -165,6 +165,41 @@ struct err *node_link_remove(void)
     return NULL;
 }
 
+struct err *node_bridge_remove(str name)
+{
+    char ifname[IFNAMSIZ];
+    struct nl_sock *sock = NULL;
+    struct nl_cache *links = NULL;
+    struct err *err;
+    int rc, index;
+
+    if (name.n == 0 || name.n >= IFNAMSIZ)
+        return err_new(REASON_INVALID, "no link's name: \"" PRI_STR "\"", STR_ARG(name));
+    err = route_socket(&sock);
+    if (err)
+        return err;
+    memcpy(ifname, name.p, name.n);
+    ifname[name.n] = 0;
+    rc = rtnl_link_alloc_cache(sock, AF_UNSPEC, &links);
+    index = rc < 0 ? 0 : rtnl_link_name2i(links, ifname);
+    for (struct nl_object *o = index ? nl_cache_get_first(links) : NULL; o; o = nl_cache_get_next(o)) {
+        struct rtnl_link *link = (struct rtnl_link *)o;
+        if (rtnl_link_get_master(link) == index)
+            (void)rtnl_link_delete(sock, link); /* it may go by itself, with its namespace */
+    }
+    if (index) {
+        struct rtnl_link *bridge = rtnl_link_get(links, index);
+        rc = rtnl_link_delete(sock, bridge);
+        rtnl_link_put(bridge);
+    }
+    if (rc < 0 && rc != -NLE_NODEV && rc != -NLE_OBJ_NOTFOUND)
+        err = failed(rc, "removing bridge", name);
+    if (links)
+        nl_cache_free(links);
+    nl_socket_free(sock);
+    return err;
+}
+
 /* Nothing is kept: the kernel has it all. The handle only says that somebody is responsible. */
 struct node_address {
     struct loop *loop;

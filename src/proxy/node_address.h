@@ -18,4 +18,6 @@ void node_address_free(struct node_address *n, bool remove); /* NULL: nothing; r
  * host reach Services without a default route, and what no rule translates ends at this link. Repeating it is success. */
 MUST_USE struct err *node_link_set(str address, str network, str source);
 MUST_USE struct err *node_link_remove(void); /* absent: success */
+/* Removes a bridge and the links in it (the hosts' ends of pods' links); absent: success. */
+MUST_USE struct err *node_bridge_remove(str name);
 #endif
