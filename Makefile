@@ -39,3 +39,9 @@ clean:
 	rm -rf build build-asan build-clang
 
 .PHONY: all test run stop clean-data clean
+
+bench: all
+	@sh scripts/packages.sh bench
+	@python3 bench/bench.py --binary $(BUILD)/k1s
+
+.PHONY: bench

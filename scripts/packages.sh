@@ -4,6 +4,7 @@ set -eu
 build="gcc meson ninja-build pkg-config libuv1-dev libssl-dev libnghttp2-dev libsqlite3-dev libyaml-dev libpcre2-dev
 libnftables-dev libnl-route-3-dev libldns-dev zlib1g-dev"
 run="containerd runc containernetworking-plugins nftables busybox-static redis-server nginx-light iproute2 curl"
+bench="python3 nghttp2-client"
 test="$run clang libclang-rt-14-dev python3 openssl"
 missing=
 for group in "$@"; do

@@ -7,6 +7,7 @@ static const struct command {
     const char *what;
 } commands[] = {
     {"stop", cmd_stop, "end this machine's cluster: server, pods, mounts, links, rules; its data stays"},
+    {"kubectl", cmd_kubectl, "the Kubernetes client; also when the program is called kubectl"},
     {NULL, NULL, NULL},
 };
 
@@ -20,6 +21,10 @@ static int usage(FILE *to)
 
 int cli_main(int argc, char **argv)
 {
+    const char *slash = strrchr(argv[0], '/');
+
+    if (!strcmp(slash ? slash + 1 : argv[0], "kubectl"))
+        return cmd_kubectl(argc, argv);
     if (argc < 2)
         return usage(stderr);
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
