@@ -53,7 +53,8 @@ struct series {
     int64_t count, sent_count;
     wall_time first, last;
     bool queued, in_flight, forgotten;
-    struct list wait;          /* in r->waiting while queued */
+    struct list wait;          /* in r->waiting while queued, in r->flying while in flight */
+    struct client_call *call;
 };
 
 struct event_recorder {
@@ -61,10 +62,9 @@ struct event_recorder {
     struct loop *loop;
     char *component, *host;
     struct memory series, similars, buckets;
-    struct list waiting;
+    struct list waiting, flying;
     int n_waiting, n_in_flight;
     uint64_t last_stamp;       /* names are stamps: strictly rising */
-    bool freed;
 };
 
 static void memory_init(struct memory *m, void (*free_item)(struct memory_item *))
@@ -143,14 +143,8 @@ struct event_recorder *event_recorder_new(struct client *c, str component, str h
     memory_init(&r->similars, plain_free);
     memory_init(&r->buckets, plain_free);
     list_init(&r->waiting);
+    list_init(&r->flying);
     return r;
-}
-
-static void recorder_dispose(struct event_recorder *r)
-{
-    mem_free(r->component);
-    mem_free(r->host);
-    mem_free(r);
 }
 
 void event_recorder_free(struct event_recorder *r)
@@ -162,15 +156,22 @@ void event_recorder_free(struct event_recorder *r)
     LIST_EACH_SAFE(s, tmp, &r->waiting, wait) {
         list_del(&s->wait);
         s->queued = false;
-        if (s->forgotten && !s->in_flight)
+        if (s->forgotten)
+            series_free(s);
+    }
+    LIST_EACH_SAFE(s, tmp, &r->flying, wait) {
+        client_cancel(s->call);
+        list_del(&s->wait);
+        s->in_flight = false;
+        if (s->forgotten)
             series_free(s);
     }
     memory_fini(&r->series);
     memory_fini(&r->similars);
     memory_fini(&r->buckets);
-    r->freed = true;
-    if (!r->n_in_flight)
-        recorder_dispose(r);
+    mem_free(r->component);
+    mem_free(r->host);
+    mem_free(r);
 }
 
 /* ---- sending ---- */
@@ -200,18 +201,13 @@ static void series_sent(void *ctx, struct err *err, int status, str body)
     bool gone = err && err->reason == REASON_NOT_FOUND && s->sent_count;
 
     s->in_flight = false;
+    list_del(&s->wait);
     r->n_in_flight--;
     if (gone)
         s->sent_count = 0; /* it expired on the server: begin anew */
     else if (err)
         log_debug("events", "%s/%s: %s", s->ns, s->name, err_text(err));
     err_free(err);
-    if (r->freed) {
-        series_free(s);
-        if (!r->n_in_flight)
-            recorder_dispose(r);
-        return;
-    }
     if (s->forgotten)
         series_free(s);
     else if (gone || s->sent_count < s->count)
@@ -232,7 +228,7 @@ static void series_create(struct series *s)
     buf_fmt(&body, "\",\"count\":%" PRId64 ",\"eventTime\":null,\"message\":", s->count);
     json_encode_string(&body, str_of(s->message));
     buf_char(&body, '}');
-    client_do(s->r->client, &(struct client_request){.method = "POST", .path = buf_view(&path), .body = buf_view(&body)},
+    s->call = client_do(s->r->client, &(struct client_request){.method = "POST", .path = buf_view(&path), .body = buf_view(&body)},
               series_sent, s);
 }
 
@@ -246,7 +242,7 @@ static void series_patch(struct series *s)
     buf_z(&body, "\",\"message\":");
     json_encode_string(&body, str_of(s->message));
     buf_char(&body, '}');
-    client_do(s->r->client,
+    s->call = client_do(s->r->client,
               &(struct client_request){.method = "PATCH", .path = buf_view(&path), .body = buf_view(&body),
                                        .content_type = "application/strategic-merge-patch+json"},
               series_sent, s);
@@ -261,6 +257,7 @@ static void recorder_pump(struct event_recorder *r)
         s->queued = false;
         r->n_waiting--;
         s->in_flight = true;
+        list_add_tail(&r->flying, &s->wait);
         r->n_in_flight++;
         if (s->sent_count)
             series_patch(s);

@@ -1,0 +1,431 @@
+/* gc.c - the garbage collector: what nobody owns any more goes.
+ *
+ * A graph of every object that owns or is owned, fed by a watch of every kind that can be deleted. Objects are nodes by uid; an owner
+ * reference is an edge. An owner that is only known from a reference is a virtual node until somebody has seen it.
+ *
+ *   background   an owner goes, its dependents' references dangle, they are deleted
+ *   foreground   an owner stays, deleting, until all dependents that block it are gone; then its finalizer is removed
+ *   orphan       an owner stays, deleting, until the references to it are removed; then its finalizer is removed
+ *
+ * Invariants
+ *   (1) Nothing is deleted on the graph's word alone where the graph only guesses: a virtual owner is asked for at the server.
+ *   (2) A deletion names uid and resourceVersion of what was judged; had it changed, it is judged again.
+ *   (3) Before every kind's first list is complete, nothing is judged.
+ *
+ * Requests: gc_requests.c. API: https://kubernetes.io/docs/concepts/architecture/garbage-collection/ */
+#include "controllers/gc.h"
+
+#define ABSENT_MAX 500   /* owners known to be gone; Kubernetes' number */
+#define GC_PARALLEL 32
+
+/* ---- the graph ---- */
+
+struct node *gc_find(struct gc *gc, str uid)
+{
+    return map_find(&gc->nodes, uid);
+}
+
+static void edges_clear(struct gc *gc, struct node *n);
+
+static void node_free(struct gc *gc, struct node *n)
+{
+    edges_clear(gc, n);
+    map_del(&gc->nodes, str_of(n->uid));
+    mem_free(n->uid);
+    mem_free(n->ns);
+    mem_free(n->name);
+    mem_free(n->dependents);
+    mem_free(n);
+}
+
+static struct node *node_new(struct gc *gc, str uid, const struct resource *r, str ns, str name)
+{
+    struct node *n = NEW(struct node);
+
+    n->uid = str_dupz(uid);
+    n->resource = r;
+    n->ns = str_dupz(ns);
+    n->name = str_dupz(name);
+    map_put(&gc->nodes, uid, n);
+    return n;
+}
+
+static void edge_attach(struct edge *e)
+{
+    struct node *owner = e->owner;
+
+    if (owner->n_dependents == owner->cap) {
+        owner->cap = owner->cap ? owner->cap * 2 : 2;
+        owner->dependents = mem_realloc(owner->dependents, owner->cap * sizeof *owner->dependents);
+    }
+    e->at = owner->n_dependents;
+    owner->dependents[owner->n_dependents++] = e;
+}
+
+static void edge_detach(struct gc *gc, struct edge *e)
+{
+    struct node *owner = e->owner;
+
+    owner->dependents[e->at] = owner->dependents[--owner->n_dependents];
+    owner->dependents[e->at]->at = e->at;
+    if (owner->is_virtual && !owner->n_dependents)
+        node_free(gc, owner);
+}
+
+static void edges_clear(struct gc *gc, struct node *n)
+{
+    struct edge *edges = n->edges;
+    uint32_t n_edges = n->n_edges;
+
+    n->edges = NULL;
+    n->n_edges = 0;
+    for (uint32_t i = 0; i < n_edges; i++) {
+        edge_detach(gc, &edges[i]);
+        mem_free(edges[i].api_version);
+        mem_free(edges[i].kind);
+        mem_free(edges[i].name);
+    }
+    mem_free(edges);
+}
+
+bool gc_is_absent(struct gc *gc, str uid)
+{
+    return map_find(&gc->absent, uid) != NULL;
+}
+
+static void absent_add(struct gc *gc, str uid)
+{
+    if (gc->absent.n >= ABSENT_MAX) {
+        MAP_EACH(e, &gc->absent) {
+            map_del(&gc->absent, map_key(e));
+            break;
+        }
+    }
+    map_put(&gc->absent, uid, gc);
+}
+
+/* ---- queues ---- */
+
+void gc_judge(struct gc *gc, const struct node *n)
+{
+    if (gc->synced)
+        workqueue_add(gc->to_delete, str_of(n->uid));
+}
+
+static void gc_orphan(struct gc *gc, const struct node *n)
+{
+    if (gc->synced)
+        workqueue_add(gc->to_orphan, str_of(n->uid));
+}
+
+static void judge_dependents(struct gc *gc, const struct node *n)
+{
+    for (uint32_t i = 0; i < n->n_dependents; i++)
+        gc_judge(gc, n->dependents[i]->dependent);
+}
+
+static void judge_waiting_owners(struct gc *gc, const struct node *n)
+{
+    for (uint32_t i = 0; i < n->n_edges; i++)
+        if (n->edges[i].owner->deleting_dependents)
+            gc_judge(gc, n->edges[i].owner);
+}
+
+void gc_owner_is_gone(struct gc *gc, str uid)
+{
+    struct node *n = gc_find(gc, uid);
+
+    absent_add(gc, uid);
+    if (n)
+        judge_dependents(gc, n);
+}
+
+/* ---- changes ---- */
+
+static const struct resource *resource_of(str api_version, str kind)
+{
+    str group = STR_NONE, version = api_version;
+
+    if (str_has_char(api_version, '/'))
+        str_cut(&version, '/', &group);
+    return schema_find_kind(group, version, kind);
+}
+
+static void node_set_owners(struct gc *gc, struct node *n, const struct json *refs)
+{
+    struct edge *edges;
+    uint32_t count = 0;
+
+    /* The new edges first, so that a virtual owner that stays is not forgotten in between. */
+    edges = mem_zalloc(sizeof *edges * (json_count(refs) + 1));
+    JSON_EACH(ref, refs) {
+        struct edge *e = &edges[count];
+        str uid = json_get_str(ref, "uid"), api_version = json_get_str(ref, "apiVersion"), kind = json_get_str(ref, "kind");
+
+        if (!uid.n)
+            continue;
+        e->dependent = n;
+        e->api_version = str_dupz(api_version);
+        e->kind = str_dupz(kind);
+        e->name = str_dupz(json_get_str(ref, "name"));
+        e->blocks = json_get_bool(ref, "blockOwnerDeletion", false);
+        e->owner = gc_find(gc, uid);
+        if (!e->owner) {
+            const struct resource *r = resource_of(api_version, kind);
+
+            e->owner = node_new(gc, uid, r, r && !r->namespaced ? STR_NONE : str_of(n->ns), str_of(e->name));
+            e->owner->is_virtual = true;
+            gc_judge(gc, e->owner);
+        }
+        edge_attach(e);
+        count++;
+    }
+    judge_waiting_owners(gc, n); /* by the old edges: one of them may no longer wait for us */
+    edges_clear(gc, n);
+    n->edges = edges;
+    n->n_edges = count;
+}
+
+static bool owners_equal(const struct node *n, const struct json *refs)
+{
+    uint32_t i = 0;
+
+    if (json_count(refs) != n->n_edges)
+        return false;
+    JSON_EACH(ref, refs) {
+        const struct edge *e = &n->edges[i++];
+
+        if (!str_is(json_get_str(ref, "uid"), e->owner->uid) || json_get_bool(ref, "blockOwnerDeletion", false) != e->blocks ||
+            !str_is(json_get_str(ref, "name"), e->name))
+            return false;
+    }
+    return true;
+}
+
+static bool has_string(const struct json *list, const char *what)
+{
+    JSON_EACH(s, list)
+        if (str_is(json_str(s), what))
+            return true;
+    return false;
+}
+
+static void object_changed(struct gc *gc, const struct resource *r, const struct obj *o)
+{
+    struct node *n = gc_find(gc, o->uid);
+    bool deleting, foreground, orphan;
+    struct json *meta = NULL;
+    struct err *err;
+
+    arena_reset(gc->arena);
+    err = json_parse(gc->arena, client_text_find(o->data, "metadata"), NULL, NULL, &meta);
+    err_free(err);
+    if (!meta)
+        return;
+    if (!n)
+        n = node_new(gc, o->uid, r, o->key.ns, o->key.name);
+    else if (n->is_virtual && (!str_eq(str_of(n->name), o->key.name) || !str_eq(str_of(n->ns), o->key.ns))) {
+        /* A reference had the uid right and the rest wrong: those that hold it are judged by the truth. */
+        mem_free(n->ns);
+        mem_free(n->name);
+        n->ns = str_dupz(o->key.ns);
+        n->name = str_dupz(o->key.name);
+        judge_dependents(gc, n);
+    }
+    n->is_virtual = false;
+    n->resource = r;
+    n->revision = o->revision;
+    if (!owners_equal(n, json_findz(meta, "ownerReferences"))) {
+        node_set_owners(gc, n, json_findz(meta, "ownerReferences"));
+        if (n->n_edges)
+            gc_judge(gc, n);
+    }
+    deleting = json_is(json_findz(meta, "deletionTimestamp"), JSON_STRING);
+    foreground = deleting && has_string(json_findz(meta, "finalizers"), "foregroundDeletion");
+    orphan = deleting && has_string(json_findz(meta, "finalizers"), "orphan");
+    n->deleting = deleting;
+    if (foreground && !n->deleting_dependents) {
+        n->deleting_dependents = true;
+        judge_dependents(gc, n);
+        gc_judge(gc, n);
+    }
+    n->deleting_dependents = foreground;
+    if (orphan && !n->orphaning) {
+        n->orphaning = true;
+        gc_orphan(gc, n);
+    }
+    n->orphaning = orphan;
+}
+
+static void object_gone(struct gc *gc, const struct obj *o)
+{
+    struct node *n = gc_find(gc, o->uid);
+
+    if (gc->on_gone && o->key.ns.n && gc->synced)
+        gc->on_gone(gc->on_gone_ctx, o->key.ns);
+    if (!n)
+        return;
+    if (n->n_dependents)
+        absent_add(gc, o->uid);
+    judge_waiting_owners(gc, n);
+    judge_dependents(gc, n);
+    edges_clear(gc, n);
+    if (n->n_dependents) {
+        /* Its dependents still refer to it: remembered as long as they do. */
+        n->is_virtual = true;
+        n->deleting = n->deleting_dependents = n->orphaning = false;
+    } else {
+        node_free(gc, n);
+    }
+}
+
+static void on_changed(void *ctx, const struct obj *obj, const struct obj *prev)
+{
+    struct gc_kind *k = ctx;
+
+    if (obj)
+        object_changed(k->gc, k->resource, obj);
+    else
+        object_gone(k->gc, prev);
+}
+
+static void on_synced(void *ctx)
+{
+    struct gc_kind *k = ctx;
+    struct gc *gc = k->gc;
+
+    if (--gc->n_unsynced)
+        return;
+    gc->synced = true;
+    MAP_EACH(e, &gc->nodes) {
+        struct node *n = e->value;
+
+        if (n->is_virtual || n->deleting_dependents || n->n_edges)
+            gc_judge(gc, n);
+        if (n->orphaning)
+            gc_orphan(gc, n);
+    }
+}
+
+/* ---- which kinds ---- */
+
+/* Only what the graph is made of is kept. */
+static void reduce(const struct json *tree, struct buf *out)
+{
+    static const char *const kept[] = {"deletionTimestamp", "ownerReferences", "finalizers"};
+    bool first = true;
+
+    buf_z(out, "{\"metadata\":{");
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        const struct json *v = json_findz(json_findz(tree, "metadata"), kept[i]);
+
+        if (!v)
+            continue;
+        buf_fmt(out, "%s\"%s\":", first ? "" : ",", kept[i]);
+        json_encode(out, v);
+        first = false;
+    }
+    buf_z(out, "}}");
+}
+
+static bool is_collected(const struct resource *r)
+{
+    uint32_t wanted = VERB_DELETE | VERB_LIST | VERB_WATCH;
+
+    return !r->legacy && (r->verbs & wanted) == wanted && !str_is(r->kind, "Event");
+}
+
+static struct informer *shared_cache(struct controllers *m, const struct resource *r)
+{
+    for (int k = 0; k < K_N; k++)
+        if (k != K_LEASES && m->caches[k] && str_eq(kinds[k].group, r->group) && str_eq(kinds[k].plural, r->plural))
+            return m->caches[k];
+    return NULL;
+}
+
+static void gc_add_kind(struct gc *gc, const struct resource *r)
+{
+    static const struct informer_handler handler = {.changed = on_changed, .synced = on_synced};
+    struct gc_kind *k = &gc->kinds[gc->n_kinds++];
+    struct informer *i = shared_cache(gc->m, r);
+
+    k->gc = gc;
+    k->resource = r;
+    if (!i)
+        i = k->own = informer_new(gc->m->client, &(struct informer_options){.group = r->group, .version = r->version, .plural = r->plural,
+                                                                           .metadata_only = true, .reduce = reduce});
+    gc->n_unsynced++;
+    informer_add_handler(i, &handler, k);
+}
+
+struct gc *gc_new(struct controllers *m)
+{
+    struct gc *gc = NEW(struct gc);
+    struct map stored;
+
+    gc->m = m;
+    gc->loop = m->loop;
+    gc->arena = arena_new();
+    map_init(&gc->nodes);
+    map_init(&gc->absent);
+    list_init(&gc->jobs);
+    gc->to_delete = workqueue_new(m->loop, gc_delete_work, gc, GC_PARALLEL);
+    gc->to_orphan = workqueue_new(m->loop, gc_orphan_work, gc, GC_PARALLEL);
+    gc->kinds = mem_zalloc((schema_n_resources + 1) * sizeof *gc->kinds);
+    map_init(&stored);
+    for (size_t i = 0; i < schema_n_resources; i++) {
+        const struct resource *r = &schema_resources[i];
+
+        if (!is_collected(r) || map_find(&stored, r->storage_resource))
+            continue;
+        map_put(&stored, r->storage_resource, gc);
+        gc_add_kind(gc, r);
+    }
+    map_fini(&stored);
+    for (size_t i = 0; i < gc->n_kinds; i++)
+        if (gc->kinds[i].own)
+            informer_start(gc->kinds[i].own);
+    return gc;
+}
+
+void gc_free(struct gc *gc)
+{
+    if (!gc)
+        return;
+    gc_cancel_jobs(gc);
+    workqueue_free(gc->to_delete);
+    workqueue_free(gc->to_orphan);
+    for (size_t i = 0; i < gc->n_kinds; i++)
+        informer_free(gc->kinds[i].own);
+    MAP_EACH(e, &gc->nodes) {
+        struct node *n = e->value;
+
+        for (uint32_t i = 0; i < n->n_edges; i++) {
+            mem_free(n->edges[i].api_version);
+            mem_free(n->edges[i].kind);
+            mem_free(n->edges[i].name);
+        }
+        mem_free(n->edges);
+        mem_free(n->dependents);
+        mem_free(n->uid);
+        mem_free(n->ns);
+        mem_free(n->name);
+        mem_free(n);
+    }
+    map_fini(&gc->nodes);
+    map_fini(&gc->absent);
+    mem_free(gc->kinds);
+    arena_free(gc->arena);
+    mem_free(gc);
+}
+
+void gc_on_gone(struct gc *gc, void (*fn)(void *ctx, str ns), void *ctx)
+{
+    gc->on_gone = fn;
+    gc->on_gone_ctx = ctx;
+}
+
+bool gc_is_synced(const struct gc *gc)
+{
+    return gc->synced;
+}

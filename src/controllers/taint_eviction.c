@@ -1,0 +1,129 @@
+/* taint_eviction.c - deletes pods that do not tolerate their node's NoExecute taints, at once or when their patience ends.
+ *
+ * API: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions */
+#include "controllers/controllers_internal.h"
+
+static bool tolerates(const struct json *toleration, const struct json *taint)
+{
+    str key = json_get_str(toleration, "key"), effect = json_get_str(toleration, "effect");
+    str op = json_get_str(toleration, "operator");
+
+    if (effect.n && !str_eq(effect, json_get_str(taint, "effect")))
+        return false;
+    if (key.n && !str_eq(key, json_get_str(taint, "key")))
+        return false;
+    if (str_is(op, "Exists"))
+        return true;
+    return key.n && str_eq(json_get_str(toleration, "value"), json_get_str(taint, "value"));
+}
+
+/* How long the pod bears this taint: 0 not at all, INT64_MAX forever. */
+static int64_t patience_s(const struct json *tolerations, const struct json *taint, bool *ret_tolerated)
+{
+    int64_t best = INT64_MAX;
+    bool any = false;
+
+    JSON_EACH(t, tolerations) {
+        const struct json *seconds = json_findz(t, "tolerationSeconds");
+
+        if (!tolerates(t, taint))
+            continue;
+        any = true;
+        if (json_is(seconds, JSON_INT))
+            best = MIN(best, MAX(seconds->i, INT64_C(0)));
+    }
+    *ret_tolerated = any;
+    return any ? best : 0;
+}
+
+static void evict(struct reconcile *r, const struct obj *o, const struct json *pod)
+{
+    struct json *patch = json_new(r->a, json_object()), cond = json_object(), list = json_array(), status = json_object();
+
+    json_setz(r->a, &cond, "type", json_z("DisruptionTarget"));
+    json_setz(r->a, &cond, "status", json_z("True"));
+    json_setz(r->a, &cond, "lastTransitionTime", time_json(r->a, r->now));
+    json_setz(r->a, &cond, "reason", json_z("DeletionByTaintManager"));
+    json_setz(r->a, &cond, "message", json_z("Taint manager: deleting due to NoExecute taint"));
+    json_append(r->a, &list, cond);
+    json_setz(r->a, &status, "conditions", list);
+    json_setz(r->a, patch, "status", status);
+    plan_event(&r->plan, pod, "Normal", "TaintManagerEviction", "Marking for deletion Pod " PRI_STR "/" PRI_STR, STR_ARG(r->ns),
+               STR_ARG(r->name));
+    plan_patch(&r->plan, &kinds[K_PODS], r->ns, r->name, S("status"), PATCH_STRATEGIC, patch)->flags = ACT_IGNORE_NOT_FOUND;
+    plan_then(&r->plan);
+    plan_delete(&r->plan, K_PODS, o);
+}
+
+static void reconcile(struct reconcile *r)
+{
+    const struct obj *o = look_up(r, K_PODS, r->ns, r->name), *node;
+    int64_t due_ns = INT64_MAX;
+    const struct json *pod;
+    struct pod p;
+
+    if (!o)
+        return;
+    pod_read(o, &p);
+    if (!pod_is_active(&p) || !p.node.n)
+        return;
+    node = look_up(r, K_NODES, STR_NONE, p.node);
+    if (!node || str_find(node->data, S("NoExecute")) < 0)
+        return;
+    pod = tree_of(r->a, o);
+    JSON_EACH(taint, json_path(tree_of(r->a, node), "spec.taints")) {
+        bool tolerated;
+        int64_t s;
+        wall_time added = r->now;
+
+        if (!str_is(json_get_str(taint, "effect"), "NoExecute"))
+            continue;
+        time_of(json_findz(taint, "timeAdded"), &added);
+        s = patience_s(json_path(pod, "spec.tolerations"), taint, &tolerated);
+        if (s != INT64_MAX)
+            due_ns = MIN(due_ns, tolerated ? added.ns + s * NS_PER_S : 0);
+    }
+    if (due_ns == INT64_MAX)
+        return;
+    if (due_ns <= r->now.ns)
+        evict(r, o, pod);
+    else
+        plan_requeue(&r->plan, due_ns - r->now.ns);
+}
+
+static bool wake_pod(void *ctx, const struct obj *o)
+{
+    wake(ctx, o->key.ns, o->key.name);
+    return true;
+}
+
+static void node_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
+{
+    CLEANUP(arena) struct arena *a = NULL;
+
+    if (!obj || str_find(obj->data, S("NoExecute")) < 0 ||
+        (prev && str_eq(client_text_find(obj->data, "spec.taints"), client_text_find(prev->data, "spec.taints"))))
+        return;
+    a = arena_new();
+    informer_each_indexed(controller_cache(c, K_PODS), index_node(a, obj->key.name), wake_pod, c);
+}
+
+static void pod_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
+{
+    const struct obj *node;
+    struct pod p;
+
+    if (!obj)
+        return;
+    pod_read(obj, &p);
+    node = p.node.n ? informer_find(controller_cache(c, K_NODES), STR_NONE, p.node) : NULL;
+    if (node && str_find(node->data, S("NoExecute")) >= 0)
+        wake(c, obj->key.ns, obj->key.name);
+}
+
+static const struct trigger triggers[] = {{K_NODES, node_changed}, {K_PODS, pod_changed}};
+
+const struct controller_type taint_eviction_controller = {
+    .name = "taint-eviction", .component = "taint-eviction-controller", .primary = K_N, .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+};
