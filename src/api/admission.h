@@ -1,0 +1,12 @@
+/* admission.h - plugins that have a file of their own. */
+#ifndef K1S_API_ADMISSION_H
+#define K1S_API_ADMISSION_H
+#include "api/api_internal.h"
+/* limits.c */
+MUST_USE struct err *limit_ranger_mutate(struct write *w);
+MUST_USE struct err *limit_ranger_update(struct write *w);
+MUST_USE struct err *resource_quota(struct write *w);
+/* node_restriction.c */
+MUST_USE struct err *node_restriction(struct write *w);
+MUST_USE struct err *node_restriction_delete(struct req *q, const struct kind *k, str name);
+#endif

@@ -1,0 +1,32 @@
+/* columns.h - what the cells of tables are made of; shared by the columns_*.c files. */
+#ifndef K1S_API_COLUMNS_H
+#define K1S_API_COLUMNS_H
+#include "api/kinds.h"
+
+typedef void column_cell_fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret);
+struct column_set {
+    const char *group, *plural;
+    const struct column *columns;
+};
+extern const struct column_set columns_core[], columns_workloads[], columns_other[]; /* each ends with plural NULL */
+
+column_cell_fn column_name, column_age, column_containers, column_images, column_created_at;
+/* "5m" since the time given as RFC 3339; "<unknown>" when there is none. */
+str column_since(struct arena *a, str rfc3339, wall_time now);
+/* duration.HumanDuration. */
+str column_duration(struct arena *a, int64_t seconds);
+/* "a=b,c=d", sorted; "<none>" when empty. */
+str column_labels(struct arena *a, const struct json *labels);
+/* metav1.FormatLabelSelector. */
+str column_selector(struct arena *a, const struct json *label_selector);
+/* Strings of an array joined; at most `max` of them, then " + N more..." (0: all). */
+str column_join(struct arena *a, const struct json *array, const char *separator, uint32_t max);
+/* A scalar as text; empty for NULL. */
+str column_text(struct arena *a, const struct json *v);
+/* The pod template's spec of any workload, or the pod's own. */
+const struct json *column_pod_spec(const struct json *obj);
+
+#define COLUMN_NAME {"Name", "string", "name", "Name of the object, unique in its namespace.", 0, NULL, column_name}
+#define COLUMN_AGE {"Age", "string", "", "Time since the object was created.", 0, NULL, column_age}
+#define COLUMN_END {0}
+#endif

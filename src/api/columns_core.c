@@ -1,0 +1,552 @@
+/* columns_core.c - tables of the core group's kinds but pods and their controllers. */
+#include "api/columns.h"
+
+#include <inttypes.h>
+
+#define CELL(fn) static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+
+static str or_none(str s)
+{
+    return s.n ? s : S("<none>");
+}
+
+/* ---- services and endpoints ---- */
+
+CELL(service_type)
+{
+    *ret = json_string(json_get_str(obj, "spec.type"));
+}
+
+CELL(service_cluster_ip)
+{
+    str first = json_str(json_item(json_path(obj, "spec.clusterIPs"), 0));
+
+    *ret = json_string(or_none(first.n ? first : json_get_str(obj, "spec.clusterIP")));
+}
+
+/* Addresses that a load balancer reported. */
+static str ingress_points(struct arena *a, const struct json *obj)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    JSON_EACH(i, json_path(obj, "status.loadBalancer.ingress")) {
+        str ip = json_get_str(i, "ip");
+
+        buf_fmt(&b, "%s" PRI_STR, b.n ? "," : "", STR_ARG(ip.n ? ip : json_get_str(i, "hostname")));
+    }
+    return arena_dup(a, buf_view(&b));
+}
+
+CELL(service_external_ip)
+{
+    str type = json_get_str(obj, "spec.type"), external = column_join(a, json_path(obj, "spec.externalIPs"), ",", 0);
+
+    if (str_is(type, "LoadBalancer")) {
+        str points = ingress_points(a, obj);
+
+        if (external.n && points.n)
+            points = arena_fmt(a, PRI_STR "," PRI_STR, STR_ARG(points), STR_ARG(external));
+        else if (external.n)
+            points = external;
+        *ret = json_string(points.n ? points : S("<pending>"));
+    } else if (str_is(type, "ExternalName")) {
+        *ret = json_string(json_get_str(obj, "spec.externalName"));
+    } else {
+        *ret = json_string(or_none(external));
+    }
+}
+
+CELL(service_ports)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    JSON_EACH(p, json_path(obj, "spec.ports")) {
+        int64_t node_port = json_get_int(p, "nodePort", 0);
+
+        buf_fmt(&b, "%s%" PRId64, b.n ? "," : "", json_get_int(p, "port", 0));
+        if (node_port)
+            buf_fmt(&b, ":%" PRId64, node_port);
+        buf_fmt(&b, "/" PRI_STR, STR_ARG(json_get_str(p, "protocol")));
+    }
+    *ret = json_string(b.n ? arena_dup(a, buf_view(&b)) : S("<none>"));
+}
+
+CELL(service_selector)
+{
+    *ret = json_string(column_labels(a, json_path(obj, "spec.selector")));
+}
+
+static const struct column services[] = {
+    COLUMN_NAME,
+    {"Type", "string", "", "How the service is reached.", 0, NULL, service_type},
+    {"Cluster-IP", "string", "", "Address inside the cluster.", 0, NULL, service_cluster_ip},
+    {"External-IP", "string", "", "Addresses or name outside the cluster.", 0, NULL, service_external_ip},
+    {"Port(s)", "string", "", "Ports with node ports and protocols.", 0, NULL, service_ports},
+    COLUMN_AGE,
+    {"Selector", "string", "", "Labels of the pods behind it.", 1, NULL, service_selector},
+    COLUMN_END,
+};
+
+#define ENDPOINTS_SHOWN 3
+
+CELL(endpoints_cell)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    unsigned n = 0;
+
+    JSON_EACH(subset, json_path(obj, "subsets")) {
+        const struct json *ports = json_findz(subset, "ports"), *addresses = json_findz(subset, "addresses");
+
+        if (!json_count(ports)) {
+            JSON_EACH(address, addresses)
+                if (n++ < ENDPOINTS_SHOWN)
+                    buf_fmt(&b, "%s" PRI_STR, b.n ? "," : "", STR_ARG(json_get_str(address, "ip")));
+            continue;
+        }
+        JSON_EACH(port, ports)
+            JSON_EACH(address, addresses)
+                if (n++ < ENDPOINTS_SHOWN) {
+                    str ip = json_get_str(address, "ip");
+                    bool v6 = str_has_char(ip, ':');
+
+                    buf_fmt(&b, "%s%s" PRI_STR "%s:%" PRId64, b.n ? "," : "", v6 ? "[" : "", STR_ARG(ip), v6 ? "]" : "", json_get_int(port, "port", 0));
+                }
+    }
+    if (n > ENDPOINTS_SHOWN)
+        buf_fmt(&b, " + %u more...", n - ENDPOINTS_SHOWN);
+    *ret = json_string(b.n ? arena_dup(a, buf_view(&b)) : S("<none>"));
+}
+
+static const struct column endpoints[] = {
+    COLUMN_NAME,
+    {"Endpoints", "string", "", "Ready addresses with ports.", 0, NULL, endpoints_cell},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+/* ---- nodes ---- */
+
+CELL(node_status)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    JSON_EACH(c, json_path(obj, "status.conditions"))
+        if (str_is(json_get_str(c, "type"), "Ready"))
+            buf_z(&b, str_is(json_get_str(c, "status"), "True") ? "Ready" : "NotReady");
+    if (b.n == 0)
+        buf_z(&b, "Unknown");
+    if (json_get_bool(obj, "spec.unschedulable", false))
+        buf_z(&b, ",SchedulingDisabled");
+    *ret = json_string(arena_dup(a, buf_view(&b)));
+}
+
+static int by_text(const void *x, const void *y, void *ctx)
+{
+    return str_cmp(*(const str *)x, *(const str *)y);
+}
+
+CELL(node_roles)
+{
+    static const str prefix = STR("node-role.kubernetes.io/");
+    const struct json *labels = json_path(obj, "metadata.labels");
+    str *roles = ARENA_NEW_N(a, str, json_count(labels) + 1);
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    size_t n = 0;
+
+    JSON_EACH_MEMBER(m, labels) {
+        str role = STR_NONE;
+
+        if (str_has_prefix(m->key, prefix))
+            role = str_skip(m->key, prefix.n);
+        else if (str_is(m->key, "kubernetes.io/role"))
+            role = json_str(&m->value);
+        if (role.n)
+            roles[n++] = role;
+    }
+    sort_with(roles, n, sizeof *roles, by_text, NULL);
+    for (size_t i = 0; i < n; i++)
+        if (!i || !str_eq(roles[i], roles[i - 1]))
+            buf_fmt(&b, "%s" PRI_STR, b.n ? "," : "", STR_ARG(roles[i]));
+    *ret = json_string(b.n ? arena_dup(a, buf_view(&b)) : S("<none>"));
+}
+
+CELL(node_version)
+{
+    *ret = json_string(json_get_str(obj, "status.nodeInfo.kubeletVersion"));
+}
+
+static str node_address(const struct json *obj, const char *type)
+{
+    JSON_EACH(address, json_path(obj, "status.addresses"))
+        if (str_is(json_get_str(address, "type"), type))
+            return json_get_str(address, "address");
+    return S("<none>");
+}
+
+CELL(node_internal_ip)
+{
+    *ret = json_string(node_address(obj, "InternalIP"));
+}
+
+CELL(node_external_ip)
+{
+    *ret = json_string(node_address(obj, "ExternalIP"));
+}
+
+static void node_info(const struct json *obj, const char *field, struct json *ret)
+{
+    str v = json_str(json_findz(json_path(obj, "status.nodeInfo"), field));
+
+    *ret = json_string(v.n ? v : S("<unknown>"));
+}
+
+CELL(node_os_image)
+{
+    node_info(obj, "osImage", ret);
+}
+
+CELL(node_kernel)
+{
+    node_info(obj, "kernelVersion", ret);
+}
+
+CELL(node_runtime)
+{
+    node_info(obj, "containerRuntimeVersion", ret);
+}
+
+static const struct column nodes[] = {
+    COLUMN_NAME,
+    {"Status", "string", "", "Whether the node is ready and takes pods.", 0, NULL, node_status},
+    {"Roles", "string", "", "Roles from the node's labels.", 0, NULL, node_roles},
+    COLUMN_AGE,
+    {"Version", "string", "", "Version of its kubelet.", 0, NULL, node_version},
+    {"Internal-IP", "string", "", "Address inside the cluster.", 1, NULL, node_internal_ip},
+    {"External-IP", "string", "", "Address outside the cluster.", 1, NULL, node_external_ip},
+    {"OS-Image", "string", "", "Operating system of the node.", 1, NULL, node_os_image},
+    {"Kernel-Version", "string", "", "Kernel of the node.", 1, NULL, node_kernel},
+    {"Container-Runtime", "string", "", "Container runtime and its version.", 1, NULL, node_runtime},
+    COLUMN_END,
+};
+
+/* ---- namespaces, configuration, accounts ---- */
+
+CELL(phase)
+{
+    *ret = json_string(json_get_str(obj, "status.phase"));
+}
+
+static const struct column namespaces[] = {
+    COLUMN_NAME,
+    {"Status", "string", "", "Active or Terminating.", 0, NULL, phase},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(configmap_data)
+{
+    *ret = json_int(json_count(json_findz(obj, "data")) + json_count(json_findz(obj, "binaryData")));
+}
+
+CELL(secret_type)
+{
+    *ret = json_string(json_get_str(obj, "type"));
+}
+
+CELL(secret_data)
+{
+    *ret = json_int(json_count(json_findz(obj, "data")));
+}
+
+static const struct column configmaps[] = {
+    COLUMN_NAME,
+    {"Data", "string", "", "Number of keys.", 0, NULL, configmap_data},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+static const struct column secrets[] = {
+    COLUMN_NAME,
+    {"Type", "string", "", "What the secret is for.", 0, NULL, secret_type},
+    {"Data", "string", "", "Number of keys.", 0, NULL, secret_data},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+static const struct column name_and_age[] = {COLUMN_NAME, COLUMN_AGE, COLUMN_END};
+static const struct column name_and_creation[] = {
+    COLUMN_NAME,
+    {"Created At", "date", "", "When the object was created.", 0, NULL, column_created_at},
+    COLUMN_END,
+};
+
+/* ---- events ---- */
+
+CELL(event_last_seen)
+{
+    str last = json_get_str(obj, "lastTimestamp"), series = json_get_str(obj, "series.lastObservedTime"), first = json_get_str(obj, "firstTimestamp"), when = json_get_str(obj, "eventTime");
+
+    *ret = json_string(column_since(a, series.n ? series : last.n ? last : first.n ? first : when, now));
+}
+
+CELL(event_first_seen)
+{
+    str first = json_get_str(obj, "firstTimestamp");
+
+    *ret = json_string(column_since(a, first.n ? first : json_get_str(obj, "eventTime"), now));
+}
+
+CELL(event_type)
+{
+    *ret = json_string(json_get_str(obj, "type"));
+}
+
+CELL(event_reason)
+{
+    *ret = json_string(json_get_str(obj, "reason"));
+}
+
+/* events.k8s.io calls it `regarding`. */
+static const struct json *involved(const struct json *obj)
+{
+    const struct json *o = json_findz(obj, "involvedObject");
+
+    return o ? o : json_findz(obj, "regarding");
+}
+
+CELL(event_object)
+{
+    str kind = json_get_str(involved(obj), "kind"), name = json_get_str(involved(obj), "name");
+    char *lower = arena_dupz(a, kind);
+
+    for (size_t i = 0; i < kind.n; i++)
+        lower[i] = (char)(lower[i] >= 'A' && lower[i] <= 'Z' ? lower[i] + 32 : lower[i]);
+    *ret = json_string(name.n ? arena_fmt(a, "%s/" PRI_STR, lower, STR_ARG(name)) : str_of(lower));
+}
+
+CELL(event_subobject)
+{
+    *ret = json_string(json_get_str(involved(obj), "fieldPath"));
+}
+
+CELL(event_source)
+{
+    const struct json *source = json_findz(obj, "source");
+    str component = json_get_str(source, "component"), host = json_get_str(source, "host");
+
+    if (!component.n)
+        component = json_get_str(obj, "deprecatedSource.component"), host = json_get_str(obj, "deprecatedSource.host");
+    if (!component.n)
+        component = json_get_str(obj, "reportingComponent"), host = json_get_str(obj, "reportingInstance");
+    if (!component.n)
+        component = json_get_str(obj, "reportingController");
+    *ret = json_string(host.n ? arena_fmt(a, PRI_STR ", " PRI_STR, STR_ARG(component), STR_ARG(host)) : component);
+}
+
+CELL(event_message)
+{
+    str m = json_get_str(obj, "message");
+
+    *ret = json_string(str_trim(m.n ? m : json_get_str(obj, "note")));
+}
+
+CELL(event_count)
+{
+    int64_t series = json_get_int(obj, "series.count", 0), count = json_get_int(obj, "count", json_get_int(obj, "deprecatedCount", 0));
+
+    *ret = json_int(series ? series : count ? count : 1);
+}
+
+static const struct column events[] = {
+    {"Last Seen", "string", "", "Time since it was last seen.", 0, NULL, event_last_seen},
+    {"Type", "string", "", "Normal or Warning.", 0, NULL, event_type},
+    {"Reason", "string", "", "Why it happened, in one word.", 0, NULL, event_reason},
+    {"Object", "string", "", "What it is about.", 0, NULL, event_object},
+    {"Subobject", "string", "", "Part of the object that it is about.", 1, NULL, event_subobject},
+    {"Source", "string", "", "Who reported it.", 1, NULL, event_source},
+    {"Message", "string", "", "What happened, for people.", 0, NULL, event_message},
+    {"First Seen", "string", "", "Time since it was first seen.", 1, NULL, event_first_seen},
+    {"Count", "string", "", "How often it was seen.", 1, NULL, event_count},
+    {"Name", "string", "name", "Name of the event.", 1, NULL, column_name},
+    COLUMN_END,
+};
+
+/* ---- volumes ---- */
+
+static str access_modes(struct arena *a, const struct json *modes)
+{
+    static const struct {
+        const char *mode, *brief;
+    } briefs[] = {
+        {"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"}, {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}};
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(briefs); i++)
+        JSON_EACH(m, modes)
+            if (str_is(json_str(m), briefs[i].mode)) {
+                buf_fmt(&b, "%s%s", b.n ? "," : "", briefs[i].brief);
+                break;
+            }
+    return arena_dup(a, buf_view(&b));
+}
+
+static str volume_phase(const struct json *obj)
+{
+    return json_path(obj, "metadata.deletionTimestamp") ? S("Terminating") : json_get_str(obj, "status.phase");
+}
+
+CELL(pv_capacity)
+{
+    *ret = json_string(json_get_str(obj, "spec.capacity.storage"));
+}
+
+CELL(pv_modes)
+{
+    *ret = json_string(access_modes(a, json_path(obj, "spec.accessModes")));
+}
+
+CELL(pv_reclaim)
+{
+    *ret = json_string(json_get_str(obj, "spec.persistentVolumeReclaimPolicy"));
+}
+
+CELL(volume_status)
+{
+    *ret = json_string(volume_phase(obj));
+}
+
+CELL(pv_claim)
+{
+    const struct json *claim = json_path(obj, "spec.claimRef");
+
+    *ret = json_string(claim ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(claim, "namespace")), STR_ARG(json_get_str(claim, "name"))) : S(""));
+}
+
+/* The annotation of old still counts before the field. */
+static str storage_class(const struct json *obj)
+{
+    str beta = json_str(json_findz(json_path(obj, "metadata.annotations"), "volume.beta.kubernetes.io/storage-class"));
+
+    return beta.n ? beta : json_get_str(obj, "spec.storageClassName");
+}
+
+CELL(volume_class)
+{
+    *ret = json_string(storage_class(obj));
+}
+
+CELL(volume_attributes)
+{
+    str v = json_get_str(obj, "spec.volumeAttributesClassName");
+
+    *ret = json_string(v.n ? v : S("<unset>"));
+}
+
+CELL(pv_reason)
+{
+    *ret = json_string(json_get_str(obj, "status.reason"));
+}
+
+CELL(volume_mode)
+{
+    str v = json_get_str(obj, "spec.volumeMode");
+
+    *ret = json_string(v.n ? v : S("<unset>"));
+}
+
+static const struct column persistentvolumes[] = {
+    COLUMN_NAME,
+    {"Capacity", "string", "", "Size of the volume.", 0, NULL, pv_capacity},
+    {"Access Modes", "string", "", "How it can be mounted.", 0, NULL, pv_modes},
+    {"Reclaim Policy", "string", "", "What becomes of it after its claim.", 0, NULL, pv_reclaim},
+    {"Status", "string", "", "Phase of the volume.", 0, NULL, volume_status},
+    {"Claim", "string", "", "Claim that it is bound to.", 0, NULL, pv_claim},
+    {"StorageClass", "string", "", "Class of the volume.", 0, NULL, volume_class},
+    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0, NULL, volume_attributes},
+    {"Reason", "string", "", "Why it is in this phase.", 0, NULL, pv_reason},
+    COLUMN_AGE,
+    {"VolumeMode", "string", "", "File system or block device.", 1, NULL, volume_mode},
+    COLUMN_END,
+};
+
+CELL(pvc_volume)
+{
+    *ret = json_string(json_get_str(obj, "spec.volumeName"));
+}
+
+CELL(pvc_capacity)
+{
+    *ret = json_string(json_get_str(obj, "spec.volumeName").n ? json_get_str(obj, "status.capacity.storage") : S(""));
+}
+
+CELL(pvc_modes)
+{
+    *ret = json_string(json_get_str(obj, "spec.volumeName").n ? access_modes(a, json_path(obj, "status.accessModes")) : S(""));
+}
+
+static const struct column persistentvolumeclaims[] = {
+    COLUMN_NAME,
+    {"Status", "string", "", "Phase of the claim.", 0, NULL, volume_status},
+    {"Volume", "string", "", "Volume that it is bound to.", 0, NULL, pvc_volume},
+    {"Capacity", "string", "", "Size of the volume.", 0, NULL, pvc_capacity},
+    {"Access Modes", "string", "", "How it can be mounted.", 0, NULL, pvc_modes},
+    {"StorageClass", "string", "", "Class that was asked for.", 0, NULL, volume_class},
+    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0, NULL, volume_attributes},
+    COLUMN_AGE,
+    {"VolumeMode", "string", "", "File system or block device.", 1, NULL, volume_mode},
+    COLUMN_END,
+};
+
+/* ---- quotas: "cpu: 1/2, memory: 1Gi/2Gi", requests and limits apart ---- */
+
+static str quota_text(struct arena *a, const struct json *obj, bool limits)
+{
+    const struct json *hard = json_path(obj, "status.hard"), *used = json_path(obj, "status.used");
+    str *names = ARENA_NEW_N(a, str, json_count(hard) + 1);
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    size_t n = 0;
+
+    JSON_EACH_MEMBER(m, hard)
+        if (str_has_prefix(m->key, S("limits")) == limits)
+            names[n++] = m->key;
+    sort_with(names, n, sizeof *names, by_text, NULL);
+    for (size_t i = 0; i < n; i++) {
+        str u = json_str(json_find(used, names[i]));
+
+        buf_fmt(&b, "%s" PRI_STR ": " PRI_STR "/" PRI_STR, i ? ", " : "", STR_ARG(names[i]), STR_ARG(u.n ? u : S("0")), STR_ARG(json_str(json_find(hard, names[i]))));
+    }
+    return arena_dup(a, buf_view(&b));
+}
+
+CELL(quota_request)
+{
+    *ret = json_string(quota_text(a, obj, false));
+}
+
+CELL(quota_limit)
+{
+    *ret = json_string(quota_text(a, obj, true));
+}
+
+static const struct column resourcequotas[] = {
+    COLUMN_NAME,
+    {"Request", "string", "", "Used of allowed requests and counts.", 0, NULL, quota_request},
+    {"Limit", "string", "", "Used of allowed limits.", 0, NULL, quota_limit},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+const struct column_set columns_core[] = {
+    {"", "services", services},
+    {"", "endpoints", endpoints},
+    {"", "nodes", nodes},
+    {"", "namespaces", namespaces},
+    {"", "configmaps", configmaps},
+    {"", "secrets", secrets},
+    {"", "serviceaccounts", name_and_age},
+    {"", "events", events},
+    {"events.k8s.io", "events", events},
+    {"", "persistentvolumes", persistentvolumes},
+    {"", "persistentvolumeclaims", persistentvolumeclaims},
+    {"", "resourcequotas", resourcequotas},
+    {"", "limitranges", name_and_creation},
+    {NULL, NULL, NULL},
+};

@@ -1,0 +1,126 @@
+/* create.c - POST: a new object.
+ *
+ * All that does not need the store's state is done before the write; the write itself only asks that the name is free. With
+ * generateName a taken name is tried again with another suffix, as Kubernetes does. */
+#include "api/api_internal.h"
+
+struct creation {
+    struct write w;
+    int tries;
+    bool generated;
+    str reply;
+};
+
+static struct err *put_new(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+{
+    struct creation *c = ctx;
+
+    (void)a;
+    if (current)
+        return err_exists(c->w.kind, c->w.name);
+    return write_put(&c->w, NULL, revision, ret, &c->reply);
+}
+
+static void created(void *ctx, struct err *e, const struct obj *result);
+
+static void submit(struct creation *c)
+{
+    store_update(c->w.api->store, kind_key(c->w.kind, c->w.ns, c->w.name), put_new, created, c);
+}
+
+static void settled(struct creation *c, bool ok)
+{
+    if (c->w.kind->hooks->settled)
+        c->w.kind->hooks->settled(c->w.api, c->w.obj, NULL, ok && !c->w.dry_run);
+}
+
+static void created(void *ctx, struct err *e, const struct obj *result)
+{
+    struct creation *c = ctx;
+    struct req *q = c->w.req;
+
+    if (e && e->reason == REASON_ALREADY_EXISTS && c->generated && ++c->tries < API_GENERATE_TRIES) {
+        err_free(e);
+        meta_generate_name(&c->w);
+        submit(c);
+        return;
+    }
+    settled(c, !e);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    reply_object(q, 201, c->w.kind, c->reply.n ? c->reply : result->data);
+}
+
+/* The namespace of URL and body must agree; an absent one is filled in. */
+static struct err *check_namespace(struct req *q, struct json *obj)
+{
+    struct json *meta = meta_of(q->a, obj);
+    str ns = json_str(json_findz(meta, "namespace"));
+    const struct kind *k = q->route.kind;
+
+    if (!k->r->namespaced) {
+        if (ns.n)
+            return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+        return NULL;
+    }
+    if (!ns.n)
+        json_setz(q->a, meta, "namespace", json_string(q->route.ns));
+    else if (!str_eq(ns, q->route.ns))
+        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+    return NULL;
+}
+
+static struct err *prepare(struct req *q, struct creation *c)
+{
+    const struct kind *k = q->route.kind;
+    struct json *obj;
+    struct err *e;
+
+    e = write_options_parse(q, "CreateOptions");
+    if (e)
+        return e;
+    e = body_decode(q, k, k->r->type, k->r->group, k->r->version, k->r->kind, &obj);
+    if (e)
+        return e;
+    e = check_namespace(q, obj);
+    if (e)
+        return e;
+    c->w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = k, .ns = q->route.ns, .obj = obj, .dry_run = q->wo.dry_run, .now = loop_wall(q->api->loop)};
+    c->w.name = meta_str(obj, "name");
+    c->generated = !c->w.name.n;
+    if (meta_str(obj, "resourceVersion").n)
+        return err_new(REASON_UNKNOWN, "resourceVersion should not be set on objects to be created");
+    return write_create_steps(&c->w);
+}
+
+void verb_create(struct req *q)
+{
+    struct creation *c = ARENA_NEW(q->a, struct creation);
+    const struct kind *k = q->route.kind;
+    struct err *e;
+
+    if (k->hooks->flags & KIND_VIRTUAL) {
+        struct json *obj;
+
+        e = write_options_parse(q, "CreateOptions");
+        if (!e)
+            e = body_decode(q, k, k->r->type, k->r->group, k->r->version, k->r->kind, &obj);
+        if (!e)
+            e = check_namespace(q, obj);
+        if (e)
+            reply_error(q, e);
+        else
+            k->hooks->create(q, obj);
+        return;
+    }
+    e = prepare(q, c);
+    if (e) {
+        if (c->w.obj)
+            settled(c, false);
+        reply_error(q, e);
+        return;
+    }
+    submit(c);
+}

@@ -1,0 +1,455 @@
+/* delete.c - DELETE of one object and of collections.
+ *
+ * Deleting is a decision about the newest version (delete_decide): mark it with a grace period (pods), mark it because
+ * finalizers are pending or asked for by the propagation policy, or end it.
+ * API: https://kubernetes.io/docs/concepts/architecture/garbage-collection/, k8s.io/apiserver/pkg/registry/{rest/delete.go,generic/registry/store.go} */
+#include "api/api_internal.h"
+
+/* ---- options ---- */
+
+static struct err *wrong_type(const struct json *v, const char *field, const char *want)
+{
+    static const char *const names[] = {[JSON_NULL] = "null", [JSON_BOOL] = "bool", [JSON_INT] = "number", [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object"};
+
+    return err_new(REASON_BAD_REQUEST, "json: cannot unmarshal %s into Go struct field DeleteOptions.%s of type %s", names[v->type], field, want);
+}
+
+static struct err *from_body(struct req *q, struct delete_options *o, struct json *dry)
+{
+    struct json *v = NULL, *f;
+    str kind, api_version;
+    struct err *e = body_parse(q, NULL, &v);
+
+    if (e) {
+        struct err *out;
+
+        if (e->reason == REASON_UNSUPPORTED_MEDIA)
+            return e;
+        out = err_new(REASON_BAD_REQUEST, "couldn't get version/kind; json parse error: %s", err_text(e));
+        err_free(e);
+        return out;
+    }
+    kind = json_str(json_findz(v, "kind"));
+    api_version = json_str(json_findz(v, "apiVersion"));
+    if (kind.n && !str_is(kind, "DeleteOptions"))
+        return err_new(REASON_BAD_REQUEST, "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR "\" in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"", STR_ARG(kind), STR_ARG(api_version.n ? api_version : S("v1")));
+    f = json_findz(v, "gracePeriodSeconds");
+    if (f && f->type != JSON_NULL) {
+        if (f->type != JSON_INT)
+            return wrong_type(f, "gracePeriodSeconds", "int64");
+        o->has_grace = true;
+        o->grace_s = f->i;
+    }
+    f = json_findz(v, "orphanDependents");
+    if (f && f->type != JSON_NULL) {
+        if (f->type != JSON_BOOL)
+            return wrong_type(f, "orphanDependents", "bool");
+        o->has_orphan = true;
+        o->orphan = f->b;
+    }
+    o->propagation = json_str(json_findz(v, "propagationPolicy"));
+    f = json_at(v, "preconditions", "uid", NULL);
+    o->has_uid = json_is(f, JSON_STRING);
+    o->uid = json_str(f);
+    f = json_at(v, "preconditions", "resourceVersion", NULL);
+    o->has_rv = json_is(f, JSON_STRING);
+    o->resource_version = json_str(f);
+    JSON_EACH(d, json_findz(v, "dryRun"))
+        json_append(q->a, dry, *d);
+    return NULL;
+}
+
+struct err *delete_options_parse(struct req *q, struct delete_options *o)
+{
+    struct err *e, *errs = NULL;
+    struct json dry = json_array();
+    bool given;
+    str v;
+
+    *o = (struct delete_options){.propagation = S("")};
+    e = query_int(q, "gracePeriodSeconds", &o->grace_s, &o->has_grace);
+    if (e)
+        return e;
+    if (q->ex->req.body.n) {
+        e = from_body(q, o, &dry);
+        if (e)
+            return e;
+    }
+    /* Query parameters count where the body says nothing. */
+    if (!o->has_grace) {
+        e = query_int(q, "gracePeriodSeconds", &o->grace_s, &o->has_grace);
+        if (e)
+            return e;
+    }
+    if (!o->propagation.n)
+        o->propagation = query_str(q, "propagationPolicy");
+    if (!o->has_orphan) {
+        o->orphan = query_bool(q, "orphanDependents", &given);
+        o->has_orphan = given;
+    }
+    v = query_str(q, "dryRun");
+    if (v.n)
+        json_append(q->a, &dry, json_string(v));
+    JSON_EACH(d, &dry) {
+        if (str_is(json_str(d), "All"))
+            o->dry_run = true;
+        else {
+            struct buf b = BUF_INIT;
+
+            json_encode(&b, &dry);
+            cause(&errs, CAUSE_NOT_SUPPORTED, S("dryRun"), "Unsupported value: %s: supported values: \"All\"", buf_cstr(&b));
+            buf_fini(&b);
+            break;
+        }
+    }
+    if (o->propagation.n) {
+        struct buf b = BUF_INIT;
+
+        buf_quoted(&b, o->propagation);
+        if (o->has_orphan)
+            cause(&errs, CAUSE_INVALID, S("propagationPolicy"), "Invalid value: %s: orphanDependents and deletionPropagation cannot be both set", buf_cstr(&b));
+        else if (!str_is(o->propagation, "Foreground") && !str_is(o->propagation, "Background") && !str_is(o->propagation, "Orphan"))
+            cause(&errs, CAUSE_NOT_SUPPORTED, S("propagationPolicy"), "Unsupported value: %s: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"", buf_cstr(&b));
+        buf_fini(&b);
+    }
+    /* A negative period means one second, as short as can be without force. */
+    if (o->has_grace && o->grace_s < 0)
+        o->grace_s = 1;
+    return err_invalid(errs, S("meta.k8s.io"), S("DeleteOptions"), S(""));
+}
+
+/* ---- the decision ---- */
+
+static bool has_item(const struct json *arr, const char *s)
+{
+    JSON_EACH(i, arr)
+        if (str_is(json_str(i), s))
+            return true;
+    return false;
+}
+
+static bool wants_orphan(const struct kind *k, const struct json *fin, const struct delete_options *o)
+{
+    if (k->hooks->flags & KIND_NO_GARBAGE_COLLECTION)
+        return false;
+    if (o->has_orphan)
+        return o->orphan;
+    if (o->propagation.n)
+        return str_is(o->propagation, "Orphan");
+    if (has_item(fin, "orphan"))
+        return true;
+    if (has_item(fin, "foregroundDeletion"))
+        return false;
+    return k->hooks->flags & KIND_ORPHAN_BY_DEFAULT;
+}
+
+static bool wants_foreground(const struct kind *k, const struct json *fin, const struct delete_options *o)
+{
+    if ((k->hooks->flags & KIND_NO_GARBAGE_COLLECTION) || o->has_orphan)
+        return false;
+    if (o->propagation.n)
+        return str_is(o->propagation, "Foreground");
+    return has_item(fin, "foregroundDeletion") && !has_item(fin, "orphan");
+}
+
+/* Propagation lives in two finalizers that the garbage collector works off. */
+static void set_gc_finalizers(struct arena *a, const struct kind *k, struct json *meta, const struct delete_options *o)
+{
+    const struct json *fin = json_findz(meta, "finalizers");
+    struct json next = json_array();
+    bool orphan = wants_orphan(k, fin, o), foreground = wants_foreground(k, fin, o);
+
+    if (orphan == has_item(fin, "orphan") && foreground == has_item(fin, "foregroundDeletion"))
+        return;
+    JSON_EACH(f, fin)
+        if (!str_is(json_str(f), "orphan") && !str_is(json_str(f), "foregroundDeletion"))
+            json_append(a, &next, *f);
+    if (orphan)
+        json_append(a, &next, json_z("orphan"));
+    if (foreground)
+        json_append(a, &next, json_z("foregroundDeletion"));
+    if (next.n)
+        json_setz(a, meta, "finalizers", next);
+    else
+        json_removez(meta, "finalizers");
+}
+
+static void bump(struct arena *a, struct json *meta)
+{
+    int64_t g = json_get_int(meta, "generation", 0);
+
+    if (g > 0)
+        json_setz(a, meta, "generation", json_int(g + 1));
+}
+
+static void mark(struct arena *a, struct json *meta, wall_time when, int64_t grace_s)
+{
+    json_setz(a, meta, "deletionTimestamp", json_string(now_text(a, when)));
+    json_setz(a, meta, "deletionGracePeriodSeconds", json_int(grace_s));
+}
+
+/* How long a pod may take: asked for, else its own; not at all when nothing runs. */
+static int64_t pod_grace(const struct json *pod, const struct delete_options *o)
+{
+    str phase = json_get_str(pod, "status.phase");
+    int64_t s = o->has_grace ? o->grace_s : json_get_int(pod, "spec.terminationGracePeriodSeconds", 0);
+
+    if (!json_get_str(pod, "spec.nodeName").n || str_is(phase, "Failed") || str_is(phase, "Succeeded"))
+        return 0;
+    return s < 0 ? 1 : s;
+}
+
+static struct err *preconditions(struct req *q, const struct kind *k, const struct obj *current, const struct delete_options *o)
+{
+    struct err *e;
+    int64_t rv;
+
+    (void)q;
+    if (o->has_uid && !str_eq(o->uid, current->uid)) {
+        e = err_new(REASON_CONFLICT, "Operation cannot be fulfilled on " PRI_STR "%s" PRI_STR " \"" PRI_STR "\": the UID in the precondition (" PRI_STR ") does not match the UID in record (" PRI_STR "). The object might have been deleted and then recreated",
+                    STR_ARG(k->r->kind), k->r->group.n ? "." : "", STR_ARG(k->r->group), STR_ARG(current->key.name), STR_ARG(o->uid), STR_ARG(current->uid));
+        return err_details(e, k->r->group, k->r->kind, current->key.name);
+    }
+    if (o->has_rv && (!str_to_int64(o->resource_version, &rv) || rv != current->revision)) {
+        e = err_new(REASON_CONFLICT, "Operation cannot be fulfilled on " PRI_STR "%s" PRI_STR " \"" PRI_STR "\": the ResourceVersion in the precondition (" PRI_STR ") does not match the ResourceVersion in record (%lld). The object might have been modified",
+                    STR_ARG(k->r->kind), k->r->group.n ? "." : "", STR_ARG(k->r->group), STR_ARG(current->key.name), STR_ARG(o->resource_version), (long long)current->revision);
+        return err_details(e, k->r->group, k->r->kind, current->key.name);
+    }
+    return NULL;
+}
+
+struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a, const struct obj *current, int64_t revision, const struct delete_options *o, struct store_change *ret, bool *ret_gone, str *ret_reply)
+{
+    wall_time now = loop_wall(q->api->loop);
+    struct json *obj, *meta;
+    const struct json *was;
+    bool is_pod = !k->r->group.n && str_is(k->r->plural, "pods"), is_namespace = !k->r->group.n && str_is(k->r->plural, "namespaces");
+    bool graceful = false, changed_nothing = false;
+    struct err *e;
+
+    *ret_gone = false;
+    *ret_reply = S("");
+    e = preconditions(q, k, current, o);
+    if (e)
+        return e;
+    obj = object_parse(a, arena_dup(a, current->data));
+    meta = meta_of(a, obj);
+    was = json_findz(meta, "deletionTimestamp");
+    if (is_namespace) {
+        /* A namespace goes when the controller has emptied it and its spec.finalizers are gone. */
+        if (!was) {
+            json_setz(a, meta, "deletionTimestamp", json_string(now_text(a, now)));
+            json_setz(a, json_make(a, obj, "status", JSON_OBJECT), "phase", json_z("Terminating"));
+            set_gc_finalizers(a, k, meta, o);
+        } else if (json_count(json_at(obj, "spec", "finalizers", NULL)))
+            changed_nothing = true;
+        if (json_count(json_at(obj, "spec", "finalizers", NULL)) || json_count(json_findz(meta, "finalizers")))
+            graceful = true;
+    } else if (is_pod) {
+        int64_t old_grace = json_get_int(meta, "deletionGracePeriodSeconds", 0);
+
+        if (was && old_grace > 0) {
+            if (o->has_grace && o->grace_s < old_grace) {
+                wall_time t = now;
+
+                rfc3339_parse(json_str(was), &t);
+                t.ns += (o->grace_s - old_grace) * NS_PER_S;
+                mark(a, meta, t, o->grace_s);
+                graceful = o->grace_s > 0;
+            } else
+                graceful = changed_nothing = true;
+        } else if (!was) {
+            int64_t grace = pod_grace(obj, o);
+
+            bump(a, meta);
+            mark(a, meta, (wall_time){now.ns + grace * NS_PER_S}, grace);
+            graceful = grace > 0;
+        }
+        if (!changed_nothing)
+            set_gc_finalizers(a, k, meta, o);
+    } else
+        set_gc_finalizers(a, k, meta, o);
+    if (!changed_nothing && !is_namespace && json_count(json_findz(meta, "finalizers"))) {
+        if (!json_findz(meta, "deletionTimestamp")) {
+            bump(a, meta);
+            mark(a, meta, now, 0);
+        }
+        graceful = true;
+    }
+    e = object_store(a, k, obj, revision, ret);
+    if (e)
+        return e;
+    *ret_gone = !graceful;
+    if (changed_nothing || o->dry_run) {
+        ret->op = STORE_KEEP;
+        *ret_reply = object_with_revision(a, ret->data, revision, current->revision);
+    } else if (graceful) {
+        /* Marked already and nothing more to say: leave it alone. */
+        str same = object_with_revision(a, ret->data, revision, current->revision);
+
+        ret->op = str_eq(same, current->data) ? STORE_KEEP : STORE_PUT;
+        if (ret->op == STORE_KEEP)
+            *ret_reply = same;
+    } else
+        ret->op = STORE_DELETE;
+    return NULL;
+}
+
+/* ---- one object ---- */
+
+struct deletion {
+    struct req *q;
+    const struct kind *kind;
+    struct delete_options o;
+    bool gone;
+    str reply, ns, name, uid;
+    struct collection *of;   /* NULL: a single DELETE */
+};
+
+static struct err *remove_current(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+{
+    struct deletion *d = ctx;
+    struct err *e;
+
+    (void)a;
+    if (!current)
+        return err_not_found(d->kind, d->name);
+    e = admission_delete(d->q, d->kind, d->ns, d->name, current);
+    if (e)
+        return e;
+    d->uid = arena_dup(d->q->a, current->uid);
+    return delete_decide(d->q, d->kind, d->q->a, current, revision, &d->o, ret, &d->gone, &d->reply);
+}
+
+static void settle(struct deletion *d, const struct obj *result)
+{
+    if (d->gone && !d->o.dry_run && result && d->kind->hooks->settled)
+        d->kind->hooks->settled(d->q->api, NULL, object_parse(d->q->a, arena_dup(d->q->a, result->data)), true);
+}
+
+static void removed(void *ctx, struct err *e, const struct obj *result)
+{
+    struct deletion *d = ctx;
+    struct req *q = d->q;
+    int code = 200;
+
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    settle(d, result);
+    if (!d->gone && d->o.has_orphan && !d->o.orphan)
+        code = 202;
+    if (d->gone && !(d->kind->hooks->flags & KIND_RETURN_DELETED)) {
+        q->accept.as = AS_OBJECT;
+        reply_status_ok(q, code, d->kind, d->name, d->uid);
+    } else
+        reply_object(q, code, d->kind, d->reply.n ? d->reply : result->data);
+}
+
+void verb_delete(struct req *q)
+{
+    struct deletion *d = ARENA_NEW(q->a, struct deletion);
+    struct err *e = delete_options_parse(q, &d->o);
+
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    d->q = q;
+    d->kind = q->route.kind;
+    d->ns = q->route.ns;
+    d->name = q->route.name;
+    if ((d->kind->hooks->flags & KIND_ORPHAN_BY_DEFAULT) && str_is(d->kind->r->group, "batch") && !d->o.has_orphan && !d->o.propagation.n)
+        req_warn(q, S("child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning"));
+    store_update(q->api->store, kind_key(d->kind, d->ns, d->name), remove_current, removed, d);
+}
+
+/* ---- collections: all that match now are deleted; the answer is the list of what they were ---- */
+
+struct collection {
+    struct req *q;
+    const struct obj **objs;
+    size_t n, cap, open;
+    struct list_options lo;
+    struct err *failed;
+    bool started;
+};
+
+static bool collect(void *ctx, const struct obj *o)
+{
+    struct collection *c = ctx;
+
+    if (!object_matches(o, c->lo.has_labels ? &c->lo.labels : NULL, c->lo.has_fields ? &c->lo.fields : NULL))
+        return true;
+    if (c->n == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 16;
+
+        c->objs = arena_grow(c->q->a, c->objs, c->cap * sizeof *c->objs, cap * sizeof *c->objs);
+        c->cap = cap;
+    }
+    c->objs[c->n++] = obj_ref(o);
+    return true;
+}
+
+static void collection_done(struct collection *c)
+{
+    struct req *q = c->q;
+    const struct kind *k = q->route.kind;
+    struct err *failed = c->failed;
+    struct buf b = BUF_INIT;
+
+    if (!failed)
+        list_encode(&b, k, c->objs, c->n, store_revision(q->api->store), S(""), -1);
+    for (size_t i = 0; i < c->n; i++)
+        obj_unref(c->objs[i]);
+    if (failed)
+        reply_error(q, failed);
+    else
+        reply_bytes(q, 200, "application/json", buf_view(&b));
+    buf_fini(&b);
+}
+
+static void member_removed(void *ctx, struct err *e, const struct obj *result)
+{
+    struct deletion *d = ctx;
+    struct collection *c = d->of;
+
+    if (e) {
+        if (e->reason == REASON_NOT_FOUND || c->failed)
+            err_free(e); /* somebody was faster; only the first failure is told */
+        else
+            c->failed = e;
+    } else
+        settle(d, result);
+    if (--c->open == 0 && c->started)
+        collection_done(c);
+}
+
+void verb_deletecollection(struct req *q)
+{
+    struct collection *c = ARENA_NEW(q->a, struct collection);
+    struct delete_options o;
+    const struct kind *k = q->route.kind;
+    struct err *e;
+
+    e = delete_options_parse(q, &o);
+    if (!e)
+        e = list_options_parse(q, false, &c->lo);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    c->q = q;
+    store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""), NULL, collect, c);
+    c->open = c->n;
+    for (size_t i = 0; i < c->n; i++) {
+        struct deletion *d = ARENA_NEW(q->a, struct deletion);
+
+        *d = (struct deletion){.q = q, .kind = k, .o = o, .ns = c->objs[i]->key.ns, .name = c->objs[i]->key.name, .of = c};
+        store_update(q->api->store, kind_key(k, d->ns, d->name), remove_current, member_removed, d);
+    }
+    c->started = true;
+    if (!c->n)
+        collection_done(c);
+}

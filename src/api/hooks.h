@@ -1,0 +1,24 @@
+/* hooks.h - the functions that rows of the kind table name, by the file that has them. */
+#ifndef K1S_API_HOOKS_H
+#define K1S_API_HOOKS_H
+#include "api/kinds.h"
+
+/* prepare.c */
+kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status, namespace_prepare_create, namespace_prepare_update, secret_prepare, pv_prepare_create,
+    pvc_prepare_create, job_prepare_create, csr_prepare_create, csr_prepare_update, slice_prepare_update;
+/* service.c */
+kind_prepare_fn service_prepare_create, service_prepare_update;
+kind_admit_fn service_admit;
+kind_validate_fn service_validate;
+kind_warn_fn service_warn;
+void service_settled(struct api *api, const struct json *obj, const struct json *old, bool ok);
+/* reviews.c */
+void token_review(struct req *q, struct json *obj);
+void self_review(struct req *q, struct json *obj);
+void access_review(struct req *q, struct json *obj);
+void rules_review(struct req *q, struct json *obj);
+/* binding.c */
+void binding_create(struct req *q, struct json *obj);
+/* rbac.c */
+kind_admit_fn rbac_admit;
+#endif

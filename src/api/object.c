@@ -1,0 +1,144 @@
+/* object.c - between value trees and stored bytes.
+ *
+ * Stored bytes begin with kind and apiVersion (struct kind's `head`), so that a list can leave both out of its items by
+ * cutting a prefix, and have metadata second, so that resourceVersion is found without parsing. */
+#include "api/api_internal.h"
+
+#define REVISION_TEXT_MAX 24
+
+struct json *object_parse(struct arena *a, str data)
+{
+    static const struct json_limits limits = {JSON_DEPTH_MAX, 64u << 20};
+    struct json *v = NULL;
+    struct err *e = json_parse(a, data, &limits, NULL, &v);
+
+    BUG_ON(e); /* our own bytes */
+    return v;
+}
+
+void object_encode(struct buf *b, const struct kind *k, const struct json *obj)
+{
+    buf_str(b, k->head);
+    JSON_EACH_MEMBER(m, obj) {
+        if (str_is(m->key, "kind") || str_is(m->key, "apiVersion"))
+            continue;
+        buf_char(b, ',');
+        json_encode_string(b, m->key);
+        buf_char(b, ':');
+        json_encode(b, &m->value);
+    }
+    buf_char(b, '}');
+}
+
+static void pack(struct buf *b, const char *label, str value)
+{
+    buf_z(b, label);
+    buf_char(b, 0);
+    buf_str(b, value);
+    buf_char(b, 0);
+}
+
+static void pack_fields(struct arena *a, struct buf *b, const struct kind *k, const struct json *obj)
+{
+    for (const struct field_label *f = k->hooks->fields; f && f->label; f++) {
+        const struct json *v = f->path ? json_path(obj, f->path) : NULL;
+        str text = str_of(f->otherwise);
+
+        if (json_is(v, JSON_STRING) && v->s.n)
+            text = v->s;
+        else if (json_is(v, JSON_INT))
+            text = arena_fmt(a, "%lld", (long long)v->i);
+        else if (json_is(v, JSON_BOOL))
+            text = v->b ? S("true") : S("false");
+        pack(b, f->label, text);
+    }
+}
+
+struct err *object_store(struct arena *a, const struct kind *k, struct json *obj, int64_t revision, struct store_change *ret)
+{
+    struct buf b = BUF_INIT;
+    struct json *meta = meta_of(a, obj);
+    struct err *e;
+
+    json_setz(a, meta, "resourceVersion", json_string(arena_fmt(a, "%lld", (long long)revision)));
+    /* Once more through the table: what hooks and defaults added comes into its place. */
+    e = schema_decode(a, k->storage->r->type, obj, NULL);
+    if (e)
+        return err_note(e, "canonical form of a " PRI_STR, STR_ARG(k->r->kind));
+    object_encode(&b, k->storage, obj);
+    ret->data = arena_dup(a, buf_view(&b));
+    buf_clear(&b);
+    meta = json_findz(obj, "metadata");
+    ret->uid = json_str(json_findz(meta, "uid"));
+    buf_packed_labels(&b, json_findz(meta, "labels"));
+    ret->labels = arena_dup(a, buf_view(&b));
+    buf_clear(&b);
+    pack_fields(a, &b, k, obj);
+    ret->fields = arena_dup(a, buf_view(&b));
+    buf_fini(&b);
+    return NULL;
+}
+
+/* The bytes of another revision: metadata precedes anything a user can write, so the first match is the right one. */
+str object_with_revision(struct arena *a, str data, int64_t from, int64_t to)
+{
+    char want[64];
+    int n = snprintf(want, sizeof want, "\"resourceVersion\":\"%lld\"", (long long)from);
+    ptrdiff_t at;
+
+    BUG_ON(n <= 0 || (size_t)n >= sizeof want);
+    at = str_find(data, (str){want, (size_t)n});
+    if (at < 0)
+        return data;
+    return arena_fmt(a, PRI_STR "\"resourceVersion\":\"%lld\"" PRI_STR, STR_ARG(str_slice(data, 0, (size_t)at)), (long long)to, STR_ARG(str_skip(data, (size_t)at + (size_t)n)));
+}
+
+static str field_value(const struct obj *o, str key)
+{
+    str v = S("");
+
+    if (str_is(key, "metadata.name"))
+        return o->key.name;
+    if (str_is(key, "metadata.namespace"))
+        return o->key.ns;
+    packed_get(o->fields, key, &v);
+    return v;
+}
+
+bool object_matches(const struct obj *o, const struct selector *labels, const struct selector *fields)
+{
+    if (labels && !selector_matches_packed(labels, o->labels))
+        return false;
+    for (size_t i = 0; fields && i < fields->n_terms; i++) {
+        const struct selector_term *t = &fields->terms[i];
+        bool same = str_eq(field_value(o, t->key), t->n_values ? t->values[0] : S(""));
+
+        if (same != (t->op == SELECTOR_EQ))
+            return false;
+    }
+    return true;
+}
+
+struct err *field_selector_check(const struct kind *k, const struct selector *s)
+{
+    for (size_t i = 0; i < s->n_terms; i++) {
+        str key = s->terms[i].key;
+        bool known = str_is(key, "metadata.name") || str_is(key, "metadata.namespace");
+
+        for (const struct field_label *f = k->hooks->fields; f && f->label && !known; f++)
+            known = str_is(key, f->label);
+        if (!known)
+            return err_new(REASON_BAD_REQUEST, "field label not supported: " PRI_STR, STR_ARG(key));
+    }
+    return NULL;
+}
+
+struct err *object_to_served(struct arena *a, const struct kind *k, struct json *obj)
+{
+    return k->storage == k ? NULL : schema_convert(a, k->storage->r, k->r, obj);
+}
+
+struct err *object_to_storage(struct arena *a, const struct kind *k, struct json *obj)
+{
+    return k->storage == k ? NULL : schema_convert(a, k->r, k->storage->r, obj);
+}

@@ -1,0 +1,407 @@
+/* patch.c - PATCH: JSON Patch, JSON Merge Patch, strategic merge patch, server-side apply.
+ *
+ * The patch is applied to the newest version inside the store's update, so that a patch without resourceVersion never
+ * conflicts. What comes out is decoded as if it had been sent, and goes the way of an update; apply may create.
+ * API: https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
+#include "api/api_internal.h"
+#include "wire/yaml.h"
+
+#define JSON_PATCH_OPERATIONS_MAX 10000
+
+enum patch_kind { PATCH_JSON, PATCH_MERGE, PATCH_STRATEGIC, PATCH_APPLY };
+
+struct patching {
+    struct write w;
+    enum patch_kind how;
+    struct json *patch;
+    str reply;
+    bool created;
+};
+
+static const struct {
+    str type;
+    enum patch_kind how;
+} patch_types[] = {
+    {STR("application/json-patch+json"), PATCH_JSON},
+    {STR("application/merge-patch+json"), PATCH_MERGE},
+    {STR("application/strategic-merge-patch+json"), PATCH_STRATEGIC},
+    {STR("application/apply-patch+yaml"), PATCH_APPLY},
+};
+
+static struct err *invalid_patch(const struct patching *p, const char *value_text, const char *why)
+{
+    struct err *errs = NULL, *e;
+    struct buf b = BUF_INIT;
+
+    buf_quoted(&b, str_of(value_text));
+    cause(&errs, CAUSE_INVALID, S("patch"), "Invalid value: %s: %s", buf_cstr(&b), why);
+    buf_fini(&b);
+    (void)p;
+    e = err_invalid(errs, S(""), S(""), S(""));
+    /* This error names no kind at all: details carry the causes only. */
+    mem_free(e->details_kind);
+    e->details_kind = NULL;
+    return e;
+}
+
+/* Go prints the patch map as map[a:1 b:map[c:d]], keys sorted. */
+static void buf_go_value(struct buf *b, const struct json *v)
+{
+    switch (v->type) {
+    case JSON_OBJECT:
+        buf_z(b, "map[");
+        JSON_EACH_MEMBER(m, v) {
+            if (m != v->members)
+                buf_char(b, ' ');
+            buf_str(b, m->key);
+            buf_char(b, ':');
+            buf_go_value(b, &m->value);
+        }
+        buf_char(b, ']');
+        return;
+    case JSON_ARRAY:
+        buf_char(b, '[');
+        JSON_EACH(i, v) {
+            if (i != v->items)
+                buf_char(b, ' ');
+            buf_go_value(b, i);
+        }
+        buf_char(b, ']');
+        return;
+    case JSON_STRING:
+        buf_str(b, v->s);
+        return;
+    case JSON_NULL:
+        buf_z(b, "<nil>");
+        return;
+    case JSON_BOOL:
+    case JSON_INT:
+    case JSON_DOUBLE:
+        json_encode(b, v);
+        return;
+    }
+}
+
+/* The patched tree as the client's kind; problems of decoding speak about the patch. */
+static struct err *decode_patched(struct patching *p, struct json *doc)
+{
+    struct req *q = p->w.req;
+    const struct kind *k = p->w.kind;
+    struct json problems = json_array();
+    struct schema_warnings warnings = {&problems};
+    struct buf text = BUF_INIT;
+    struct err *e = NULL;
+    str kind = json_str(json_findz(doc, "kind")), api_version = json_str(json_findz(doc, "apiVersion"));
+
+    if (p->how == PATCH_STRATEGIC) {
+        struct json sorted = json_copy(q->a, p->patch);
+
+        json_sort_keys(&sorted);
+        buf_go_value(&text, &sorted);
+    } else {
+        /* The reference implementation writes the patched document with its top level sorted. */
+        struct json top = *doc;
+
+        top.members = arena_alloc(q->a, sizeof *top.members * (top.n ? top.n : 1));
+        memcpy(top.members, doc->members, sizeof *top.members * top.n);
+        for (uint32_t i = 1; i < top.n; i++)
+            for (uint32_t j = i; j > 0 && str_cmp(top.members[j - 1].key, top.members[j].key) > 0; j--) {
+                struct json_member m = top.members[j];
+
+                top.members[j] = top.members[j - 1];
+                top.members[j - 1] = m;
+            }
+        json_encode(&text, &top);
+    }
+    if (p->how != PATCH_STRATEGIC && (!str_eq(kind, k->r->kind) || !str_eq(api_version, k->api_version))) {
+        str why;
+        const struct schema_type *t;
+        str g = S(""), v = api_version;
+
+        if (str_has_char(v, '/'))
+            str_cut(&v, '/', &g);
+        t = schema_find_gvk(g, v, kind);
+        if (!t)
+            why = arena_fmt(q->a, "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR "\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"", STR_ARG(kind), STR_ARG(api_version));
+        else
+            why = arena_fmt(q->a, "unable to decode into *v1." PRI_STR, STR_ARG(k->r->kind));
+        e = invalid_patch(p, buf_cstr(&text), arena_dupz(q->a, why));
+        buf_fini(&text);
+        return e;
+    }
+    e = schema_decode(q->a, k->r->type, doc, q->wo.fields == FIELDS_IGNORE ? NULL : &warnings);
+    if (e) {
+        struct err *out = invalid_patch(p, buf_cstr(&text), err_text(e));
+
+        err_free(e);
+        buf_fini(&text);
+        return out;
+    }
+    if (problems.n && q->wo.fields == FIELDS_STRICT) {
+        struct buf why = BUF_INIT;
+
+        buf_z(&why, "strict decoding error: ");
+        JSON_EACH(w, &problems)
+            buf_fmt(&why, "%s" PRI_STR, w == problems.items ? "" : ", ", STR_ARG(w->s));
+        e = invalid_patch(p, buf_cstr(&text), buf_cstr(&why));
+        buf_fini(&why);
+    } else if (q->wo.fields == FIELDS_WARN)
+        JSON_EACH(w, &problems)
+            req_warn(q, w->s);
+    buf_fini(&text);
+    return e;
+}
+
+static struct err *apply_to(struct patching *p, struct json *doc)
+{
+    const struct kind *k = p->w.kind;
+
+    switch (p->how) {
+    case PATCH_JSON:
+        return patch_json(p->w.a, doc, p->patch);
+    case PATCH_MERGE:
+        return patch_merge(p->w.a, doc, p->patch);
+    case PATCH_STRATEGIC:
+        return patch_strategic(p->w.a, k->r->type, doc, p->patch);
+    case PATCH_APPLY:
+        break;
+    }
+    return err_new(REASON_INTERNAL, "apply is not a patch");
+}
+
+static struct err *check_patched(struct patching *p, const struct obj *current)
+{
+    struct write *w = &p->w;
+    str name = meta_str(w->obj, "name"), rv = meta_str(w->obj, "resourceVersion"), ns = meta_str(w->obj, "namespace");
+    int64_t wanted;
+
+    if (!name.n)
+        return err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR " based on URL) was undeterminable: name must be provided", STR_ARG(w->name));
+    if (!str_eq(name, w->name))
+        return err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR ") does not match the name on the URL (" PRI_STR ")", STR_ARG(name), STR_ARG(w->name));
+    if (ns.n && !str_eq(ns, w->ns) && w->kind->r->namespaced)
+        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+    if (rv.n && !str_is(rv, "0")) {
+        if (!str_to_int64(rv, &wanted)) {
+            struct buf b = BUF_INIT;
+            struct err *e, *errs = NULL;
+
+            buf_quoted(&b, rv);
+            cause(&errs, CAUSE_INVALID, S("metadata.resourceVersion"), "Invalid value: %s: strconv.ParseUint: parsing %s: invalid syntax", buf_cstr(&b), buf_cstr(&b));
+            e = err_invalid(errs, w->kind->r->group, w->kind->r->kind, w->name);
+            buf_fini(&b);
+            return e;
+        }
+        if (wanted != current->revision)
+            return err_conflict(w->kind, w->name, "the object has been modified; please apply your changes to the latest version and try again");
+    }
+    return NULL;
+}
+
+/* Server-side apply: merges the configuration into what is there; absent objects are created by it. */
+static struct err *apply(struct patching *p, const struct obj *current, int64_t revision, struct store_change *ret)
+{
+    struct write *w = &p->w;
+    struct req *q = w->req;
+    struct json *applied, *next;
+    struct json copy = json_share(w->a, p->patch);
+    struct err *e;
+    const struct apply_options o = {.manager = q->wo.manager, .force = q->wo.force, .subresource = w->subresource, .api_version = w->kind->api_version, .now = w->now};
+    str uid = meta_str(p->patch, "uid"), rv = meta_str(p->patch, "resourceVersion");
+
+    if (!current && w->subresource.n)
+        return err_not_found(w->kind, w->name);
+    if (!current && (uid.n || (rv.n && !str_is(rv, "0"))))
+        return err_conflict(w->kind, w->name, uid.n ? "uid mismatch: the provided object specified uid, and no existing object was found" : "the object has been modified; please apply your changes to the latest version and try again");
+    applied = json_new(w->a, copy);
+    if (w->kind->r->namespaced && !meta_str(applied, "namespace").n)
+        json_setz(w->a, meta_of(w->a, applied), "namespace", json_string(w->ns));
+    e = apply_merge(w->a, w->kind->r, w->old, applied, &o, &next);
+    if (e) {
+        if (e->reason == REASON_CONFLICT)
+            err_details(e, S(""), S(""), S(""));
+        return e;
+    }
+    w->obj = next;
+    json_setz(w->a, next, "kind", json_string(w->kind->r->kind));
+    json_setz(w->a, next, "apiVersion", json_string(w->kind->api_version));
+    e = schema_decode(w->a, w->kind->r->type, w->obj, NULL);
+    if (e)
+        return e;
+    w->applied = true;
+    if (!current) {
+        p->created = true;
+        e = write_create_steps(w);
+        return e ? e : write_put(w, NULL, revision, ret, &p->reply);
+    }
+    e = check_patched(p, current);
+    if (!e)
+        e = write_update_steps(w);
+    return e ? e : write_put(w, current, revision, ret, &p->reply);
+}
+
+static struct err *patch_current(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+{
+    struct patching *p = ctx;
+    struct write *w = &p->w;
+    struct err *e;
+
+    (void)a;
+    if (current)
+        w->old = object_parse(w->a, arena_dup(w->a, current->data));
+    if (p->how == PATCH_APPLY)
+        return apply(p, current, revision, ret);
+    if (!current)
+        return err_not_found(w->kind, w->name);
+    w->obj = json_new(w->a, json_copy(w->a, w->old));
+    e = object_to_served(w->a, w->kind, w->obj);
+    if (!e)
+        e = apply_to(p, w->obj);
+    if (!e && !json_is(w->obj, JSON_OBJECT))
+        e = err_new(REASON_BAD_REQUEST, "the patched document is not an object");
+    if (!e)
+        e = decode_patched(p, w->obj);
+    if (!e) {
+        json_setz(w->a, w->obj, "kind", json_string(w->kind->r->kind));
+        json_setz(w->a, w->obj, "apiVersion", json_string(w->kind->api_version));
+        e = check_patched(p, current);
+    }
+    if (!e)
+        e = write_update_steps(w);
+    return e ? e : write_put(w, current, revision, ret, &p->reply);
+}
+
+static void patched(void *ctx, struct err *e, const struct obj *result)
+{
+    struct patching *p = ctx;
+    struct write *w = &p->w;
+
+    if (w->kind->hooks->settled && w->obj)
+        w->kind->hooks->settled(w->api, w->obj, w->old, !e && !w->dry_run);
+    if (e)
+        reply_error(w->req, e);
+    else
+        reply_object(w->req, p->created ? 201 : 200, w->kind, p->reply.n ? p->reply : result->data);
+}
+
+static struct err *unsupported(void)
+{
+    return err_details(err_new(REASON_UNSUPPORTED_MEDIA, "415: Unsupported Media Type"), S(""), S(""), S(""));
+}
+
+/* The strategic and merge patches must be objects, JSON patches arrays; Go's texts. */
+static struct err *parse_patch(struct patching *p, str body)
+{
+    struct req *q = p->w.req;
+    struct json problems = json_array();
+    struct err *e, *out;
+
+    if (p->how == PATCH_APPLY) {
+        e = yaml_parse(q->a, body, &problems, &p->patch);
+        if (e) {
+            out = err_new(REASON_BAD_REQUEST, "error decoding YAML: %s", err_text(e));
+            err_free(e);
+            return out;
+        }
+        return NULL;
+    }
+    e = json_parse(q->a, body, NULL, q->wo.fields == FIELDS_IGNORE ? NULL : &problems, &p->patch);
+    if (e) {
+        out = err_new(REASON_BAD_REQUEST, "error decoding patch: %s", body.n ? err_text(e) : "unexpected end of JSON input");
+        err_free(e);
+        return out;
+    }
+    if (p->how == PATCH_JSON) {
+        if (!json_is(p->patch, JSON_ARRAY))
+            return err_new(REASON_BAD_REQUEST, "error decoding patch: json: cannot unmarshal %s into Go value of type jsonpatch.Patch", json_is(p->patch, JSON_OBJECT) ? "object" : json_is(p->patch, JSON_STRING) ? "string" : "number");
+        if (p->patch->n > JSON_PATCH_OPERATIONS_MAX)
+            return err_new(REASON_REQUEST_TOO_LARGE, "The allowed maximum operations in a JSON patch is %d, got %u", JSON_PATCH_OPERATIONS_MAX, p->patch->n);
+        return NULL;
+    }
+    if (json_is(p->patch, JSON_NULL))
+        return p->how == PATCH_MERGE ? err_new(REASON_BAD_REQUEST, "Invalid JSON Patch") : NULL;
+    if (!json_is(p->patch, JSON_OBJECT))
+        return err_new(REASON_BAD_REQUEST, "error decoding patch: json: cannot unmarshal %s into Go value of type map[string]interface {}", json_is(p->patch, JSON_ARRAY) ? "array" : json_is(p->patch, JSON_STRING) ? "string" : json_is(p->patch, JSON_BOOL) ? "bool" : "number");
+    if (problems.n && q->wo.fields == FIELDS_STRICT) {
+        struct buf why = BUF_INIT, text = BUF_INIT;
+
+        buf_z(&why, "strict decoding error: ");
+        JSON_EACH(w, &problems)
+            buf_fmt(&why, "%s" PRI_STR, w == problems.items ? "" : ", ", STR_ARG(w->s));
+        buf_str(&text, body);
+        e = invalid_patch(p, buf_cstr(&text), buf_cstr(&why));
+        buf_fini(&why);
+        buf_fini(&text);
+        return e;
+    }
+    if (q->wo.fields == FIELDS_WARN)
+        JSON_EACH(w, &problems)
+            req_warn(q, w->s);
+    return NULL;
+}
+
+/* What an apply request must be before anything is looked at. */
+static struct err *check_apply(struct patching *p)
+{
+    struct req *q = p->w.req;
+    const struct kind *k = p->w.kind;
+    str query_manager = query_str(q, "fieldManager"), kind, api_version;
+    struct err *errs = NULL;
+
+    if (!query_manager.n) {
+        cause(&errs, CAUSE_REQUIRED, S("fieldManager"), "Required value: is required for apply patch");
+        return err_invalid(errs, S("meta.k8s.io"), S("PatchOptions"), S(""));
+    }
+    if (!json_is(p->patch, JSON_OBJECT))
+        return err_new(REASON_BAD_REQUEST, "error decoding YAML: error converting YAML to JSON: yaml: cannot unmarshal into an object");
+    kind = json_str(json_findz(p->patch, "kind"));
+    api_version = json_str(json_findz(p->patch, "apiVersion"));
+    if (!kind.n && !api_version.n)
+        return err_new(REASON_BAD_REQUEST, "Object 'Kind' is missing in '" PRI_STR "'", STR_ARG(q->ex->req.body));
+    if (!str_eq(kind, k->r->kind) || !str_eq(api_version, k->api_version))
+        return err_new(REASON_BAD_REQUEST, "invalid object type: " PRI_STR ", Kind=" PRI_STR, STR_ARG(api_version), STR_ARG(kind));
+    return NULL;
+}
+
+void verb_patch(struct req *q)
+{
+    struct patching *p = ARENA_NEW(q->a, struct patching);
+    const struct kind *k = q->route.kind;
+    str type = http_header(&q->ex->req, "content-type"), head = S("");
+    bool known = false;
+    struct err *e;
+
+    if (type.n)
+        str_cut(&type, ';', &head);
+    head = str_trim(head);
+    for (size_t i = 0; i < ARRAY_LEN(patch_types); i++)
+        if (str_eq(patch_types[i].type, head)) {
+            p->how = patch_types[i].how;
+            known = true;
+        }
+    if (!known || (p->how == PATCH_STRATEGIC && k->r->custom)) {
+        reply_error(q, unsupported());
+        return;
+    }
+    p->w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = k, .ns = q->route.ns, .name = q->route.name, .subresource = q->route.subresource, .now = loop_wall(q->api->loop)};
+    e = write_options_parse(q, "PatchOptions");
+    if (!e && q->wo.force && p->how != PATCH_APPLY) {
+        struct err *errs = NULL;
+
+        cause(&errs, CAUSE_FORBIDDEN, S("force"), "Forbidden: may not be specified for non-apply patch");
+        e = err_invalid(errs, S("meta.k8s.io"), S("PatchOptions"), S(""));
+    }
+    /* An object that is not there is reported before a patch that cannot be read. */
+    if (!e && p->how != PATCH_APPLY && !store_find(q->api->store, kind_key(k, q->route.ns, q->route.name)))
+        e = err_not_found(k, q->route.name);
+    if (!e)
+        e = parse_patch(p, q->ex->req.body);
+    if (!e && p->how == PATCH_APPLY)
+        e = check_apply(p);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    p->w.dry_run = q->wo.dry_run;
+    store_update(q->api->store, kind_key(k, q->route.ns, q->route.name), patch_current, patched, p);
+}

@@ -1,0 +1,233 @@
+/* prepare.c - what single kinds fill in or keep when they are created or updated.
+ *
+ * API: the PrepareForCreate and PrepareForUpdate of pkg/registry's strategies */
+#include "api/api_internal.h"
+#include "api/hooks.h"
+
+/* ---- pods ---- */
+
+/* Guaranteed when every container limits cpu and memory and asks for no less; BestEffort when nobody asks for anything. */
+static const char *pod_qos(const struct json *spec)
+{
+    static const char *const lists[] = {"containers", "initContainers"};
+    bool any = false, guaranteed = true;
+
+    for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+        JSON_EACH(c, json_findz(spec, lists[l])) {
+            static const char *const names[] = {"cpu", "memory"};
+            const struct json *res = json_findz(c, "resources"), *limits = json_findz(res, "limits"), *requests = json_findz(res, "requests");
+
+            for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                struct quantity lim = {0}, req = {0};
+                bool has_lim = quantity_parse(json_str(json_findz(limits, names[i])), &lim) && lim.nano != 0;
+                bool has_req = quantity_parse(json_str(json_findz(requests, names[i])), &req) && req.nano != 0;
+
+                any |= has_lim || has_req;
+                if (!has_lim || (has_req && quantity_cmp(&lim, &req) != 0))
+                    guaranteed = false;
+            }
+        }
+    return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
+}
+
+void pod_prepare_create(struct write *w)
+{
+    struct json *status = json_setz(w->a, w->obj, "status", json_object());
+
+    json_setz(w->a, status, "phase", json_z("Pending"));
+    json_setz(w->a, status, "qosClass", json_z(pod_qos(json_findz(w->obj, "spec"))));
+}
+
+void pod_prepare_update(struct write *w)
+{
+    (void)w; /* status was put back already */
+}
+
+/* The kubelet and controllers may not change what is being deleted or who owns it through status. */
+void pod_prepare_status(struct write *w)
+{
+    struct json *meta = meta_of(w->a, w->obj);
+    const struct json *owners = json_at(w->old, "metadata", "ownerReferences", NULL);
+    struct json *status = json_findz(w->obj, "status");
+
+    if (owners)
+        json_setz(w->a, meta, "ownerReferences", json_share(w->a, owners));
+    else
+        json_removez(meta, "ownerReferences");
+    if (status && !json_str(json_findz(status, "qosClass")).n) {
+        str q = json_get_str(w->old, "status.qosClass");
+
+        if (q.n)
+            json_setz(w->a, status, "qosClass", json_string(q));
+    }
+}
+
+/* ---- namespaces ---- */
+
+void namespace_prepare_create(struct write *w)
+{
+    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT), *fin = json_findz(spec, "finalizers");
+    struct json *status = json_setz(w->a, w->obj, "status", json_object()), *labels;
+    bool has = false;
+
+    json_setz(w->a, status, "phase", json_z("Active"));
+    JSON_EACH(f, fin)
+        has |= str_is(json_str(f), "kubernetes");
+    if (!has) {
+        if (!json_is(fin, JSON_ARRAY))
+            fin = json_setz(w->a, spec, "finalizers", json_array());
+        json_append(w->a, fin, json_z("kubernetes"));
+    }
+    /* The name as a label, so that selectors can name a namespace. */
+    labels = json_make(w->a, w->obj, "metadata.labels", JSON_OBJECT);
+    json_setz(w->a, labels, "kubernetes.io/metadata.name", json_string(w->name.n ? w->name : meta_str(w->obj, "name")));
+}
+
+void namespace_prepare_update(struct write *w)
+{
+    const struct json *fin = json_at(w->old, "spec", "finalizers", NULL);
+    struct json *labels;
+
+    /* spec.finalizers change through the finalize subresource only. */
+    if (!str_is(w->subresource, "finalize")) {
+        struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT);
+
+        if (fin)
+            json_setz(w->a, spec, "finalizers", json_share(w->a, fin));
+        else
+            json_removez(spec, "finalizers");
+    }
+    labels = json_make(w->a, w->obj, "metadata.labels", JSON_OBJECT);
+    json_setz(w->a, labels, "kubernetes.io/metadata.name", json_string(w->name));
+}
+
+/* ---- secrets: stringData is write-only convenience ---- */
+
+void secret_prepare(struct write *w)
+{
+    struct json *plain = json_findz(w->obj, "stringData"), *data;
+
+    if (w->old && !json_get_str(w->obj, "type").n)
+        json_setz(w->a, w->obj, "type", json_string(json_get_str(w->old, "type")));
+    if (!plain)
+        return;
+    data = json_make(w->a, w->obj, "data", JSON_OBJECT);
+    plain = json_findz(w->obj, "stringData");
+    JSON_EACH_MEMBER(m, plain) {
+        struct buf b = BUF_INIT;
+
+        buf_base64(&b, json_str(&m->value));
+        json_set(w->a, data, m->key, json_string(arena_dup(w->a, buf_view(&b))));
+        buf_fini(&b);
+    }
+    json_removez(w->obj, "stringData");
+}
+
+/* ---- volumes ---- */
+
+static void add_finalizer(struct write *w, const char *name)
+{
+    struct json *fin = json_make(w->a, w->obj, "metadata.finalizers", JSON_ARRAY);
+
+    JSON_EACH(f, fin)
+        if (str_is(json_str(f), name))
+            return;
+    json_append(w->a, fin, json_z(name));
+}
+
+void pv_prepare_create(struct write *w)
+{
+    struct json *status = json_setz(w->a, w->obj, "status", json_object());
+
+    json_setz(w->a, status, "phase", json_z("Pending"));
+    json_setz(w->a, status, "lastPhaseTransitionTime", json_string(now_text(w->a, w->now)));
+    add_finalizer(w, "kubernetes.io/pv-protection");
+}
+
+void pvc_prepare_create(struct write *w)
+{
+    struct json *status = json_setz(w->a, w->obj, "status", json_object());
+
+    json_setz(w->a, status, "phase", json_z("Pending"));
+    add_finalizer(w, "kubernetes.io/pvc-protection");
+}
+
+/* ---- jobs: selector and labels from the uid, unless the user manages them ---- */
+
+void job_prepare_create(struct write *w)
+{
+    str uid = meta_str(w->obj, "uid"), name = meta_str(w->obj, "name");
+    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT), *labels;
+    static const char *const places[] = {"spec.template.metadata.labels", "metadata.labels"};
+
+    if (json_get_bool(spec, "manualSelector", false))
+        return;
+    for (size_t i = 0; i < 1; i++) {
+        labels = json_make(w->a, w->obj, places[i], JSON_OBJECT);
+        if (!json_findz(labels, "job-name"))
+            json_setz(w->a, labels, "job-name", json_string(name));
+        json_setz(w->a, labels, "batch.kubernetes.io/job-name", json_string(name));
+        if (!json_findz(labels, "controller-uid"))
+            json_setz(w->a, labels, "controller-uid", json_string(uid));
+        json_setz(w->a, labels, "batch.kubernetes.io/controller-uid", json_string(uid));
+    }
+    {
+        struct json *selector = json_make(w->a, w->obj, "spec.selector", JSON_OBJECT), *match = json_findz(selector, "matchLabels");
+
+        if (!json_is(match, JSON_OBJECT))
+            match = json_setz(w->a, selector, "matchLabels", json_object());
+        if (!json_findz(match, "batch.kubernetes.io/controller-uid"))
+            json_setz(w->a, match, "batch.kubernetes.io/controller-uid", json_string(uid));
+    }
+    /* The job carries its template's labels when it has none of its own. */
+    if (!json_count(json_at(w->obj, "metadata", "labels", NULL))) {
+        const struct json *from = json_at(w->obj, "spec", "template", "metadata", "labels", NULL);
+        struct json copy = json_copy(w->a, from);
+
+        json_setz(w->a, meta_of(w->a, w->obj), "labels", copy);
+    }
+}
+
+/* ---- certificate signing requests: who asks is the server's word ---- */
+
+void csr_prepare_create(struct write *w)
+{
+    const struct user *u = w->req->user;
+    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT), groups = json_array(), extra = json_object();
+
+    json_setz(w->a, spec, "username", json_string(u->name));
+    if (u->uid.n)
+        json_setz(w->a, spec, "uid", json_string(u->uid));
+    else
+        json_removez(spec, "uid");
+    for (size_t i = 0; i < u->n_groups; i++)
+        json_append(w->a, &groups, json_string(u->groups[i]));
+    json_setz(w->a, spec, "groups", groups);
+    for (size_t i = 0; i < u->n_extra; i++) {
+        struct json values = json_array();
+
+        for (size_t k = 0; k < u->extra[i].n_values; k++)
+            json_append(w->a, &values, json_string(u->extra[i].values[k]));
+        json_set(w->a, &extra, u->extra[i].key, values);
+    }
+    if (extra.n)
+        json_setz(w->a, spec, "extra", extra);
+    else
+        json_removez(spec, "extra");
+}
+
+void csr_prepare_update(struct write *w)
+{
+    const struct json *spec = json_findz(w->old, "spec");
+
+    if (spec)
+        json_setz(w->a, w->obj, "spec", json_share(w->a, spec));
+}
+
+/* ---- endpoint slices: addressType cannot be lost ---- */
+
+void slice_prepare_update(struct write *w)
+{
+    if (!json_get_str(w->obj, "addressType").n)
+        json_setz(w->a, w->obj, "addressType", json_string(json_get_str(w->old, "addressType")));
+}

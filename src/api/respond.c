@@ -1,0 +1,233 @@
+/* respond.c - every answer leaves through here: form (object, table, metadata only), media type, warnings, compression.
+ *
+ * Stored bytes are the answer where the client wants plain JSON; every other form is made from the parsed tree.
+ * Whoever calls reply_*() must not touch the request afterwards. */
+#include "api/api_internal.h"
+#include "wire/yaml.h"
+
+#include <zlib.h>
+
+#define HEADERS_FIXED 6
+
+static str warning_text(struct arena *a, str text)
+{
+    struct buf b = BUF_INIT;
+    str out;
+
+    buf_z(&b, "299 - ");
+    buf_quoted(&b, text);
+    out = arena_dup(a, buf_view(&b));
+    buf_fini(&b);
+    return out;
+}
+
+/* Headers of every answer, with room for `extra` more behind *ret_n. */
+struct http_header *reply_headers(struct req *q, const char *content_type, size_t *ret_n, size_t extra)
+{
+    struct http_header *h = ARENA_NEW_N(q->a, struct http_header, HEADERS_FIXED + q->warnings.n + extra);
+    size_t n = 0;
+
+    h[n++] = (struct http_header){S("Cache-Control"), S("no-cache, private")};
+    if (content_type)
+        h[n++] = (struct http_header){S("Content-Type"), str_of(content_type)};
+    JSON_EACH(w, &q->warnings)
+        h[n++] = (struct http_header){S("Warning"), warning_text(q->a, w->s)};
+    *ret_n = n;
+    return h;
+}
+
+static bool wants_gzip(struct req *q)
+{
+    str enc = http_header(&q->ex->req, "accept-encoding"), part;
+
+    while (enc.p && str_cut(&enc, ',', &part)) {
+        str head;
+
+        str_cut(&part, ';', &head);
+        if (str_is(str_trim(head), "gzip"))
+            return true;
+    }
+    return false;
+}
+
+/* Level 1, as Kubernetes: most of the gain for little time. False: did not work, send as it is. */
+static bool gzip_all(struct buf *out, str in)
+{
+    z_stream z = {0};
+    int rc;
+
+    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return false;
+    buf_reserve(out, deflateBound(&z, in.n));
+    z.next_in = (unsigned char *)(uintptr_t)in.p;
+    z.avail_in = (unsigned)in.n;
+    z.next_out = (unsigned char *)out->p;
+    z.avail_out = (unsigned)out->cap;
+    rc = deflate(&z, Z_FINISH);
+    out->n = z.total_out;
+    deflateEnd(&z);
+    return rc == Z_STREAM_END;
+}
+
+void reply_bytes(struct req *q, int code, const char *content_type, str body)
+{
+    struct http_exchange *ex = q->ex;
+    struct buf zipped = BUF_INIT;
+    struct http_header *h;
+    size_t n;
+
+    h = reply_headers(q, content_type, &n, 3);
+    if (body.n >= API_GZIP_MIN && wants_gzip(q) && gzip_all(&zipped, body)) {
+        h[n++] = (struct http_header){S("Content-Encoding"), S("gzip")};
+        h[n++] = (struct http_header){S("Vary"), S("Accept-Encoding")};
+        body = buf_view(&zipped);
+    }
+    h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", body.n)};
+    http_start(ex, code, h, n);
+    if (body.n && !str_is(ex->req.method, "HEAD"))
+        http_write(ex, body);
+    buf_fini(&zipped);
+    http_end(ex);
+}
+
+void encode_media(struct req *q, struct buf *b, const struct schema_type *t, struct json *v)
+{
+    switch (q->accept.media) {
+    case MEDIA_PROTOBUF:
+        if (t) {
+            proto_encode_envelope(b, t, v);
+            return;
+        }
+        q->accept.media = MEDIA_JSON;
+        break;
+    case MEDIA_YAML:
+        yaml_encode(b, v);
+        return;
+    case MEDIA_JSON:
+        break;
+    }
+    if (q->pretty) {
+        json_encode_pretty(b, v, 2);
+    } else
+        json_encode(b, v);
+    buf_char(b, '\n');
+}
+
+void reply_tree(struct req *q, int code, const struct schema_type *t, struct json *v)
+{
+    struct buf b = BUF_INIT;
+
+    encode_media(q, &b, t, v);
+    reply_bytes(q, code, media_name(q->accept.media), buf_view(&b));
+    buf_fini(&b);
+}
+
+void reply_error(struct req *q, struct err *e)
+{
+    struct buf b = BUF_INIT;
+    const char *type = media_name(MEDIA_JSON);
+
+    if (e->code >= 500)
+        log_debug("api", PRI_STR " " PRI_STR ": %d %s%s%s", STR_ARG(q->ex->req.method), STR_ARG(q->ex->req.target), e->code, err_text(e), e->trail ? ": " : "", e->trail ? e->trail : "");
+    buf_status(&b, e);
+    if (q->accept.media != MEDIA_JSON || q->pretty) {
+        struct json *tree = NULL;
+        struct err *e2 = json_parse(q->a, arena_dup(q->a, buf_view(&b)), NULL, NULL, &tree);
+
+        if (e2)
+            err_free(e2);
+        else {
+            buf_clear(&b);
+            encode_media(q, &b, schema_find_gvk(S(""), S("v1"), S("Status")), tree);
+            type = media_name(q->accept.media);
+        }
+    } else
+        buf_char(&b, '\n');
+    if (e->retry_after_s || q->nosniff) {
+        struct http_header *h;
+        size_t n;
+
+        h = reply_headers(q, type, &n, 3);
+        if (e->retry_after_s)
+            h[n++] = (struct http_header){S("Retry-After"), arena_fmt(q->a, "%u", e->retry_after_s)};
+        h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", b.n)};
+        if (q->nosniff)
+            h[n++] = (struct http_header){S("X-Content-Type-Options"), S("nosniff")};
+        http_start(q->ex, e->code, h, n);
+        http_write(q->ex, buf_view(&b));
+        http_end(q->ex);
+    } else
+        reply_bytes(q, e->code, type, buf_view(&b));
+    buf_fini(&b);
+    err_free(e);
+}
+
+void reply_status_ok(struct req *q, int code, const struct kind *k, str name, str uid)
+{
+    struct json v = json_object(), *d;
+
+    json_setz(q->a, &v, "kind", json_z("Status"));
+    json_setz(q->a, &v, "apiVersion", json_z("v1"));
+    json_setz(q->a, &v, "metadata", json_object());
+    json_setz(q->a, &v, "status", json_z("Success"));
+    if (k) {
+        d = json_setz(q->a, &v, "details", json_object());
+        json_setz(q->a, d, "name", json_string(name));
+        if (k->r->group.n)
+            json_setz(q->a, d, "group", json_string(k->r->group));
+        json_setz(q->a, d, "kind", json_string(k->r->plural));
+        if (uid.n)
+            json_setz(q->a, d, "uid", json_string(uid));
+    }
+    reply_tree(q, code, schema_find_gvk(S(""), S("v1"), S("Status")), &v);
+}
+
+void reply_object(struct req *q, int code, const struct kind *k, str data)
+{
+    struct json *v;
+    struct err *e;
+
+    if (q->accept.media == MEDIA_JSON && q->accept.as == AS_OBJECT && !q->pretty && k->storage == k) {
+        reply_bytes(q, code, "application/json", data);
+        return;
+    }
+    v = object_parse(q->a, data);
+    switch (q->accept.as) {
+    case AS_TABLE:
+        e = object_to_served(q->a, k, v);
+        if (e) {
+            reply_error(q, e);
+            return;
+        }
+        reply_tree(q, code, NULL, table_make(q, k, &v, 1, meta_str(v, "resourceVersion"), S(""), -1, true));
+        return;
+    case AS_PARTIAL:
+        reply_tree(q, code, schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadata")), partial_make(q, v));
+        return;
+    case AS_OBJECT:
+    case AS_PARTIAL_LIST:
+    case AS_DISCOVERY:
+        e = object_to_served(q->a, k, v);
+        if (e) {
+            reply_error(q, e);
+            return;
+        }
+        reply_tree(q, code, k->r->type, v);
+        return;
+    }
+}
+
+/* What nobody serves outside of the API's own paths: the plain page of Go's HTTP server. */
+void reply_page_not_found(struct req *q)
+{
+    struct http_header *h;
+    size_t n;
+
+    h = reply_headers(q, "text/plain; charset=utf-8", &n, 2);
+    h[n++] = (struct http_header){S("X-Content-Type-Options"), S("nosniff")};
+    h[n++] = (struct http_header){S("Content-Length"), S("19")};
+    http_start(q->ex, 404, h, n);
+    if (!str_is(q->ex->req.method, "HEAD"))
+        http_write(q->ex, S("404 page not found\n"));
+    http_end(q->ex);
+}

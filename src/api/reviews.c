@@ -1,0 +1,230 @@
+/* reviews.c - questions to the server that are asked by creating an object: who am I, may he, whose token is that.
+ *
+ * Nothing is stored. API: authentication.k8s.io/v1, authorization.k8s.io/v1 */
+#include "api/api_internal.h"
+#include "api/hooks.h"
+
+static void answer(struct req *q, struct json *obj, struct json status)
+{
+    const struct kind *k = q->route.kind;
+    struct err *e;
+
+    json_setz(q->a, obj, "status", status);
+    e = accept_parse(q, false, false);
+    if (!e)
+        e = schema_decode(q->a, k->r->type, obj, NULL);
+    if (e)
+        reply_error(q, e);
+    else
+        reply_tree(q, 201, k->r->type, obj);
+}
+
+static struct json user_info(struct arena *a, const struct user *u)
+{
+    struct json v = json_object(), groups = json_array(), extra = json_object();
+
+    json_setz(a, &v, "username", json_string(u->name));
+    if (u->uid.n)
+        json_setz(a, &v, "uid", json_string(u->uid));
+    for (size_t i = 0; i < u->n_groups; i++)
+        json_append(a, &groups, json_string(u->groups[i]));
+    if (groups.n)
+        json_setz(a, &v, "groups", groups);
+    for (size_t i = 0; i < u->n_extra; i++) {
+        struct json values = json_array();
+
+        for (size_t k = 0; k < u->extra[i].n_values; k++)
+            json_append(a, &values, json_string(u->extra[i].values[k]));
+        json_set(a, &extra, u->extra[i].key, values);
+    }
+    if (extra.n)
+        json_setz(a, &v, "extra", extra);
+    return v;
+}
+
+/* Reviews own no fields but their spec; managedFields are told as for any create. */
+static void track(struct req *q, struct json *obj)
+{
+    struct write w = {.api = q->api, .req = q, .a = q->a, .kind = q->route.kind, .ns = q->route.ns, .obj = obj, .now = loop_wall(q->api->loop)};
+    struct err *e;
+
+    json_removez(obj, "status");
+    e = write_track(&w, req_manager(q), S(""));
+    err_free(e); /* a review without them is still answered */
+}
+
+void self_review(struct req *q, struct json *obj)
+{
+    struct json status = json_object();
+
+    track(q, obj);
+    json_setz(q->a, &status, "userInfo", user_info(q->a, q->user));
+    answer(q, obj, status);
+}
+
+void token_review(struct req *q, struct json *obj)
+{
+    str token = json_get_str(obj, "spec.token");
+    const struct json *wanted = json_at(obj, "spec", "audiences", NULL);
+    struct json status = json_object(), audiences = json_array();
+    str *aud = ARENA_NEW_N(q->a, str, json_count(wanted) + 1);
+    size_t n = 0;
+    struct user *u = NULL;
+    struct err *e;
+
+    if (!token.n) {
+        reply_error(q, err_new(REASON_BAD_REQUEST, "token is required for TokenReview in authentication"));
+        return;
+    }
+    track(q, obj);
+    JSON_EACH(v, wanted)
+        aud[n++] = json_str(v);
+    e = authn_token(q->api, q->a, token, aud, n, &u, &audiences);
+    if (e) {
+        json_setz(q->a, &status, "user", json_object());
+        json_setz(q->a, &status, "error", json_z(err_text(e)));
+        err_free(e);
+    } else {
+        json_setz(q->a, &status, "authenticated", json_bool(true));
+        json_setz(q->a, &status, "user", user_info(q->a, u));
+        if (!audiences.n)
+            json_append(q->a, &audiences, json_string(q->api->o.service_account_issuer));
+        json_setz(q->a, &status, "audiences", audiences);
+    }
+    answer(q, obj, status);
+}
+
+/* ---- may he? ---- */
+
+static void validate_selector(struct req *q, const struct json *attributes, const char *which, struct err **errs)
+{
+    const struct json *s = json_findz(attributes, which);
+    str path = arena_fmt(q->a, "spec.resourceAttributes.%s", which), raw = json_get_str(s, "rawSelector");
+
+    if (!s)
+        return;
+    if (raw.n && json_count(json_findz(s, "requirements"))) {
+        struct buf b = BUF_INIT;
+
+        buf_quoted(&b, raw);
+        cause(errs, CAUSE_INVALID, arena_fmt(q->a, PRI_STR ".rawSelector", STR_ARG(path)), "Invalid value: %s: may not specified at the same time as requirements", buf_cstr(&b));
+        buf_fini(&b);
+    } else if (!raw.n && !json_count(json_findz(s, "requirements")))
+        cause(errs, CAUSE_REQUIRED, arena_fmt(q->a, PRI_STR ".requirements", STR_ARG(path)), "Required value: when %s is specified, requirements or rawSelector is required", which);
+}
+
+static struct err *validate_access(struct req *q, const struct json *obj, bool self, bool local)
+{
+    const struct json *spec = json_findz(obj, "spec"), *res = json_findz(spec, "resourceAttributes"), *non = json_findz(spec, "nonResourceAttributes"), *meta = json_findz(obj, "metadata");
+    struct err *errs = NULL;
+    bool extra_meta = false;
+
+    if (res && non) {
+        cause(&errs, CAUSE_INVALID, S("spec.nonResourceAttributes"), "Invalid value: {\"Path\":\"" PRI_STR "\",\"Verb\":\"" PRI_STR "\"}: cannot be specified in combination with resourceAttributes", STR_ARG(json_get_str(non, "path")), STR_ARG(json_get_str(non, "verb")));
+    }
+    if (!res && !non)
+        cause(&errs, CAUSE_INVALID, S("spec.resourceAttributes"), "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified");
+    if (!self && !json_get_str(spec, "user").n && !json_count(json_findz(spec, "groups")))
+        cause(&errs, CAUSE_INVALID, S("spec.user"), "Invalid value: \"\": at least one of user or group must be specified");
+    if (res) {
+        validate_selector(q, res, "fieldSelector", &errs);
+        validate_selector(q, res, "labelSelector", &errs);
+    }
+    JSON_EACH_MEMBER(m, meta)
+        extra_meta |= !str_is(m->key, "managedFields") && !(local && str_is(m->key, "namespace"));
+    if (extra_meta) {
+        struct buf b = BUF_INIT;
+
+        json_encode(&b, meta);
+        cause(&errs, CAUSE_INVALID, S("metadata"), "Invalid value: %s: must be empty%s", buf_cstr(&b), local ? " except for namespace and managed fields" : "");
+        buf_fini(&b);
+    }
+    if (local && !errs) {
+        if (non)
+            cause(&errs, CAUSE_INVALID, S("spec.nonResourceAttributes"), "Invalid value: {\"Path\":\"" PRI_STR "\",\"Verb\":\"" PRI_STR "\"}: disallowed on this kind of request", STR_ARG(json_get_str(non, "path")), STR_ARG(json_get_str(non, "verb")));
+        else if (!str_eq(json_get_str(res, "namespace"), q->route.ns)) {
+            struct buf b = BUF_INIT;
+
+            buf_quoted(&b, json_get_str(res, "namespace"));
+            cause(&errs, CAUSE_INVALID, S("spec.resourceAttributes.namespace"), "Invalid value: %s: must match metadata.namespace", buf_cstr(&b));
+            buf_fini(&b);
+        }
+    }
+    return err_invalid(errs, S("authorization.k8s.io"), S(""), S(""));
+}
+
+void access_review(struct req *q, struct json *obj)
+{
+    str kind = q->route.kind->r->kind;
+    bool self = str_is(kind, "SelfSubjectAccessReview"), local = str_is(kind, "LocalSubjectAccessReview"), allowed;
+    struct json *spec, *res, *non, status = json_object();
+    struct user asked = {0}, *u = &asked;
+    struct access x = {0};
+    str reason = S("");
+    struct err *e;
+
+    track(q, obj);
+    e = validate_access(q, obj, self, local);
+    if (e) {
+        if (e->details_kind && !*e->details_kind) {
+            mem_free(e->details_kind);
+            e->details_kind = NULL;
+        }
+        reply_error(q, e);
+        return;
+    }
+    spec = json_findz(obj, "spec");
+    res = json_findz(spec, "resourceAttributes");
+    non = json_findz(spec, "nonResourceAttributes");
+    if (self)
+        u = q->user;
+    else {
+        u->name = json_get_str(spec, "user");
+        u->groups = ARENA_NEW_N(q->a, str, json_count(json_findz(spec, "groups")) + 1);
+        JSON_EACH(g, json_findz(spec, "groups")) {
+            u->groups[u->n_groups++] = json_str(g);
+            u->masters |= str_is(json_str(g), "system:masters");
+        }
+    }
+    if (res)
+        x = (struct access){.is_resource = true, .verb = json_get_str(res, "verb"), .group = json_get_str(res, "group"), .version = json_get_str(res, "version"), .resource = json_get_str(res, "resource"),
+                            .subresource = json_get_str(res, "subresource"), .name = json_get_str(res, "name"), .ns = json_get_str(res, "namespace")};
+    else
+        x = (struct access){.verb = json_get_str(non, "verb"), .path = json_get_str(non, "path")};
+    allowed = authz_allows(q->api, q->a, u, &x, &reason);
+    json_setz(q->a, &status, "allowed", json_bool(allowed));
+    if (allowed && reason.n)
+        json_setz(q->a, &status, "reason", json_string(reason));
+    answer(q, obj, status);
+}
+
+void rules_review(struct req *q, struct json *obj)
+{
+    str ns = json_get_str(obj, "spec.namespace");
+    struct json status = json_object(), resources = json_array(), urls = json_array(), all = json_array(), rule;
+
+    if (!ns.n) {
+        reply_error(q, err_new(REASON_BAD_REQUEST, "no namespace on request"));
+        return;
+    }
+    track(q, obj);
+    if (q->user->masters) {
+        json_append(q->a, &all, json_z("*"));
+        rule = json_object();
+        json_setz(q->a, &rule, "verbs", all);
+        json_setz(q->a, &rule, "apiGroups", all);
+        json_setz(q->a, &rule, "resources", all);
+        json_append(q->a, &resources, rule);
+        rule = json_object();
+        json_setz(q->a, &rule, "verbs", all);
+        json_setz(q->a, &rule, "nonResourceURLs", all);
+        json_append(q->a, &urls, rule);
+    }
+    rbac_rules_of(q->api->rbac, q->a, q->user, ns, &resources, &urls);
+    json_setz(q->a, &status, "resourceRules", resources);
+    json_setz(q->a, &status, "nonResourceRules", urls);
+    json_setz(q->a, &status, "incomplete", json_bool(false));
+    /* The answer does not repeat the namespace. */
+    json_setz(q->a, obj, "spec", json_object());
+    answer(q, obj, status);
+}

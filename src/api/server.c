@@ -1,0 +1,292 @@
+/* server.c - the API server as a whole: made, asked, closed.
+ *
+ * A request's way: who (authn.c), may he (authz.c), what (route.c, request.c), then the verb. Every path ends in exactly one
+ * reply_*(), watch or tunnel, which ends the exchange. */
+#include "api/api_internal.h"
+
+static str keep(struct arena *a, str s)
+{
+    return s.p ? arena_dup(a, s) : S("");
+}
+
+static void options_keep(struct api *api, const struct api_options *o)
+{
+    struct arena *a = api->arena;
+
+    api->o = *o;
+    api->o.service_cidr = keep(a, o->service_cidr.n ? o->service_cidr : S("10.43.0.0/16"));
+    api->o.cluster_domain = keep(a, o->cluster_domain.n ? o->cluster_domain : S("cluster.local"));
+    api->o.advertise_address = keep(a, o->advertise_address);
+    api->o.service_account_key_pem = keep(a, o->service_account_key_pem);
+    api->o.service_account_issuer = keep(a, o->service_account_issuer.n ? o->service_account_issuer : S("https://kubernetes.default.svc.cluster.local"));
+    api->o.ca_pem = keep(a, o->ca_pem);
+    api->o.ca_key_pem = keep(a, o->ca_key_pem);
+    api->o.token_file = keep(a, o->token_file);
+    api->o.kubelet_client_cert_pem = keep(a, o->kubelet_client_cert_pem);
+    api->o.kubelet_client_key_pem = keep(a, o->kubelet_client_key_pem);
+    if (!api->o.node_port_min)
+        api->o.node_port_min = 30000;
+    if (!api->o.node_port_max)
+        api->o.node_port_max = 32767;
+}
+
+static void api_free(struct api *api)
+{
+    rbac_free(api->rbac);
+    authn_free(api->authn);
+    ips_free(api->ips);
+    discovery_fini(api);
+    if (api->kubelets)
+        http_client_free(api->kubelets);
+    if (api->kubelet_tls)
+        tls_client_free(api->kubelet_tls);
+    map_fini(&api->kind_by_path);
+    for (struct api_check *c = api->checks, *next; c; c = next) {
+        next = c->next;
+        mem_free(c->name);
+        mem_free(c);
+    }
+    arena_free(api->arena);
+    mem_free(api);
+}
+
+struct err *api_new(struct loop *loop, const struct api_options *o, struct api **ret)
+{
+    struct api *api = NEW(struct api);
+    struct err *e;
+
+    api->loop = loop;
+    api->store = o->store;
+    api->arena = arena_new();
+    api->started = loop_wall(loop);
+    list_init(&api->watchers);
+    options_keep(api, o);
+    api_kinds_init(api);
+    e = authn_new(api, &api->authn);
+    if (!e)
+        e = rbac_new(api, &api->rbac);
+    if (!e)
+        e = ips_new(api, &api->ips);
+    if (e) {
+        api_free(api);
+        return err_note(e, "API server");
+    }
+    discovery_init(api);
+    *ret = api;
+    return NULL;
+}
+
+struct closing { struct api *api; loop_fn *closed; void *ctx; };
+
+/* After the turn in which the watches were told to end, nothing refers to the server any more. */
+static void close_done(void *ctx)
+{
+    struct closing *c = ctx;
+    loop_fn *closed = c->closed;
+    void *user = c->ctx;
+
+    api_free(c->api);
+    mem_free(c);
+    if (closed)
+        closed(user);
+}
+
+void api_close(struct api *api, loop_fn *closed, void *ctx)
+{
+    struct closing *c = NEW(struct closing);
+
+    *c = (struct closing){api, closed, ctx};
+    api->closing = true;
+    watch_close_all(api);
+    loop_defer(api->loop, close_done, c);
+}
+
+struct api_check *api_check_add(struct api *api, const char *name)
+{
+    struct api_check *c = NEW(struct api_check), **at = &api->checks;
+
+    c->name = mem_strdup(name);
+    while (*at)
+        at = &(*at)->next;
+    *at = c;
+    return c;
+}
+
+void api_check_set(struct api_check *c, bool ok)
+{
+    c->ok = ok;
+}
+
+/* ---- dispatch ---- */
+
+static struct err *check_timeout(struct req *q)
+{
+    str t = query_str(q, "timeout");
+    size_t i = 0;
+
+    if (!t.n)
+        return NULL;
+    while (i < t.n && ((t.p[i] >= '0' && t.p[i] <= '9') || t.p[i] == '.'))
+        i++;
+    if ((i && i < t.n) || str_is(t, "0"))
+        return NULL;
+    return err_new(REASON_BAD_REQUEST, "invalid timeout specified in the request URL - time: %s duration \"" PRI_STR "\"", i ? "missing unit in" : "invalid", STR_ARG(t));
+}
+
+/* Whether the path names something that exists, with whichever method: then a wrong method is 405, else 404. */
+static bool path_exists(const struct route *r)
+{
+    uint32_t verbs = r->kind->r->verbs;
+
+    if (r->subresource.n)
+        return r->sub != NULL && (!r->kind->r->namespaced || r->ns.n);
+    if (r->name.n)
+        return (verbs & (VERB_GET | VERB_UPDATE | VERB_PATCH | VERB_DELETE)) && (!r->kind->r->namespaced || r->ns.n);
+    return true;
+}
+
+static uint32_t verb_bit(str verb)
+{
+    static const struct { const char *name; uint32_t bit; } bits[] = {
+        {"create", VERB_CREATE}, {"delete", VERB_DELETE}, {"deletecollection", VERB_DELETECOLLECTION}, {"get", VERB_GET},
+        {"list", VERB_LIST}, {"patch", VERB_PATCH}, {"update", VERB_UPDATE}, {"watch", VERB_WATCH}};
+
+    for (size_t i = 0; i < ARRAY_LEN(bits); i++)
+        if (str_is(verb, bits[i].name))
+            return bits[i].bit;
+    return 0;
+}
+
+/* Methods that a collection or an item has not, whatever the kind allows elsewhere. */
+static bool method_fits(const struct route *r, str method)
+{
+    const struct kind *k = r->kind;
+    bool item = r->name.n > 0, scoped = !k->r->namespaced || r->ns.n;
+
+    if (str_is(method, "HEAD") || str_is(method, "OPTIONS"))
+        return false;
+    if (item)
+        return r->subresource.n || !str_is(method, "POST");
+    if (str_is(method, "PUT") || str_is(method, "PATCH"))
+        return false;
+    if (str_is(method, "POST") || str_is(method, "DELETE"))
+        return scoped && !r->watch_prefix;
+    return true;
+}
+
+static void handle_resource(struct req *q)
+{
+    static const struct { const char *verb; void (*run)(struct req *q); bool list_like; } verbs[] = {
+        {"get", verb_get, false}, {"list", verb_list, true}, {"watch", verb_watch, true}, {"create", verb_create, false},
+        {"update", verb_update, false}, {"patch", verb_patch, false}, {"delete", verb_delete, false}, {"deletecollection", verb_deletecollection, true}};
+    const struct route *r = &q->route;
+    struct err *e;
+
+    if (r->malformed || !r->kind || !path_exists(r)) {
+        if (!r->malformed && !api_group_is_served(q->api, r->group, r->version) && r->group.n)
+            reply_page_not_found(q);
+        else
+            reply_error(q, err_no_route());
+        return;
+    }
+    if (r->kind->r->deprecated_warning.n)
+        req_warn(q, r->kind->r->deprecated_warning);
+    if (!method_fits(r, q->ex->req.method) || (!r->subresource.n && !(r->kind->r->verbs & verb_bit(r->verb)))) {
+        reply_error(q, err_no_method());
+        return;
+    }
+    e = check_timeout(q);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    /* A name that a URL needed escapes for, or that cannot be one. */
+    if (r->subresource.n && !str_is(r->subresource, "status")) {
+        verb_subresource(q);
+        return;
+    }
+    if (r->subresource.n && !(r->sub->verbs & verb_bit(r->verb))) {
+        reply_error(q, err_no_method());
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (str_is(r->verb, verbs[i].verb)) {
+            e = accept_parse(q, verbs[i].list_like, verbs[i].run == verb_watch);
+            if (e)
+                reply_error(q, e);
+            else
+                verbs[i].run(q);
+            return;
+        }
+    reply_error(q, err_no_method());
+}
+
+static void handle(struct req *q)
+{
+    struct err *e;
+
+    e = authn_impersonate(q);
+    if (!e)
+        e = authz_request(q);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    q->api->n_requests++;
+    if (q->route.is_resource) {
+        handle_resource(q);
+        return;
+    }
+    if (health_handle(q) || discovery_handle(q))
+        return;
+    reply_page_not_found(q);
+}
+
+static struct req *req_new(struct api *api, struct http_exchange *ex)
+{
+    struct req *q = ARENA_NEW(ex->arena, struct req);
+
+    q->api = api;
+    q->ex = ex;
+    q->a = ex->arena;
+    q->warnings = json_array();
+    route_parse(api, q->a, &ex->req, &q->route);
+    return q;
+}
+
+void api_handle(void *ctx, struct http_exchange *ex)
+{
+    struct api *api = ctx;
+    struct req *q = req_new(api, ex);
+    struct err *e;
+
+    BUG_ON(!loop_is_mine(api->loop));
+    if (api->closing) {
+        reply_error(q, err_new(REASON_UNAVAILABLE, "apiserver is shutting down"));
+        return;
+    }
+    e = authn_request(q);
+    if (e)
+        reply_error(q, e);
+    else
+        handle(q);
+}
+
+void api_handle_as(struct api *api, struct http_exchange *ex, const struct api_identity *who)
+{
+    struct req *q = req_new(api, ex);
+    struct user *u = ARENA_NEW(q->a, struct user);
+
+    u->name = arena_dup(q->a, who->name);
+    u->uid = arena_dup(q->a, who->uid);
+    u->groups = ARENA_NEW_N(q->a, str, who->n_groups + 1);
+    for (size_t i = 0; i < who->n_groups; i++) {
+        u->groups[u->n_groups++] = arena_dup(q->a, who->groups[i]);
+        u->masters |= str_is(who->groups[i], "system:masters");
+    }
+    q->user = u;
+    if (api->closing)
+        reply_error(q, err_new(REASON_UNAVAILABLE, "apiserver is shutting down"));
+    else
+        handle(q);
+}

@@ -1,0 +1,405 @@
+/* subresources.c - what hangs below an object besides its status: scale, finalize, approval, resize, binding, token...
+ *
+ * Those that are a view of the object (part_*) go the way of any update, with everything they do not own put back. Scale and
+ * TokenRequest are kinds of their own. Eviction and Binding are in binding.c; what needs a connection to the node in proxy.c. */
+#include "api/api_internal.h"
+#include "api/hooks.h"
+
+/* ---- scale ---- */
+
+struct scale_paths { const char *replicas, *status_replicas, *selector; };
+
+static struct scale_paths scale_paths_of(const struct kind *k)
+{
+    if (str_is(k->r->plural, "replicationcontrollers"))
+        return (struct scale_paths){"spec.replicas", "status.replicas", "spec.selector"};
+    return (struct scale_paths){"spec.replicas", "status.replicas", "spec.selector"};
+}
+
+/* A LabelSelector (or plain map) as text, terms sorted by key as Kubernetes prints them. */
+static str selector_text(struct arena *a, const struct json *s)
+{
+    static const struct { const char *op, *before, *between, *after; } forms[] = {
+        {"In", " in (", ",", ")"}, {"NotIn", " notin (", ",", ")"}, {"Exists", "", "", ""}, {"DoesNotExist", "", "", ""}};
+    const struct json *labels = json_findz(s, "matchLabels"), *exprs = json_findz(s, "matchExpressions");
+    str *terms;
+    size_t n = 0;
+    struct buf b = BUF_INIT;
+    str out;
+
+    if (!labels && !exprs)
+        labels = s;
+    terms = ARENA_NEW_N(a, str, json_count(labels) + json_count(exprs) + 1);
+    JSON_EACH_MEMBER(m, labels)
+        terms[n++] = arena_fmt(a, PRI_STR "=" PRI_STR, STR_ARG(m->key), STR_ARG(json_str(&m->value)));
+    JSON_EACH(x, exprs) {
+        str op = json_get_str(x, "operator"), key = json_get_str(x, "key");
+
+        for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+            bool first = true;
+
+            if (!str_is(op, forms[i].op))
+                continue;
+            buf_clear(&b);
+            buf_fmt(&b, "%s" PRI_STR "%s", i == 3 ? "!" : "", STR_ARG(key), forms[i].before);
+            JSON_EACH(v, json_findz(x, "values")) {
+                buf_z(&b, first ? "" : forms[i].between);
+                first = false;
+                buf_str(&b, json_str(v));
+            }
+            buf_z(&b, forms[i].after);
+            terms[n++] = arena_dup(a, buf_view(&b));
+        }
+    }
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = i; k > 0 && str_cmp(terms[k - 1], terms[k]) > 0; k--) {
+            str t = terms[k];
+
+            terms[k] = terms[k - 1];
+            terms[k - 1] = t;
+        }
+    buf_clear(&b);
+    for (size_t i = 0; i < n; i++) {
+        buf_z(&b, i ? "," : "");
+        buf_str(&b, terms[i]);
+    }
+    out = arena_dup(a, buf_view(&b));
+    buf_fini(&b);
+    return out;
+}
+
+static struct json *scale_of(struct req *q, const struct json *obj)
+{
+    static const char *const kept[] = {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"};
+    struct scale_paths p = scale_paths_of(q->route.kind);
+    struct json *v = json_new(q->a, json_object()), *meta, *spec, *status;
+    const struct json *from = json_findz(obj, "metadata"), *selector = json_path(obj, p.selector);
+
+    json_setz(q->a, v, "kind", json_z("Scale"));
+    json_setz(q->a, v, "apiVersion", json_z("autoscaling/v1"));
+    meta = json_setz(q->a, v, "metadata", json_object());
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        const struct json *x = json_findz(from, kept[i]);
+
+        if (x)
+            json_setz(q->a, meta, kept[i], *x);
+    }
+    spec = json_setz(q->a, v, "spec", json_object());
+    if (json_get_int(obj, p.replicas, 0))
+        json_setz(q->a, spec, "replicas", json_int(json_get_int(obj, p.replicas, 0)));
+    status = json_setz(q->a, v, "status", json_object());
+    json_setz(q->a, status, "replicas", json_int(json_get_int(obj, p.status_replicas, 0)));
+    if (selector) {
+        str text = selector_text(q->a, selector);
+
+        if (text.n)
+            json_setz(q->a, status, "selector", json_string(text));
+    }
+    return v;
+}
+
+static const struct schema_type *scale_type(void)
+{
+    return schema_find_gvk(S("autoscaling"), S("v1"), S("Scale"));
+}
+
+struct scaling {
+    struct write w;
+    struct json *scale;      /* PUT: the body */
+    struct json *patch;      /* PATCH */
+    enum { SCALE_PUT, SCALE_JSON, SCALE_MERGE, SCALE_STRATEGIC } how;
+    str reply;
+};
+
+static struct err *scale_write(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+{
+    struct scaling *s = ctx;
+    struct write *w = &s->w;
+    struct json *live, *next = s->scale;
+    str rv, uid;
+    int64_t wanted, replicas;
+    struct err *e = NULL;
+
+    (void)a;
+    if (!current)
+        return err_not_found(w->kind, w->name);
+    w->old = object_parse(w->a, arena_dup(w->a, current->data));
+    live = scale_of(w->req, w->old);
+    if (s->how != SCALE_PUT) {
+        next = json_new(w->a, json_copy(w->a, live));
+        e = s->how == SCALE_JSON ? patch_json(w->a, next, s->patch) : s->how == SCALE_MERGE ? patch_merge(w->a, next, s->patch) : patch_strategic(w->a, scale_type(), next, s->patch);
+        if (!e)
+            e = schema_decode(w->a, scale_type(), next, NULL);
+        if (e)
+            return e;
+    }
+    rv = meta_str(next, "resourceVersion");
+    uid = meta_str(next, "uid");
+    if (rv.n && (!str_to_int64(rv, &wanted) || wanted != current->revision))
+        return err_conflict(w->kind, w->name, "the object has been modified; please apply your changes to the latest version and try again");
+    if (uid.n && !str_eq(uid, current->uid))
+        return err_conflict(w->kind, w->name, "the object has been modified; please apply your changes to the latest version and try again");
+    replicas = json_get_int(next, "spec.replicas", 0);
+    if (replicas < 0) {
+        cause(&e, CAUSE_INVALID, S("spec.replicas"), "Invalid value: %lld: must be greater than or equal to 0", (long long)replicas);
+        return err_invalid(e, S("autoscaling"), S("Scale"), w->name);
+    }
+    w->obj = json_new(w->a, json_copy(w->a, w->old));
+    *json_make(w->a, w->obj, scale_paths_of(w->kind).replicas, JSON_INT) = json_int(replicas);
+    e = write_update_steps(w);
+    if (e)
+        return e;
+    {
+        struct json *meta = meta_of(w->a, w->obj);
+
+        if (!json_equal(json_path(w->obj, "spec.replicas"), json_path(w->old, "spec.replicas")) && (w->kind->hooks->flags & KIND_GENERATION))
+            json_setz(w->a, meta, "generation", json_int(json_get_int(w->old, "metadata.generation", 0) + 1));
+    }
+    return write_put(w, current, revision, ret, &s->reply);
+}
+
+static void scaled(void *ctx, struct err *e, const struct obj *result)
+{
+    struct scaling *s = ctx;
+    struct req *q = s->w.req;
+    struct json *obj;
+
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    obj = object_parse(q->a, arena_dup(q->a, s->reply.n ? s->reply : result->data));
+    reply_tree(q, 200, scale_type(), scale_of(q, obj));
+}
+
+static struct err *scale_begin(struct req *q, struct scaling *s)
+{
+    static const struct { str type; int how; } types[] = {
+        {STR("application/json-patch+json"), SCALE_JSON}, {STR("application/merge-patch+json"), SCALE_MERGE}, {STR("application/strategic-merge-patch+json"), SCALE_STRATEGIC}};
+    str type = http_header(&q->ex->req, "content-type"), head = S("");
+    struct err *e;
+
+    if (str_is(q->route.verb, "update")) {
+        e = write_options_parse(q, "UpdateOptions");
+        if (!e)
+            e = body_decode(q, NULL, scale_type(), S("autoscaling"), S("v1"), S("Scale"), &s->scale);
+        if (!e && !str_eq(meta_str(s->scale, "name"), q->route.name))
+            e = err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR ") does not match the name on the URL (" PRI_STR ")", STR_ARG(meta_str(s->scale, "name")), STR_ARG(q->route.name));
+        return e;
+    }
+    if (type.n)
+        str_cut(&type, ';', &head);
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (str_eq(types[i].type, str_trim(head))) {
+            s->how = types[i].how;
+            e = write_options_parse(q, "PatchOptions");
+            return e ? e : json_parse(q->a, q->ex->req.body, NULL, NULL, &s->patch);
+        }
+    return err_details(err_new(REASON_UNSUPPORTED_MEDIA, "415: Unsupported Media Type"), S(""), S(""), S(""));
+}
+
+static void scale(struct req *q)
+{
+    const struct kind *k = q->route.kind;
+    struct scaling *s;
+    struct err *e;
+
+    if (str_is(q->route.verb, "get")) {
+        const struct obj *o = store_find(q->api->store, kind_key(k, q->route.ns, q->route.name));
+
+        if (!o)
+            reply_error(q, err_not_found(k, q->route.name));
+        else
+            reply_tree(q, 200, scale_type(), scale_of(q, object_parse(q->a, arena_dup(q->a, o->data))));
+        return;
+    }
+    s = ARENA_NEW(q->a, struct scaling);
+    e = scale_begin(q, s);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    s->w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = k, .ns = q->route.ns, .name = q->route.name, .subresource = S("scale"), .dry_run = q->wo.dry_run, .now = loop_wall(q->api->loop)};
+    store_update(q->api->store, kind_key(k, q->route.ns, q->route.name), scale_write, scaled, s);
+}
+
+/* ---- token ---- */
+
+#define TOKEN_MIN_S 600
+#define TOKEN_DEFAULT_S 3600
+
+static struct err *bound_object(struct req *q, const struct json *ref, struct json *ret)
+{
+    static const struct { const char *kind, *plural, *claim; bool namespaced; } kinds[] = {
+        {"Pod", "pods", "pod", true}, {"Secret", "secrets", "secret", true}, {"Node", "nodes", "node", false}};
+    str kind = json_get_str(ref, "kind"), version = json_get_str(ref, "apiVersion"), name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const struct kind *k;
+        const struct obj *o;
+        struct json v = json_object();
+
+        if (!str_is(kind, kinds[i].kind) || !str_is(version, "v1"))
+            continue;
+        k = api_core(q->api, kinds[i].plural);
+        o = store_find(q->api->store, kind_key(k, q->route.ns, name));
+        if (!o)
+            return err_not_found(k, name);
+        if (uid.n && !str_eq(uid, o->uid))
+            return err_details(err_new(REASON_CONFLICT, "Operation cannot be fulfilled on " PRI_STR " \"" PRI_STR "\": the UID in the bound object reference (" PRI_STR ") does not match the UID in record. The object might have been deleted and then recreated", STR_ARG(kind), STR_ARG(name), STR_ARG(uid)),
+                               S(""), kind, name);
+        json_setz(q->a, &v, "name", json_string(name));
+        json_setz(q->a, &v, "uid", json_string(arena_dup(q->a, o->uid)));
+        json_setz(q->a, ret, kinds[i].claim, v);
+        if (i == 0) {
+            str node_name;
+
+            if (packed_get(o->fields, S("spec.nodeName"), &node_name) && node_name.n) {
+                const struct obj *node = store_find(q->api->store, kind_key(api_core(q->api, "nodes"), S(""), node_name));
+                struct json n = json_object();
+
+                json_setz(q->a, &n, "name", json_string(arena_dup(q->a, node_name)));
+                if (node)
+                    json_setz(q->a, &n, "uid", json_string(arena_dup(q->a, node->uid)));
+                json_setz(q->a, ret, "node", n);
+            }
+        }
+        return NULL;
+    }
+    return err_new(REASON_BAD_REQUEST, "cannot bind token to object of type /" PRI_STR ", Kind=" PRI_STR, STR_ARG(version), STR_ARG(kind));
+}
+
+static void token(struct req *q)
+{
+    const struct schema_type *t = schema_find_gvk(S("authentication.k8s.io"), S("v1"), S("TokenRequest"));
+    struct json *obj, *spec, *meta, status = json_object(), bound = json_object();
+    const struct json *ref;
+    const struct obj *account;
+    int64_t seconds;
+    wall_time expires;
+    str text, uid;
+    struct err *e, *errs = NULL;
+
+    e = write_options_parse(q, "CreateOptions");
+    if (!e)
+        e = body_decode(q, NULL, t, S("authentication.k8s.io"), S("v1"), S("TokenRequest"), &obj);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    account = store_find(q->api->store, kind_key(q->route.kind, q->route.ns, q->route.name));
+    if (!account) {
+        reply_error(q, err_not_found(q->route.kind, q->route.name));
+        return;
+    }
+    uid = arena_dup(q->a, account->uid);
+    spec = json_make(q->a, obj, "spec", JSON_OBJECT);
+    seconds = json_get_int(spec, "expirationSeconds", TOKEN_DEFAULT_S);
+    if (seconds < TOKEN_MIN_S)
+        cause(&errs, CAUSE_INVALID, S("spec.expirationSeconds"), "Invalid value: %lld: may not specify a duration less than 10 minutes", (long long)seconds);
+    if (seconds > INT64_C(1) << 32)
+        cause(&errs, CAUSE_INVALID, S("spec.expirationSeconds"), "Invalid value: %lld: may not specify a duration larger than 2^32 seconds", (long long)seconds);
+    if (errs) {
+        reply_error(q, err_invalid(errs, S("authentication.k8s.io"), S("TokenRequest"), S("")));
+        return;
+    }
+    ref = json_findz(spec, "boundObjectRef");
+    if (json_is(ref, JSON_OBJECT)) {
+        e = bound_object(q, ref, &bound);
+        if (e) {
+            reply_error(q, e);
+            return;
+        }
+    }
+    meta = meta_of(q->a, obj);
+    json_setz(q->a, meta, "name", json_string(q->route.name));
+    json_setz(q->a, meta, "namespace", json_string(q->route.ns));
+    json_setz(q->a, meta, "creationTimestamp", json_string(now_text(q->a, loop_wall(q->api->loop))));
+    if (!json_count(json_findz(spec, "audiences"))) {
+        struct json aud = json_array();
+
+        json_append(q->a, &aud, json_string(q->api->o.service_account_issuer));
+        json_setz(q->a, spec, "audiences", aud);
+    }
+    json_setz(q->a, spec, "expirationSeconds", json_int(seconds));
+    e = token_issue(q->api, q->a, q->route.ns, q->route.name, uid, json_findz(spec, "audiences"), &bound, seconds, &text, &expires);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    json_setz(q->a, &status, "token", json_string(text));
+    json_setz(q->a, &status, "expirationTimestamp", json_string(now_text(q->a, expires)));
+    json_setz(q->a, obj, "status", status);
+    e = schema_decode(q->a, t, obj, NULL);
+    if (e)
+        reply_error(q, e);
+    else
+        reply_tree(q, 201, t, obj);
+}
+
+/* ---- views of the object itself: ephemeralcontainers, resize, approval, finalize ---- */
+
+/* What such a view may change, as dot paths; all else is put back. */
+static const struct part { const char *plural, *sub, *owns; } parts[] = {
+    {"pods", "ephemeralcontainers", "spec.ephemeralContainers"},
+    {"pods", "resize", "spec.containers spec.initContainers spec.resources"},
+    {"certificatesigningrequests", "approval", "status.conditions"},
+    {"namespaces", "finalize", "spec.finalizers"},
+};
+
+const char *subresource_owns(str plural, str sub)
+{
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (str_is(plural, parts[i].plural) && str_is(sub, parts[i].sub))
+            return parts[i].owns;
+    return NULL;
+}
+
+/* ---- dispatch ---- */
+
+static uint32_t verb_bit(str verb)
+{
+    return str_is(verb, "get") ? VERB_GET : str_is(verb, "create") ? VERB_CREATE : str_is(verb, "update") ? VERB_UPDATE : str_is(verb, "patch") ? VERB_PATCH : str_is(verb, "delete") ? VERB_DELETE : 0;
+}
+
+void verb_subresource(struct req *q)
+{
+    static const struct { const char *sub; void (*run)(struct req *q); } table[] = {
+        {"scale", scale}, {"token", token}, {"binding", subresource_binding}, {"eviction", subresource_eviction},
+        {"log", proxy_log}, {"exec", proxy_exec}, {"attach", proxy_exec}, {"portforward", proxy_exec}, {"proxy", proxy_any}};
+    const struct route *r = &q->route;
+    struct err *e;
+
+    if (!(r->sub->verbs & verb_bit(r->verb)) || str_is(q->ex->req.method, "HEAD") || str_is(q->ex->req.method, "OPTIONS")) {
+        /* Proxies take every method. */
+        if (!str_is(r->subresource, "proxy")) {
+            reply_error(q, err_no_method());
+            return;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        if (str_is(r->subresource, table[i].sub)) {
+            if (i < 4) {
+                e = accept_parse(q, false, false);
+                if (e) {
+                    reply_error(q, e);
+                    return;
+                }
+            }
+            table[i].run(q);
+            return;
+        }
+    if (subresource_owns(r->kind->r->plural, r->subresource)) {
+        e = accept_parse(q, false, false);
+        if (e)
+            reply_error(q, e);
+        else if (str_is(r->verb, "get"))
+            verb_get(q);
+        else if (str_is(r->verb, "update"))
+            verb_update(q);
+        else
+            verb_patch(q);
+        return;
+    }
+    reply_error(q, err_new(REASON_INTERNAL, "subresource " PRI_STR " is not implemented", STR_ARG(r->subresource)));
+}

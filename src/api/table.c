@@ -1,0 +1,137 @@
+/* table.c - Table and PartialObjectMetadata: what kubectl prints and what metadata-only clients read.
+ *
+ * Columns are data (struct column, one array per kind: columns_*.c); kinds without any have Name and Age.
+ * API: https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables */
+#include "api/api_internal.h"
+
+static void cell_name(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+{
+    (void)a;
+    (void)now;
+    *ret = json_string(meta_str(obj, "name"));
+}
+
+/* Time since creation as kubectl shows it: two units at most, coarser as it grows. */
+void buf_age(struct buf *b, int64_t s)
+{
+    int64_t m = s / 60, h = s / 3600, d = h / 24;
+
+    if (s < -1)
+        buf_z(b, "<invalid>");
+    else if (s < 0)
+        buf_z(b, "0s");
+    else if (s < 120)
+        buf_fmt(b, "%llds", (long long)s);
+    else if (m < 10)
+        s % 60 ? buf_fmt(b, "%lldm%llds", (long long)m, (long long)(s % 60)) : buf_fmt(b, "%lldm", (long long)m);
+    else if (m < 180)
+        buf_fmt(b, "%lldm", (long long)m);
+    else if (h < 8)
+        m % 60 ? buf_fmt(b, "%lldh%lldm", (long long)h, (long long)(m % 60)) : buf_fmt(b, "%lldh", (long long)h);
+    else if (h < 48)
+        buf_fmt(b, "%lldh", (long long)h);
+    else if (h < 192)
+        h % 24 ? buf_fmt(b, "%lldd%lldh", (long long)d, (long long)(h % 24)) : buf_fmt(b, "%lldd", (long long)d);
+    else if (d < 730)
+        buf_fmt(b, "%lldd", (long long)d);
+    else if (d < 8 * 365)
+        d % 365 ? buf_fmt(b, "%lldy%lldd", (long long)(d / 365), (long long)(d % 365)) : buf_fmt(b, "%lldy", (long long)(d / 365));
+    else
+        buf_fmt(b, "%lldy", (long long)(d / 365));
+}
+
+void cell_age(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+{
+    struct buf b = BUF_INIT;
+    wall_time t;
+
+    if (!rfc3339_parse(meta_str(obj, "creationTimestamp"), &t)) {
+        *ret = json_z("<unknown>");
+        return;
+    }
+    buf_age(&b, (now.ns - t.ns) / NS_PER_S);
+    *ret = json_string(arena_dup(a, buf_view(&b)));
+    buf_fini(&b);
+}
+
+static const struct column default_columns[] = {
+    {.name = "Name", .type = "string", .format = "name", .description = "Name of the object, unique among those of its kind in its namespace.", .cell = cell_name},
+    {.name = "Created At", .type = "date", .description = "When the object was created, by the server's clock.", .path = "metadata.creationTimestamp"},
+    {NULL},
+};
+
+struct json *partial_make(struct req *q, struct json *obj)
+{
+    struct json *v = json_new(q->a, json_object());
+    struct json *meta = json_findz(obj, "metadata");
+
+    json_setz(q->a, v, "kind", json_z("PartialObjectMetadata"));
+    json_setz(q->a, v, "apiVersion", json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version.n ? q->accept.as_version : S("v1")))));
+    json_setz(q->a, v, "metadata", meta ? *meta : json_object());
+    return v;
+}
+
+static struct json column_definitions(struct arena *a, const struct column *columns)
+{
+    struct json defs = json_array();
+
+    for (const struct column *c = columns; c->name; c++) {
+        struct json d = json_object();
+
+        json_setz(a, &d, "name", json_z(c->name));
+        json_setz(a, &d, "type", json_z(c->type));
+        json_setz(a, &d, "format", json_z(c->format ? c->format : ""));
+        json_setz(a, &d, "description", json_z(c->description ? c->description : ""));
+        json_setz(a, &d, "priority", json_int(c->priority));
+        json_append(a, &defs, d);
+    }
+    return defs;
+}
+
+static struct json row(struct req *q, const struct column *columns, struct json *obj, bool metadata_only, bool none)
+{
+    struct json r = json_object(), cells = json_array();
+    wall_time now = loop_wall(q->api->loop);
+
+    for (const struct column *c = columns; c->name; c++) {
+        struct json v = json_null();
+
+        if (c->cell)
+            c->cell(q->a, obj, now, &v);
+        else {
+            const struct json *at = json_path(obj, c->path);
+
+            if (at)
+                v = json_share(q->a, at);
+        }
+        json_append(q->a, &cells, v);
+    }
+    json_setz(q->a, &r, "cells", cells);
+    if (!none)
+        json_setz(q->a, &r, "object", metadata_only ? *partial_make(q, obj) : *obj);
+    else
+        json_setz(q->a, &r, "object", json_null());
+    return r;
+}
+
+struct json *table_make(struct req *q, const struct kind *k, struct json **objs, size_t n, str rv, str cont, int64_t remaining, bool with_columns)
+{
+    const struct column *columns = k->columns ? k->columns : default_columns;
+    struct json *v = json_new(q->a, json_object()), *meta, rows = json_array();
+    str include = query_str(q, "includeObject");
+
+    json_setz(q->a, v, "kind", json_z("Table"));
+    json_setz(q->a, v, "apiVersion", json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version.n ? q->accept.as_version : S("v1")))));
+    meta = json_setz(q->a, v, "metadata", json_object());
+    if (rv.n)
+        json_setz(q->a, meta, "resourceVersion", json_string(rv));
+    if (cont.n)
+        json_setz(q->a, meta, "continue", json_string(cont));
+    if (remaining > 0)
+        json_setz(q->a, meta, "remainingItemCount", json_int(remaining));
+    json_setz(q->a, v, "columnDefinitions", with_columns ? column_definitions(q->a, columns) : json_null());
+    for (size_t i = 0; i < n; i++)
+        json_append(q->a, &rows, row(q, columns, objs[i], !str_is(include, "Object"), str_is(include, "None")));
+    json_setz(q->a, v, "rows", rows);
+    return v;
+}

@@ -1,0 +1,111 @@
+/* update.c - PUT: replace an object or its status, unless someone else did since the version the client read. */
+#include "api/api_internal.h"
+
+struct update {
+    struct write w;
+    str reply;
+    bool created;
+};
+
+static struct err *uid_mismatch(const struct kind *k, str ns, str name, str wanted, str have)
+{
+    struct buf b = BUF_INIT;
+    struct err *e;
+
+    buf_fmt(&b, "StorageError: invalid object, Code: 4, Key: /registry/" PRI_STR "/" PRI_STR "%s" PRI_STR ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: " PRI_STR ", UID in object meta: " PRI_STR,
+            STR_ARG(k->r->plural), STR_ARG(ns), ns.n ? "/" : "", STR_ARG(name), STR_ARG(wanted), STR_ARG(have));
+    e = err_conflict(k, name, buf_cstr(&b));
+    buf_fini(&b);
+    return e;
+}
+
+static struct err *replace(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+{
+    struct update *u = ctx;
+    struct write *w = &u->w;
+    const struct kind *k = w->kind;
+    str rv = meta_str(w->obj, "resourceVersion"), uid = meta_str(w->obj, "uid");
+    int64_t wanted = 0;
+    struct err *e;
+
+    (void)a;
+    if (rv.n && !str_is(rv, "0") && !str_to_int64(rv, &wanted)) {
+        struct buf b = BUF_INIT;
+
+        buf_quoted(&b, rv);
+        e = err_new(REASON_UNKNOWN, "strconv.ParseUint: parsing %s: invalid syntax", buf_cstr(&b));
+        buf_fini(&b);
+        return e;
+    }
+    if (!current) {
+        if (!(k->hooks->flags & KIND_CREATE_ON_UPDATE) || w->subresource.n)
+            return err_not_found(k, w->name);
+        if (uid.n)
+            return uid_mismatch(k, w->ns, w->name, uid, S(""));
+        u->created = true;
+        e = write_create_steps(w);
+        return e ? e : write_put(w, NULL, revision, ret, &u->reply);
+    }
+    if (uid.n && !str_eq(uid, current->uid))
+        return uid_mismatch(k, w->ns, w->name, uid, current->uid);
+    if (!wanted && (k->hooks->flags & KIND_CONDITIONAL_UPDATE)) {
+        e = NULL;
+        cause(&e, CAUSE_INVALID, S("metadata.resourceVersion"), "Invalid value: 0: must be specified for an update");
+        return err_invalid(e, k->r->group, k->r->kind, w->name);
+    }
+    if (wanted && wanted != current->revision)
+        return err_conflict(k, w->name, "the object has been modified; please apply your changes to the latest version and try again");
+    w->old = object_parse(w->a, arena_dup(w->a, current->data));
+    e = write_update_steps(w);
+    return e ? e : write_put(w, current, revision, ret, &u->reply);
+}
+
+static void replaced(void *ctx, struct err *e, const struct obj *result)
+{
+    struct update *u = ctx;
+    struct write *w = &u->w;
+
+    if (w->kind->hooks->settled)
+        w->kind->hooks->settled(w->api, w->obj, w->old, !e && !w->dry_run);
+    if (e)
+        reply_error(w->req, e);
+    else
+        reply_object(w->req, u->created ? 201 : 200, w->kind, u->reply.n ? u->reply : result->data);
+}
+
+static struct err *check_identity(struct req *q, struct json *obj)
+{
+    struct json *meta = meta_of(q->a, obj);
+    str name = json_str(json_findz(meta, "name")), ns = json_str(json_findz(meta, "namespace"));
+    bool namespaced = q->route.kind->r->namespaced;
+
+    if (namespaced && !ns.n)
+        json_setz(q->a, meta, "namespace", json_string(q->route.ns));
+    else if (ns.n && !str_eq(ns, namespaced ? q->route.ns : S("")))
+        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+    if (!name.n)
+        return err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR " based on URL) was undeterminable: name must be provided", STR_ARG(q->route.name));
+    if (!str_eq(name, q->route.name))
+        return err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR ") does not match the name on the URL (" PRI_STR ")", STR_ARG(name), STR_ARG(q->route.name));
+    return NULL;
+}
+
+void verb_update(struct req *q)
+{
+    struct update *u = ARENA_NEW(q->a, struct update);
+    const struct kind *k = q->route.kind;
+    struct json *obj;
+    struct err *e;
+
+    e = write_options_parse(q, "UpdateOptions");
+    if (!e)
+        e = body_decode(q, k, k->r->type, k->r->group, k->r->version, k->r->kind, &obj);
+    if (!e)
+        e = check_identity(q, obj);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    u->w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = k, .ns = q->route.ns, .name = q->route.name, .subresource = q->route.subresource, .obj = obj, .dry_run = q->wo.dry_run, .now = loop_wall(q->api->loop)};
+    store_update(q->api->store, kind_key(k, q->route.ns, q->route.name), replace, replaced, u);
+}

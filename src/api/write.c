@@ -1,0 +1,283 @@
+/* write.c - the steps every write shares, in Kubernetes' order.
+ *
+ * defaults -> what this endpoint does not own goes back to what it was -> managedFields -> admission -> the kind's preparation ->
+ * generation -> validation -> canonical bytes. managedFields are worked out before admission: what admission adds belongs to nobody.
+ *
+ * Everything here runs inside the store's update function (for creates: before it), sees the newest version, and never waits. */
+#include "api/api_internal.h"
+
+struct err *write_track(struct write *w, str manager, str subresource)
+{
+    const struct apply_options o = {.manager = manager, .subresource = subresource, .api_version = w->kind->api_version, .now = w->now};
+
+    return apply_track_update(w->a, w->kind->storage->r, w->old, w->obj, &o);
+}
+
+static void put_back(struct write *w, const char *field)
+{
+    const struct json *v = json_findz(w->old, field);
+
+    if (v)
+        json_setz(w->a, w->obj, field, json_share(w->a, v));
+    else
+        json_removez(w->obj, field);
+}
+
+/* status belongs to the status endpoint alone. */
+static void reset_for_create(struct write *w)
+{
+    if (w->kind->has_status && !(w->kind->hooks->flags & KIND_STATUS_ON_CREATE))
+        json_removez(w->obj, "status");
+}
+
+static bool is_frame(str key)
+{
+    return str_is(key, "metadata") || str_is(key, "kind") || str_is(key, "apiVersion");
+}
+
+/* Everything but metadata and `kept` as it was. */
+static void put_back_all(struct write *w, const char *kept)
+{
+    JSON_EACH_MEMBER(m, w->old)
+        if (!is_frame(m->key) && !(kept && str_is(m->key, kept)))
+            json_set(w->a, w->obj, m->key, json_share(w->a, &m->value));
+    for (uint32_t i = 0; i < json_count(w->obj);) {
+        str key = w->obj->members[i].key;
+
+        if (!is_frame(key) && !(kept && str_is(key, kept)) && !json_find(w->old, key))
+            json_remove(w->obj, key);
+        else
+            i++;
+    }
+}
+
+/* A view owns single paths: the old object with just these taken over. */
+static void take_paths(struct write *w, const char *paths)
+{
+    struct json *taken = json_new(w->a, json_copy(w->a, w->old)), *meta = json_findz(w->obj, "metadata");
+    str rest = str_of(paths), path;
+
+    while (str_cut(&rest, ' ', &path)) {
+        char *dotted = arena_dupz(w->a, path);
+        const struct json *v = json_path(w->obj, dotted);
+        str parent = path;
+        ptrdiff_t dot = str_rindex(path, '.');
+
+        if (v)
+            *json_make(w->a, taken, dotted, v->type) = json_share(w->a, v);
+        else if (dot > 0) {
+            parent = str_slice(path, 0, (size_t)dot);
+            json_remove(json_path(taken, arena_dupz(w->a, parent)), str_skip(path, (size_t)dot + 1));
+        }
+    }
+    if (meta)
+        json_setz(w->a, taken, "metadata", *meta);
+    w->obj = taken;
+}
+
+/* What this endpoint does not own goes back to what it was. */
+static void reset_for_update(struct write *w)
+{
+    const char *owns = w->subresource.n ? subresource_owns(w->kind->r->plural, w->subresource) : NULL;
+
+    if (str_is(w->subresource, "status"))
+        put_back_all(w, "status");
+    else if (owns)
+        take_paths(w, owns);
+    else if (w->kind->has_status)
+        put_back(w, "status");
+}
+
+static struct err *validate(struct write *w)
+{
+    struct err *errs = NULL;
+
+    if (w->old)
+        meta_validate_update(w, &errs);
+    else
+        meta_validate(w, &errs);
+    schema_validate(w->a, w->kind->storage->r->type, w->obj, S(""), &errs);
+    if (w->kind->hooks->validate)
+        w->kind->hooks->validate(w, &errs);
+    return err_invalid(errs, w->kind->r->group, w->kind->r->kind, w->name.n ? w->name : meta_str(w->obj, "name"));
+}
+
+/* Fields whose type writes a value even when nothing is set (status.replicas 0 ...) come back after a reset. */
+static struct err *complete(struct write *w)
+{
+    if (w->kind->has_status && !json_findz(w->obj, "status"))
+        json_setz(w->a, w->obj, "status", json_object());
+    return schema_decode(w->a, w->kind->storage->r->type, w->obj, NULL);
+}
+
+struct err *write_create_steps(struct write *w)
+{
+    const struct kind_hooks *h = w->kind->hooks;
+    struct err *e;
+
+    schema_default(w->a, w->kind->r, w->obj);
+    e = object_to_storage(w->a, w->kind, w->obj);
+    if (e)
+        return e;
+    reset_for_create(w);
+    if (!w->applied) {
+        e = write_track(w, req_manager(w->req), w->subresource);
+        if (e)
+            return e;
+    }
+    e = admission_create(w);
+    if (e)
+        return e;
+    if (h->admit) {
+        e = h->admit(w);
+        if (e)
+            return e;
+    }
+    meta_fill_create(w);
+    if (h->prepare_create)
+        h->prepare_create(w);
+    e = complete(w);
+    if (e)
+        return e;
+    schema_default(w->a, w->kind->storage->r, w->obj);
+    e = validate(w);
+    if (e)
+        return e;
+    if (h->warn)
+        h->warn(w);
+    return NULL;
+}
+
+static bool differs(const struct json *a, const struct json *b, str path)
+{
+    char buf[256];
+    const struct json *x, *y;
+
+    if (path.n >= sizeof buf)
+        return true;
+    memcpy(buf, path.p, path.n);
+    buf[path.n] = 0;
+    x = json_path(a, buf);
+    y = json_path(b, buf);
+    if (!x || !y)
+        return x != y;
+    return !json_equal(x, y);
+}
+
+static void bump_generation(struct write *w)
+{
+    str paths = str_of(w->kind->hooks->generation_of ? w->kind->hooks->generation_of : "spec"), path;
+
+    if (!(w->kind->hooks->flags & KIND_GENERATION) || w->subresource.n)
+        return;
+    while (str_cut(&paths, ' ', &path))
+        if (differs(w->obj, w->old, path)) {
+            struct json *meta = meta_of(w->a, w->obj);
+
+            json_setz(w->a, meta, "generation", json_int(json_get_int(meta, "generation", 0) + 1));
+            return;
+        }
+}
+
+struct err *write_update_steps(struct write *w)
+{
+    const struct kind_hooks *h = w->kind->hooks;
+    struct err *e;
+
+    schema_default(w->a, w->kind->r, w->obj);
+    e = object_to_storage(w->a, w->kind, w->obj);
+    if (e)
+        return e;
+    reset_for_update(w);
+    meta_keep_system(w);
+    if (!w->applied) {
+        e = write_track(w, req_manager(w->req), w->subresource);
+        if (e)
+            return e;
+    }
+    e = admission_update(w);
+    if (e)
+        return e;
+    if (h->admit) {
+        e = h->admit(w);
+        if (e)
+            return e;
+    }
+    if (str_is(w->subresource, "status")) {
+        if (h->prepare_status)
+            h->prepare_status(w);
+    } else if (h->prepare_update)
+        h->prepare_update(w);
+    e = complete(w);
+    if (e)
+        return e;
+    schema_default(w->a, w->kind->storage->r, w->obj);
+    bump_generation(w);
+    e = validate(w);
+    if (e)
+        return e;
+    if (h->warn)
+        h->warn(w);
+    return NULL;
+}
+
+/* Equal but for the digits of resourceVersion? */
+static bool same_but_revision(str a, str b)
+{
+    static const str mark = STR("\"resourceVersion\":\"");
+    ptrdiff_t x = str_find(a, mark), y = str_find(b, mark);
+
+    if (x < 0 || x != y || memcmp(a.p, b.p, (size_t)x))
+        return false;
+    a = str_skip(a, (size_t)x + mark.n);
+    b = str_skip(b, (size_t)x + mark.n);
+    x = str_index(a, '"');
+    y = str_index(b, '"');
+    return x >= 0 && y >= 0 && str_eq(str_skip(a, (size_t)x), str_skip(b, (size_t)y));
+}
+
+/* The last finalizer has gone from an object that was being deleted: then the update is its end. */
+static bool ends_object(const struct write *w)
+{
+    const struct json *old = json_findz(w->old, "metadata"), *meta = json_findz(w->obj, "metadata");
+
+    if (!json_findz(old, "deletionTimestamp") || json_count(json_findz(meta, "finalizers")))
+        return false;
+    if (json_get_int(old, "deletionGracePeriodSeconds", 0))
+        return false;
+    if (str_is(w->kind->r->plural, "namespaces") && !w->kind->r->group.n)
+        return !json_count(json_at(w->obj, "spec", "finalizers", NULL));
+    return json_count(json_findz(old, "finalizers")) > 0;
+}
+
+struct err *write_put(struct write *w, const struct obj *current, int64_t revision, struct store_change *ret, str *ret_reply)
+{
+    struct err *e;
+
+    *ret_reply = S("");
+    e = object_store(w->a, w->kind, w->obj, revision, ret);
+    if (e)
+        return e;
+    if (w->dry_run) {
+        ret->op = STORE_KEEP;
+        /* Nothing was written: a create has no version yet, an update shows the one that stands. */
+        if (current)
+            *ret_reply = object_with_revision(w->a, ret->data, revision, current->revision);
+        else {
+            str mark = arena_fmt(w->a, ",\"resourceVersion\":\"%lld\"", (long long)revision);
+            ptrdiff_t at = str_find(ret->data, mark);
+
+            *ret_reply = at < 0 ? ret->data : arena_fmt(w->a, PRI_STR PRI_STR, STR_ARG(str_slice(ret->data, 0, (size_t)at)), STR_ARG(str_skip(ret->data, (size_t)at + mark.n)));
+        }
+        return NULL;
+    }
+    if (w->old && current && ends_object(w)) {
+        ret->op = STORE_DELETE;
+        /* The client sees what it wrote; watchers see the last version that was stored, at the deletion's revision. */
+        *ret_reply = object_with_revision(w->a, ret->data, revision, current->revision);
+        ret->data = object_with_revision(w->a, current->data, current->revision, revision);
+        return NULL;
+    }
+    ret->op = current && same_but_revision(current->data, ret->data) ? STORE_KEEP : STORE_PUT;
+    return NULL;
+}
