@@ -533,8 +533,11 @@ static void waiting_begin(struct grpc_channel *c)
 static void connect_failed(struct grpc_channel *c, const char *why)
 {
     CLEANUP(buf) struct buf text = BUF_INIT;
+    bool is_unix = str_has_prefix(str_of(c->address), S("unix:"));
 
-    buf_fmt(&text, "connection error: desc = \"transport: Error while dialing: dial %s: %s\"", c->address, why);
+    /* Go writes errno's texts in lower case. */
+    buf_fmt(&text, "connection error: desc = \"transport: Error while dialing: dial %s %s: %s%c%s\"", is_unix ? "unix" : "tcp",
+            c->address + (is_unix ? 5 : 0), c->tls ? "" : "connect: ", why[0] | 0x20, why + 1);
     mem_free(c->last_error);
     c->last_error = mem_strdup(buf_cstr(&text));
     c->backoff_ns = c->backoff_ns ? MIN(c->backoff_ns * 2, GRPC_BACKOFF_MAX_NS) : GRPC_BACKOFF_MIN_NS;

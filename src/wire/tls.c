@@ -21,6 +21,7 @@
 #include <openssl/x509v3.h>
 
 #define TLS_HANDSHAKE_NS (10 * NS_PER_S)
+#define TLS_ALERT_NS NS_PER_S                      /* for the alert of a failed handshake to leave */
 #define TLS_RECORD_MAX 16384                       /* bytes of plaintext in a record */
 #define TLS_SCRATCH (3 * (TLS_RECORD_MAX + 256))   /* ciphertext of one raw write; on the stack */
 #define TLS_CHUNK (3 * TLS_RECORD_MAX)             /* plaintext that fits it */
@@ -68,6 +69,7 @@ struct tls_stream {
     unsigned raw_dones;           /* raw writes that will tell us when they are through */
     unsigned refs;                /* the owner, and a deferred pump */
     bool pumping, deferred, raw_ended, failed, shut_sent;
+    bool alerting;                /* the handshake has failed; the stream closes when the peer can know why */
     int raw_error;
     struct tls_peer peer;
     void *peer_block;
@@ -648,7 +650,8 @@ static void on_alert_sent(void *ctx, int error)
 {
     struct tls_stream *t = ctx;
 
-    stream_close(&t->s, NULL, NULL);
+    if (!t->s.closing)
+        stream_close(&t->s, NULL, NULL);
 }
 
 /* The raw stream sends at the end of its turn: closing it at once would lose the alert that tells the peer why. */
@@ -656,10 +659,8 @@ static void handshake_fail(struct tls_stream *t, int error, const char *why)
 {
     tls_ready_fn *ready = TAKE(t->ready);
 
-    t->failed = true;
-    loop_timer_free(t->timer);
-    t->timer = NULL;
-    stream_pause(t->raw);
+    t->failed = t->alerting = true;
+    loop_timer_set(t->timer, TLS_ALERT_NS);
     stream_write(t->raw, S(""), on_alert_sent, t);
     ready(t->ready_ctx, error, why, NULL, NULL);
 }
@@ -739,13 +740,20 @@ static void handshake_step(struct tls_stream *t)
 
 static void on_handshake_timeout(void *ctx)
 {
-    handshake_fail(ctx, -ETIMEDOUT, "TLS handshake timeout");
+    struct tls_stream *t = ctx;
+
+    if (t->alerting)
+        on_alert_sent(t, 0);
+    else
+        handshake_fail(t, -ETIMEDOUT, "TLS handshake timeout");
 }
 
 static void on_raw_data(void *ctx, const char *p, size_t n)
 {
     struct tls_stream *t = ctx;
 
+    if (t->alerting)
+        return;
     t->refs++;
     if (t->in.n > t->in_at) {
         buf_add(&t->in, p, n);
@@ -772,8 +780,12 @@ static void on_raw_end(void *ctx, int error)
     t->raw_ended = true;
     t->raw_error = error;
     t->refs++;
-    if (t->ready)
+    if (t->alerting)
+        on_alert_sent(t, 0);
+    else if (t->ready)
         handshake_step(t);
+    else if (error && !t->s.reading) /* a broken connection is news even for who has paused */
+        stream_emit_end(&t->s, error);
     else
         read_pump(t);
     tls_unref(t);
