@@ -118,7 +118,7 @@ static const struct kind_hooks table[] = {
     {ADMISSION, "mutatingadmissionpolicies", KIND_GENERATION},
     {ADMISSION, "mutatingadmissionpolicybindings", KIND_GENERATION},
     {"apiextensions.k8s.io", "customresourcedefinitions", KIND_GENERATION},
-    {"apiregistration.k8s.io", "apiservices", 0},
+    {"apiregistration.k8s.io", "apiservices", KIND_NAME_PATH_SEGMENT},
     {"resource.k8s.io", "deviceclasses", KIND_GENERATION},
     {"resource.k8s.io", "resourceslices", KIND_GENERATION, .fields = slice_fields},
     {"resource.k8s.io", "resourceclaims", 0},
