@@ -72,7 +72,7 @@ static void look(void *ctx)
 {
     struct world *w = ctx;
 
-    if (table_has(w->want))
+    if (w->synced && table_has(w->want))
         loop_stop(w->loop);
     else
         loop_timer_set(w->look, 20 * NS_PER_MS);
