@@ -21,6 +21,8 @@ struct kubelet_options {
     str registries_yaml;           /* path; k3s' registries.yaml format */
     str version;                   /* "v1.36.2+k1s1" shown as kubeletVersion */
     bool control_plane;            /* adds the control-plane role label */
+    str bridge;                    /* of the pod network; empty: "cni0" */
+    bool own_cgroups;              /* no other agent has pods on this machine: groups of unknown pods are removed */
     void (*ready)(void *ctx);      /* runtime up, node registered */
     void *ctx;
 };

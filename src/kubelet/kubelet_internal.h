@@ -38,6 +38,8 @@ struct kubelet {
     struct map workers;            /* uid -> struct pod_worker */
     struct map by_container;       /* container or sandbox id -> struct pod_worker */
     struct loop_timer *relist;     /* the slow one, for safety */
+    struct start *start;           /* kubelet.c: the beginning */
+    struct tls_client *tls;
     str runtime_name, runtime_version;
     str stream_origin;
     int64_t memory_bytes;          /* of the node */
