@@ -72,10 +72,10 @@ static void on_exec(void *ctx, struct err *err, const struct json *response)
         return;
     }
     code = json_get_int(response, "exit_code", 0);
-    if (base64_decode(x->arena, json_get_str(response, "stdout"), &out))
-        buf_str(&text, str_slice(out, 0, OUTPUT_MAX));
-    if (base64_decode(x->arena, json_get_str(response, "stderr"), &out))
-        buf_str(&text, str_slice(out, 0, OUTPUT_MAX));
+    out = json_get_str(response, "stdout");
+    buf_str(&text, str_slice(out, 0, OUTPUT_MAX));
+    out = json_get_str(response, "stderr");
+    buf_str(&text, str_slice(out, 0, OUTPUT_MAX));
     end(x, code == 0, false, buf_view(&text));
 }
 

@@ -293,14 +293,6 @@ static struct json expanded(struct arena *a, const struct env *env, const struct
     return v;
 }
 
-static str base64_of(struct arena *a, str s)
-{
-    CLEANUP(buf) struct buf b = BUF_INIT;
-
-    buf_base64(&b, s);
-    return arena_dup(a, buf_view(&b));
-}
-
 static str encoded(struct arena *a, const struct json *v)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -352,7 +344,7 @@ struct err *cri_container_config(struct arena *a, const struct cri_container_inp
         struct json kv = json_object();
 
         json_setz(a, &kv, "key", json_string(in->env->vars[i].name));
-        json_setz(a, &kv, "value", json_string(base64_of(a, in->env->vars[i].value))); /* CRI: bytes */
+        json_setz(a, &kv, "value", json_string(in->env->vars[i].value));
         json_append(a, &envs, kv);
     }
     json_setz(a, &config, "envs", envs);

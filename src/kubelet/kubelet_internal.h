@@ -126,6 +126,8 @@ struct pod_worker {
     struct arena *sent_arena;
     struct json *sent;             /* status told last, until the informer has caught up with it */
     int64_t sent_revision;
+    uint64_t told_hash;            /* of the last patch, and when it was sent */
+    mono_time told_at;
     bool patching;
     size_t calls;                  /* outstanding completions that name this worker: it is freed after the last */
 };

@@ -526,10 +526,21 @@ void pod_status_patch(struct arena *a, const struct json *pod, const struct json
             json_setz(a, &replace, "$patch", json_z("replace"));
             json_append(a, &list, replace);
             json_setz(a, &status, owned[i], list);
-        } else if (w)
+        } else if (w && !strcmp(owned[i], "conditions")) {
+            /* They merge by type: what a condition does not say any more must be taken out of it. */
+            static const char *const optional[] = {"reason", "message"};
+            struct json list = json_share(a, w);
+
+            JSON_EACH(c, &list)
+                for (size_t k = 0; k < ARRAY_LEN(optional); k++)
+                    if (!json_findz(c, optional[k]))
+                        json_setz(a, c, optional[k], json_null());
+            json_setz(a, &status, owned[i], list);
+        } else if (w) {
             json_setz(a, &status, owned[i], *w);
-        else if (h)
+        } else if (h) {
             json_setz(a, &status, owned[i], json_null());
+        }
     }
     json_setz(a, &patch, "status", status);
     json_encode(out, &patch);

@@ -57,7 +57,10 @@ void refs_free(struct refs *r)
 
 static void buf_key(struct buf *b, enum ref_kind kind, str ns, str name)
 {
-    buf_fmt(b, "%d/" PRI_STR "/" PRI_STR, kind, STR_ARG(ns), STR_ARG(name));
+    buf_fmt(b, "%d/", (int)kind);
+    buf_str(b, ns);
+    buf_char(b, '/');
+    buf_str(b, name);
 }
 
 static void wake_users(struct ref *ref)

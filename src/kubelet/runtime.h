@@ -1,7 +1,8 @@
 /* runtime.h - what the node agent asks of a container runtime: CRI's calls and meaning, whichever runtime answers.
  *
  * Requests and responses are value trees with CRI's (v1) field names; a table has every call once. cri.c carries them to a runtime
- * behind a socket; tests answer them with a function. Nothing above this interface knows which runtime it has.
+ * behind a socket; tests answer them with a function. Fields of type bytes are strings that hold the bytes as they are.
+ * Nothing above this interface knows which runtime it has.
  *
  * API: https://github.com/kubernetes/cri-api (runtime.v1) */
 #ifndef K1S_KUBELET_RUNTIME_H

@@ -2,6 +2,7 @@
 #include "kubelet/kubelet_internal.h"
 
 #define PATCH_RETRY_NS NS_PER_S
+#define SAME_AGAIN_NS (10 * NS_PER_S) /* an answer that does not say what was told is not argued with more often */
 
 /* What this agent has told stands in for the API's version until the informer shows it: times of conditions come from there. */
 void worker_overlay_status(struct pod_worker *w)
@@ -68,6 +69,7 @@ static void on_patched(void *ctx, struct err *err, int status, str body)
             return;
         }
         err_free(err);
+        w->told_hash = 0;
         worker_wake_in(w, PATCH_RETRY_NS);
     } else {
         arena_free(w->sent_arena);
@@ -103,8 +105,10 @@ bool worker_publish(struct pod_worker *w, bool finished)
     };
     struct client_request request = {.method = method, .content_type = "application/strategic-merge-patch+json"};
     struct arena *a;
+    mono_time now = loop_now(w->k->loop);
     struct json status;
     struct patch *p;
+    uint64_t hash;
 
     if (w->forgotten || !w->pod)
         return true;
@@ -126,6 +130,15 @@ bool worker_publish(struct pod_worker *w, bool finished)
     *p = (struct patch){w, a, NULL};
     p->status = json_new(a, json_copy(a, &status));
     pod_status_patch(a, w->pod, &status, &body);
+    hash = str_hash(buf_view(&body));
+    if (hash == w->told_hash && now.ns - w->told_at.ns < SAME_AGAIN_NS) {
+        arena_free(p->arena);
+        mem_free(p);
+        worker_wake_in(w, SAME_AGAIN_NS);
+        return true;
+    }
+    w->told_hash = hash;
+    w->told_at = now;
     buf_api_path(&path, STR_NONE, S("v1"), S("pods"), str_of(w->ns), str_of(w->name), S("status"));
     request.path = buf_view(&path);
     request.body = buf_view(&body);
