@@ -1,6 +1,6 @@
 /* k1s-schemagen - turns the schema in api/ into what the build compiles in.
  *
- *     k1s-schemagen API-FOLDER DEPFILE TABLES.c
+ *     k1s-schemagen API-FOLDER DEPFILE TABLES.c OPENAPI.c
  *
  * api/index.k1s lists the files; their order is the order of discovery. The output depends on nothing else, so that two
  * runs agree byte for byte. */
@@ -19,12 +19,12 @@ static void write_file(const char *path, str data)
 int main(int argc, char **argv)
 {
     struct model m = {.arena = arena_new()};
-    struct buf out = BUF_INIT, deps = BUF_INIT;
+    struct buf out = BUF_INIT, docs = BUF_INIT, deps = BUF_INIT;
     char path[PATH_MAX];
     str index, line;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: %s API-FOLDER DEPFILE TABLES.c\n", argv[0]);
+    if (argc != 5) {
+        fprintf(stderr, "usage: %s API-FOLDER DEPFILE TABLES.c OPENAPI.c\n", argv[0]);
         return 2;
     }
     map_init(&m.by_name);
@@ -44,13 +44,17 @@ int main(int argc, char **argv)
     }
     model_resolve(&m);
     if (!m.n_errors)
-        tables_write(&m, &out);
+        tables_write(&m, &out); /* numbers the types, too */
+    if (!m.n_errors)
+        openapi_write(&m, &docs);
     if (m.n_errors)
         return 1;
     buf_char(&deps, '\n');
     write_file(argv[2], buf_view(&deps));
     write_file(argv[3], buf_view(&out));
+    write_file(argv[4], buf_view(&docs));
     buf_fini(&out);
+    buf_fini(&docs);
     buf_fini(&deps);
     map_fini(&m.by_name);
     map_fini(&m.by_alias);

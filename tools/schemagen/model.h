@@ -89,4 +89,5 @@ void model_error(struct model *m, const char *file, unsigned line, const char *f
 str read_file(struct arena *a, const char *path); /* exits when unreadable */
 
 void tables_write(struct model *m, struct buf *out);
+void openapi_write(struct model *m, struct buf *out); /* after tables_write */
 #endif
