@@ -6,6 +6,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *what;
 } commands[] = {
+    {"images", cmd_images, "import image archives into this node; ls"},
     {"stop", cmd_stop, "end this machine's cluster: server, pods, mounts, links, rules; its data stays"},
     {"kubectl", cmd_kubectl, "the Kubernetes client; also when the program is called kubectl"},
     {NULL, NULL, NULL},
