@@ -185,7 +185,7 @@ static void series_queue(struct series *s)
     if (s->queued || s->in_flight)
         return;
     if (r->n_waiting >= WAITING_MAX) {
-        log_warning("events", "too many events wait: one of %s is dropped", s->name);
+        log_debug("events", "too many events wait: one of %s is dropped", s->name);
         return;
     }
     s->queued = true;
