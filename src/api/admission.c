@@ -262,6 +262,51 @@ static struct err *priority(struct write *w)
     return NULL;
 }
 
+/* ---- RuntimeClass: overhead and placement of a class become the pod's ---- */
+
+static struct err *runtime_class(struct write *w)
+{
+    const struct kind *classes = api_find_kind(w->api, S("node.k8s.io"), S("v1"), S("runtimeclasses"));
+    const struct obj *o;
+    struct json *spec, *class;
+    const struct json *overhead, *own;
+    str name;
+
+    if (!is_core(w, "pods") || w->subresource.n)
+        return NULL;
+    spec = json_make(w->a, w->obj, "spec", JSON_OBJECT);
+    name = json_get_str(spec, "runtimeClassName");
+    own = json_findz(spec, "overhead");
+    if (!name.n)
+        return json_count(own) ? err_forbidden(w->kind, w->name, "Pod Overhead set without corresponding RuntimeClass defined Overhead") : NULL;
+    o = store_find(w->api->store, kind_key(classes, S(""), name));
+    if (!o)
+        return err_forbidden(w->kind, w->name, "pod rejected: RuntimeClass \"" PRI_STR "\" not found", STR_ARG(name));
+    class = object_parse(w->a, arena_dup(w->a, o->data));
+    overhead = json_at(class, "overhead", "podFixed", NULL);
+    if (overhead && own && !json_equal(overhead, own))
+        return err_forbidden(w->kind, w->name, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
+    if (overhead)
+        json_setz(w->a, spec, "overhead", json_share(w->a, overhead));
+    JSON_EACH_MEMBER(m, json_at(class, "scheduling", "nodeSelector", NULL)) {
+        struct json *sel = json_make(w->a, spec, "nodeSelector", JSON_OBJECT), *was = json_find(sel, m->key);
+
+        if (was && !str_eq(json_str(was), json_str(&m->value)))
+            return err_forbidden(w->kind, w->name, "conflict: runtimeClass.scheduling.nodeSelector[" PRI_STR "] = " PRI_STR "; pod.spec.nodeSelector[" PRI_STR "] = " PRI_STR, STR_ARG(m->key), STR_ARG(json_str(&m->value)), STR_ARG(m->key), STR_ARG(json_str(was)));
+        json_set(w->a, sel, m->key, m->value);
+    }
+    JSON_EACH(t, json_at(class, "scheduling", "tolerations", NULL)) {
+        struct json *list = json_make(w->a, spec, "tolerations", JSON_ARRAY);
+        bool has = false;
+
+        JSON_EACH(x, list)
+            has |= json_equal(x, t);
+        if (!has)
+            json_append(w->a, list, *t);
+    }
+    return NULL;
+}
+
 /* ---- TaintNodesByCondition: a node is not ready before it says so ---- */
 
 static struct err *taint_node(struct write *w)
@@ -334,7 +379,7 @@ static struct err *default_classes(struct write *w)
 
 typedef struct err *plugin_fn(struct write *w);
 
-static plugin_fn *const on_create[] = {namespace_lifecycle, limit_ranger_mutate, service_account, taint_node, priority, default_tolerations, default_classes, node_restriction, resource_quota};
+static plugin_fn *const on_create[] = {namespace_lifecycle, limit_ranger_mutate, service_account, taint_node, priority, default_tolerations, runtime_class, default_classes, node_restriction, resource_quota};
 static plugin_fn *const on_update[] = {node_restriction, limit_ranger_update, resource_quota};
 
 struct err *admission_create(struct write *w)

@@ -225,11 +225,13 @@ const char *internal_package(str group);
 MUST_USE struct err *list_options_parse(struct req *q, bool watch, struct list_options *ret);
 /* A whole list as JSON (small ones; large lists are streamed by read.c). remaining < 0: not told. */
 void list_encode(struct buf *b, const struct kind *k, const struct obj *const *objs, size_t n, int64_t revision, str cont, int64_t remaining);
+/* Answers with these objects as the list that q negotiated; takes over the references. */
+void list_reply(struct req *q, const struct obj **objs, size_t n, int64_t revision);
 void watch_close_all(struct api *api);
 
 /* DeleteOptions from body or query. */
 struct delete_options {
-    bool has_grace, has_orphan, orphan, dry_run;
+    bool has_grace, has_orphan, orphan, dry_run, evicted;
     int64_t grace_s;
     str propagation, uid, resource_version;
     bool has_uid, has_rv;
@@ -263,7 +265,7 @@ struct access {                            /* what is asked: authorizer attribut
 bool authz_allows(struct api *api, struct arena *a, const struct user *u, const struct access *x, str *ret_reason);
 MUST_USE struct err *authz_request(struct req *q);
 struct access access_of(const struct req *q);
-MUST_USE struct err *err_access_denied(struct arena *a, const struct user *u, const struct access *x);
+MUST_USE struct err *err_access_denied(struct arena *a, const struct user *u, const struct access *x, str why);
 /* Do the rules of a cluster role, whoever has it, allow this? */
 bool rbac_role_allows(struct rbac *r, struct arena *a, str cluster_role, const struct access *x);
 MUST_USE struct err *rbac_new(struct api *api, struct rbac **ret);

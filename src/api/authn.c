@@ -326,7 +326,7 @@ static struct err *may_impersonate(struct req *q, const char *group, const char 
     q->nosniff = true;
     as = access_of(q);
     as.verb = arena_fmt(q->a, "impersonate-on:user-info:" PRI_STR, STR_ARG(as.verb));
-    return err_access_denied(q->a, q->user, &as);
+    return err_access_denied(q->a, q->user, &as, S(""));
 }
 
 struct err *authn_impersonate(struct req *q)

@@ -59,7 +59,7 @@ static bool search_pod(void *ctx, const struct obj *o)
 }
 
 /* A node may read what its pods refer to, by name; everything else as the role system:node says. */
-static bool node_allows(struct api *api, struct arena *a, str node, const struct access *x)
+static bool node_allows(struct api *api, struct arena *a, str node, const struct access *x, str *ret_reason)
 {
     static const char *const secrets[] = {"secret", "secretRef", "secretKeyRef", "imagePullSecrets", "nodePublishSecretRef", NULL};
     static const char *const maps[] = {"configMap", "configMapRef", "configMapKeyRef", NULL};
@@ -71,9 +71,13 @@ static bool node_allows(struct api *api, struct arena *a, str node, const struct
             struct pod_search s = {.node = node, .name = x->name, .members = graph[i].members};
             bool reading = str_is(x->verb, "get") || str_is(x->verb, "list") || str_is(x->verb, "watch");
 
-            if (!reading || !x->name.n)
+            if (!reading || !x->name.n) {
+                *ret_reason = reading ? S("No Object name found") : S("can only read resources of this type");
                 return false;
+            }
             store_each(api->store, api_core(api, "pods")->r->storage_resource, x->ns, NULL, search_pod, &s);
+            if (!s.found)
+                *ret_reason = arena_fmt(a, "no relationship found between node '" PRI_STR "' and this object", STR_ARG(node));
             return s.found;
         }
     return rbac_role_allows(api->rbac, a, S("system:node"), x);
@@ -81,19 +85,23 @@ static bool node_allows(struct api *api, struct arena *a, str node, const struct
 
 bool authz_allows(struct api *api, struct arena *a, const struct user *u, const struct access *x, str *ret_reason)
 {
-    str node;
+    str node, reason = S("");
 
     if (ret_reason)
         *ret_reason = S("");
     if (u->masters)
         return true;
     node = node_of(u);
-    if (node.n && node_allows(api, a, node, x))
+    if (node.n && node_allows(api, a, node, x, &reason))
         return true;
-    return rbac_allows(api->rbac, a, u, x, ret_reason);
+    if (rbac_allows(api->rbac, a, u, x, ret_reason))
+        return true;
+    if (ret_reason)
+        *ret_reason = reason;
+    return false;
 }
 
-struct err *err_access_denied(struct arena *a, const struct user *u, const struct access *x)
+struct err *err_access_denied(struct arena *a, const struct user *u, const struct access *x, str why)
 {
     str resource = x->subresource.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(x->resource), STR_ARG(x->subresource)) : x->resource;
     str full, where;
@@ -107,6 +115,12 @@ struct err *err_access_denied(struct arena *a, const struct user *u, const struc
         e = err_new(REASON_FORBIDDEN, PRI_STR " \"" PRI_STR "\" is forbidden: User \"" PRI_STR "\" cannot " PRI_STR " resource \"" PRI_STR "\" in API group \"" PRI_STR "\" " PRI_STR, STR_ARG(full), STR_ARG(x->name), STR_ARG(u->name), STR_ARG(x->verb), STR_ARG(resource), STR_ARG(x->group), STR_ARG(where));
     else
         e = err_new(REASON_FORBIDDEN, PRI_STR " is forbidden: User \"" PRI_STR "\" cannot " PRI_STR " resource \"" PRI_STR "\" in API group \"" PRI_STR "\" " PRI_STR, STR_ARG(full), STR_ARG(u->name), STR_ARG(x->verb), STR_ARG(resource), STR_ARG(x->group), STR_ARG(where));
+    if (why.n) {
+        str all = arena_fmt(a, "%s: " PRI_STR, err_text(e), STR_ARG(why));
+
+        mem_free(e->message);
+        e->message = str_dupz(all);
+    }
     return err_details(e, x->group, x->resource, x->name);
 }
 
@@ -123,12 +137,13 @@ struct access access_of(const struct req *q)
 struct err *authz_request(struct req *q)
 {
     struct access x;
+    str why;
 
     if (q->user->masters)
         return NULL;
     x = access_of(q);
-    if (authz_allows(q->api, q->a, q->user, &x, NULL))
+    if (authz_allows(q->api, q->a, q->user, &x, &why))
         return NULL;
     q->nosniff = true;
-    return err_access_denied(q->a, q->user, &x);
+    return err_access_denied(q->a, q->user, &x, why);
 }

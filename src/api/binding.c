@@ -147,6 +147,7 @@ static struct err *evict_pod(void *ctx, struct arena *a, const struct obj *curre
     (void)a;
     if (!current)
         return err_not_found(v->pods, v->q->route.name);
+    v->o.evicted = true;
     return delete_decide(v->q, v->pods, v->q->a, current, revision, &v->o, ret, &v->gone, &v->reply);
 }
 
@@ -203,10 +204,29 @@ static struct err *too_many(struct eviction *v, const char *why, unsigned retry_
     struct err *e = err_new(REASON_TOO_MANY_REQUESTS, "Cannot evict pod as it would violate the pod's disruption budget.");
 
     err_cause_add(e, "DisruptionBudget", S(""), str_of(why));
-    e->details_kind = mem_strdup("");
     e->retry_after_s = retry_s;
     (void)v;
     return e;
+}
+
+static void set_allowed_condition(struct req *q, struct json *pdb, int64_t allowed)
+{
+    struct json *list = json_make(q->a, pdb, "status.conditions", JSON_ARRAY), *c = NULL, fresh = json_object();
+    const char *value = allowed > 0 ? "True" : "False";
+
+    JSON_EACH(x, list)
+        if (str_is(json_get_str(x, "type"), "DisruptionAllowed"))
+            c = x;
+    if (!c) {
+        json_setz(q->a, &fresh, "type", json_z("DisruptionAllowed"));
+        c = json_append(q->a, list, fresh);
+    }
+    if (!str_is(json_get_str(c, "status"), value))
+        json_setz(q->a, c, "lastTransitionTime", json_string(now_text(q->a, loop_wall(q->api->loop))));
+    json_setz(q->a, c, "status", json_z(value));
+    json_setz(q->a, c, "observedGeneration", json_int(json_get_int(pdb, "status.observedGeneration", 0)));
+    json_setz(q->a, c, "reason", json_z(allowed > 0 ? "SufficientPods" : "InsufficientPods"));
+    json_setz(q->a, c, "message", json_z(""));
 }
 
 /* Takes one disruption off the budget; the controller fills it up again. */
@@ -232,14 +252,18 @@ static struct err *charge(void *ctx, struct arena *a, const struct obj *current,
     }
     if (allowed <= 0) {
         int64_t healthy = json_get_int(status, "currentHealthy", 0), desired = json_get_int(status, "desiredHealthy", 0);
+        bool failed = false;
 
+        JSON_EACH(c, json_findz(status, "conditions"))
+            failed |= str_is(json_get_str(c, "type"), "DisruptionAllowed") && str_is(json_get_str(c, "reason"), "SyncFailed");
         if (healthy <= desired)
             why = arena_fmt(q->a, "The disruption budget " PRI_STR " needs %lld healthy pods and has %lld currently", STR_ARG(v->pdb_name), (long long)desired, (long long)healthy);
         else
-            why = arena_fmt(q->a, "The disruption budget " PRI_STR " does not allow evicting pods currently because it failed sync", STR_ARG(v->pdb_name));
+            why = arena_fmt(q->a, "The disruption budget " PRI_STR " does not allow evicting pods currently%s", STR_ARG(v->pdb_name), failed ? " because it failed sync" : "");
         return too_many(v, why.p, 0);
     }
     json_setz(q->a, status, "disruptionsAllowed", json_int(allowed - 1));
+    set_allowed_condition(q, pdb, allowed - 1);
     disrupted = json_make(q->a, pdb, "status.disruptedPods", JSON_OBJECT);
     json_set(q->a, disrupted, q->route.name, json_string(now_text(q->a, loop_wall(q->api->loop))));
     e = object_store(q->a, v->pdbs, pdb, revision, ret);
@@ -316,7 +340,7 @@ void subresource_eviction(struct req *q)
     if (json_count(s.labels))
         store_each(q->api->store, v->pdbs->r->storage_resource, q->route.ns, NULL, search_pdb, &s);
     if (s.n > 1) {
-        reply_error(q, err_details(err_new(REASON_INTERNAL, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."), S(""), S(""), S("")));
+        reply_error(q, err_new(REASON_UNKNOWN, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
         return;
     }
     if (!s.n) {

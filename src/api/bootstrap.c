@@ -151,7 +151,7 @@ static void role_line(struct bootstrap *b, struct json *v, str line)
     str parts[4], part;
     size_t n = 0;
 
-    if (line.p[0] == '*') {
+    if (line.p[0] == '+') {
         struct json *selectors = json_make(b->a, v, "aggregationRule.clusterRoleSelectors", JSON_ARRAY), sel = json_object(), *match;
         str key;
 

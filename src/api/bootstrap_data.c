@@ -1,19 +1,19 @@
 /* bootstrap_data.c - what a fresh cluster contains: roles and their bindings, priority classes, flow control, as compact text.
  *
  * One object per block. The first line is `kind name [namespace] [label=value ...]`; a role's lines are
- * `verbs|groups|resources|names` or `verbs|urls`, lists by comma ("-" is the core group), a binding's are
+ * `verbs|groups|resources|names`, `verbs|urls` or `+label=value` (aggregated), lists by comma ("-" is the core group), a binding's are
  * `role` and its subjects `U name`, `G name`, `S namespace/name`. bootstrap.c reads it.
  * API: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings */
 #include "api/bootstrap.h"
 
 const char bootstrap_rbac[] =
     "ClusterRole admin\n"
-    " *rbac.authorization.k8s.io/aggregate-to-admin=true\n"
+    " +rbac.authorization.k8s.io/aggregate-to-admin=true\n"
     "ClusterRole cluster-admin\n"
     " *|*|*\n"
     " *|*\n"
     "ClusterRole edit rbac.authorization.k8s.io/aggregate-to-admin=true\n"
-    " *rbac.authorization.k8s.io/aggregate-to-edit=true\n"
+    " +rbac.authorization.k8s.io/aggregate-to-edit=true\n"
     "ClusterRole system:aggregate-to-admin rbac.authorization.k8s.io/aggregate-to-admin=true\n"
     " create|authorization.k8s.io|localsubjectaccessreviews\n"
     " create,delete,deletecollection,get,list,patch,update,watch|rbac.authorization.k8s.io|rolebindings,roles\n"
@@ -390,7 +390,7 @@ const char bootstrap_rbac[] =
     " get,list,watch|storage.k8s.io|storageclasses\n"
     " get,list,patch,update,watch|-|persistentvolumeclaims\n"
     "ClusterRole view rbac.authorization.k8s.io/aggregate-to-edit=true\n"
-    " *rbac.authorization.k8s.io/aggregate-to-view=true\n"
+    " +rbac.authorization.k8s.io/aggregate-to-view=true\n"
     "Role system:controller:bootstrap-signer @kube-public\n"
     " get,list,watch|-|configmaps\n"
     " update|-|configmaps|cluster-info\n"

@@ -218,6 +218,22 @@ static struct err *preconditions(struct req *q, const struct kind *k, const stru
     return NULL;
 }
 
+/* An eviction says so in the pod's conditions, for those who come after. */
+static void mark_evicted(struct arena *a, struct json *pod, wall_time now)
+{
+    struct json *list = json_make(a, pod, "status.conditions", JSON_ARRAY), c = json_object();
+
+    JSON_EACH(x, list)
+        if (str_is(json_get_str(x, "type"), "DisruptionTarget"))
+            return;
+    json_setz(a, &c, "type", json_z("DisruptionTarget"));
+    json_setz(a, &c, "status", json_z("True"));
+    json_setz(a, &c, "lastTransitionTime", json_string(now_text(a, now)));
+    json_setz(a, &c, "reason", json_z("EvictionByEvictionAPI"));
+    json_setz(a, &c, "message", json_z("Eviction API: evicting"));
+    json_append(a, list, c);
+}
+
 struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a, const struct obj *current, int64_t revision, const struct delete_options *o, struct store_change *ret, bool *ret_gone, str *ret_reply)
 {
     wall_time now = loop_wall(q->api->loop);
@@ -235,6 +251,8 @@ struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a, 
     obj = object_parse(a, arena_dup(a, current->data));
     meta = meta_of(a, obj);
     was = json_findz(meta, "deletionTimestamp");
+    if (o->evicted)
+        mark_evicted(a, obj, now);
     if (is_namespace) {
         /* A namespace goes when the controller has emptied it and its spec.finalizers are gone. */
         if (!was) {
@@ -395,19 +413,14 @@ static bool collect(void *ctx, const struct obj *o)
 static void collection_done(struct collection *c)
 {
     struct req *q = c->q;
-    const struct kind *k = q->route.kind;
-    struct err *failed = c->failed;
-    struct buf b = BUF_INIT;
 
-    if (!failed)
-        list_encode(&b, k, c->objs, c->n, store_revision(q->api->store), S(""), -1);
+    if (!c->failed) {
+        list_reply(q, c->objs, c->n, store_revision(q->api->store));
+        return;
+    }
     for (size_t i = 0; i < c->n; i++)
         obj_unref(c->objs[i]);
-    if (failed)
-        reply_error(q, failed);
-    else
-        reply_bytes(q, 200, "application/json", buf_view(&b));
-    buf_fini(&b);
+    reply_error(q, c->failed);
 }
 
 static void member_removed(void *ctx, struct err *e, const struct obj *result)

@@ -17,6 +17,7 @@ void token_review(struct req *q, struct json *obj);
 void self_review(struct req *q, struct json *obj);
 void access_review(struct req *q, struct json *obj);
 void rules_review(struct req *q, struct json *obj);
+void component_statuses(struct req *q);
 /* binding.c */
 void binding_create(struct req *q, struct json *obj);
 /* rbac.c */

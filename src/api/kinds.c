@@ -71,7 +71,7 @@ static const struct kind_hooks table[] = {
     {"", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = event_fields},
     {"events.k8s.io", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = event_fields},
     {"", "bindings", KIND_VIRTUAL, .create = binding_create},
-    {"", "componentstatuses", KIND_VIRTUAL},
+    {"", "componentstatuses", KIND_VIRTUAL, .read = component_statuses},
     /* workloads */
     {"apps", "deployments", KIND_GENERATION, .generation_of = "spec metadata.annotations"},
     {"apps", "replicasets", KIND_GENERATION, .fields = replicas_fields},
@@ -94,7 +94,7 @@ static const struct kind_hooks table[] = {
     {RBAC, "clusterroles", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT, .admit = rbac_admit},
     {RBAC, "rolebindings", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT, .admit = rbac_admit},
     {RBAC, "clusterrolebindings", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT, .admit = rbac_admit},
-    {"certificates.k8s.io", "certificatesigningrequests", 0, .prepare_create = csr_prepare_create, .prepare_update = csr_prepare_update, .fields = csr_fields},
+    {"certificates.k8s.io", "certificatesigningrequests", 0, .prepare_create = csr_prepare_create, .prepare_update = csr_prepare_update, .prepare_status = csr_prepare_update, .fields = csr_fields},
     {"authentication.k8s.io", "tokenreviews", KIND_VIRTUAL, .create = token_review},
     {"authentication.k8s.io", "selfsubjectreviews", KIND_VIRTUAL, .create = self_review},
     {"authorization.k8s.io", "subjectaccessreviews", KIND_VIRTUAL, .create = access_review},

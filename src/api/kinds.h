@@ -75,6 +75,8 @@ struct kind_hooks {
     const struct column *columns;     /* ends with name NULL; NULL: the default ones */
     /* Virtual kinds (reviews): answers the POST itself. */
     void (*create)(struct req *q, struct json *obj);
+    /* Virtual kinds: answers GET (q->route.name set) and LIST itself. */
+    void (*read)(struct req *q);
     /* An object has been written, deleted or its write has failed after `prepare`: keeps in-memory allocations right. May be NULL. */
     void (*settled)(struct api *api, const struct json *obj, const struct json *old, bool ok);
 };

@@ -82,6 +82,30 @@ static void buf_go_value(struct buf *b, const struct json *v)
     }
 }
 
+/* Strategic patches are decoded by another decoder, which words a wrong type by Go's kinds: from the JSON decoder's text
+ * "cannot unmarshal array into Go struct field X of type v1.Y" follows what it says. */
+static const char *restore_text(struct arena *a, const char *text)
+{
+    static const struct { const char *json, *go; } kinds[] = {{"array", "slice"}, {"object", "map"}, {"string", "string"}, {"number", "int64"}, {"bool", "bool"}};
+    str s = str_of(text), type, from = S("");
+    ptrdiff_t at = str_find(s, S("cannot unmarshal ")), of = str_find(s, S(" of type "));
+
+    if (at < 0 || of < 0)
+        return text;
+    type = str_skip(s, (size_t)of + 9);
+    s = str_skip(s, (size_t)at + 17);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (str_has_prefix(s, str_of(kinds[i].json)))
+            from = str_of(kinds[i].go);
+    if (str_has_prefix(type, S("[]")))
+        return arena_fmt(a, "cannot restore slice from " PRI_STR, STR_ARG(from)).p;
+    if (str_has_prefix(type, S("map[")))
+        return arena_fmt(a, "cannot restore map from " PRI_STR, STR_ARG(from)).p;
+    if (str_has_char(type, '.'))
+        return arena_fmt(a, "cannot restore struct from: " PRI_STR, STR_ARG(from)).p;
+    return arena_fmt(a, "unrecognized type: " PRI_STR, STR_ARG(type)).p;
+}
+
 /* The patched tree as the client's kind; problems of decoding speak about the patch. */
 static struct err *decode_patched(struct patching *p, struct json *doc)
 {
@@ -131,7 +155,7 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
     }
     e = schema_decode(q->a, k->r->type, doc, q->wo.fields == FIELDS_IGNORE ? NULL : &warnings);
     if (e) {
-        struct err *out = invalid_patch(p, buf_cstr(&text), err_text(e));
+        struct err *out = invalid_patch(p, buf_cstr(&text), p->how == PATCH_STRATEGIC ? restore_text(q->a, err_text(e)) : err_text(e));
 
         err_free(e);
         buf_fini(&text);

@@ -36,6 +36,9 @@ void pod_prepare_create(struct write *w)
 
     json_setz(w->a, status, "phase", json_z("Pending"));
     json_setz(w->a, status, "qosClass", json_z(pod_qos(json_findz(w->obj, "spec"))));
+    /* Less than nothing means as soon as can be. */
+    if (json_get_int(w->obj, "spec.terminationGracePeriodSeconds", 0) < 0)
+        json_setz(w->a, json_findz(w->obj, "spec"), "terminationGracePeriodSeconds", json_int(1));
 }
 
 void pod_prepare_update(struct write *w)
@@ -222,6 +225,13 @@ void csr_prepare_update(struct write *w)
 
     if (spec)
         json_setz(w->a, w->obj, "spec", json_share(w->a, spec));
+    /* A condition says when it was set. */
+    JSON_EACH(c, json_at(w->obj, "status", "conditions", NULL)) {
+        if (!json_get_str(c, "lastUpdateTime").n)
+            json_setz(w->a, c, "lastUpdateTime", json_string(now_text(w->a, w->now)));
+        if (!json_get_str(c, "lastTransitionTime").n)
+            json_setz(w->a, c, "lastTransitionTime", json_string(now_text(w->a, w->now)));
+    }
 }
 
 /* ---- endpoint slices: addressType cannot be lost ---- */

@@ -293,6 +293,15 @@ static struct err *check_log_options(struct req *q)
         if (given && v < numbers[i].min)
             cause(&errs, CAUSE_INVALID, str_of(numbers[i].name), "Invalid value: %lld: %s", (long long)v, numbers[i].text);
     }
+    if (query_str(q, "sinceTime").n) {
+        str t = query_str(q, "sinceTime");
+        wall_time parsed;
+
+        if (!rfc3339_parse(t, &parsed)) {
+            err_free(errs);
+            return err_new(REASON_BAD_REQUEST, "parsing time \"" PRI_STR "\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"" PRI_STR "\" as \"2006\"", STR_ARG(t), STR_ARG(t));
+        }
+    }
     if (query_str(q, "sinceSeconds").n && query_str(q, "sinceTime").n)
         cause(&errs, CAUSE_FORBIDDEN, S(""), "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified");
     return err_invalid(errs, S(""), S("PodLogOptions"), q->route.name);
@@ -314,7 +323,7 @@ void proxy_log(struct req *q)
         node = json_get_str(pod, "spec.nodeName");
         if (!node.n) {
             /* Nothing has run yet: an empty log, as Kubernetes. */
-            reply_bytes(q, 200, "text/plain", S(""));
+            http_reply(q->ex, 204, NULL, S(""));
             return;
         }
         e = node_url(q, node, &base);
@@ -424,7 +433,7 @@ static struct err *service_target(struct req *q, str name, str port, str *ret)
     str port_name = S("");
     bool found = false;
 
-    if (!o)
+    if (!o || !store_find(q->api->store, kind_key(endpoints, q->route.ns, name)))
         return err_not_found(services, name);
     svc = object_parse(q->a, arena_dup(q->a, o->data));
     JSON_EACH(p, json_at(svc, "spec", "ports", NULL)) {

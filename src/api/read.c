@@ -437,6 +437,14 @@ static void reply_list(struct listing *l)
         reply_list_trees(l);
 }
 
+void list_reply(struct req *q, const struct obj **objs, size_t n, int64_t revision)
+{
+    struct listing *l = ARENA_NEW(q->a, struct listing);
+
+    *l = (struct listing){.q = q, .objs = objs, .n = n, .revision = revision};
+    reply_list(l);
+}
+
 static void listed_at(void *ctx, struct err *e, const struct obj *const *objs, size_t n, bool more)
 {
     struct listing *l = ctx;

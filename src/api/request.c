@@ -418,6 +418,9 @@ struct err *body_decode(struct req *q, const struct kind *k, const struct schema
     got_version = api_version;
     if (str_has_char(api_version, '/'))
         str_cut(&got_version, '/', &got_group);
+    /* Old clients drain nodes with the beta form, which differs in nothing. */
+    if (str_is(kind, "Eviction") && str_eq(got_kind, kind) && str_is(api_version, "policy/v1beta1"))
+        api_version = want;
     if (!str_eq(got_kind, kind) || !str_eq(api_version, want)) {
         const struct schema_type *other = schema_find_gvk(got_group, got_version, got_kind);
 

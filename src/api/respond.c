@@ -170,6 +170,8 @@ void reply_status_ok(struct req *q, int code, const struct kind *k, str name, st
     json_setz(q->a, &v, "apiVersion", json_z("v1"));
     json_setz(q->a, &v, "metadata", json_object());
     json_setz(q->a, &v, "status", json_z("Success"));
+    if (code == 201)
+        json_setz(q->a, &v, "code", json_int(code));
     if (k) {
         d = json_setz(q->a, &v, "details", json_object());
         json_setz(q->a, d, "name", json_string(name));

@@ -58,6 +58,7 @@ void self_review(struct req *q, struct json *obj)
     struct json status = json_object();
 
     track(q, obj);
+    json_setz(q->a, meta_of(q->a, obj), "creationTimestamp", json_string(now_text(q->a, loop_wall(q->api->loop))));
     json_setz(q->a, &status, "userInfo", user_info(q->a, q->user));
     answer(q, obj, status);
 }
@@ -82,7 +83,7 @@ void token_review(struct req *q, struct json *obj)
     e = authn_token(q->api, q->a, token, aud, n, &u, &audiences);
     if (e) {
         json_setz(q->a, &status, "user", json_object());
-        json_setz(q->a, &status, "error", json_z(err_text(e)));
+        json_setz(q->a, &status, "error", json_string(arena_dup(q->a, str_of(err_text(e)))));
         err_free(e);
     } else {
         json_setz(q->a, &status, "authenticated", json_bool(true));
@@ -227,4 +228,49 @@ void rules_review(struct req *q, struct json *obj)
     /* The answer does not repeat the namespace. */
     json_setz(q->a, obj, "spec", json_object());
     answer(q, obj, status);
+}
+
+/* ---- component statuses: what old tools ask for; all parts are this one process ---- */
+
+static struct json component(struct arena *a, const char *name, const char *message)
+{
+    struct json v = json_object(), meta = json_object(), conditions = json_array(), c = json_object();
+
+    json_setz(a, &meta, "name", json_z(name));
+    json_setz(a, &c, "type", json_z("Healthy"));
+    json_setz(a, &c, "status", json_z("True"));
+    json_setz(a, &c, "message", json_z(message));
+    json_append(a, &conditions, c);
+    json_setz(a, &v, "metadata", meta);
+    json_setz(a, &v, "conditions", conditions);
+    return v;
+}
+
+void component_statuses(struct req *q)
+{
+    static const struct { const char *name, *message; } parts[] = {{"controller-manager", "ok"}, {"etcd-0", "ok"}, {"scheduler", "ok"}};
+    const struct kind *k = q->route.kind;
+    struct json v = json_object(), items = json_array();
+
+    json_setz(q->a, &v, "kind", json_string(q->route.name.n ? k->r->kind : k->r->list_kind));
+    json_setz(q->a, &v, "apiVersion", json_z("v1"));
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        struct json c = component(q->a, parts[i].name, parts[i].message);
+
+        if (!q->route.name.n)
+            json_append(q->a, &items, c);
+        else if (str_is(q->route.name, parts[i].name)) {
+            JSON_EACH_MEMBER(m, &c)
+                json_set(q->a, &v, m->key, m->value);
+            reply_tree(q, 200, k->r->type, &v);
+            return;
+        }
+    }
+    if (q->route.name.n) {
+        reply_error(q, err_not_found(k, q->route.name));
+        return;
+    }
+    json_setz(q->a, &v, "metadata", json_object());
+    json_setz(q->a, &v, "items", items);
+    reply_tree(q, 200, schema_find_gvk(S(""), S("v1"), k->r->list_kind), &v);
 }

@@ -214,6 +214,8 @@ static void handle_resource(struct req *q)
             e = accept_parse(q, verbs[i].list_like, verbs[i].run == verb_watch);
             if (e)
                 reply_error(q, e);
+            else if (r->kind->hooks->read && (verbs[i].run == verb_get || verbs[i].run == verb_list))
+                r->kind->hooks->read(q);
             else
                 verbs[i].run(q);
             return;

@@ -236,12 +236,12 @@ static struct err *give_address(struct write *w, struct json *spec)
     }
     if (!ip.n && had.n && !str_is(had, "None"))
         ip = had;
-    if (!str_eq(ip, had)) {
-        if (!ip.n) {
-            ip = ip_pick(ips, w->a);
-            if (!ip.n)
-                return err_new(REASON_INTERNAL, "failed to allocate a serviceIP: range is full");
-        } else if (!ip_in_range(ips, ip)) {
+    if (!ip.n) {
+        ip = ip_pick(ips, w->a);
+        if (!ip.n)
+            return err_new(REASON_INTERNAL, "failed to allocate a serviceIP: range is full");
+    } else if (!str_eq(ip, had)) {
+        if (!ip_in_range(ips, ip)) {
             return w->old ? NULL : invalid_service(w, CAUSE_INVALID, "spec.clusterIPs", arena_fmt(w->a, "Invalid value: [\"" PRI_STR "\"]: failed to allocate IP " PRI_STR ": the provided network does not match the current range", STR_ARG(ip), STR_ARG(ip)).p);
         } else if (map_find(&ips->ips, ip))
             return invalid_service(w, CAUSE_INVALID, "spec.clusterIPs", arena_fmt(w->a, "Invalid value: [\"" PRI_STR "\"]: failed to allocate IP " PRI_STR ": provided IP is already allocated", STR_ARG(ip), STR_ARG(ip)).p);
@@ -427,6 +427,26 @@ void service_warn(struct write *w)
     }
 }
 
+static struct err *drop_endpoints(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+{
+    (void)ctx;
+    ret->op = current ? STORE_DELETE : STORE_KEEP;
+    if (current) {
+        ret->data = object_with_revision(a, current->data, current->revision, revision);
+        ret->uid = current->uid;
+        ret->labels = current->labels;
+        ret->fields = current->fields;
+    }
+    return NULL;
+}
+
+static void dropped(void *ctx, struct err *e, const struct obj *result)
+{
+    (void)ctx;
+    (void)result;
+    err_free(e); /* the controller would do it later */
+}
+
 /* Counts follow what is stored: the new version's share is taken, the old one's given back. */
 void service_settled(struct api *api, const struct json *obj, const struct json *old, bool ok)
 {
@@ -436,4 +456,7 @@ void service_settled(struct api *api, const struct json *obj, const struct json 
         service_each(api->ips, obj, ip_take, port_take);
     if (old)
         service_each(api->ips, old, ip_give, port_give);
+    /* The endpoints of a Service go with it. */
+    if (!obj && old)
+        store_update(api->store, kind_key(api_core(api, "endpoints"), meta_str(old, "namespace"), meta_str(old, "name")), drop_endpoints, dropped, NULL);
 }

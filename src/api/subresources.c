@@ -149,12 +149,6 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
     e = write_update_steps(w);
     if (e)
         return e;
-    {
-        struct json *meta = meta_of(w->a, w->obj);
-
-        if (!json_equal(json_path(w->obj, "spec.replicas"), json_path(w->old, "spec.replicas")) && (w->kind->hooks->flags & KIND_GENERATION))
-            json_setz(w->a, meta, "generation", json_int(json_get_int(w->old, "metadata.generation", 0) + 1));
-    }
     return write_put(w, current, revision, ret, &s->reply);
 }
 
@@ -314,6 +308,7 @@ static void token(struct req *q)
     meta = meta_of(q->a, obj);
     json_setz(q->a, meta, "name", json_string(q->route.name));
     json_setz(q->a, meta, "namespace", json_string(q->route.ns));
+    json_setz(q->a, meta, "uid", json_string(uid));
     json_setz(q->a, meta, "creationTimestamp", json_string(now_text(q->a, loop_wall(q->api->loop))));
     if (!json_count(json_findz(spec, "audiences"))) {
         struct json aud = json_array();

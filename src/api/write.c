@@ -70,8 +70,11 @@ static void take_paths(struct write *w, const char *paths)
             json_remove(json_path(taken, arena_dupz(w->a, parent)), str_skip(path, (size_t)dot + 1));
         }
     }
-    if (meta)
+    /* Views of the whole object take its new metadata, too; views of a part only the field managers. */
+    if (meta && (str_is(w->subresource, "finalize") || str_is(w->subresource, "approval")))
         json_setz(w->a, taken, "metadata", *meta);
+    else if (json_findz(meta, "managedFields"))
+        json_setz(w->a, json_findz(taken, "metadata"), "managedFields", *json_findz(meta, "managedFields"));
     w->obj = taken;
 }
 
@@ -168,7 +171,7 @@ static void bump_generation(struct write *w)
 {
     str paths = str_of(w->kind->hooks->generation_of ? w->kind->hooks->generation_of : "spec"), path;
 
-    if (!(w->kind->hooks->flags & KIND_GENERATION) || w->subresource.n)
+    if (!(w->kind->hooks->flags & KIND_GENERATION) || str_is(w->subresource, "status"))
         return;
     while (str_cut(&paths, ' ', &path))
         if (differs(w->obj, w->old, path)) {
