@@ -33,6 +33,7 @@ enum { /* schema_field.flags */
     FIELD_IMMUTABLE = 1 << 6,
     FIELD_MAP_ATOMIC = 1 << 7,     /* mapType/structType atomic */
     FIELD_DEPRECATED = 1 << 8,
+    FIELD_MAP_GRANULAR = 1 << 9,   /* structType granular: taken apart here although its type is atomic */
 };
 struct schema_type;
 struct schema_field {

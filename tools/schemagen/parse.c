@@ -218,6 +218,8 @@ static void parse_field(struct parser *p, str rest, str doc)
             f->flags |= FIELD_DEPRECATED;
         else if (str_is(w, "atomicmap"))
             f->flags |= FIELD_MAP_ATOMIC;
+        else if (str_is(w, "granular"))
+            f->flags |= FIELD_MAP_GRANULAR;
         else if (str_is(w, "atomic") || str_is(w, "set")) {
             f->list_type = str_is(w, "set") ? SCHEMA_LIST_SET : SCHEMA_LIST_ATOMIC;
             f->has_list_type = true;

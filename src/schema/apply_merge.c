@@ -1,0 +1,355 @@
+/* apply_merge.c - objects from objects and sets: merging a configuration into the live object, removing what is no
+ * longer wanted, and checking that a configuration fits its schema.
+ *
+ * Results share everything that does not change with their sources.
+ *
+ * Not here: who owns what (apply.c), sets of fields (apply_walk.c). */
+#include "schema/apply_internal.h"
+
+#define PROBLEMS_MAX 20 /* reported of one configuration */
+
+/* ---- merging ---- */
+
+static struct json merge(const struct walk *w, struct place p, const struct json *lhs, const struct json *rhs);
+
+static struct json merge_maps(const struct walk *w, struct place p, const struct json *lhs, const struct json *rhs)
+{
+    uint32_t nl = json_is(lhs, JSON_OBJECT) ? lhs->n : 0, nr = json_is(rhs, JSON_OBJECT) ? rhs->n : 0;
+    struct json out = {.type = JSON_OBJECT, .cap = nl + nr};
+
+    out.members = out.cap ? arena_alloc(w->arena, out.cap * sizeof *out.members) : NULL;
+    for (uint32_t i = 0; i < nl; i++) {
+        const struct json_member *m = &lhs->members[i];
+        const struct json *r = nr ? json_find(rhs, m->key) : NULL;
+
+        out.members[out.n++] = (struct json_member){m->key, r ? merge(w, place_member(p, m->key, NULL), &m->value, r) : m->value};
+    }
+    for (uint32_t i = 0; i < nr; i++)
+        if (!nl || !json_find(lhs, rhs->members[i].key))
+            out.members[out.n++] = rhs->members[i];
+    return out;
+}
+
+/* Order: the configuration's items in its order; live ones that it does not name stay before whatever followed them. */
+static struct json merge_lists(const struct walk *w, struct place p, const struct json *lhs, const struct json *rhs)
+{
+    uint32_t nl, nr, i = 0, k = 0, shared = 0, n_shared = 0;
+    struct keyed *l = keyed_items(w->arena, p, lhs, &nl), *r = keyed_items(w->arena, p, rhs, &nr);
+    struct keyed *l_sorted = arena_alloc(w->arena, (nl + 1) * sizeof *l), *r_sorted = arena_alloc(w->arena, (nr + 1) * sizeof *r);
+    str *order = arena_alloc(w->arena, (nr + 1) * sizeof *order);
+    struct json out = json_array();
+
+    if (nl)
+        memcpy(l_sorted, l, nl * sizeof *l);
+    if (nr)
+        memcpy(r_sorted, r, nr * sizeof *r);
+    keyed_sort(l_sorted, nl);
+    keyed_sort(r_sorted, nr);
+    for (uint32_t x = 0; x < nr; x++)
+        if (keyed_find(l_sorted, nl, r[x].element))
+            order[n_shared++] = r[x].element;
+    while (i < nl || k < nr) {
+        const struct keyed *match;
+
+        if (i < nl && k < nr) {
+            if (str_eq(l[i].element, r[k].element)) {
+                json_append(w->arena, &out, merge(w, place_item(p), l[i].item, r[k].item));
+                i++;
+                k++;
+                shared++;
+                continue;
+            }
+            if (keyed_find(r_sorted, nr, l[i].element) && shared < n_shared && !str_eq(order[shared], l[i].element)) {
+                i++; /* shared, but another one comes first */
+                continue;
+            }
+        }
+        if (i < nl && !keyed_find(r_sorted, nr, l[i].element)) {
+            json_append(w->arena, &out, *l[i].item);
+            i++;
+            continue;
+        }
+        if (k == nr) { /* shared and already taken */
+            i++;
+            continue;
+        }
+        match = keyed_find(l_sorted, nl, r[k].element);
+        json_append(w->arena, &out, match ? merge(w, place_item(p), match->item, r[k].item) : *r[k].item);
+        if (shared < n_shared && str_eq(order[shared], r[k].element))
+            shared++;
+        k++;
+    }
+    return out;
+}
+
+static bool is_empty(const struct json *v)
+{
+    return !v || (v->type != JSON_OBJECT && v->type != JSON_ARRAY) || v->n == 0;
+}
+
+/* Both are there. */
+static struct json merge(const struct walk *w, struct place p, const struct json *lhs, const struct json *rhs)
+{
+    enum shape shape = place_shape(p, rhs->type == JSON_NULL ? lhs : rhs);
+
+    if (shape == SHAPE_LEAF || place_shape(p, lhs->type == JSON_NULL ? rhs : lhs) != shape || (is_empty(lhs) && is_empty(rhs)))
+        return *rhs;
+    return shape == SHAPE_MAP ? merge_maps(w, p, lhs, rhs) : merge_lists(w, p, lhs, rhs);
+}
+
+struct json walk_merge(const struct walk *w, const struct json *live, const struct json *config)
+{
+    return merge(w, (struct place){.type = w->root}, live, config);
+}
+
+/* ---- removing ---- */
+
+/* False: nothing is left. */
+static bool remove_fields(const struct walk *w, struct place p, const struct json *v, struct set_view set, struct json *ret)
+{
+    switch (place_shape(p, v)) {
+    case SHAPE_LEAF:
+        /* Something below a leaf is in the set when the schema has changed: an atomic map or list goes as a whole. */
+        *ret = *v;
+        return v->type != JSON_OBJECT && v->type != JSON_ARRAY;
+    case SHAPE_MAP: {
+        uint32_t n = json_is(v, JSON_OBJECT) ? v->n : 0;
+
+        *ret = json_object();
+        ret->cap = n;
+        ret->members = n ? arena_alloc(w->arena, n * sizeof *ret->members) : NULL;
+        for (uint32_t i = 0; i < n; i++) {
+            const struct json_member *m = &v->members[i];
+            const struct json *element = set_find_field(set, m->key);
+            struct set_view below = set_view_element(element);
+            struct json value = m->value;
+
+            if (element && below.self)
+                continue;
+            if (element && !remove_fields(w, place_member(p, m->key, NULL), &m->value, below, &value))
+                continue;
+            ret->members[ret->n++] = (struct json_member){m->key, value};
+        }
+        return ret->n;
+    }
+    case SHAPE_LIST:
+        *ret = json_array();
+        JSON_EACH(item, v) {
+            const struct json *element = NULL;
+            struct json value = *item;
+            struct set_view below;
+            str name, missing;
+
+            if (place_item_element(w->arena, p, item, &name, &missing))
+                element = set_find(set, name);
+            below = set_view_element(element);
+            if (element && below.self)
+                continue;
+            if (element && !remove_fields(w, place_item(p), item, below, &value))
+                continue;
+            json_append(w->arena, ret, value);
+        }
+        return ret->n;
+    }
+    return true;
+}
+
+struct json walk_remove(const struct walk *w, const struct json *v, const struct json *set)
+{
+    struct json out;
+
+    if (set_is_empty(set))
+        return *v;
+    remove_fields(w, (struct place){.type = w->root}, v, set_view_root(set), &out);
+    return out;
+}
+
+/* ---- checking ---- */
+
+struct checker {
+    const struct walk *w;
+    struct buf path;
+    struct json *problems;
+};
+
+static void PRINTF(2, 3) problem(struct checker *c, const char *fmt, ...)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    va_list ap;
+
+    if (c->problems->n >= PROBLEMS_MAX)
+        return;
+    buf_str(&b, buf_view(&c->path));
+    buf_z(&b, ": ");
+    va_start(ap, fmt);
+    buf_vfmt(&b, fmt, ap);
+    va_end(ap);
+    json_append(c->w->arena, c->problems, json_string(arena_dup(c->w->arena, buf_view(&b))));
+}
+
+static const char *go_type(const struct json *v)
+{
+    static const char *const names[] = {
+        [JSON_NULL] = "<nil>",     [JSON_BOOL] = "bool",             [JSON_INT] = "int64",
+        [JSON_DOUBLE] = "float64", [JSON_STRING] = "string",         [JSON_ARRAY] = "[]interface {}",
+        [JSON_OBJECT] = "map[string]interface {}",
+    };
+
+    return names[v->type];
+}
+
+enum expected { EXPECT_STRING, EXPECT_NUMBER, EXPECT_BOOL, EXPECT_SCALAR, EXPECT_LIST, EXPECT_MAP, EXPECT_ANYTHING };
+
+static const enum expected expectations[] = {
+    [SCHEMA_STRUCT] = EXPECT_MAP,        [SCHEMA_MAP] = EXPECT_MAP,          [SCHEMA_LIST] = EXPECT_LIST,
+    [SCHEMA_STRING] = EXPECT_STRING,     [SCHEMA_BYTES] = EXPECT_STRING,     [SCHEMA_BOOL] = EXPECT_BOOL,
+    [SCHEMA_INT32] = EXPECT_NUMBER,      [SCHEMA_INT64] = EXPECT_NUMBER,     [SCHEMA_UINT32] = EXPECT_NUMBER,
+    [SCHEMA_UINT64] = EXPECT_NUMBER,     [SCHEMA_DOUBLE] = EXPECT_NUMBER,    [SCHEMA_FLOAT] = EXPECT_NUMBER,
+    [SCHEMA_QUANTITY] = EXPECT_SCALAR,   [SCHEMA_TIME] = EXPECT_SCALAR,      [SCHEMA_MICROTIME] = EXPECT_SCALAR,
+    [SCHEMA_DURATION] = EXPECT_STRING,   [SCHEMA_INT_OR_STRING] = EXPECT_SCALAR, [SCHEMA_RAW] = EXPECT_ANYTHING,
+    [SCHEMA_FIELDS_V1] = EXPECT_ANYTHING, [SCHEMA_ANY] = EXPECT_ANYTHING,    [SCHEMA_SCHEMA_OR_BOOL] = EXPECT_ANYTHING,
+    [SCHEMA_SCHEMA_OR_ARRAY] = EXPECT_ANYTHING, [SCHEMA_SCHEMA_OR_STRINGS] = EXPECT_ANYTHING, [SCHEMA_ENUM] = EXPECT_SCALAR,
+    [SCHEMA_VERB_LIST] = EXPECT_LIST,
+};
+
+/* The value of a scalar as Go's %v shows it. */
+static str shown(struct arena *a, const struct json *v)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    if (v->type == JSON_STRING)
+        return v->s;
+    json_encode(&b, v);
+    return arena_dup(a, buf_view(&b));
+}
+
+static bool fits(struct checker *c, enum expected e, const struct json *v)
+{
+    bool scalar = v->type != JSON_ARRAY && v->type != JSON_OBJECT;
+    struct arena *a = c->w->arena;
+
+    switch (e) {
+    case EXPECT_STRING:
+        if (v->type == JSON_STRING)
+            return true;
+        problem(c, "expected string, got &value.valueUnstructured{Value:" PRI_STR "}", STR_ARG(shown(a, v)));
+        return false;
+    case EXPECT_NUMBER:
+        if (v->type == JSON_INT || v->type == JSON_DOUBLE)
+            return true;
+        problem(c, "expected numeric (int or float), got %s", go_type(v));
+        return false;
+    case EXPECT_BOOL:
+        if (v->type == JSON_BOOL)
+            return true;
+        problem(c, "expected boolean, got &{" PRI_STR "}", STR_ARG(shown(a, v)));
+        return false;
+    case EXPECT_SCALAR:
+        if (scalar)
+            return true;
+        problem(c, "expected any scalar, got &{" PRI_STR "}", STR_ARG(shown(a, v)));
+        return false;
+    case EXPECT_LIST:
+        if (v->type == JSON_ARRAY)
+            return true;
+        problem(c, "expected list, got &{" PRI_STR "}", STR_ARG(shown(a, v)));
+        return false;
+    case EXPECT_MAP:
+        if (v->type == JSON_OBJECT)
+            return true;
+        problem(c, "expected map, got &{" PRI_STR "}", STR_ARG(shown(a, v)));
+        return false;
+    case EXPECT_ANYTHING: break;
+    }
+    return true;
+}
+
+static void check(struct checker *c, struct place p, const struct json *v);
+
+static void add_text(void *ctx, str text)
+{
+    buf_str(ctx, text);
+}
+
+/* As the element is shown in a path. */
+static void add_element(struct checker *c, str element)
+{
+    struct json_member m = {element, json_object()};
+    struct json set = {.type = JSON_OBJECT, .n = 1, .cap = 1, .members = &m};
+
+    set_each_path(&set, add_text, &c->path);
+}
+
+static void check_list(struct checker *c, struct place p, const struct json *v)
+{
+    bool keyed = place_shape(p, v) == SHAPE_LIST;
+    uint32_t n = 0;
+    struct keyed *sorted = keyed ? keyed_items(c->w->arena, p, v, &n) : NULL;
+    size_t start = c->path.n;
+
+    keyed_sort(sorted, n);
+    for (uint32_t i = 0; i < v->n; i++) {
+        str element, missing;
+
+        if (!keyed) {
+            buf_fmt(&c->path, "[%u]", i);
+            check(c, place_item(p), &v->items[i]);
+        } else if (place_item_element(c->w->arena, p, &v->items[i], &element, &missing)) {
+            const struct keyed *first = keyed_find(sorted, n, element);
+
+            if (first && first->at != i) {
+                CLEANUP(buf) struct buf shown_key = BUF_INIT;
+
+                add_element(c, element);
+                buf_str(&shown_key, str_skip(buf_view(&c->path), start));
+                c->path.n = start;
+                problem(c, "duplicate entries for key %s", buf_cstr(&shown_key));
+            } else {
+                add_element(c, element);
+                check(c, place_item(p), &v->items[i]);
+            }
+        } else if (missing.n) {
+            problem(c, "element %u: associative list with keys has an element that omits key field \"" PRI_STR "\" (and doesn't have default value)",
+                    i, STR_ARG(missing));
+        } else if (p.field->list_type == SCHEMA_LIST_MAP) {
+            problem(c, "element %u: associative list with keys may not have non-map elements", i);
+        } else {
+            problem(c, "element %u: non-associative lists may only have scalar elements", i);
+        }
+        c->path.n = start;
+    }
+}
+
+static void check(struct checker *c, struct place p, const struct json *v)
+{
+    size_t start = c->path.n;
+
+    if (!p.type || v->type == JSON_NULL || !fits(c, expectations[p.type->kind], v))
+        return;
+    if (p.type->kind == SCHEMA_LIST) {
+        check_list(c, p, v);
+        return;
+    }
+    if (p.type->kind != SCHEMA_STRUCT && p.type->kind != SCHEMA_MAP)
+        return;
+    JSON_EACH_MEMBER(m, v) {
+        bool is_field;
+        struct place at = place_member(p, m->key, &is_field);
+
+        buf_char(&c->path, '.');
+        buf_str(&c->path, m->key);
+        if (p.type->kind == SCHEMA_STRUCT && !is_field && !p.type->preserve_unknown)
+            problem(c, "field not declared in schema");
+        else
+            check(c, at, &m->value);
+        c->path.n = start;
+    }
+}
+
+void walk_validate(const struct walk *w, const struct json *v, struct json *problems)
+{
+    struct checker c = {.w = w, .path = BUF_INIT, .problems = problems};
+
+    check(&c, (struct place){.type = w->root}, v);
+    buf_fini(&c.path);
+}
