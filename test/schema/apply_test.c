@@ -338,7 +338,8 @@ struct tally {
     int same, different;
 };
 
-/* What the server stored for its objects before admission added things: recorded entries may lack what we see. */
+/* Ownership is settled before admission and allocation; recorded objects are as stored afterwards. So a recorded create of
+ * a Pod, say, lacks the token volume among its owned fields, while we cannot but see it: those steps count as different. */
 static void check_step(struct arena *a, const char *file, uint32_t step, const struct json *s, const struct json *live, struct tally *t)
 {
     const struct json *request = json_findz(s, "request"), *body = json_at(s, "response", "body", NULL);
@@ -462,10 +463,12 @@ TEST(apply, recorded_ownership_is_reproduced)
         replay(dir, &t);
         if (getenv("APPLY_VERBOSE"))
             printf("%s: %d same, %d different\n", areas[i], t.same, t.different);
+        if (strcmp(areas[i], "apply") == 0)
+            CHECK_INT(t.different, 0);
         all.same += t.same;
         all.different += t.different;
     }
-    CHECK(all.same > 100);
+    CHECK(all.same > 250);
 }
 
 TEST_MAIN
