@@ -129,7 +129,8 @@ static void scratch_open(struct tls_stream *t, char *p, size_t cap)
     t->scratch = p;
     t->scratch_n = 0;
     t->scratch_cap = cap;
-    ERR_clear_error(); /* SSL_get_error() looks at the thread's queue */
+    if (ERR_peek_error()) /* SSL_get_error() looks at the thread's queue; clearing an empty one is not free */
+        ERR_clear_error();
 }
 
 static void scratch_close(struct tls_stream *t, stream_done_fn *done, void *ctx)
