@@ -72,7 +72,7 @@ struct app {
     struct scheduler *scheduler;
     /* Owned by the node thread. */
     struct loop *node_loop;
-    struct client *kubelet_client, *proxy_client, *dns_client;
+    struct client *kubelet_client, *proxy_client, *dns_client, *role_client;
     struct kubelet *kubelet;
     struct proxy *proxy;
     struct dns *dns;
@@ -120,9 +120,6 @@ static void part_expect(struct app *app, int i, const char *name)
 static const str groups_masters[] = {STR("system:masters"), STR("system:authenticated")};
 static const str groups_plain[] = {STR("system:authenticated")};
 static const str groups_node[] = {STR("system:nodes"), STR("system:authenticated")};
-static const str groups_kube_system[] = {STR("system:serviceaccounts"),
-                                         STR("system:serviceaccounts:kube-system"),
-                                         STR("system:authenticated")};
 
 static struct client *inproc(struct app *app, struct loop *loop, str user, const str *groups,
                              size_t n_groups, const char *component)
@@ -200,8 +197,9 @@ static void node_start_dns(struct app *app, struct loop *loop)
     struct err *err = node_address_add(loop, app->o.cluster_dns, &app->dns_address);
 
     if (!err) {
+        /* Kubernetes' bootstrap policy has no role for the cluster DNS (add-ons bring theirs); a part of this server needs none. */
         app->dns_client = inproc(app, loop, S("system:serviceaccount:kube-system:coredns"),
-                                 groups_kube_system, ARRAY_LEN(groups_kube_system), "coredns");
+                                 groups_masters, ARRAY_LEN(groups_masters), "coredns");
         err = dns_start(
             &(struct dns_options){
                 .loop = loop,
@@ -216,6 +214,33 @@ static void node_start_dns(struct app *app, struct loop *loop)
     }
     if (err)
         node_failed(app, err, "cluster DNS");
+}
+
+static void role_given(void *ctx, struct err *err, int status, str body)
+{
+    if (err)
+        log_warning(AREA, "marking the node as control plane: %s", err_text(err));
+    err_free(err);
+}
+
+/* A node may not give itself a role (NodeRestriction), so the server, which knows it, does. */
+static void kubelet_ready(void *ctx)
+{
+    struct app *app = ctx;
+    CLEANUP(buf) struct buf path = BUF_INIT;
+
+    if (!app->role_client)
+        app->role_client = inproc(app, app->node_loop, S("system:admin"), groups_masters, ARRAY_LEN(groups_masters), "k1s");
+    buf_api_path(&path, STR_NONE, S("v1"), S("nodes"), STR_NONE, app->o.node_name, STR_NONE);
+    client_do(app->role_client,
+              &(struct client_request){
+                  .method = "PATCH",
+                  .path = buf_view(&path),
+                  .content_type = "application/merge-patch+json",
+                  .body = S("{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/control-plane\":\"true\"}}}"),
+              },
+              role_given, app);
+    part_ready(&app->parts[PART_KUBELET]);
 }
 
 static void node_start(void *ctx, struct loop *loop)
@@ -273,8 +298,8 @@ static void node_start(void *ctx, struct loop *loop)
             .registries_yaml = app->o.private_registry,
             .version = S(K1S_VERSION),
             .control_plane = true,
-            .ready = part_ready,
-            .ctx = &app->parts[PART_KUBELET],
+            .ready = kubelet_ready,
+            .ctx = app,
         },
         &app->kubelet);
     if (err)
@@ -288,6 +313,7 @@ static void node_stopped(void *ctx)
     client_free(app->kubelet_client);
     client_free(app->proxy_client);
     client_free(app->dns_client);
+    client_free(app->role_client);
     loop_stop(app->node_loop);
 }
 

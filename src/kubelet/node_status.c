@@ -85,8 +85,7 @@ static void add_labels(struct node *n, struct arena *a, struct json *labels)
     json_setz(a, labels, "beta.kubernetes.io/instance-type", json_z("k1s"));
     json_setz(a, labels, "kubernetes.io/hostname", json_string(k->o.node_name));
     json_setz(a, labels, "node.kubernetes.io/instance-type", json_z("k1s"));
-    if (k->o.control_plane)
-        json_setz(a, labels, "node-role.kubernetes.io/control-plane", json_z("true"));
+    /* Not node-role.kubernetes.io/…: a node may not give itself a role (NodeRestriction). The server does it. */
     for (size_t i = 0; i < k->o.n_node_labels; i++) {
         str rest = k->o.node_labels[i], key;
 
