@@ -205,4 +205,5 @@ bool admission_check(struct arena *a, const struct admission_input *in, str *ret
 MUST_USE struct err *kubelet_server_start(struct kubelet *k, struct kubelet_server **ret);
 void kubelet_server_free(struct kubelet_server *s);
 int kubelet_server_port(const struct kubelet_server *s);
+void kubelet_logs_ended(struct kubelet *k);
 #endif

@@ -46,6 +46,7 @@ void worker_free_when_idle(struct pod_worker *w)
         MAP_EACH(e, &w->k->by_container)
             if (e->value == w)
                 map_del(&w->k->by_container, map_key(e));
+        kubelet_logs_ended(w->k);
         refs_release(w->k->refs, w);
         loop_timer_free(TAKE(w->timer));
         MAP_EACH(e, &w->locals)
@@ -385,6 +386,7 @@ static void have_truth(struct pod_worker *w, struct pod_runtime *rt)
     pod_runtime_free(w->rt);
     w->rt = rt;
     register_ids(w);
+    kubelet_logs_ended(w->k);
     check_expected(w);
     for (size_t i = 0; i < w->n_containers; i++) /* what runs does not wait */
         if (worker_running(w, w->containers[i].name)) {
