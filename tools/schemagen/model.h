@@ -18,7 +18,8 @@ struct model_field {
     bool has_list_type;       /* said in the file, for OpenAPI */
     str keys;                 /* comma-separated */
     str merge_key, def, doc;
-    str enum_values;          /* '|'-separated */
+    str enum_values;          /* '|'-separated: checked by validation */
+    str values, shown;        /* for OpenAPI: possible values, and a default that is told */
     str format, pattern;
     bool has_min, has_max, value; /* value: Go's non-pointer struct */
     int64_t min, max;
@@ -35,7 +36,7 @@ struct model_type {
     struct model_package *package;
     str defaults;             /* name of the function that computes defaults; empty: none */
     str local, doc, like;     /* name within the package; name of the type whose fields it repeats */
-    bool is_kind, everywhere, atomic, internal, is_list, proto3, has_defaults;
+    bool is_kind, untyped, everywhere, atomic, internal, is_list, proto3, has_defaults;
     uint32_t defaults_index;
     struct model_field *enums; /* of protobuf enums: name and number */
     uint32_t n_enums;
@@ -50,7 +51,7 @@ struct model_sub {
 struct model_resource {
     struct model_package *package;
     str plural, kind, singular, short_names, categories, hash, storage, storage_version, warning;
-    bool namespaced;
+    bool namespaced, deleted; /* deleted: DELETE answers with the object */
     uint32_t verbs;
     struct model_sub *subs;
     uint32_t n_subs;

@@ -84,10 +84,12 @@ static void finish(struct openapi *o, struct docs *d, struct buf *b, str path, b
     if (o->v3) {
         writer_key(&o->w, "components");
         writer_open(&o->w, '{');
-        writer_key(&o->w, "schemas");
-        writer_open(&o->w, '{');
-        openapi_write_schemas(o);
-        writer_close(&o->w, '}');
+        if (o->n_wanted || o->special) {
+            writer_key(&o->w, "schemas");
+            writer_open(&o->w, '{');
+            openapi_write_schemas(o);
+            writer_close(&o->w, '}');
+        }
         writer_key(&o->w, "securitySchemes");
         writer_raw(&o->w, S(BEARER));
         writer_close(&o->w, '}');

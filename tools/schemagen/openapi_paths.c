@@ -476,7 +476,7 @@ static void object_paths(struct context *c)
         op.id = id_of(c, "delete", middle, "");
         op.description = arena_fmt(c->o->m->arena, "delete %s " PRI_STR, c->article, STR_ARG(r->kind));
         op.body = c->options;
-        op.answer = c->status;
+        op.answer = r->deleted ? c->type : c->status;
         op.codes = "200 202";
         write_operation(c->o, &op, c->tag);
     }

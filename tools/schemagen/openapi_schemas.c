@@ -164,7 +164,7 @@ static void write_words(struct openapi *o, const char *key, str list, char sep)
     writer_key(&o->w, key);
     writer_open(&o->w, '[');
     while (str_cut(&list, sep, &word))
-        writer_string(&o->w, word);
+        writer_string(&o->w, str_is(word, "\"\"") ? S("") : word);
     writer_close(&o->w, ']');
 }
 
@@ -184,29 +184,45 @@ static const char *zero_text(const struct model_field *f)
     }
 }
 
+/* Possible values stand where the string is: at the field, its items or its members. */
+static bool write_type_with_values(struct openapi *o, const struct model_field *f)
+{
+    struct model_type *item = f->type->item;
+    str values = f->values.n ? f->values : f->enum_values;
+
+    if (!o->v3 || !values.n || !item || item->kind != SCHEMA_STRING)
+        return false;
+    writer_memberz(&o->w, "type", f->type->kind == SCHEMA_LIST ? "array" : "object");
+    writer_key(&o->w, f->type->kind == SCHEMA_LIST ? "items" : "additionalProperties");
+    writer_open(&o->w, '{');
+    writer_memberz(&o->w, "type", "string");
+    write_words(o, "enum", values, '|');
+    writer_close(&o->w, '}');
+    return true;
+}
+
 static void write_property(struct openapi *o, const struct model_field *f)
 {
     struct writer *w = &o->w;
     const char *zero = zero_text(f);
-    bool plain_default = f->def.n && f->def.p[0] != '{' && f->def.p[0] != '[';
 
     writer_key_str(w, f->name);
     writer_open(w, '{');
     if (f->doc.n)
         writer_member(w, "description", f->doc);
-    if (o->v3 && (plain_default || zero[0])) {
+    if (o->v3 && (f->shown.n || zero[0])) {
         writer_key(w, "default");
-        writer_raw(w, plain_default ? f->def : str_of(zero));
+        writer_raw(w, f->shown.n ? f->shown : str_of(zero));
     }
     if (o->v3 && is_ref(f->type)) {
         writer_key(w, "allOf");
         writer_open(w, '[');
         write_type(o, f->type);
         writer_close(w, ']');
-    } else
+    } else if (!write_type_with_values(o, f))
         write_type_members(o, f->type);
-    if (o->v3 && f->enum_values.n && f->type->kind == SCHEMA_STRING)
-        write_words(o, "enum", f->enum_values, '|');
+    if (o->v3 && (f->enum_values.n || f->values.n) && f->type->kind == SCHEMA_STRING)
+        write_words(o, "enum", f->values.n ? f->values : f->enum_values, '|');
     if (f->has_list_type) {
         if (f->list_type == SCHEMA_LIST_MAP)
             write_words(o, "x-kubernetes-list-map-keys", f->keys, ',');

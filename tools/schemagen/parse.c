@@ -7,9 +7,9 @@
  *     package NAME                protobuf messages instead (proto3)
  *     openapi PREFIX              of its types' OpenAPI names
  *     served off|legacy           not served unless asked for
- *     resource PLURAL KIND cluster|namespaced verbs=… [singular= short= categories= hash= stored= warning=]
+ *     resource PLURAL KIND cluster|namespaced verbs=… [singular= short= categories= hash= stored= warning= deleted]
  *         sub NAME verbs=… [kind=GROUP/VERSION/KIND]
- *     type NAME [kind] [everywhere] [atomic] [internal] [like OTHER] [defaults=FUNCTION]
+ *     type NAME [kind|untyped] [everywhere] [atomic] [internal] [like OTHER] [defaults=FUNCTION]
  *         FIELD[?] NUMBER TYPE [attribute…]      `?`: omitted when zero; NUMBER: protobuf's, or -
  *         inline NUMBER TYPE
  *     list NAME of TYPE
@@ -95,7 +95,7 @@ static bool attribute(str word, const char *name, str *ret)
     if (word.n <= n || memcmp(word.p, name, n) != 0 || word.p[n] != '=')
         return false;
     *ret = str_skip(word, n + 1);
-    if (ret->n >= 2 && ret->p[0] == '"' && ret->p[ret->n - 1] == '"' && strcmp(name, "default") != 0)
+    if (ret->n >= 2 && ret->p[0] == '"' && ret->p[ret->n - 1] == '"' && strcmp(name, "default") != 0 && strcmp(name, "shown") != 0)
         *ret = str_slice(*ret, 1, ret->n - 1);
     return true;
 }
@@ -226,7 +226,7 @@ static void parse_field(struct parser *p, str rest, str doc)
         } else if (attribute(w, "keys", &f->keys)) {
             f->list_type = SCHEMA_LIST_MAP;
             f->has_list_type = true;
-        } else if (attribute(w, "default", &f->def) || attribute(w, "enum", &f->enum_values) || attribute(w, "format", &f->format) ||
+        } else if (attribute(w, "default", &f->def) || attribute(w, "values", &f->values) || attribute(w, "shown", &f->shown) || attribute(w, "enum", &f->enum_values) || attribute(w, "format", &f->format) ||
                    attribute(w, "pattern", &f->pattern))
             ;
         else if (attribute(w, "min", &v)) {
@@ -262,6 +262,8 @@ static void parse_type(struct parser *p, str rest, str doc)
     while (next_word(&rest, &w)) {
         if (str_is(w, "kind"))
             p->type->is_kind = true;
+        else if (str_is(w, "untyped"))
+            p->type->is_kind = p->type->untyped = true;
         else if (str_is(w, "everywhere"))
             p->type->everywhere = true;
         else if (str_is(w, "atomic"))
@@ -275,7 +277,7 @@ static void parse_type(struct parser *p, str rest, str doc)
         else
             model_error(p->m, p->file, p->line, "no such attribute: " PRI_STR, STR_ARG(w));
     }
-    if (p->type->is_kind) {
+    if (p->type->is_kind && !p->type->untyped) {
         add_plain(p->m, p->type, "kind", "string", FIELD_OMITEMPTY, 0);
         add_plain(p->m, p->type, "apiVersion", "string", FIELD_OMITEMPTY, 0);
     }
@@ -321,6 +323,8 @@ static void parse_resource(struct parser *p, str rest)
             r->namespaced = true;
         else if (str_is(w, "cluster"))
             r->namespaced = false;
+        else if (str_is(w, "deleted"))
+            r->deleted = true;
         else if (attribute(w, "verbs", &v))
             r->verbs = parse_verbs(p, v);
         else if (attribute(w, "singular", &r->singular) || attribute(w, "short", &r->short_names) ||
