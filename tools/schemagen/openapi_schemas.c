@@ -231,8 +231,10 @@ static void write_property(struct openapi *o, const struct model_field *f)
                        : f->list_type == SCHEMA_LIST_SET ? "set"
                                                          : "atomic");
     }
-    if ((f->flags & FIELD_MAP_ATOMIC) && !(f->type->kind == SCHEMA_STRUCT && f->type->atomic))
+    if ((f->flags & FIELD_MAP_ATOMIC) && !(f->flags & FIELD_MAP_GRANULAR) && !(f->type->kind == SCHEMA_STRUCT && f->type->atomic))
         writer_memberz(w, "x-kubernetes-map-type", "atomic");
+    if (f->flags & FIELD_MAP_GRANULAR)
+        writer_memberz(w, "x-kubernetes-map-type", "granular");
     if (f->merge_key.n)
         writer_member(w, "x-kubernetes-patch-merge-key", f->merge_key);
     if (f->flags & (FIELD_PATCH_MERGE | FIELD_PATCH_REPLACE_KEYS))
