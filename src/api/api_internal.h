@@ -17,6 +17,7 @@
 struct kind {
     const struct resource *r;
     const struct kind_hooks *hooks;
+    kind_validate_fn *rules;       /* beyond the schema's; NULL: none (api/validation/) */
     const struct column *columns;         /* NULL: default ones */
     const struct kind *storage;           /* the kind in whose version objects are stored; itself mostly */
     str api_version;                      /* "apps/v1" */

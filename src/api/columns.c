@@ -1,9 +1,196 @@
-/* columns.c - finds the columns of a kind. The tables themselves are in columns_*.c, one array per kind. */
-#include "api/api_internal.h"
+/* columns.c - finds the columns of a kind, and the cells that many kinds share.
+ *
+ * Cells and their texts are those of Kubernetes' printers (pkg/printers/internalversion/printers.go); the columns' descriptions
+ * are ours. */
+#include "api/columns.h"
+
+#include <inttypes.h>
+
+static const struct column_set *const sets[] = {columns_core, columns_workloads, columns_other};
 
 const struct column *columns_find(str group, str plural)
 {
-    (void)group;
-    (void)plural;
-    return NULL; /* none yet: the default columns */
+    for (size_t i = 0; i < ARRAY_LEN(sets); i++)
+        for (const struct column_set *s = sets[i]; s->plural; s++)
+            if (str_is(plural, s->plural) && str_is(group, s->group))
+                return s->columns;
+    return NULL;
+}
+
+void column_name(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+{
+    *ret = json_string(json_get_str(obj, "metadata.name"));
+}
+
+void column_created_at(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+{
+    *ret = json_string(json_get_str(obj, "metadata.creationTimestamp"));
+}
+
+str column_duration(struct arena *a, int64_t s)
+{
+    int64_t m = s / 60, h = s / 3600, d = h / 24;
+
+    if (s < -1)
+        return S("<invalid>");
+    if (s < 0)
+        return S("0s");
+    if (s < 120)
+        return arena_fmt(a, "%" PRId64 "s", s);
+    if (m < 10)
+        return s % 60 ? arena_fmt(a, "%" PRId64 "m%" PRId64 "s", m, s % 60) : arena_fmt(a, "%" PRId64 "m", m);
+    if (m < 180)
+        return arena_fmt(a, "%" PRId64 "m", m);
+    if (h < 8)
+        return m % 60 ? arena_fmt(a, "%" PRId64 "h%" PRId64 "m", h, m % 60) : arena_fmt(a, "%" PRId64 "h", h);
+    if (h < 48)
+        return arena_fmt(a, "%" PRId64 "h", h);
+    if (h < 24 * 8)
+        return h % 24 ? arena_fmt(a, "%" PRId64 "d%" PRId64 "h", d, h % 24) : arena_fmt(a, "%" PRId64 "d", d);
+    if (d < 365 * 2)
+        return arena_fmt(a, "%" PRId64 "d", d);
+    if (d < 365 * 8)
+        return d % 365 ? arena_fmt(a, "%" PRId64 "y%" PRId64 "d", d / 365, d % 365) : arena_fmt(a, "%" PRId64 "y", d / 365);
+    return arena_fmt(a, "%" PRId64 "y", d / 365);
+}
+
+str column_since(struct arena *a, str rfc3339, wall_time now)
+{
+    wall_time then;
+
+    if (rfc3339.n == 0 || !rfc3339_parse(rfc3339, &then))
+        return S("<unknown>");
+    return column_duration(a, (now.ns - then.ns) / NS_PER_S);
+}
+
+void column_age(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+{
+    *ret = json_string(column_since(a, json_get_str(obj, "metadata.creationTimestamp"), now));
+}
+
+static int by_key(const void *x, const void *y, void *ctx)
+{
+    return str_cmp(((const struct json_member *)x)->key, ((const struct json_member *)y)->key);
+}
+
+str column_labels(struct arena *a, const struct json *labels)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct json_member *sorted;
+    uint32_t n = json_count(labels);
+
+    if (n == 0 || labels->type != JSON_OBJECT)
+        return S("<none>");
+    sorted = arena_alloc(a, n * sizeof *sorted);
+    memcpy(sorted, labels->members, n * sizeof *sorted);
+    sort_with(sorted, n, sizeof *sorted, by_key, NULL);
+    for (uint32_t i = 0; i < n; i++)
+        buf_fmt(&b, "%s" PRI_STR "=" PRI_STR, i ? "," : "", STR_ARG(sorted[i].key), STR_ARG(json_str(&sorted[i].value)));
+    return arena_dup(a, buf_view(&b));
+}
+
+static int by_text(const void *x, const void *y, void *ctx)
+{
+    return str_cmp(*(const str *)x, *(const str *)y);
+}
+
+/* labels.Requirement as text: "a=b", "a in (b,c)", "!a". */
+static str requirement(struct arena *a, const struct json *e)
+{
+    str key = json_get_str(e, "key"), op = json_get_str(e, "operator"), joined;
+    const struct json *values = json_findz(e, "values");
+    struct json sorted = json_array();
+    str *texts = ARENA_NEW_N(a, str, json_count(values) + 1);
+    uint32_t n = 0;
+
+    JSON_EACH(v, values)
+        texts[n++] = json_str(v);
+    sort_with(texts, n, sizeof *texts, by_text, NULL);
+    for (uint32_t i = 0; i < n; i++)
+        json_append(a, &sorted, json_string(texts[i]));
+    joined = column_join(a, &sorted, ",", 0);
+    if (str_is(op, "Exists"))
+        return key;
+    if (str_is(op, "DoesNotExist"))
+        return arena_fmt(a, "!" PRI_STR, STR_ARG(key));
+    return arena_fmt(a, PRI_STR " %s (" PRI_STR ")", STR_ARG(key), str_is(op, "NotIn") ? "notin" : "in", STR_ARG(joined));
+}
+
+/* Requirements are sorted by key, as labels.Selector keeps them. */
+str column_selector(struct arena *a, const struct json *s)
+{
+    const struct json *labels = json_findz(s, "matchLabels"), *expressions = json_findz(s, "matchExpressions");
+    uint32_t n = 0;
+    struct json_member *all;
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    if (!s)
+        return S("<none>");
+    all = ARENA_NEW_N(a, struct json_member, json_count(labels) + json_count(expressions) + 1);
+    JSON_EACH_MEMBER(m, labels)
+        all[n++] = (struct json_member){m->key, json_string(arena_fmt(a, PRI_STR "=" PRI_STR, STR_ARG(m->key), STR_ARG(json_str(&m->value))))};
+    JSON_EACH(e, expressions)
+        all[n++] = (struct json_member){json_get_str(e, "key"), json_string(requirement(a, e))};
+    if (n == 0)
+        return S("<none>");
+    sort_with(all, n, sizeof *all, by_key, NULL);
+    for (uint32_t i = 0; i < n; i++)
+        buf_fmt(&b, "%s" PRI_STR, i ? "," : "", STR_ARG(all[i].value.s));
+    return arena_dup(a, buf_view(&b));
+}
+
+str column_text(struct arena *a, const struct json *v)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    if (!v || v->type == JSON_NULL)
+        return S("");
+    if (v->type == JSON_STRING)
+        return v->s;
+    json_encode(&b, v);
+    return arena_dup(a, buf_view(&b));
+}
+
+str column_join(struct arena *a, const struct json *array, const char *separator, uint32_t max)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    uint32_t i = 0;
+
+    JSON_EACH(v, array) {
+        if (max && i == max) {
+            buf_fmt(&b, " + %u more...", json_count(array) - max);
+            break;
+        }
+        buf_fmt(&b, "%s" PRI_STR, i ? separator : "", STR_ARG(column_text(a, v)));
+        i++;
+    }
+    return arena_dup(a, buf_view(&b));
+}
+
+const struct json *column_pod_spec(const struct json *obj)
+{
+    const struct json *job = json_path(obj, "spec.jobTemplate.spec.template.spec"), *spec = json_path(obj, "spec.template.spec");
+
+    if (job)
+        return job;
+    return spec ? spec : json_path(obj, "template.spec");
+}
+
+static void of_containers(struct arena *a, const struct json *obj, const char *field, struct json *ret)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    JSON_EACH(c, json_findz(column_pod_spec(obj), "containers"))
+        buf_fmt(&b, "%s" PRI_STR, b.n ? "," : "", STR_ARG(json_get_str(c, field)));
+    *ret = json_string(arena_dup(a, buf_view(&b)));
+}
+
+void column_containers(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+{
+    of_containers(a, obj, "name", ret);
+}
+
+void column_images(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+{
+    of_containers(a, obj, "image", ret);
 }

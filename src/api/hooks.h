@@ -9,7 +9,6 @@ kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status, name
 /* service.c */
 kind_prepare_fn service_prepare_create, service_prepare_update;
 kind_admit_fn service_admit;
-kind_validate_fn service_validate;
 kind_warn_fn service_warn;
 void service_settled(struct api *api, const struct json *obj, const struct json *old, bool ok);
 /* reviews.c */

@@ -69,7 +69,6 @@ struct kind_hooks {
     const char *generation_of;     /* dot paths, space-separated, whose change bumps the generation; NULL: "spec" */
     kind_prepare_fn *prepare_create, *prepare_update, *prepare_status;
     kind_admit_fn *admit;          /* after generic admission, before prepare */
-    kind_validate_fn *validate;    /* after the schema's rules; w->old tells create from update */
     kind_warn_fn *warn;
     const struct field_label *fields; /* ends with label NULL */
     const struct column *columns;     /* ends with name NULL; NULL: the default ones */

@@ -4,6 +4,8 @@
  * found by the same functions. */
 #include "api/api_internal.h"
 
+#include "api/validation/validation.h"
+
 #define KIND_PATH_MAX 512 /* bytes of "group/version/plural" */
 
 static size_t kind_path(char *p, str group, str version, str plural)
@@ -74,6 +76,7 @@ static void kind_fill(struct api *api, struct kind *k, const struct resource *r)
 
     k->r = r;
     k->hooks = kind_hooks_find(r->group, r->plural);
+    k->rules = validation_find(r->group, r->plural);
     k->columns = columns_find(r->group, r->plural);
     k->api_version = r->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(r->group), STR_ARG(r->version)) : r->version;
     k->head = arena_fmt(a, "{\"kind\":\"" PRI_STR "\",\"apiVersion\":\"" PRI_STR "\"", STR_ARG(r->kind), STR_ARG(k->api_version));

@@ -407,12 +407,6 @@ void service_prepare_update(struct write *w)
     (void)w;
 }
 
-void service_validate(struct write *w, struct err **errs)
-{
-    (void)w;
-    (void)errs;
-}
-
 void service_warn(struct write *w)
 {
     const struct json *spec = json_findz(w->obj, "spec");

@@ -100,8 +100,8 @@ static struct err *validate(struct write *w)
     else
         meta_validate(w, &errs);
     schema_validate(w->a, w->kind->storage->r->type, w->obj, S(""), &errs);
-    if (w->kind->hooks->validate)
-        w->kind->hooks->validate(w, &errs);
+    if (w->kind->storage->rules)
+        w->kind->storage->rules(w, &errs);
     return err_invalid(errs, w->kind->r->group, w->kind->r->kind, w->name.n ? w->name : meta_str(w->obj, "name"));
 }
 

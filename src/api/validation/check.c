@@ -1,0 +1,502 @@
+/* check.c - places, complaints, and the forms of names. */
+#include "api/validation/check.h"
+
+#include <arpa/inet.h>
+
+#define LABEL_MAX 63
+#define SUBDOMAIN_MAX 253
+#define LABEL_FORM                                                                                 \
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric " \
+    "character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+#define SUBDOMAIN_FORM                                                                             \
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "  \
+    "alphanumeric character (e.g. 'example.com', regex used for validation is "                    \
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+#define LABEL1035_FORM                                                                             \
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an " \
+    "alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+#define NAME_PART_FORM                                                                             \
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. " \
+    "'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+#define LABEL_VALUE_FORM                                                                           \
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "   \
+    "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "                              \
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+#define CONFIG_KEY_FORM                                                                            \
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "   \
+    "regex used for validation is '[-._a-zA-Z0-9]+')"
+
+/* ---- places and complaints ---- */
+
+static void place(struct buf *b, const struct at *at)
+{
+    if (at->up)
+        place(b, at->up);
+    if (at->name) {
+        if (b->n)
+            buf_char(b, '.');
+        buf_z(b, at->name);
+    } else if (at->key.p) {
+        buf_fmt(b, "[" PRI_STR "]", STR_ARG(at->key));
+    } else {
+        buf_fmt(b, "[%lld]", (long long)at->index);
+    }
+}
+
+static void complain(struct check *c, const char *reason, const struct at *at, str message)
+{
+    CLEANUP(buf) struct buf path = BUF_INIT;
+
+    place(&path, at);
+    if (!*c->errs)
+        *c->errs = err_new(REASON_INVALID, "%s", "");
+    err_cause_add(*c->errs, reason, buf_view(&path), message);
+}
+
+/* Go's %q for strings, %v for numbers, JSON for the rest. */
+static void value_text(struct buf *b, const struct json *v)
+{
+    json_encode(b, v);
+}
+
+void bad_required(struct check *c, const struct at *at, const char *detail)
+{
+    complain(c, "FieldValueRequired", at, *detail ? arena_fmt(c->a, "Required value: %s", detail) : S("Required value"));
+}
+
+void bad_invalid(struct check *c, const struct at *at, struct json value, const char *fmt, ...)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    va_list ap;
+
+    buf_z(&b, "Invalid value: ");
+    value_text(&b, &value);
+    buf_z(&b, ": ");
+    va_start(ap, fmt);
+    buf_vfmt(&b, fmt, ap);
+    va_end(ap);
+    complain(c, "FieldValueInvalid", at, buf_view(&b));
+}
+
+void bad_forbidden(struct check *c, const struct at *at, const char *fmt, ...)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    va_list ap;
+
+    buf_z(&b, "Forbidden: ");
+    va_start(ap, fmt);
+    buf_vfmt(&b, fmt, ap);
+    va_end(ap);
+    complain(c, "FieldValueForbidden", at, buf_view(&b));
+}
+
+static void with_value(struct check *c, const char *reason, const char *what, const struct at *at, const struct json *value, const char *detail)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    buf_fmt(&b, "%s: ", what);
+    value_text(&b, value);
+    if (*detail)
+        buf_fmt(&b, ": %s", detail);
+    complain(c, reason, at, buf_view(&b));
+}
+
+void bad_duplicate(struct check *c, const struct at *at, struct json value, const char *detail)
+{
+    with_value(c, "FieldValueDuplicate", "Duplicate value", at, &value, detail);
+}
+
+void bad_not_found(struct check *c, const struct at *at, struct json value, const char *detail)
+{
+    with_value(c, "FieldValueNotFound", "Not found", at, &value, detail);
+}
+
+void bad_too_long(struct check *c, const struct at *at, int64_t max_bytes)
+{
+    complain(c, "FieldValueTooLong", at, arena_fmt(c->a, "Too long: may not be more than %lld bytes", (long long)max_bytes));
+}
+
+void bad_too_many(struct check *c, const struct at *at, uint32_t got, uint32_t max)
+{
+    complain(c, "FieldValueTooMany", at, arena_fmt(c->a, "Too many: %u: must have at most %u items", got, max));
+}
+
+void bad_unsupported(struct check *c, const struct at *at, struct json value, const char *const *supported)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    buf_z(&b, "Unsupported value: ");
+    value_text(&b, &value);
+    buf_z(&b, ": supported values: ");
+    for (size_t i = 0; supported[i]; i++) {
+        buf_z(&b, i ? ", " : "");
+        json_encode_string(&b, str_of(supported[i]));
+    }
+    complain(c, "FieldValueNotSupported", at, buf_view(&b));
+}
+
+/* ---- forms of names ---- */
+
+static bool is_lower_alnum(char ch)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9');
+}
+
+static bool is_alnum(char ch)
+{
+    return is_lower_alnum(ch) || (ch >= 'A' && ch <= 'Z');
+}
+
+static bool is_label(str s)
+{
+    if (s.n == 0 || !is_lower_alnum(s.p[0]) || !is_lower_alnum(s.p[s.n - 1]))
+        return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_lower_alnum(s.p[i]) && s.p[i] != '-')
+            return false;
+    return true;
+}
+
+static bool is_subdomain(str s)
+{
+    str part;
+
+    if (s.n == 0)
+        return false;
+    while (str_cut(&s, '.', &part))
+        if (!is_label(part))
+            return false;
+    return true;
+}
+
+static bool is_name_part(str s)
+{
+    if (s.n == 0 || !is_alnum(s.p[0]) || !is_alnum(s.p[s.n - 1]))
+        return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_alnum(s.p[i]) && !strchr("-_.", s.p[i]))
+            return false;
+    return true;
+}
+
+const char *not_dns_label(str s)
+{
+    return is_label(s) ? NULL : LABEL_FORM;
+}
+
+const char *not_dns_subdomain(str s)
+{
+    return is_subdomain(s) ? NULL : SUBDOMAIN_FORM;
+}
+
+const char *not_dns1035_label(str s)
+{
+    return is_label(s) && s.p[0] >= 'a' ? NULL : LABEL1035_FORM;
+}
+
+const char *not_label_value(str s)
+{
+    return s.n == 0 || is_name_part(s) ? NULL : LABEL_VALUE_FORM;
+}
+
+const char *not_config_map_key(str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_alnum(s.p[i]) && !strchr("-_.", s.p[i]))
+            return CONFIG_KEY_FORM;
+    return s.n ? NULL : CONFIG_KEY_FORM;
+}
+
+const char *not_env_name(str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < ' ' || s.p[i] > '~' || s.p[i] == '=')
+            return "a valid environment variable name must consist only of printable ASCII characters other than '='";
+    return NULL;
+}
+
+bool is_ipv6(str s)
+{
+    char z[64];
+    unsigned char addr[16];
+
+    if (s.n >= sizeof z)
+        return false;
+    memcpy(z, s.p, s.n);
+    z[s.n] = '\0';
+    return inet_pton(AF_INET6, z, addr) == 1;
+}
+
+bool is_ip(str s)
+{
+    char z[64];
+    unsigned char addr[16];
+
+    if (s.n == 0 || s.n >= sizeof z)
+        return false;
+    memcpy(z, s.p, s.n);
+    z[s.n] = '\0';
+    return inet_pton(AF_INET, z, addr) == 1 || inet_pton(AF_INET6, z, addr) == 1;
+}
+
+const char *not_ip(str s)
+{
+    return is_ip(s) ? NULL : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+}
+
+static void say(struct check *c, const struct at *at, str s, const char *text)
+{
+    if (text)
+        bad_invalid(c, at, json_string(s), "%s", text);
+}
+
+void check_dns_label(struct check *c, const struct at *at, str s)
+{
+    if (s.n > LABEL_MAX)
+        bad_invalid(c, at, json_string(s), "must be no more than %d characters", LABEL_MAX);
+    say(c, at, s, not_dns_label(s));
+}
+
+void check_dns1035_label(struct check *c, const struct at *at, str s)
+{
+    if (s.n > LABEL_MAX)
+        bad_invalid(c, at, json_string(s), "must be no more than %d characters", LABEL_MAX);
+    say(c, at, s, not_dns1035_label(s));
+}
+
+void check_dns_subdomain(struct check *c, const struct at *at, str s)
+{
+    if (s.n > SUBDOMAIN_MAX)
+        bad_invalid(c, at, json_string(s), "must be no more than %d characters", SUBDOMAIN_MAX);
+    say(c, at, s, not_dns_subdomain(s));
+}
+
+void check_object_name(struct check *c, const struct at *at, str s)
+{
+    check_dns_subdomain(c, at, s);
+}
+
+void check_qualified_name(struct check *c, const struct at *at, str s)
+{
+    str name = s, prefix = STR_NONE;
+    ptrdiff_t slash = str_index(s, '/');
+
+    if (slash >= 0) {
+        prefix = str_slice(s, 0, (size_t)slash);
+        name = str_skip(s, (size_t)slash + 1);
+        if (str_has_char(name, '/')) {
+            bad_invalid(c, at, json_string(s), "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')");
+            return;
+        }
+        if (prefix.n == 0)
+            bad_invalid(c, at, json_string(s), "prefix part must be non-empty");
+        else if (not_dns_subdomain(prefix))
+            bad_invalid(c, at, json_string(s), "prefix part %s", not_dns_subdomain(prefix));
+    }
+    if (name.n == 0)
+        bad_invalid(c, at, json_string(s), "name part must be non-empty");
+    else if (name.n > LABEL_MAX)
+        bad_invalid(c, at, json_string(s), "name part must be no more than %d bytes", LABEL_MAX);
+    if (!is_name_part(name))
+        bad_invalid(c, at, json_string(s), "%s", NAME_PART_FORM);
+}
+
+void check_label_value(struct check *c, const struct at *at, str s)
+{
+    if (s.n > LABEL_MAX)
+        bad_invalid(c, at, json_string(s), "must be no more than %d bytes", LABEL_MAX);
+    say(c, at, s, not_label_value(s));
+}
+
+void check_port_name(struct check *c, const struct at *at, str s)
+{
+    bool letter = false, clean = s.n > 0;
+
+    if (s.n > 15)
+        bad_invalid(c, at, json_string(s), "must be no more than 15 characters");
+    for (size_t i = 0; i < s.n; i++) {
+        clean &= is_lower_alnum(s.p[i]) || s.p[i] == '-';
+        letter |= s.p[i] >= 'a' && s.p[i] <= 'z';
+    }
+    if (!clean)
+        bad_invalid(c, at, json_string(s), "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+    if (!letter)
+        bad_invalid(c, at, json_string(s), "must contain at least one letter (a-z)");
+    if (str_find(s, S("--")) >= 0)
+        bad_invalid(c, at, json_string(s), "must not contain consecutive hyphens");
+    if (s.n && (s.p[0] == '-' || s.p[s.n - 1] == '-'))
+        bad_invalid(c, at, json_string(s), "must not begin or end with a hyphen");
+}
+
+bool check_port(struct check *c, const struct at *at, int64_t port)
+{
+    if (port >= 1 && port <= 65535)
+        return true;
+    bad_invalid(c, at, json_int(port), "must be between 1 and 65535, inclusive");
+    return false;
+}
+
+void check_port_or_name(struct check *c, const struct at *at, const struct json *v)
+{
+    if (json_is(v, JSON_STRING))
+        check_port_name(c, at, v->s);
+    else
+        check_port(c, at, json_is(v, JSON_INT) ? v->i : 0);
+}
+
+void check_ip(struct check *c, const struct at *at, str s)
+{
+    say(c, at, s, not_ip(s));
+}
+
+void check_cidr(struct check *c, const struct at *at, str s)
+{
+    str rest = s, ip;
+    int64_t bits;
+
+    str_cut(&rest, '/', &ip);
+    if (!is_ip(ip) || !rest.p || !str_to_int64(rest, &bits) || bits < 0 || bits > (is_ipv6(ip) ? 128 : 32))
+        bad_invalid(c, at, json_string(s), "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+}
+
+void check_special_ip(struct check *c, const struct at *at, str s)
+{
+    char z[64];
+    unsigned char v4[4], v6[16];
+    struct json value = json_string(s);
+
+    if (s.n >= sizeof z)
+        return;
+    memcpy(z, s.p, s.n);
+    z[s.n] = '\0';
+    if (inet_pton(AF_INET, z, v4) == 1) {
+        if (!v4[0] && !v4[1] && !v4[2] && !v4[3])
+            bad_invalid(c, at, value, "may not be unspecified (%s)", z);
+        if (v4[0] == 127)
+            bad_invalid(c, at, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+        if (v4[0] == 169 && v4[1] == 254)
+            bad_invalid(c, at, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+        if (v4[0] == 224 && !v4[1] && !v4[2])
+            bad_invalid(c, at, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
+    } else if (inet_pton(AF_INET6, z, v6) == 1) {
+        static const unsigned char unspecified[16], loopback[16] = {[15] = 1};
+
+        if (!memcmp(v6, unspecified, 16))
+            bad_invalid(c, at, value, "may not be unspecified (%s)", z);
+        if (!memcmp(v6, loopback, 16))
+            bad_invalid(c, at, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+        if (v6[0] == 0xfe && (v6[1] & 0xc0) == 0x80)
+            bad_invalid(c, at, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+        if (v6[0] == 0xff && (v6[1] & 0x0f) == 2)
+            bad_invalid(c, at, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
+    }
+}
+
+void check_domain_path(struct check *c, const struct at *at, str s)
+{
+    str path = s, domain;
+
+    if (s.n == 0) {
+        bad_required(c, at, "");
+        return;
+    }
+    str_cut(&path, '/', &domain);
+    if (!path.p || path.n == 0) {
+        bad_invalid(c, at, json_string(s), "must be a domain-prefixed path (such as \"acme.io/foo\")");
+        return;
+    }
+    say(c, at, domain, not_dns_subdomain(domain));
+    for (size_t i = 0; i < path.n; i++)
+        if (!is_alnum(path.p[i]) && !strchr("/-._~%!$&'()*+,;=:", path.p[i])) {
+            bad_invalid(c, at, json_string(path), "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%%!$&'()*+,;=:]+')");
+            return;
+        }
+}
+
+/* ---- common pieces ---- */
+
+void check_enum(struct check *c, const struct at *at, const struct json *v, const char *const *supported)
+{
+    if (!v)
+        return;
+    for (size_t i = 0; supported[i]; i++)
+        if (str_is(json_str(v), supported[i]))
+            return;
+    bad_unsupported(c, at, *v, supported);
+}
+
+void check_not_negative(struct check *c, const struct at *at, const struct json *v)
+{
+    if (json_is(v, JSON_INT) && v->i < 0)
+        bad_invalid(c, at, *v, "must be greater than or equal to 0");
+}
+
+void check_immutable(struct check *c, const struct at *at, const struct json *now, const struct json *old)
+{
+    static const struct json null = {.type = JSON_NULL};
+
+    if (!json_equal(now ? now : &null, old ? old : &null))
+        bad_invalid(c, at, sorted_copy(c->a, now), "field is immutable");
+}
+
+void check_labels(struct check *c, const struct at *at, const struct json *labels)
+{
+    JSON_EACH_MEMBER(m, labels) {
+        check_qualified_name(c, at, m->key);
+        check_label_value(c, at, json_str(&m->value));
+    }
+}
+
+void check_label_selector(struct check *c, const struct at *at, const struct json *selector)
+{
+    int64_t i = 0;
+
+    check_labels(c, AT(at, "matchLabels"), json_findz(selector, "matchLabels"));
+    JSON_EACH(e, json_findz(selector, "matchExpressions")) {
+        const struct at *here = AT_INDEX(AT(at, "matchExpressions"), i++);
+        str op = json_get_str(e, "operator");
+        uint32_t n = json_count(json_findz(e, "values"));
+
+        if (str_is(op, "In") || str_is(op, "NotIn")) {
+            if (n == 0)
+                bad_required(c, AT(here, "values"), "must be specified when `operator` is 'In' or 'NotIn'");
+        } else if (str_is(op, "Exists") || str_is(op, "DoesNotExist")) {
+            if (n)
+                bad_forbidden(c, AT(here, "values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+        } else {
+            bad_invalid(c, AT(here, "operator"), json_string(op), "not a valid selector operator");
+        }
+        check_qualified_name(c, AT(here, "key"), json_get_str(e, "key"));
+        {
+            int64_t v = 0;
+
+            JSON_EACH(value, json_findz(e, "values"))
+                check_label_value(c, AT_INDEX(AT(here, "values"), v++), json_str(value));
+        }
+    }
+}
+
+void check_int_or_percent(struct check *c, const struct at *at, const struct json *v)
+{
+    if (json_is(v, JSON_INT)) {
+        check_not_negative(c, at, v);
+    } else if (json_is(v, JSON_STRING)) {
+        bool ok = v->s.n > 1 && v->s.p[v->s.n - 1] == '%';
+
+        for (size_t i = 0; i + 1 < v->s.n; i++)
+            ok &= v->s.p[i] >= '0' && v->s.p[i] <= '9';
+        if (!ok)
+            bad_invalid(c, at, *v, "a valid percent string must be a numeric string followed by an ending '%%' (e.g. '1%%',  or '93%%', regex used for validation is '[0-9]+%%')");
+    }
+}
+
+struct json sorted_copy(struct arena *a, const struct json *v)
+{
+    struct json copy;
+
+    if (!v)
+        return json_null();
+    copy = json_share(a, v);
+    json_sort_keys(&copy);
+    return copy;
+}

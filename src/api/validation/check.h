@@ -1,0 +1,67 @@
+/* check.h - what validation is written with: places in an object, complaints about them, the rules of names.
+ *
+ * A check walks the decoded, defaulted tree and complains; nothing stops at the first complaint. Texts and reasons are
+ * those of k8s.io/apimachinery/pkg/util/validation and .../validation/field. */
+#ifndef K1S_API_VALIDATION_CHECK_H
+#define K1S_API_VALIDATION_CHECK_H
+#include "schema/schema.h"
+
+/* A place: chained on the stack, turned into "spec.ports[0].name" only when something is wrong there. */
+struct at {
+    const struct at *up;
+    const char *name;   /* a field; NULL: an index or key */
+    str key;            /* [key] when p is set */
+    int64_t index;
+};
+#define AT(up_, name_) (&(struct at){(up_), (name_), STR_NONE, 0})
+#define AT_INDEX(up_, index_) (&(struct at){(up_), NULL, STR_NONE, (index_)})
+#define AT_KEY(up_, key_) (&(struct at){(up_), NULL, (key_), 0})
+
+struct check {
+    struct arena *a;
+    struct err **errs;
+};
+void bad_required(struct check *c, const struct at *at, const char *detail);  /* detail may be "" */
+void bad_invalid(struct check *c, const struct at *at, struct json value, const char *fmt, ...) PRINTF(4, 5);
+void bad_forbidden(struct check *c, const struct at *at, const char *fmt, ...) PRINTF(3, 4);
+void bad_duplicate(struct check *c, const struct at *at, struct json value, const char *detail);
+void bad_not_found(struct check *c, const struct at *at, struct json value, const char *detail);
+void bad_too_long(struct check *c, const struct at *at, int64_t max_bytes);
+void bad_too_many(struct check *c, const struct at *at, uint32_t got, uint32_t max);
+/* supported: NULL-terminated, in the order to be shown. */
+void bad_unsupported(struct check *c, const struct at *at, struct json value, const char *const *supported);
+
+/* ---- forms of names: NULL when s has the form, else the text that Kubernetes gives ---- */
+const char *not_dns_label(str s);
+const char *not_dns_subdomain(str s);
+const char *not_dns1035_label(str s);
+const char *not_label_value(str s);
+const char *not_config_map_key(str s);
+const char *not_env_name(str s);
+const char *not_ip(str s);
+/* Complains with every text that applies (length and form are separate complaints). */
+void check_dns_label(struct check *c, const struct at *at, str s);
+void check_dns1035_label(struct check *c, const struct at *at, str s);
+void check_dns_subdomain(struct check *c, const struct at *at, str s);
+void check_qualified_name(struct check *c, const struct at *at, str s);
+void check_label_value(struct check *c, const struct at *at, str s);
+void check_port_name(struct check *c, const struct at *at, str s);
+bool check_port(struct check *c, const struct at *at, int64_t port); /* complains unless 1-65535 */
+void check_port_or_name(struct check *c, const struct at *at, const struct json *v);
+void check_ip(struct check *c, const struct at *at, str s);
+void check_cidr(struct check *c, const struct at *at, str s);
+void check_special_ip(struct check *c, const struct at *at, str s);   /* unspecified, loopback, link-local */
+void check_domain_path(struct check *c, const struct at *at, str s);  /* "acme.io/foo" */
+bool is_ip(str s);
+bool is_ipv6(str s);
+
+/* ---- common pieces ---- */
+void check_enum(struct check *c, const struct at *at, const struct json *v, const char *const *supported); /* absent is fine */
+void check_not_negative(struct check *c, const struct at *at, const struct json *v); /* absent is fine */
+void check_immutable(struct check *c, const struct at *at, const struct json *now, const struct json *old);
+void check_labels(struct check *c, const struct at *at, const struct json *labels);
+void check_label_selector(struct check *c, const struct at *at, const struct json *selector);
+void check_int_or_percent(struct check *c, const struct at *at, const struct json *v);
+void check_object_name(struct check *c, const struct at *at, str s); /* a referenced object: DNS subdomain */
+struct json sorted_copy(struct arena *a, const struct json *v);      /* as Go prints maps in messages; NULL: null */
+#endif

@@ -1,0 +1,201 @@
+/* storage.c - rules of PersistentVolumes, their claims and StorageClasses.
+ *
+ * Source of rules and texts: k8s.io/kubernetes/pkg/apis/core/validation/validation.go, .../storage/validation. */
+#include "api/validation/pod.h"
+#include "api/validation/validation.h"
+
+static const char *const access_modes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod", NULL};
+static const char *const volume_modes[] = {"Block", "Filesystem", NULL};
+
+static void check_access_modes(struct check *c, const struct at *at, const struct json *modes)
+{
+    bool once_pod = false;
+
+    JSON_EACH(m, modes) {
+        check_enum(c, at, m, access_modes);
+        once_pod |= str_is(json_str(m), "ReadWriteOncePod");
+    }
+    if (once_pod && json_count(modes) > 1)
+        bad_forbidden(c, at, "may not use ReadWriteOncePod with other access modes");
+}
+
+/* The fields of a PersistentVolume's spec that are not its source. */
+static bool is_source(const struct json_member *m)
+{
+    static const char *const others[] = {"capacity", "claimRef", "nodeAffinity"};
+
+    if (m->value.type != JSON_OBJECT)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (str_is(m->key, others[i]))
+            return false;
+    return true;
+}
+
+static struct json source_of(struct check *c, const struct json *spec)
+{
+    struct json o = json_object();
+
+    JSON_EACH_MEMBER(m, spec)
+        if (is_source(m))
+            json_set(c->a, &o, m->key, m->value);
+    return o;
+}
+
+void validate_persistentvolume(struct write *w, struct err **errs)
+{
+    static const char *const reclaims[] = {"Delete", "Recycle", "Retain", NULL};
+    static const char *const capacities[] = {"storage", NULL};
+    struct check *c = &(struct check){w->a, errs};
+    const struct json *spec = json_findz(w->obj, "spec"), *capacity = json_findz(spec, "capacity"), *storage = json_findz(capacity, "storage"), *affinity = json_findz(spec, "nodeAffinity");
+    const struct at *at = AT(NULL, "spec");
+    struct quantity q;
+    unsigned n = 0;
+
+    if (w->subresource.n)
+        return;
+    if (!json_count(json_findz(spec, "accessModes")))
+        bad_required(c, AT(at, "accessModes"), "");
+    check_access_modes(c, AT(at, "accessModes"), json_findz(spec, "accessModes"));
+    if (!json_count(capacity))
+        bad_required(c, AT(at, "capacity"), "");
+    if (!storage || json_count(capacity) > 1)
+        bad_unsupported(c, AT(at, "capacity"), sorted_copy(c->a, capacity), capacities);
+    if (storage && quantity_parse(json_str(storage), &q)) {
+        const struct at *here = AT_KEY(AT(at, "capacity"), S("storage"));
+
+        if (q.negative)
+            bad_invalid(c, here, json_int(quantity_value(&q)), "must be a valid resource quantity");
+        if (quantity_value(&q) <= 0)
+            bad_invalid(c, here, *storage, "must be greater than zero");
+    }
+    check_enum(c, AT(at, "persistentVolumeReclaimPolicy"), json_findz(spec, "persistentVolumeReclaimPolicy"), reclaims);
+    if (affinity) {
+        if (!json_findz(affinity, "required"))
+            bad_required(c, AT(AT(at, "nodeAffinity"), "required"), "must specify required node constraints");
+        else
+            check_node_selector(c, AT(AT(at, "nodeAffinity"), "required"), json_findz(affinity, "required"));
+    }
+    JSON_EACH_MEMBER(m, spec) {
+        if (!is_source(m))
+            continue;
+        if (n++)
+            bad_forbidden(c, AT(at, arena_dupz(c->a, m->key)), "may not specify more than 1 volume type");
+        else if (str_is(m->key, "hostPath") && json_get_str(&m->value, "path").n == 0)
+            bad_required(c, AT(AT(at, "hostPath"), "path"), "");
+        else if (str_is(m->key, "local") && json_get_str(&m->value, "path").n == 0)
+            bad_required(c, AT(AT(at, "local"), "path"), "");
+    }
+    if (n == 0)
+        bad_required(c, at, "must specify a volume type");
+    if (str_is(json_get_str(spec, "hostPath.path"), "/") && str_is(json_get_str(spec, "persistentVolumeReclaimPolicy"), "Recycle"))
+        bad_forbidden(c, AT(at, "persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'");
+    if (json_get_str(spec, "storageClassName").n)
+        check_dns_subdomain(c, AT(at, "storageClassName"), json_get_str(spec, "storageClassName"));
+    check_enum(c, AT(at, "volumeMode"), json_findz(spec, "volumeMode"), volume_modes);
+    if (w->old) {
+        struct json now = source_of(c, spec), old = source_of(c, json_findz(w->old, "spec"));
+
+        if (!json_equal(&now, &old))
+            bad_forbidden(c, AT(at, "persistentvolumesource"), "spec.persistentvolumesource is immutable after creation\n");
+        check_immutable(c, AT(NULL, "volumeMode"), json_findz(spec, "volumeMode"), json_path(w->old, "spec.volumeMode"));
+    }
+}
+
+static void check_claim_source(struct check *c, const struct at *at, const struct json *source)
+{
+    str group = json_get_str(source, "apiGroup"), kind = json_get_str(source, "kind");
+
+    if (!source)
+        return;
+    if (json_get_str(source, "name").n == 0)
+        bad_required(c, AT(at, "name"), "");
+    if (kind.n == 0)
+        bad_required(c, AT(at, "kind"), "");
+    if (group.n == 0 && !str_is(kind, "PersistentVolumeClaim"))
+        bad_invalid(c, at, json_string(kind), "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
+}
+
+/* What a claim's update may not touch: all but its size and its class of attributes. */
+static bool claim_spec_changed(struct check *c, const struct json *spec, const struct json *old)
+{
+    struct json now = json_copy(c->a, spec), before = json_copy(c->a, old);
+    struct json *both[] = {&now, &before};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct json *resources = json_findz(both[i], "resources");
+
+        if (resources)
+            json_removez(resources, "requests");
+        json_removez(both[i], "volumeAttributesClassName");
+    }
+    if (!json_findz(&before, "volumeName")) /* binding sets it once */
+        json_removez(&now, "volumeName");
+    return !json_equal(&now, &before);
+}
+
+void validate_persistentvolumeclaim(struct write *w, struct err **errs)
+{
+    struct check *c = &(struct check){w->a, errs};
+    const struct json *spec = json_findz(w->obj, "spec"), *storage = json_path(spec, "resources.requests.storage"), *old = json_findz(w->old, "spec");
+    const struct at *at = AT(NULL, "spec"), *size_at = AT_KEY(AT(at, "resources"), S("storage"));
+    struct quantity q, before;
+
+    if (w->subresource.n)
+        return;
+    if (!json_count(json_findz(spec, "accessModes")))
+        bad_required(c, AT(at, "accessModes"), "at least 1 access mode is required");
+    if (json_findz(spec, "selector"))
+        check_label_selector(c, AT(at, "selector"), json_findz(spec, "selector"));
+    check_access_modes(c, AT(at, "accessModes"), json_findz(spec, "accessModes"));
+    if (!storage)
+        bad_required(c, size_at, "");
+    else if (quantity_parse(json_str(storage), &q) && quantity_value(&q) <= 0)
+        bad_invalid(c, size_at, *storage, "must be greater than zero");
+    if (json_get_str(spec, "storageClassName").n)
+        check_dns_subdomain(c, AT(at, "storageClassName"), json_get_str(spec, "storageClassName"));
+    check_enum(c, AT(at, "volumeMode"), json_findz(spec, "volumeMode"), volume_modes);
+    check_claim_source(c, AT(at, "dataSource"), json_findz(spec, "dataSource"));
+    check_claim_source(c, AT(at, "dataSourceRef"), json_findz(spec, "dataSourceRef"));
+    if (!w->old)
+        return;
+    if (claim_spec_changed(c, spec, old) || (!str_is(json_get_str(w->old, "status.phase"), "Bound") && storage && !str_eq(json_str(storage), json_get_str(old, "resources.requests.storage"))))
+        bad_forbidden(c, at, "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n");
+    else if (storage && quantity_parse(json_str(storage), &q) && quantity_parse(json_get_str(old, "resources.requests.storage"), &before) && quantity_cmp(&q, &before) < 0)
+        bad_forbidden(c, AT(AT(AT(at, "resources"), "requests"), "storage"), "field can not be less than status.capacity");
+}
+
+void validate_storageclass(struct write *w, struct err **errs)
+{
+    static const char *const reclaims[] = {"Delete", "Retain", NULL};
+    static const char *const bindings[] = {"Immediate", "WaitForFirstConsumer", NULL};
+    static const char *const fixed[] = {"parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"};
+    struct check *c = &(struct check){w->a, errs};
+    str provisioner = json_get_str(w->obj, "provisioner");
+    int64_t i = 0;
+
+    if (w->old) {
+        for (size_t k = 0; k < ARRAY_LEN(fixed); k++)
+            check_immutable(c, AT(NULL, fixed[k]), json_findz(w->obj, fixed[k]), json_findz(w->old, fixed[k]));
+        return;
+    }
+    if (provisioner.n == 0)
+        bad_required(c, AT(NULL, "provisioner"), "");
+    else
+        check_qualified_name(c, AT(NULL, "provisioner"), provisioner);
+    JSON_EACH_MEMBER(m, json_findz(w->obj, "parameters"))
+        if (m->key.n == 0)
+            bad_invalid(c, AT(NULL, "parameters"), json_z(""), "field can not be empty.");
+    check_enum(c, AT(NULL, "reclaimPolicy"), json_findz(w->obj, "reclaimPolicy"), reclaims);
+    check_enum(c, AT(NULL, "volumeBindingMode"), json_findz(w->obj, "volumeBindingMode"), bindings);
+    JSON_EACH(t, json_findz(w->obj, "allowedTopologies")) {
+        const struct at *here = AT_INDEX(AT(NULL, "allowedTopologies"), i++);
+        int64_t k = 0;
+
+        JSON_EACH(e, json_findz(t, "matchLabelExpressions")) {
+            if (!json_count(json_findz(e, "values")))
+                bad_required(c, AT(AT_INDEX(AT(here, "matchLabelExpressions"), k), "values"), "");
+            k++;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+/* validation.c - which rules belong to which kind. */
+#include "api/validation/validation.h"
+
+static const struct {
+    const char *group, *plural;
+    kind_validate_fn *validate;
+} kinds[] = {
+    {"", "pods", validate_pod},
+    {"", "services", validate_service},
+    {"", "replicationcontrollers", validate_replicationcontroller},
+    {"", "podtemplates", validate_podtemplate},
+    {"apps", "deployments", validate_deployment},
+    {"apps", "replicasets", validate_replicaset},
+    {"apps", "statefulsets", validate_statefulset},
+    {"apps", "daemonsets", validate_daemonset},
+    {"apps", "controllerrevisions", validate_controllerrevision},
+    {"batch", "jobs", validate_job},
+    {"batch", "cronjobs", validate_cronjob},
+    {"networking.k8s.io", "ingresses", validate_ingress},
+    {"networking.k8s.io", "ingressclasses", validate_ingressclass},
+    {"networking.k8s.io", "networkpolicies", validate_networkpolicy},
+    {"", "endpoints", validate_endpoints},
+    {"discovery.k8s.io", "endpointslices", validate_endpointslice},
+    {"", "nodes", validate_node},
+    {"", "namespaces", validate_namespace},
+    {"scheduling.k8s.io", "priorityclasses", validate_priorityclass},
+    {"node.k8s.io", "runtimeclasses", validate_runtimeclass},
+    {"coordination.k8s.io", "leases", validate_lease},
+    {"", "events", validate_event},
+    {"events.k8s.io", "events", validate_event},
+    {"", "configmaps", validate_configmap},
+    {"", "secrets", validate_secret},
+    {"", "persistentvolumes", validate_persistentvolume},
+    {"", "persistentvolumeclaims", validate_persistentvolumeclaim},
+    {"storage.k8s.io", "storageclasses", validate_storageclass},
+    {"admissionregistration.k8s.io", "validatingwebhookconfigurations", validate_webhookconfiguration},
+    {"admissionregistration.k8s.io", "mutatingwebhookconfigurations", validate_webhookconfiguration},
+    {"certificates.k8s.io", "certificatesigningrequests", validate_certificatesigningrequest},
+    {"apiregistration.k8s.io", "apiservices", validate_apiservice},
+    {"flowcontrol.apiserver.k8s.io", "flowschemas", validate_flowschema},
+    {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", validate_prioritylevelconfiguration},
+};
+
+kind_validate_fn *validation_find(str group, str plural)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (str_is(plural, kinds[i].plural) && str_is(group, kinds[i].group))
+            return kinds[i].validate;
+    return NULL;
+}
