@@ -1,0 +1,366 @@
+/* verbs_test.c - create, read, update, patch, delete, list and watch, as a client sees them. */
+#include "test/api/world.h"
+
+#define CM "/api/v1/namespaces/default/configmaps"
+
+TEST(create, fills_in_what_the_server_owns)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}}", 201);
+    CHECK_STRZ(json_get_str(v, "kind"), "ConfigMap");
+    CHECK_STRZ(json_get_str(v, "apiVersion"), "v1");
+    CHECK_STRZ(json_get_str(v, "metadata.namespace"), "default");
+    CHECK_INT(json_get_str(v, "metadata.uid").n, 36);
+    CHECK(json_get_str(v, "metadata.creationTimestamp").n == 20);
+    CHECK(json_get_str(v, "metadata.resourceVersion").n > 0);
+    CHECK(!json_path(v, "metadata.generation"));
+    world_fini(&w);
+}
+
+TEST(create, of_a_taken_name_is_a_conflict_and_with_generate_name_it_is_not)
+{
+    struct world w;
+    struct json *v, *u;
+
+    world_init(&w);
+    CHECK_INT(world_status(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}"), 201);
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", 409);
+    CHECK_STRZ(json_get_str(v, "message"), "configmaps \"a\" already exists");
+    CHECK_STRZ(json_get_str(v, "reason"), "AlreadyExists");
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"generateName\":\"a-\"}}", 201);
+    u = world_json(&w, "POST", CM, "{\"metadata\":{\"generateName\":\"a-\"}}", 201);
+    CHECK(str_has_prefix(json_get_str(v, "metadata.name"), S("a-")) && json_get_str(v, "metadata.name").n == 7);
+    CHECK(!str_eq(json_get_str(v, "metadata.name"), json_get_str(u, "metadata.name")));
+    world_fini(&w);
+}
+
+TEST(create, needs_a_namespace_that_exists)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    v = world_json(&w, "POST", "/api/v1/namespaces/none/configmaps", "{\"metadata\":{\"name\":\"a\"}}", 404);
+    CHECK_STRZ(json_get_str(v, "message"), "namespaces \"none\" not found");
+    world_fini(&w);
+}
+
+TEST(create, refuses_bad_names_with_the_field_path)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"Bad_Name\"}}", 422);
+    CHECK_STRZ(json_get_str(v, "details.kind"), "ConfigMap");
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "details.causes"), 0), "field"), "metadata.name");
+    v = world_json(&w, "POST", CM, "{\"metadata\":{}}", 422);
+    CHECK_STRZ(json_get_str(v, "message"), "ConfigMap \"\" is invalid: metadata.name: Required value: name or generateName is required");
+    world_fini(&w);
+}
+
+TEST(create, with_dry_run_stores_nothing)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    v = world_json(&w, "POST", CM "?dryRun=All", "{\"metadata\":{\"name\":\"a\"}}", 201);
+    CHECK(!json_path(v, "metadata.resourceVersion"));
+    CHECK_INT(json_get_str(v, "metadata.uid").n, 36);
+    CHECK_INT(world_status(&w, "GET", CM "/a", NULL), 404);
+    world_fini(&w);
+}
+
+TEST(create, tells_unknown_fields_as_asked)
+{
+    struct world w;
+    struct call *c;
+    static const char body[] = "{\"metadata\":{\"name\":\"a\"},\"nosuch\":1}";
+
+    world_init(&w);
+    c = world_call(&w, "POST", CM "?fieldValidation=Strict", body, NULL);
+    CHECK_INT(c->status, 400);
+    CHECK_STRZ(json_get_str(call_json(c), "message"), "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"nosuch\"");
+    call_free(c);
+    c = world_call(&w, "POST", CM, body, NULL);
+    CHECK_INT(c->status, 201);
+    CHECK_STRZ(call_header(c, "Warning"), "299 - \"unknown field \\\"nosuch\\\"\"");
+    call_free(c);
+    world_fini(&w);
+}
+
+TEST(update, obeys_the_version_the_client_read)
+{
+    struct world w;
+    struct json *v;
+    char body[256];
+
+    world_init(&w);
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"1\"}}", 201);
+    snprintf(body, sizeof body, "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"" PRI_STR "\"},\"data\":{\"k\":\"2\"}}", STR_ARG(json_get_str(v, "metadata.resourceVersion")));
+    v = world_json(&w, "PUT", CM "/a", body, 200);
+    CHECK_STRZ(json_get_str(v, "data.k"), "2");
+    v = world_json(&w, "PUT", CM "/a", body, 409);
+    CHECK_STRZ(json_get_str(v, "reason"), "Conflict");
+    /* Without a version it is unconditional; the same again changes nothing. */
+    v = world_json(&w, "PUT", CM "/a", "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"3\"}}", 200);
+    CHECK(str_eq(json_get_str(world_json(&w, "PUT", CM "/a", "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"3\"}}", 200), "metadata.resourceVersion"), json_get_str(v, "metadata.resourceVersion")));
+    CHECK_INT(world_status(&w, "PUT", CM "/none", "{\"metadata\":{\"name\":\"none\"}}"), 404);
+    world_fini(&w);
+}
+
+static const char deployment[] = "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}";
+#define DEPLOYS "/apis/apps/v1/namespaces/default/deployments"
+
+TEST(update, of_spec_bumps_the_generation_and_status_belongs_to_its_own_endpoint)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    v = world_json(&w, "POST", DEPLOYS, deployment, 201);
+    CHECK_INT(json_get_int(v, "metadata.generation", 0), 1);
+    CHECK_INT(json_get_int(v, "spec.replicas", 0), 1);
+    v = world_json(&w, "PATCH", DEPLOYS "/d", "{\"spec\":{\"replicas\":3},\"status\":{\"replicas\":9}}", 200);
+    CHECK_INT(json_get_int(v, "metadata.generation", 0), 2);
+    CHECK_INT(json_get_int(v, "status.replicas", 0), 0);
+    v = world_json(&w, "PATCH", DEPLOYS "/d/status", "{\"spec\":{\"replicas\":7},\"status\":{\"replicas\":3}}", 200);
+    CHECK_INT(json_get_int(v, "metadata.generation", 0), 2);
+    CHECK_INT(json_get_int(v, "spec.replicas", 0), 3);
+    CHECK_INT(json_get_int(v, "status.replicas", 0), 3);
+    v = world_json(&w, "GET", DEPLOYS "/d/scale", NULL, 200);
+    CHECK_STRZ(json_get_str(v, "kind"), "Scale");
+    CHECK_INT(json_get_int(v, "spec.replicas", 0), 3);
+    CHECK_STRZ(json_get_str(v, "status.selector"), "a=b");
+    v = world_json(&w, "PATCH", DEPLOYS "/d/scale", "{\"spec\":{\"replicas\":5}}", 200);
+    CHECK_INT(json_get_int(v, "spec.replicas", 0), 5);
+    CHECK_INT(json_get_int(world_json(&w, "GET", DEPLOYS "/d", NULL, 200), "metadata.generation", 0), 3);
+    world_fini(&w);
+}
+
+TEST(patch, of_each_kind_reaches_the_newest_version)
+{
+    struct world w;
+    struct call *c;
+    struct json *v;
+
+    world_init(&w);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"1\"}}", 201);
+    c = world_call(&w, "PATCH", CM "/a", "[{\"op\":\"add\",\"path\":\"/data/x\",\"value\":\"2\"}]", "Content-Type: application/json-patch+json");
+    CHECK_INT(c->status, 200);
+    CHECK_STRZ(json_get_str(call_json(c), "data.x"), "2");
+    call_free(c);
+    c = world_call(&w, "PATCH", CM "/a", "{\"data\":{\"k\":null,\"y\":\"3\"}}", "Content-Type: application/strategic-merge-patch+json");
+    v = call_json(c);
+    CHECK(!json_path(v, "data.k"));
+    CHECK_STRZ(json_get_str(v, "data.y"), "3");
+    call_free(c);
+    c = world_call(&w, "PATCH", CM "/a", "{}", "Content-Type: application/json");
+    CHECK_INT(c->status, 415);
+    call_free(c);
+    world_fini(&w);
+}
+
+TEST(deletion, answers_with_a_status_and_honours_preconditions)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", 201);
+    v = world_json(&w, "DELETE", CM "/a", "{\"preconditions\":{\"uid\":\"x\"}}", 409);
+    CHECK_STRZ(json_get_str(v, "details.kind"), "ConfigMap");
+    v = world_json(&w, "DELETE", CM "/a", NULL, 200);
+    CHECK_STRZ(json_get_str(v, "status"), "Success");
+    CHECK_STRZ(json_get_str(v, "details.kind"), "configmaps");
+    CHECK_INT(world_status(&w, "DELETE", CM "/a", NULL), 404);
+    world_fini(&w);
+}
+
+TEST(deletion, waits_for_finalizers_and_ends_with_the_last_one)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\",\"finalizers\":[\"x.test/f\"]}}", 201);
+    v = world_json(&w, "DELETE", CM "/a", NULL, 200);
+    CHECK(json_get_str(v, "metadata.deletionTimestamp").n > 0);
+    CHECK_INT(json_get_int(v, "metadata.deletionGracePeriodSeconds", -1), 0);
+    CHECK_INT(world_status(&w, "GET", CM "/a", NULL), 200);
+    world_json(&w, "PATCH", CM "/a", "{\"metadata\":{\"finalizers\":null}}", 200);
+    CHECK_INT(world_status(&w, "GET", CM "/a", NULL), 404);
+    world_fini(&w);
+}
+
+TEST(deletion, of_a_running_pod_gives_it_its_grace_and_propagation_becomes_finalizers)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    world_json(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{\"metadata\":{\"name\":\"default\"}}", 201);
+    world_json(&w, "POST", "/api/v1/namespaces/default/pods", "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\",\"terminationGracePeriodSeconds\":40,\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 201);
+    v = world_json(&w, "DELETE", "/api/v1/namespaces/default/pods/p", NULL, 200);
+    CHECK_INT(json_get_int(v, "metadata.deletionGracePeriodSeconds", 0), 40);
+    CHECK_INT(json_get_int(v, "metadata.generation", 0), 2);
+    v = world_json(&w, "DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=50", NULL, 200);
+    CHECK_INT(json_get_int(v, "metadata.deletionGracePeriodSeconds", 0), 40);
+    world_json(&w, "DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=0", NULL, 200);
+    CHECK_INT(world_status(&w, "GET", "/api/v1/namespaces/default/pods/p", NULL), 404);
+    world_json(&w, "POST", DEPLOYS, deployment, 201);
+    v = world_json(&w, "DELETE", DEPLOYS "/d?propagationPolicy=Foreground", NULL, 200);
+    CHECK_STRZ(json_str(json_item(json_path(v, "metadata.finalizers"), 0)), "foregroundDeletion");
+    world_fini(&w);
+}
+
+TEST(deletion, of_a_collection_takes_what_matches)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\",\"labels\":{\"l\":\"x\"}}}", 201);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"b\",\"labels\":{\"l\":\"y\"}}}", 201);
+    v = world_json(&w, "DELETE", CM "?labelSelector=l%3Dx", NULL, 200);
+    CHECK_INT(json_count(json_path(v, "items")), 1);
+    v = world_json(&w, "GET", CM, NULL, 200);
+    CHECK_INT(json_count(json_path(v, "items")), 1);
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "items"), 0), "metadata.name"), "b");
+    world_fini(&w);
+}
+
+TEST(list, comes_in_pages_of_one_snapshot)
+{
+    struct world w;
+    struct json *v;
+    char path[512], name[64];
+
+    world_init(&w);
+    for (int i = 0; i < 5; i++) {
+        snprintf(name, sizeof name, "{\"metadata\":{\"name\":\"n%d\"}}", i);
+        world_json(&w, "POST", CM, name, 201);
+    }
+    v = world_json(&w, "GET", CM "?limit=2", NULL, 200);
+    CHECK_INT(json_count(json_path(v, "items")), 2);
+    CHECK_INT(json_get_int(v, "metadata.remainingItemCount", 0), 3);
+    CHECK(!json_findz(json_item(json_path(v, "items"), 0), "kind"));
+    /* What changes between pages is not seen. */
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"n2a\"}}", 201);
+    CHECK_INT(world_status(&w, "DELETE", CM "/n3", NULL), 200);
+    snprintf(path, sizeof path, CM "?limit=10&continue=" PRI_STR, STR_ARG(json_get_str(v, "metadata.continue")));
+    v = world_json(&w, "GET", path, NULL, 200);
+    CHECK_INT(json_count(json_path(v, "items")), 3);
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "items"), 1), "metadata.name"), "n3");
+    CHECK(!json_path(v, "metadata.continue"));
+    world_fini(&w);
+}
+
+TEST(list, takes_label_and_field_selectors)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\",\"labels\":{\"app\":\"x\"}}}", 201);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"b\"}}", 201);
+    CHECK_INT(json_count(json_path(world_json(&w, "GET", CM "?labelSelector=app+in+(x,y)", NULL, 200), "items")), 1);
+    CHECK_INT(json_count(json_path(world_json(&w, "GET", CM "?labelSelector=!app", NULL, 200), "items")), 1);
+    CHECK_INT(json_count(json_path(world_json(&w, "GET", CM "?fieldSelector=metadata.name%3Db", NULL, 200), "items")), 1);
+    v = world_json(&w, "GET", CM "?fieldSelector=nosuch%3Db", NULL, 400);
+    CHECK_STRZ(json_get_str(v, "message"), "field label not supported: nosuch");
+    v = world_json(&w, "GET", CM "?resourceVersion=99999999999", NULL, 504);
+    CHECK_STRZ(json_get_str(v, "reason"), "Timeout");
+    world_fini(&w);
+}
+
+static unsigned lines(struct call *c)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < c->body.n; i++)
+        n += c->body.p[i] == '\n';
+    return n;
+}
+
+TEST(watch, sends_what_happens_and_selectors_turn_changes_into_coming_and_going)
+{
+    struct world w;
+    struct call *all, *x;
+
+    world_init(&w);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\",\"labels\":{\"l\":\"x\"}}}", 201);
+    all = world_open(&w, "GET", CM "?watch=1", NULL, NULL);
+    x = world_open(&w, "GET", CM "?watch=1&labelSelector=l%3Dx", NULL, NULL);
+    world_run(&w, NS_PER_S);
+    CHECK_INT(lines(all), 1); /* what is there already */
+    CHECK_INT(lines(x), 1);
+    world_json(&w, "PATCH", CM "/a", "{\"metadata\":{\"labels\":{\"l\":\"y\"}}}", 200);
+    world_json(&w, "PATCH", CM "/a", "{\"data\":{\"k\":\"v\"}}", 200);
+    CHECK_INT(world_status(&w, "DELETE", CM "/a", NULL), 200);
+    world_run(&w, NS_PER_S);
+    CHECK_INT(lines(all), 4);
+    CHECK_INT(lines(x), 2);
+    CHECK(str_find(buf_view(&x->body), S("{\"type\":\"DELETED\"")) > 0);
+    CHECK(str_find(buf_view(&all->body), S("{\"type\":\"MODIFIED\"")) > 0);
+    CHECK(!all->ended);
+    call_free(all);
+    call_free(x);
+    world_fini(&w);
+}
+
+TEST(watch, ends_at_its_timeout_and_marks_the_end_of_the_initial_events)
+{
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    c = world_open(&w, "GET", CM "?watch=1&timeoutSeconds=5&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan", NULL, NULL);
+    world_run(&w, NS_PER_S);
+    CHECK(!c->ended);
+    CHECK(str_find(buf_view(&c->body), S("\"k8s.io/initial-events-end\":\"true\"")) > 0);
+    world_run(&w, 5 * NS_PER_S);
+    CHECK(c->ended);
+    call_free(c);
+    world_fini(&w);
+}
+
+TEST(watch, from_a_version_that_is_compacted_says_so)
+{
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", 201);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"b\"}}", 201);
+    store_compact(w.store, store_revision(w.store));
+    world_run(&w, NS_PER_S);
+    c = world_call(&w, "GET", CM "?watch=1&resourceVersion=1", NULL, NULL);
+    CHECK_INT(c->status, 200);
+    CHECK(str_has_prefix(buf_view(&c->body), S("{\"type\":\"ERROR\"")));
+    CHECK(str_find(buf_view(&c->body), S("\"code\":410")) > 0);
+    call_free(c);
+    world_fini(&w);
+}
+
+TEST(watch, that_falls_behind_is_ended)
+{
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    c = world_open(&w, "GET", CM "?watch=1&resourceVersion=0", NULL, NULL);
+    world_run(&w, NS_PER_S);
+    c->queue = 64u << 20;
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", 201);
+    world_run(&w, NS_PER_S);
+    CHECK(c->ended);
+    call_free(c);
+    world_fini(&w);
+}
+
+TEST_MAIN
