@@ -1,0 +1,105 @@
+/* sim_test.c - whole clusters under virtual time. */
+#include "sim/sim.h"
+#include "test/test.h"
+#include "wire/json.h"
+
+#define REPLICAS 50
+#define NODES 10
+#define MINUTE_NS (60 * NS_PER_S)
+
+struct view {
+    struct sim *s;
+    int ready, on_dead, total;
+    const char *dead;
+};
+
+/* Counts from the API, as any client would. */
+static void look(struct view *v)
+{
+    CLEANUP(buf) struct buf body = BUF_INIT;
+    struct arena *a = arena_new();
+    struct json *list = NULL;
+
+    v->ready = v->on_dead = v->total = 0;
+    CHECK_OK(sim_call(v->s, "GET", "/api/v1/namespaces/default/pods?labelSelector=app%3Dweb", STR_NONE, &body));
+    CHECK_OK(json_parse(a, buf_view(&body), &(struct json_limits){64, 64 << 20}, NULL, &list));
+    JSON_EACH(pod, json_findz(list, "items")) {
+        bool dead = v->dead && str_is(json_get_str(pod, "spec.nodeName"), v->dead);
+
+        v->total++;
+        v->on_dead += dead;
+        JSON_EACH(c, json_path(pod, "status.conditions"))
+            v->ready += !dead && str_is(json_get_str(c, "type"), "Ready") && str_is(json_get_str(c, "status"), "True");
+    }
+    arena_free(a);
+}
+
+static const char deployment[] = "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\"},\"spec\":{\"replicas\":50,\"selector\":{\"matchLabels\":{\"app\":\"web\"}},"
+                                 "\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:1\",\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}]}}}}";
+
+static int64_t deployment_ready(struct sim *s)
+{
+    CLEANUP(buf) struct buf body = BUF_INIT;
+    struct arena *a = arena_new();
+    struct json *o = NULL;
+    int64_t n;
+
+    CHECK_OK(sim_call(s, "GET", "/apis/apps/v1/namespaces/default/deployments/web", STR_NONE, &body));
+    CHECK_OK(json_parse(a, buf_view(&body), NULL, NULL, &o));
+    n = json_get_int(o, "status.readyReplicas", 0);
+    arena_free(a);
+    return n;
+}
+
+/* The story: 50 replicas become ready, a node dies, its pods are replaced elsewhere. Returns the log. */
+static struct buf live(uint64_t seed)
+{
+    struct sim *s = sim_new(&(struct sim_options){.seed = seed, .n_nodes = NODES, .faults = {.min_latency_ns = NS_PER_MS / 10, .max_latency_ns = 5 * NS_PER_MS}});
+    struct view v = {.s = s};
+    struct buf log = BUF_INIT;
+    int lost;
+
+    sim_run(s, NS_PER_S);
+    CHECK_OK(sim_call(s, "POST", "/apis/apps/v1/namespaces/default/deployments", str_of(deployment), NULL));
+    sim_run(s, 30 * NS_PER_S);
+    look(&v);
+    CHECK_INT(v.ready, REPLICAS);
+    CHECK_INT(deployment_ready(s), REPLICAS);
+    v.dead = "hollow-3";
+    look(&v);
+    lost = v.on_dead;
+    CHECK_INT(lost, REPLICAS / NODES); /* spread evenly */
+
+    sim_node_stop(s, 3);
+    sim_run(s, 2 * MINUTE_NS); /* noticed after 50 s, but its pods are tolerated for 300 s */
+    look(&v);
+    CHECK_INT(v.on_dead, lost);
+    CHECK_INT(deployment_ready(s), REPLICAS - lost);
+    sim_run(s, 5 * MINUTE_NS);
+    look(&v);
+    CHECK_INT(v.ready, REPLICAS);
+    CHECK_INT(deployment_ready(s), REPLICAS);
+
+    sim_node_start(s, 3); /* comes back and ends what was left of them */
+    sim_run(s, MINUTE_NS);
+    look(&v);
+    CHECK_INT(v.total, REPLICAS);
+    CHECK_INT(v.on_dead, 0);
+    buf_str(&log, sim_log(s));
+    sim_free(s);
+    return log;
+}
+
+TEST(sim, pods_of_a_dead_node_are_replaced_and_the_same_seed_gives_the_same_log)
+{
+    struct buf one = live(1), again = live(1), other = live(2);
+
+    CHECK(one.n > 10000);
+    CHECK(str_eq(buf_view(&one), buf_view(&again)));
+    CHECK(!str_eq(buf_view(&one), buf_view(&other)));
+    buf_fini(&one);
+    buf_fini(&again);
+    buf_fini(&other);
+}
+
+TEST_MAIN
