@@ -98,7 +98,10 @@ static void on_http(void *ctx, struct err *err, const struct http_response *r, s
     CLEANUP(buf) struct buf text = BUF_INIT;
 
     if (err) {
-        buf_fmt(&text, "Get \"" PRI_STR "\": %s", STR_ARG(x->url), err_text(err));
+        if (str_has_prefix(str_of(err_text(err)), S("Get \"")))
+            buf_z(&text, err_text(err));
+        else
+            buf_fmt(&text, "Get \"" PRI_STR "\": %s", STR_ARG(x->url), err_text(err));
         err_free(err);
         end(x, false, false, buf_view(&text));
         return;

@@ -185,7 +185,6 @@ static void on_started(void *ctx, struct err *err, const struct json *response)
         return;
     }
     event(s, "Normal", "Started", "Started container %s", s->name);
-    map_put(&s->w->k->by_container, str_of(s->created_id), s->w);
     on_running(s);
 }
 
@@ -207,6 +206,7 @@ static void on_created(void *ctx, struct err *err, const struct json *response)
         return;
     }
     s->created_id = str_dupz(json_get_str(response, "container_id"));
+    map_put(&s->w->k->by_container, str_of(s->created_id), s->w); /* it may end before its start has returned */
     event(s, "Normal", "Created", "Created container: %s", s->name);
     s->stage = STAGE_START;
     json_setz(s->arena, &request, "container_id", json_z(s->created_id));
@@ -436,6 +436,7 @@ void container_start_begin(struct pod_worker *w, size_t index)
         .n_secrets = n,
         .sandbox_config = &config,
         .backoff = &worker_local(w, c->name)->pull,
+        .last_error = &worker_local(w, c->name)->pull_error,
         .event = on_image_event,
         .done = on_image,
         .ctx = s,

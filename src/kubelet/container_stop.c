@@ -79,6 +79,7 @@ static void on_hook(void *ctx, bool ok, bool unknown, str message)
     if (!ok && !w->gone && w->pod) {
         CLEANUP(buf) struct buf path = BUF_INIT;
 
+        log_info("kubelet", "pod %s/%s container %s: preStop: " PRI_STR, w->ns, w->name, s->name, STR_ARG(message));
         buf_container_path(&path, CONTAINER_REGULAR, str_of(s->name));
         kubelet_event(w->k, w->pod, buf_view(&path), "Warning", "FailedPreStopHook", "PreStopHook failed");
     }

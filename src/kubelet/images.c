@@ -8,6 +8,7 @@
 #include "kubelet/podspec.h"
 
 #define AUTHS_MAX 64
+#define BACKOFF_SHOWN_NS (2 * NS_PER_S) /* so long a pod shows the failure itself, then that it waits */
 
 struct images {
     struct runtime *rt;
@@ -108,9 +109,12 @@ static void on_pulled(void *ctx, struct err *err, const struct json *response)
 
         err_free(err);
         event(w, "Warning", "Failed", "Failed to pull image \"" PRI_STR "\": " PRI_STR, STR_ARG(w->r.image), STR_ARG(message));
-        if (!w->cancelled)
+        if (!w->cancelled) {
             backoff_raise(&w->im->backoff, w->r.backoff, now);
-        fail(w, "ErrImagePull", message, w->cancelled ? 0 : w->r.backoff->delay_ns);
+            mem_free(*w->r.last_error);
+            *w->r.last_error = str_dupz(message);
+        }
+        fail(w, "ErrImagePull", message, BACKOFF_SHOWN_NS);
         return;
     }
     w->pulled = true;
@@ -138,6 +142,8 @@ static void pull(struct image_wait *w)
         str message = arena_fmt(w->arena, "Back-off pulling image \"" PRI_STR "\"", STR_ARG(w->r.image));
 
         event(w, "Normal", "BackOff", PRI_STR, STR_ARG(message));
+        if (*w->r.last_error)
+            message = arena_fmt(w->arena, PRI_STR ": ErrImagePull: %s", STR_ARG(message), *w->r.last_error);
         fail(w, "ImagePullBackOff", message, wait);
         return;
     }

@@ -24,6 +24,7 @@ struct image_request {
     const struct json *const *secrets; size_t n_secrets; /* Secret trees */
     const struct json *sandbox_config;
     struct backoff_entry *backoff; /* the pod's for this image; lives longer than the wait */
+    char **last_error;         /* likewise; heap, of the last pull that failed */
     image_event_fn *event;
     image_done_fn *done;
     void *ctx;

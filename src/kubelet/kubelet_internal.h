@@ -74,6 +74,7 @@ struct container_local {       /* what the agent remembers of a container by nam
     char *name;
     char *waiting_reason, *waiting_message;
     struct backoff_entry crash, pull;
+    char *pull_error;              /* of the last pull */
     wall_time retry_at;        /* 0: not set; of a start that failed */
     char *probed_id;           /* the container whose probes' results these are */
     struct prober *probers[3]; /* enum probe_kind */
@@ -102,7 +103,8 @@ struct pod_worker {
     size_t n_containers;
     struct map locals;             /* container name -> struct container_local */
     struct pod_runtime *rt;        /* NULL: not looked up yet */
-    char *expect_exit;             /* a container that is known to have ended, though the runtime may not say so yet */
+    char **expected;               /* containers that are known to have ended, though the runtime may not say so yet */
+    size_t n_expected;
     int n_expect_tries;
     bool stale;                    /* rt must be fetched anew */
     bool busy;                     /* a short chain is under way (fetch, sandbox, volumes) */
@@ -114,7 +116,7 @@ struct pod_worker {
     bool deleting_sent, gone;
     int64_t due_ns;                /* of the timer, monotonic */
     struct container_start *start; /* one at a time, in order */
-    struct loop_timer *timer;
+    struct loop_timer *timer, *look_timer;
     struct volume_set volumes;     /* in volumes_arena; valid once applied */
     struct arena *volumes_arena;
     struct token *tokens;

@@ -13,7 +13,8 @@ static str time_text(struct arena *a, int64_t wall_ns)
 
 static void set_time(struct arena *a, struct json *obj, const char *key, int64_t wall_ns)
 {
-    json_setz(a, obj, key, wall_ns > 0 ? json_string(time_text(a, wall_ns)) : json_null());
+    /* What never started shows the epoch, as the kubelet has it. */
+    json_setz(a, obj, key, json_string(time_text(a, MAX(wall_ns, INT64_C(0)))));
 }
 
 static str container_id(struct arena *a, const struct pod_status_input *in, str id)

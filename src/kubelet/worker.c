@@ -33,6 +33,7 @@ static void locals_free(struct pod_worker *w)
         mem_free(l->waiting_reason);
         mem_free(l->waiting_message);
         mem_free(l->probed_id);
+        mem_free(l->pull_error);
         mem_free(l);
     }
     map_fini(&w->locals);
@@ -49,6 +50,7 @@ void worker_free_when_idle(struct pod_worker *w)
         kubelet_logs_ended(w->k);
         refs_release(w->k->refs, w);
         loop_timer_free(TAKE(w->timer));
+        loop_timer_free(TAKE(w->look_timer));
         MAP_EACH(e, &w->locals)
             probes_stop(e->value);
     }
@@ -61,7 +63,9 @@ void worker_free_when_idle(struct pod_worker *w)
     arena_free(w->volumes_arena);
     arena_free(w->sent_arena);
     obj_unref(w->obj);
-    mem_free(w->expect_exit);
+    for (size_t i = 0; i < w->n_expected; i++)
+        mem_free(w->expected[i]);
+    mem_free(w->expected);
     mem_free(w->fail_reason);
     mem_free(w->fail_message);
     mem_free(w->uid);
@@ -113,6 +117,21 @@ static void on_timer(void *ctx)
     worker_wake(ctx);
 }
 
+static void on_look(void *ctx)
+{
+    struct pod_worker *w = ctx;
+
+    w->stale = true;
+    worker_wake(w);
+}
+
+/* The truth is about to change without a word. */
+static void worker_look_again(struct pod_worker *w, int64_t delay_ns)
+{
+    if (!w->gone)
+        loop_timer_set(w->look_timer, delay_ns);
+}
+
 void worker_wake_in(struct pod_worker *w, int64_t delay_ns)
 {
     int64_t due = loop_now(w->k->loop).ns + MAX(delay_ns, INT64_C(0));
@@ -142,9 +161,9 @@ void worker_runtime_event(struct kubelet *k, str id, bool exited)
     c = pod_runtime_find_id(w->rt, id);
     if (exited && c && c->state == CONTAINER_STATE_EXITED)
         return;
-    if (exited && c) {
-        mem_free(w->expect_exit);
-        w->expect_exit = str_dupz(id);
+    if (exited) {
+        w->expected = mem_realloc(w->expected, (w->n_expected + 1) * sizeof *w->expected);
+        w->expected[w->n_expected++] = str_dupz(id);
         w->n_expect_tries = 0;
     }
     w->stale = true;
@@ -246,6 +265,7 @@ static struct pod_worker *worker_new(struct kubelet *k, str uid, str ns, str nam
     w->ns = str_dupz(ns);
     w->name = str_dupz(name);
     w->timer = loop_timer_new(k->loop, on_timer, w);
+    w->look_timer = loop_timer_new(k->loop, on_look, w);
     map_init(&w->locals);
     map_put(&k->workers, uid, w);
     return w;
@@ -367,17 +387,19 @@ static void unregister_ids(struct pod_worker *w)
 /* The event of an exit may overtake the runtime's own book-keeping: look again soon. */
 static void check_expected(struct pod_worker *w)
 {
-    const struct rt_container *c;
+    size_t kept = 0;
 
-    if (!w->expect_exit)
-        return;
-    c = pod_runtime_find_id(w->rt, str_of(w->expect_exit));
-    if (c && c->state == CONTAINER_STATE_RUNNING && w->n_expect_tries < EXPECT_TRIES) {
-        w->stale = true;
-        worker_wake_in(w, EXPECT_FIRST_NS << w->n_expect_tries++);
-        return;
+    for (size_t i = 0; i < w->n_expected; i++) {
+        const struct rt_container *c = pod_runtime_find_id(w->rt, str_of(w->expected[i]));
+
+        if (c && c->state == CONTAINER_STATE_RUNNING && w->n_expect_tries < EXPECT_TRIES)
+            w->expected[kept++] = w->expected[i];
+        else
+            mem_free(w->expected[i]);
     }
-    mem_free(TAKE(w->expect_exit));
+    w->n_expected = kept;
+    if (kept)
+        worker_look_again(w, EXPECT_FIRST_NS << w->n_expect_tries++);
 }
 
 static void have_truth(struct pod_worker *w, struct pod_runtime *rt)
@@ -385,6 +407,12 @@ static void have_truth(struct pod_worker *w, struct pod_runtime *rt)
     unregister_ids(w);
     pod_runtime_free(w->rt);
     w->rt = rt;
+    if (!w->name[0] && rt->name.n) { /* found by its directory only */
+        mem_free(w->name);
+        mem_free(w->ns);
+        w->name = str_dupz(rt->name);
+        w->ns = str_dupz(rt->ns);
+    }
     register_ids(w);
     kubelet_logs_ended(w->k);
     check_expected(w);
@@ -484,7 +512,7 @@ static void step(struct pod_worker *w)
 {
     if (w->busy || w->gone || !kubelet_is_running(w->k))
         return;
-    if (!w->rt || (w->stale && !(w->expect_exit && loop_timer_is_set(w->timer) && w->n_expect_tries))) {
+    if (!w->rt || w->stale) {
         w->stale = false;
         w->busy = true;
         worker_call(w);
