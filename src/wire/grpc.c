@@ -15,6 +15,8 @@
 #include <nghttp2/nghttp2.h>
 
 #define GRPC_CONNECT_NS (10 * NS_PER_S)
+#define GRPC_KEEPALIVE_NS (30 * NS_PER_S)      /* of silence before the server is asked whether it lives */
+#define GRPC_KEEPALIVE_ACK_NS (20 * NS_PER_S)  /* for its answer */
 #define GRPC_BACKOFF_MIN_NS (50 * NS_PER_MS)
 #define GRPC_BACKOFF_MAX_NS (3 * NS_PER_S)     /* as the kubelet's dial options */
 #define GRPC_STREAM_WINDOW (1 << 20)
@@ -27,6 +29,7 @@ enum { GRPC_OK, GRPC_CANCELLED = 1, GRPC_UNKNOWN = 2, GRPC_DEADLINE_EXCEEDED = 4
        GRPC_RESOURCE_EXHAUSTED = 8, GRPC_UNIMPLEMENTED = 12, GRPC_INTERNAL = 13, GRPC_UNAVAILABLE = 14, GRPC_UNAUTHENTICATED = 16 };
 
 struct grpc_conn {
+    struct list link;              /* among the channel's */
     struct grpc_channel *channel;
     struct stream *stream;         /* NULL once it is being closed */
     nghttp2_session *session;
@@ -34,6 +37,9 @@ struct grpc_conn {
     struct buf out;
     unsigned refs;                 /* the stream, running code, deferred calls */
     bool running, send_deferred, blocked, dead;
+    struct loop_timer *keepalive;  /* set while there are calls; NULL on unix sockets, whose ends are always noticed */
+    int64_t heard_ns;
+    bool pinged;
 };
 
 struct grpc_channel {
@@ -41,6 +47,7 @@ struct grpc_channel {
     char *address, *authority;
     const struct tls_client *tls;
     struct grpc_conn *conn;        /* takes new calls; NULL: none */
+    struct list conns;             /* that one, and those that only finish their calls */
     struct connecting *connecting;
     struct tls_handshake *handshake;
     struct list waiting;           /* calls without a connection */
@@ -140,6 +147,8 @@ static void conn_close(struct grpc_conn *n, int status, const char *why)
         return;
     n->dead = true;
     n->refs++;
+    list_del(&n->link);
+    loop_timer_free(TAKE(n->keepalive));
     if (n->channel->conn == n)
         n->channel->conn = NULL;
     stream_close(stream, on_stream_closed, n);
@@ -432,6 +441,37 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
+/* ---- keep-alive ---- */
+
+/* A peer that has vanished without a word would leave a watch waiting for ever. */
+static void on_keepalive(void *ctx)
+{
+    struct grpc_conn *n = ctx;
+    int64_t silent_ns = loop_now(n->channel->loop).ns - n->heard_ns;
+
+    if (list_is_empty(&n->calls)) {
+        n->pinged = false;
+    } else if (silent_ns < GRPC_KEEPALIVE_NS) {
+        n->pinged = false;
+        loop_timer_set(n->keepalive, GRPC_KEEPALIVE_NS - silent_ns);
+    } else if (!n->pinged) {
+        n->pinged = true;
+        nghttp2_submit_ping(n->session, NGHTTP2_FLAG_NONE, NULL);
+        conn_send_later(n);
+        loop_timer_set(n->keepalive, GRPC_KEEPALIVE_ACK_NS);
+    } else {
+        conn_close(n, GRPC_UNAVAILABLE, "keepalive ping failed to receive ACK within timeout");
+    }
+}
+
+static void keepalive_begin(struct grpc_conn *n)
+{
+    if (!n->keepalive || loop_timer_is_set(n->keepalive))
+        return;
+    n->heard_ns = loop_now(n->channel->loop).ns;
+    loop_timer_set(n->keepalive, GRPC_KEEPALIVE_NS);
+}
+
 /* ---- connecting ---- */
 
 static void on_stream_data(void *ctx, const char *p, size_t n_data)
@@ -440,6 +480,7 @@ static void on_stream_data(void *ctx, const char *p, size_t n_data)
     ssize_t used;
 
     n->refs++;
+    n->heard_ns = loop_now(n->channel->loop).ns;
     n->running = true;
     used = nghttp2_session_mem_recv(n->session, (const uint8_t *)p, n_data);
     n->running = false;
@@ -521,6 +562,7 @@ static void call_begin(struct grpc_call *call, struct grpc_conn *n)
     call->id = id;
     call->conn = n;
     list_add_tail(&n->calls, &call->link);
+    keepalive_begin(n);
     conn_send_later(n);
 }
 
@@ -554,7 +596,10 @@ static void connected(struct grpc_channel *c, struct stream *stream)
     n->refs = 1;
     n->stream = stream;
     list_init(&n->calls);
+    list_add_tail(&c->conns, &n->link);
     n->session = session_new(n);
+    if (!str_has_prefix(str_of(c->address), S("unix:")))
+        n->keepalive = loop_timer_new(c->loop, on_keepalive, n);
     c->conn = n;
     c->backoff_ns = 0;
     mem_free(TAKE(c->last_error));
@@ -631,6 +676,7 @@ struct grpc_channel *grpc_channel_new(struct loop *loop, str address, const stru
     c->tls = tls;
     c->refs = 1;
     list_init(&c->waiting);
+    list_init(&c->conns);
     c->kick = loop_timer_new(loop, on_kick, c);
     return c;
 }
@@ -649,8 +695,8 @@ void grpc_channel_free(struct grpc_channel *c)
         channel_unref(c);
     }
     calls_finish(&c->waiting, GRPC_CANCELLED, S("the channel was closed"));
-    if (c->conn)
-        conn_close(c->conn, GRPC_CANCELLED, "the channel was closed");
+    while (!list_is_empty(&c->conns))
+        conn_close(LIST_ITEM(c->conns.next, struct grpc_conn, link), GRPC_CANCELLED, "the channel was closed");
     channel_unref(c);
 }
 

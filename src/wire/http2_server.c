@@ -571,10 +571,22 @@ static void http2_written(struct http_conn *c)
     send_all(c);
 }
 
+/* GOAWAY tells a client that sends just now that its request was not looked at. */
+static void http2_idle_end(struct http_conn *c)
+{
+    nghttp2_session_terminate_session(c->h2->session, NGHTTP2_NO_ERROR);
+    c->refs++;
+    send_all(c);
+    http_conn_finish(c);
+    http_conn_unref(c);
+}
+
 static void http2_fini(struct http_conn *c)
 {
     nghttp2_session_del(c->h2->session);
     mem_free(c->h2);
 }
 
-const struct http_protocol http2_protocol = {.data = http2_data, .gone = http2_gone, .written = http2_written, .fini = http2_fini};
+const struct http_protocol http2_protocol = {
+    .data = http2_data, .gone = http2_gone, .written = http2_written, .fini = http2_fini, .idle_end = http2_idle_end,
+};

@@ -50,6 +50,7 @@ struct http_protocol {
     void (*gone)(struct http_conn *c);         /* the connection is being closed: end what runs */
     void (*written)(struct http_conn *c);      /* less is queued than was */
     void (*fini)(struct http_conn *c);
+    void (*idle_end)(struct http_conn *c);     /* takes leave of an idle peer; NULL: just close */
 };
 
 struct http1_conn {

@@ -113,7 +113,10 @@ static void on_timer(void *ctx)
                 timer_arm(s, c->due_ns);
                 break;
             }
-            http_conn_close(c);
+            if (i == HTTP_WAIT_IDLE && c->protocol && c->protocol->idle_end)
+                c->protocol->idle_end(c);
+            else
+                http_conn_close(c);
         }
 }
 

@@ -485,6 +485,54 @@ TEST(grpc, goaway_lets_calls_finish_and_sends_new_ones_elsewhere)
     world_fini(&w);
 }
 
+static void deaf(void *ctx, const char *p, size_t n)
+{
+}
+
+TEST(grpc, silent_server_is_asked_and_given_up_when_it_does_not_answer)
+{
+    static const struct stream_events deaf_events = {.data = deaf, .end = on_end};
+    struct world w;
+    struct heard h = {0};
+
+    world_init(&w);
+    grpc_server_stream(w.channel, S("/t/Hang"), S("x"), &events, &h);
+    run(&w, 300 * NS_PER_S); /* it answers pings, if nothing else */
+    CHECK_INT(h.dones, 0);
+    stream_start(w.conns[0]->stream, &deaf_events, NULL);
+    run(&w, 60 * NS_PER_S);
+    CHECK_INT(h.dones, 1);
+    CHECK_INT(h.status, 14);
+    CHECK_STRZ(buf_view(&h.message), "keepalive ping failed to receive ACK within timeout");
+    heard_fini(&h);
+    world_fini(&w);
+}
+
+TEST(grpc, freeing_the_channel_ends_calls_on_every_connection)
+{
+    struct world w;
+    struct heard h = {0}, last = {0}, h2 = {0};
+
+    world_init(&w);
+    grpc_server_stream(w.channel, S("/t/Hang"), S("x"), &events, &h);
+    run(&w, NS_PER_S);
+    grpc_unary(w.channel, S("/t/Goaway"), S("x"), 0, on_done, &last);
+    run(&w, NS_PER_S);
+    grpc_server_stream(w.channel, S("/t/Hang"), S("x"), &events, &h2);
+    run(&w, NS_PER_S);
+    CHECK_INT(w.n_conns, 2);
+    CHECK_INT(h.dones, 0);
+    grpc_channel_free(w.channel);
+    CHECK_INT(h.dones, 1);
+    CHECK_INT(h.status, 1);
+    CHECK_INT(h2.dones, 1);
+    w.channel = grpc_channel_new(w.loop, ADDRESS, NULL);
+    heard_fini(&h);
+    heard_fini(&h2);
+    heard_fini(&last);
+    world_fini(&w);
+}
+
 TEST(grpc, channel_may_be_freed_by_a_callback)
 {
     struct world w;
