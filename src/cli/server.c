@@ -32,16 +32,6 @@
 #include <unistd.h>
 
 #define AREA "server"
-#ifdef K1S_WITHOUT_SCHEDULER
-static struct scheduler *scheduler_start_none(const struct scheduler_options *o) { log_warning("server", "this build has no scheduler yet"); return NULL; }
-#define scheduler_start scheduler_start_none
-#define scheduler_stop(s) (void)(s)
-#endif
-#ifdef K1S_WITHOUT_KUBELET
-static struct err *kubelet_start_none(const struct kubelet_options *o, struct kubelet **ret) { return err_new(REASON_INTERNAL, "this build has no kubelet yet"); }
-#define kubelet_start kubelet_start_none
-#define kubelet_stop(k, fn, ctx) fn(ctx)
-#endif
 #define TOKEN_FILE_MAX ((size_t)1 << 20)
 #define BODY_MAX ((size_t)3 << 20) /* kube-apiserver's MaxRequestBodyBytes */
 
