@@ -219,7 +219,8 @@ static int compare_places(const void *x, const void *y)
 
 void keyed_sort(struct keyed *k, uint32_t n)
 {
-    qsort(k, n, sizeof *k, compare_keyed);
+    if (n > 1)
+        qsort(k, n, sizeof *k, compare_keyed);
 }
 
 const struct keyed *keyed_find(const struct keyed *sorted, uint32_t n, str element)

@@ -640,11 +640,12 @@ static struct err *parse_text(struct arena *a, str text, const struct json_limit
                               struct json *stream, struct json *ret)
 {
     size_t size_max = limits && limits->size ? limits->size : JSON_SIZE_MAX;
+    const char *start = text.n ? text.p : "";
     char scratch[SCRATCH_INITIAL] __attribute__((aligned(16)));
     struct parser ps = {
         .arena = a,
-        .p = (const uint8_t *)text.p,
-        .end = (const uint8_t *)text.p + text.n,
+        .p = (const uint8_t *)start,
+        .end = (const uint8_t *)start + text.n,
         .depth_left = limits && limits->depth ? limits->depth : JSON_DEPTH_MAX,
         .duplicates = duplicates,
         .scratch = scratch,

@@ -23,7 +23,7 @@ static struct json_member *find_member(const struct json *obj, str key)
 {
     struct json_member *m, *end;
 
-    if (!json_is(obj, JSON_OBJECT))
+    if (!json_is(obj, JSON_OBJECT) || !obj->n)
         return NULL;
     for (m = obj->members, end = m + obj->n; m < end; m++)
         if (m->key.n == key.n && (!key.n || memcmp(m->key.p, key.p, key.n) == 0))

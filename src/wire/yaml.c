@@ -691,7 +691,7 @@ static struct err *read_documents(struct arena *a, str text, struct json *duplic
         return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu", YAML_SIZE_MAX);
     if (!yaml_parser_initialize(&r.libyaml))
         return err_new(REASON_INTERNAL, "out of memory");
-    yaml_parser_set_input_string(&r.libyaml, (const unsigned char *)text.p, text.n);
+    yaml_parser_set_input_string(&r.libyaml, (const unsigned char *)(text.n ? text.p : ""), text.n);
     while (next_document(&r, &v)) {
         json_append(a, docs, v);
         if (first_only)

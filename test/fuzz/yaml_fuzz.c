@@ -1,0 +1,24 @@
+/* yaml_fuzz.c - YAML: what is accepted is written and read back equal, and reading is bounded in time and memory. */
+#include "wire/yaml.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf text = BUF_INIT, again_text = BUF_INIT;
+    char *copy = size ? mem_dup(data, size) : NULL;
+    struct json duplicates = json_array(), *v = NULL, *again = NULL;
+    struct err *err = yaml_parse(a, (str){copy, size}, &duplicates, &v);
+
+    if (!err) {
+        yaml_encode(&text, v);
+        BUG_ON(yaml_parse(a, buf_view(&text), NULL, &again));
+        yaml_encode(&again_text, again);
+        BUG_ON(!str_eq(buf_view(&text), buf_view(&again_text)));
+    }
+    err_free(err);
+    err_free(yaml_parse_all(a, (str){copy, size}, &v));
+    mem_free(copy);
+    return 0;
+}
