@@ -190,6 +190,8 @@ TEST(yaml, a_stream_gives_its_documents_without_the_empty_ones)
     check_all(S("{\"a\":1}\n{\"b\":2}"), "[{\"a\":1},{\"b\":2}]");
     check_all(S("{\"a\":1}\n---\n{\"b\":2}\n---\nc: 3\n"), "[{\"a\":1},{\"b\":2},{\"c\":3}]");
     check_all(S(""), "[]");
+    check_all(STR_NONE, "[]");
+    check_json(STR_NONE, "null");
     check_all(S("a: |\n  ---\n  x\n"), "[{\"a\":\"---\\nx\\n\"}]");
 }
 
