@@ -1,43 +1,59 @@
 /* grpc.c - gRPC client: calls and streams of messages on one HTTP/2 connection.
  *
- * A channel has at most one connection that takes new calls. One that the server wants to end (GOAWAY) is set aside and
- * lives as long as its calls. While connecting fails, calls fail at once until the back-off is over, as with grpc-go.
+ * A channel has at most one connection that takes new calls. One that the server wants to end
+ * (GOAWAY) is set aside and lives as long as its calls. While connecting fails, calls fail at
+ * once until the back-off is over, as with grpc-go.
  *
  * Invariants
- *   (1) A call's done runs exactly once, never inside the function that made it, and the call is freed right after it.
- *   (2) nghttp2 is asked to send at the end of the turn or of the input, never from inside its own callbacks.
- *   (3) A user's callback may call anything here, grpc_channel_free() included: connections are referenced while
- *       nghttp2 runs, and a freed channel's memory goes with its last connection.
+ *   (1) A call's done runs exactly once, never inside the function that made it, and the call is
+ *       freed right after it.
+ *   (2) nghttp2 is asked to send at the end of the turn or of the input, never from inside its
+ *       own callbacks.
+ *   (3) A user's callback may call anything here, grpc_channel_free() included: connections are
+ *       referenced while nghttp2 runs, and a freed channel's memory goes with its last
+ *       connection.
  *
- * Not here: what the messages mean. Source: grpc/doc/PROTOCOL-HTTP2.md, grpc/doc/connection-backoff.md. */
+ * Not here: what the messages mean. Source: grpc/doc/PROTOCOL-HTTP2.md,
+ * grpc/doc/connection-backoff.md. */
 #include "wire/grpc.h"
 #include "wire/http.h"
 #include <nghttp2/nghttp2.h>
 
 #define GRPC_CONNECT_NS (10 * NS_PER_S)
-#define GRPC_KEEPALIVE_NS (30 * NS_PER_S)      /* of silence before the server is asked whether it lives */
-#define GRPC_KEEPALIVE_ACK_NS (20 * NS_PER_S)  /* for its answer */
+#define GRPC_KEEPALIVE_NS                                                                          \
+    (30 * NS_PER_S) /* of silence before the server is asked whether it lives */
+#define GRPC_KEEPALIVE_ACK_NS (20 * NS_PER_S) /* for its answer */
 #define GRPC_BACKOFF_MIN_NS (50 * NS_PER_MS)
-#define GRPC_BACKOFF_MAX_NS (3 * NS_PER_S)     /* as the kubelet's dial options */
+#define GRPC_BACKOFF_MAX_NS (3 * NS_PER_S) /* as the kubelet's dial options */
 #define GRPC_STREAM_WINDOW (1 << 20)
 #define GRPC_CONNECTION_WINDOW (16 << 20)
-#define GRPC_HEADER_MAX 16384                  /* bytes of a header that is looked at */
+#define GRPC_HEADER_MAX 16384 /* bytes of a header that is looked at */
 #define GRPC_OUT_HIGH ((size_t)512 << 10)
 #define GRPC_OUT_PIECE ((size_t)64 << 10)
 
-enum { GRPC_OK, GRPC_CANCELLED = 1, GRPC_UNKNOWN = 2, GRPC_DEADLINE_EXCEEDED = 4, GRPC_PERMISSION_DENIED = 7,
-       GRPC_RESOURCE_EXHAUSTED = 8, GRPC_UNIMPLEMENTED = 12, GRPC_INTERNAL = 13, GRPC_UNAVAILABLE = 14, GRPC_UNAUTHENTICATED = 16 };
+enum {
+    GRPC_OK,
+    GRPC_CANCELLED = 1,
+    GRPC_UNKNOWN = 2,
+    GRPC_DEADLINE_EXCEEDED = 4,
+    GRPC_PERMISSION_DENIED = 7,
+    GRPC_RESOURCE_EXHAUSTED = 8,
+    GRPC_UNIMPLEMENTED = 12,
+    GRPC_INTERNAL = 13,
+    GRPC_UNAVAILABLE = 14,
+    GRPC_UNAUTHENTICATED = 16
+};
 
 struct grpc_conn {
-    struct list link;              /* among the channel's */
+    struct list link; /* among the channel's */
     struct grpc_channel *channel;
-    struct stream *stream;         /* NULL once it is being closed */
+    struct stream *stream; /* NULL once it is being closed */
     nghttp2_session *session;
-    struct list calls;             /* on this connection */
+    struct list calls; /* on this connection */
     struct buf out;
-    unsigned refs;                 /* the stream, running code, deferred calls */
+    unsigned refs; /* the stream, running code, deferred calls */
     bool running, send_deferred, blocked, dead;
-    struct loop_timer *keepalive;  /* set while there are calls; NULL on unix sockets, whose ends are always noticed */
+    struct loop_timer *keepalive; /* set while there are calls; NULL: unix sockets need none */
     int64_t heard_ns;
     bool pinged;
 };
@@ -46,31 +62,32 @@ struct grpc_channel {
     struct loop *loop;
     char *address, *authority;
     const struct tls_client *tls;
-    struct grpc_conn *conn;        /* takes new calls; NULL: none */
-    struct list conns;             /* that one, and those that only finish their calls */
+    struct grpc_conn *conn; /* takes new calls; NULL: none */
+    struct list conns;      /* that one, and those that only finish their calls */
     struct connecting *connecting;
     struct tls_handshake *handshake;
-    struct list waiting;           /* calls without a connection */
-    struct loop_timer *kick;       /* fails what may not wait, or begins to connect: outside of the calls' makers */
+    struct list waiting; /* calls without a connection */
+    struct loop_timer
+        *kick; /* fails what may not wait, or begins to connect: outside of the calls' makers */
     int64_t backoff_ns, blocked_until_ns;
-    char *last_error;              /* why connecting failed; NULL: it did not */
-    unsigned refs;                 /* the user, connections, a connect in progress */
+    char *last_error; /* why connecting failed; NULL: it did not */
+    unsigned refs;    /* the user, connections, a connect in progress */
     bool freed;
 };
 
 struct grpc_call {
-    struct list link;              /* in the channel's or a connection's list */
+    struct list link; /* in the channel's or a connection's list */
     struct grpc_channel *channel;
-    struct grpc_conn *conn;        /* NULL: waiting */
+    struct grpc_conn *conn; /* NULL: waiting */
     int32_t id;
     char *method;
     int64_t timeout_ns;
-    struct loop_timer *timer;      /* deadline, or a cancellation under way */
-    struct buf out;                /* framed messages; `out_at` bytes are sent */
+    struct loop_timer *timer; /* deadline, or a cancellation under way */
+    struct buf out;           /* framed messages; `out_at` bytes are sent */
     size_t out_at;
     bool out_ended, starved;
-    struct buf in;                 /* of a message that is not complete */
-    int http_status, status;       /* status < 0: none came */
+    struct buf in;           /* of a message that is not complete */
+    int http_status, status; /* status < 0: none came */
     struct buf status_message;
     bool is_unary, has_response, cancelled;
     struct buf response;
@@ -113,7 +130,8 @@ static void call_finish(struct grpc_call *call, int status, str message)
             status = GRPC_INTERNAL;
             message = S("cardinality violation: no response message");
         }
-        call->unary_done(call->ctx, status, message, status == GRPC_OK ? buf_view(&call->response) : S(""));
+        call->unary_done(call->ctx, status, message,
+                         status == GRPC_OK ? buf_view(&call->response) : S(""));
     } else {
         call->events.done(call->ctx, status, message);
     }
@@ -166,7 +184,8 @@ static void on_written(void *ctx, int error)
     conn_flush(n);
 }
 
-static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t n_data, int flags, void *ctx)
+static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t n_data, int flags,
+                       void *ctx)
 {
     struct grpc_conn *n = ctx;
 
@@ -199,7 +218,8 @@ static void conn_flush(struct grpc_conn *n)
             n->blocked = true;
             stream_write(n->stream, S(""), on_written, n);
         }
-        if (error || (!nghttp2_session_want_read(n->session) && !nghttp2_session_want_write(n->session)) ||
+        if (error ||
+            (!nghttp2_session_want_read(n->session) && !nghttp2_session_want_write(n->session)) ||
             (n->channel->conn != n && list_is_empty(&n->calls)))
             conn_close(n, GRPC_UNAVAILABLE, "transport is closing");
     }
@@ -224,7 +244,8 @@ static void conn_send_later(struct grpc_conn *n)
     loop_defer(n->channel->loop, on_send_deferred, n);
 }
 
-static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_t room, uint32_t *flags, nghttp2_data_source *source, void *ctx)
+static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_t room,
+                       uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {
     struct grpc_call *call = nghttp2_session_get_stream_user_data(session, id);
     size_t n;
@@ -275,7 +296,8 @@ static void call_message(struct grpc_call *call, str message)
     call->has_response = true;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *ctx)
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p,
+                         size_t n, void *ctx)
 {
     struct grpc_call *call = nghttp2_session_get_stream_user_data(session, id);
     struct buf in;
@@ -288,7 +310,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
     call->in = BUF_INIT;
     while (call && in.n - at >= 5) {
         const unsigned char *head = (const unsigned char *)in.p + at;
-        uint32_t length = (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
+        uint32_t length =
+            (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
 
         if (head[0] || length > GRPC_MESSAGE_MAX) {
             CLEANUP(buf) struct buf why = BUF_INIT;
@@ -296,7 +319,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
             if (head[0])
                 buf_z(&why, "grpc: compressed message without a compression asked for");
             else
-                buf_fmt(&why, "grpc: received message larger than max (%u vs. %u)", length, GRPC_MESSAGE_MAX);
+                buf_fmt(&why, "grpc: received message larger than max (%u vs. %u)", length,
+                        GRPC_MESSAGE_MAX);
             call_abort(call, head[0] ? GRPC_INTERNAL : GRPC_RESOURCE_EXHAUSTED, buf_view(&why));
             call = NULL;
             break;
@@ -337,8 +361,9 @@ static void message_decode(struct buf *out, str in)
     }
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_p, size_t name_n, const uint8_t *value_p,
-                     size_t value_n, uint8_t flags, void *ctx)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_p,
+                     size_t name_n, const uint8_t *value_p, size_t value_n, uint8_t flags,
+                     void *ctx)
 {
     struct grpc_call *call = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     str name = {(const char *)name_p, name_n}, value = {(const char *)value_p, value_n};
@@ -349,7 +374,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (str_is(name, ":status") && str_to_int64(value, &number))
         call->http_status = (int)number;
     else if (str_is(name, "grpc-status"))
-        call->status = str_to_int64(value, &number) && number >= 0 && number <= INT_MAX ? (int)number : GRPC_UNKNOWN;
+        call->status = str_to_int64(value, &number) && number >= 0 && number <= INT_MAX
+                           ? (int)number
+                           : GRPC_UNKNOWN;
     else if (str_is(name, "grpc-message"))
         message_decode(&call->status_message, value);
     return 0;
@@ -416,7 +443,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
         buf_str(&why, buf_view(&call->status_message));
     } else if (code != NGHTTP2_NO_ERROR) {
         status = status_of_reset(code);
-        buf_fmt(&why, "stream terminated by RST_STREAM with error code: %s", nghttp2_http2_strerror(code));
+        buf_fmt(&why, "stream terminated by RST_STREAM with error code: %s",
+                nghttp2_http2_strerror(code));
     } else {
         status = status_of_http(call->http_status);
         buf_fmt(&why, "unexpected HTTP status code received from server: %d", call->http_status);
@@ -426,7 +454,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 }
 
 /* A request that nghttp2 had taken and then could not send, since the server has said GOAWAY. */
-static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *ctx)
+static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                             void *ctx)
 {
     struct grpc_conn *n = ctx;
     struct grpc_call *call, *next;
@@ -434,10 +463,10 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     LIST_EACH_SAFE(call, next, &n->calls, link)
-        if (call->id == frame->hd.stream_id) {
-            call_finish(call, GRPC_UNAVAILABLE, str_of(nghttp2_strerror(error)));
-            break;
-        }
+    if (call->id == frame->hd.stream_id) {
+        call_finish(call, GRPC_UNAVAILABLE, str_of(nghttp2_strerror(error)));
+        break;
+    }
     return 0;
 }
 
@@ -526,7 +555,8 @@ static nghttp2_session *session_new(struct grpc_conn *n)
 
 static nghttp2_nv nv_of(str name, str value)
 {
-    return (nghttp2_nv){(uint8_t *)(uintptr_t)name.p, (uint8_t *)(uintptr_t)value.p, name.n, value.n, NGHTTP2_NV_FLAG_NONE};
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name.p, (uint8_t *)(uintptr_t)value.p, name.n,
+                        value.n, NGHTTP2_NV_FLAG_NONE};
 }
 
 /* Puts a waiting call on the wire. */
@@ -547,7 +577,8 @@ static void call_begin(struct grpc_call *call, struct grpc_conn *n)
     nv[n_nv++] = nv_of(S("te"), S("trailers"));
     nv[n_nv++] = nv_of(S("user-agent"), S("grpc-c-k1s"));
     if (call->timeout_ns) { /* at most eight digits: milliseconds last for a day */
-        int len = snprintf(timeout, sizeof timeout, "%lldm", (long long)MIN(call->timeout_ns / NS_PER_MS + 1, INT64_C(99999999)));
+        int len = snprintf(timeout, sizeof timeout, "%lldm",
+                           (long long)MIN(call->timeout_ns / NS_PER_MS + 1, INT64_C(99999999)));
 
         nv[n_nv++] = nv_of(S("grpc-timeout"), (str){timeout, (size_t)len});
     }
@@ -578,11 +609,14 @@ static void connect_failed(struct grpc_channel *c, const char *why)
     bool is_unix = str_has_prefix(str_of(c->address), S("unix:"));
 
     /* Go writes errno's texts in lower case. */
-    buf_fmt(&text, "connection error: desc = \"transport: Error while dialing: dial %s %s: %s%c%s\"", is_unix ? "unix" : "tcp",
-            c->address + (is_unix ? 5 : 0), c->tls ? "" : "connect: ", why[0] | 0x20, why + 1);
+    buf_fmt(&text,
+            "connection error: desc = \"transport: Error while dialing: dial %s %s: %s%c%s\"",
+            is_unix ? "unix" : "tcp", c->address + (is_unix ? 5 : 0),
+            c->tls ? "" : "connect: ", why[0] | 0x20, why + 1);
     mem_free(c->last_error);
     c->last_error = mem_strdup(buf_cstr(&text));
-    c->backoff_ns = c->backoff_ns ? MIN(c->backoff_ns * 2, GRPC_BACKOFF_MAX_NS) : GRPC_BACKOFF_MIN_NS;
+    c->backoff_ns =
+        c->backoff_ns ? MIN(c->backoff_ns * 2, GRPC_BACKOFF_MAX_NS) : GRPC_BACKOFF_MIN_NS;
     c->blocked_until_ns = loop_now(c->loop).ns + c->backoff_ns;
     calls_finish(&c->waiting, GRPC_UNAVAILABLE, buf_view(&text));
 }
@@ -608,7 +642,8 @@ static void connected(struct grpc_channel *c, struct stream *stream)
     waiting_begin(c);
 }
 
-static void on_tls_ready(void *ctx, int error, const char *why, struct stream *stream, const struct tls_peer *peer)
+static void on_tls_ready(void *ctx, int error, const char *why, struct stream *stream,
+                         const struct tls_peer *peer)
 {
     struct grpc_channel *c = ctx;
 
@@ -634,7 +669,9 @@ static void on_connected(void *ctx, int error, struct stream *stream)
         str address = str_of(c->authority);
         ptrdiff_t colon = str_rindex(address, ':');
 
-        c->handshake = tls_connect(c->tls, c->loop, stream, colon < 0 ? address : str_slice(address, 0, (size_t)colon), 0, on_tls_ready, c);
+        c->handshake = tls_connect(c->tls, c->loop, stream,
+                                   colon < 0 ? address : str_slice(address, 0, (size_t)colon), 0,
+                                   on_tls_ready, c);
         return; /* keeps the reference */
     } else {
         connected(c, stream);
@@ -672,7 +709,8 @@ struct grpc_channel *grpc_channel_new(struct loop *loop, str address, const stru
     BUG_ON(!loop_is_mine(loop));
     c->loop = loop;
     c->address = str_dupz(address);
-    c->authority = str_has_prefix(address, S("unix:")) ? mem_strdup("localhost") : str_dupz(address);
+    c->authority =
+        str_has_prefix(address, S("unix:")) ? mem_strdup("localhost") : str_dupz(address);
     c->tls = tls;
     c->refs = 1;
     list_init(&c->waiting);
@@ -696,7 +734,8 @@ void grpc_channel_free(struct grpc_channel *c)
     }
     calls_finish(&c->waiting, GRPC_CANCELLED, S("the channel was closed"));
     while (!list_is_empty(&c->conns))
-        conn_close(LIST_ITEM(c->conns.next, struct grpc_conn, link), GRPC_CANCELLED, "the channel was closed");
+        conn_close(LIST_ITEM(c->conns.next, struct grpc_conn, link), GRPC_CANCELLED,
+                   "the channel was closed");
     channel_unref(c);
 }
 
@@ -738,7 +777,8 @@ static void call_start(struct grpc_call *call)
 
 static void message_add(struct buf *out, str message)
 {
-    unsigned char head[5] = {0, (unsigned char)(message.n >> 24), (unsigned char)(message.n >> 16), (unsigned char)(message.n >> 8), (unsigned char)message.n};
+    unsigned char head[5] = {0, (unsigned char)(message.n >> 24), (unsigned char)(message.n >> 16),
+                             (unsigned char)(message.n >> 8), (unsigned char)message.n};
 
     BUG_ON(message.n > UINT32_MAX);
     buf_reserve(out, message.n + sizeof head);
@@ -746,7 +786,8 @@ static void message_add(struct buf *out, str message)
     buf_str(out, message);
 }
 
-struct grpc_call *grpc_unary(struct grpc_channel *c, str method, str request, int64_t timeout_ns, grpc_done_fn *done, void *ctx)
+struct grpc_call *grpc_unary(struct grpc_channel *c, str method, str request, int64_t timeout_ns,
+                             grpc_done_fn *done, void *ctx)
 {
     struct grpc_call *call = call_new(c, method, timeout_ns, ctx);
 
@@ -758,7 +799,8 @@ struct grpc_call *grpc_unary(struct grpc_channel *c, str method, str request, in
     return call;
 }
 
-struct grpc_call *grpc_server_stream(struct grpc_channel *c, str method, str request, const struct grpc_stream_events *ev, void *ctx)
+struct grpc_call *grpc_server_stream(struct grpc_channel *c, str method, str request,
+                                     const struct grpc_stream_events *ev, void *ctx)
 {
     struct grpc_call *call = call_new(c, method, 0, ctx);
 
@@ -769,7 +811,8 @@ struct grpc_call *grpc_server_stream(struct grpc_channel *c, str method, str req
     return call;
 }
 
-struct grpc_call *grpc_bidi_stream(struct grpc_channel *c, str method, const struct grpc_stream_events *ev, void *ctx)
+struct grpc_call *grpc_bidi_stream(struct grpc_channel *c, str method,
+                                   const struct grpc_stream_events *ev, void *ctx)
 {
     struct grpc_call *call = call_new(c, method, 0, ctx);
 

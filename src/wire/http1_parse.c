@@ -5,7 +5,14 @@
 static bool is_token_char(unsigned char c)
 {
     static const uint32_t set[8] = {
-        0, 0x03ff6cfa /* !#$%&'*+-. 0-9 */, 0xc7fffffe /* A-Z ^ _ */, 0x57ffffff /* ` a-z | ~ */, 0, 0, 0, 0,
+        0,
+        0x03ff6cfa /* !#$%&'*+-. 0-9 */,
+        0xc7fffffe /* A-Z ^ _ */,
+        0x57ffffff /* ` a-z | ~ */,
+        0,
+        0,
+        0,
+        0,
     };
 
     return set[c >> 5] >> (c & 31) & 1;
@@ -103,7 +110,8 @@ static struct http1_problem on_content_length(struct head_parse *hp, str value)
     for (size_t i = 0; i < value.n; i++)
         if (value.p[i] < '0' || value.p[i] > '9')
             return PROBLEM(400, NULL);
-    if (!str_to_int64(value, &n) || (hp->head->content_length >= 0 && hp->head->content_length != n))
+    if (!str_to_int64(value, &n) ||
+        (hp->head->content_length >= 0 && hp->head->content_length != n))
         return PROBLEM(400, NULL);
     hp->head->content_length = n;
     return NO_PROBLEM;
@@ -166,7 +174,8 @@ static struct http1_problem header_line(struct head_parse *hp, str line)
     const char *colon = memchr(line.p, ':', line.n);
     struct http_header *h = &hp->head->headers[hp->head->n_headers];
 
-    /* A line that begins with a blank continues the one before: obsolete, and read differently by different servers. */
+    /* A line that begins with a blank continues the one before: obsolete, and read differently
+     * by different servers. */
     if (!colon || line.p[0] == ' ' || line.p[0] == '\t')
         return PROBLEM(400, NULL);
     h->name = (str){line.p, (size_t)(colon - line.p)};
@@ -189,7 +198,8 @@ static struct http1_problem header_lines(struct arena *a, struct head_parse *hp,
     size_t n_lines = 0;
     str line;
 
-    for (const char *p = rest.p, *end = rest.p + rest.n; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
+    for (const char *p = rest.p, *end = rest.p + rest.n;
+         p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
         n_lines++;
     if (n_lines > HTTP1_HEADERS_MAX + 1)
         return PROBLEM(431, NULL);
@@ -217,7 +227,8 @@ static bool is_digit(char c)
 /* "HTTP/1.1": false when it does not look like one at all. */
 static bool version_parse(str s, int *ret_major, int *ret_minor)
 {
-    if (s.n != 8 || memcmp(s.p, "HTTP/", 5) || !is_digit(s.p[5]) || s.p[6] != '.' || !is_digit(s.p[7]))
+    if (s.n != 8 || memcmp(s.p, "HTTP/", 5) || !is_digit(s.p[5]) || s.p[6] != '.' ||
+        !is_digit(s.p[7]))
         return false;
     *ret_major = s.p[5] - '0';
     *ret_minor = s.p[7] - '0';
@@ -255,7 +266,8 @@ static bool target_split(str target, bool is_connect, str *ret_path, str *ret_qu
     if (at >= 0)
         path.n = (size_t)at;
     for (size_t i = 0; i < path.n; i++)
-        if (path.p[i] == '%' && (path.n - i < 3 || !is_hex(path.p[i + 1]) || !is_hex(path.p[i + 2])))
+        if (path.p[i] == '%' &&
+            (path.n - i < 3 || !is_hex(path.p[i + 1]) || !is_hex(path.p[i + 2])))
             return false;
     *ret_path = path;
     return true;
@@ -269,7 +281,8 @@ struct http1_problem http1_parse_request(struct arena *a, str head, struct http1
     int major;
 
     *ret = (struct http1_head){.content_length = -1};
-    if (!str_cut(&line, ' ', &ret->method) || !line.p || !str_cut(&line, ' ', &ret->target) || !line.p)
+    if (!str_cut(&line, ' ', &ret->method) || !line.p || !str_cut(&line, ' ', &ret->target) ||
+        !line.p)
         return PROBLEM(400, NULL);
     version = line;
     if (!is_token(ret->method) || !version_parse(version, &major, &ret->minor) ||
@@ -292,9 +305,11 @@ struct http1_problem http1_parse_response(struct arena *a, str head, struct http
     int major;
 
     *ret = (struct http1_head){.content_length = -1};
-    if (!str_cut(&line, ' ', &version) || !line.p || !version_parse(version, &major, &ret->minor) || major != 1)
+    if (!str_cut(&line, ' ', &version) || !line.p || !version_parse(version, &major, &ret->minor) ||
+        major != 1)
         return PROBLEM(502, "malformed HTTP version");
-    if (line.n < 3 || !is_digit(line.p[0]) || !is_digit(line.p[1]) || !is_digit(line.p[2]) || (line.n > 3 && line.p[3] != ' '))
+    if (line.n < 3 || !is_digit(line.p[0]) || !is_digit(line.p[1]) || !is_digit(line.p[2]) ||
+        (line.n > 3 && line.p[3] != ' '))
         return PROBLEM(502, "malformed HTTP status code");
     ret->status = (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + (line.p[2] - '0');
     if (ret->status < 100)
@@ -304,13 +319,27 @@ struct http1_problem http1_parse_response(struct arena *a, str head, struct http
 
 /* ---- chunked bodies ---- */
 
-enum { CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_SIZE_LF, CHUNK_BODY, CHUNK_BODY_CR, CHUNK_BODY_LF, CHUNK_TRAILER, CHUNK_TRAILER_LINE,
-       CHUNK_LAST_LF, CHUNK_DONE, CHUNK_BROKEN };
+enum {
+    CHUNK_SIZE,
+    CHUNK_EXTENSION,
+    CHUNK_SIZE_LF,
+    CHUNK_BODY,
+    CHUNK_BODY_CR,
+    CHUNK_BODY_LF,
+    CHUNK_TRAILER,
+    CHUNK_TRAILER_LINE,
+    CHUNK_LAST_LF,
+    CHUNK_DONE,
+    CHUNK_BROKEN
+};
 #define CHUNK_SIZE_MAX (UINT64_C(1) << 60)
 
 static int hex_value(char c)
 {
-    return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return is_digit(c)            ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* One byte of framing; the next state. */
@@ -347,7 +376,9 @@ static unsigned chunk_step(struct http1_chunked *c, char ch)
             return CHUNK_LAST_LF;
         return ch == '\n' || ++c->line_n > HTTP1_TRAILERS_MAX ? CHUNK_BROKEN : CHUNK_TRAILER_LINE;
     case CHUNK_TRAILER_LINE:
-        return ++c->line_n > HTTP1_TRAILERS_MAX ? CHUNK_BROKEN : ch == '\n' ? CHUNK_TRAILER : CHUNK_TRAILER_LINE;
+        return ++c->line_n > HTTP1_TRAILERS_MAX ? CHUNK_BROKEN
+               : ch == '\n'                     ? CHUNK_TRAILER
+                                                : CHUNK_TRAILER_LINE;
     case CHUNK_LAST_LF:
         return ch == '\n' ? CHUNK_DONE : CHUNK_BROKEN;
     default:
@@ -387,19 +418,57 @@ static const struct {
     int status;
     const char *text;
 } status_texts[] = {
-    {100, "Continue"}, {101, "Switching Protocols"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"},
-    {203, "Non-Authoritative Information"}, {204, "No Content"}, {205, "Reset Content"}, {206, "Partial Content"},
-    {207, "Multi-Status"}, {300, "Multiple Choices"}, {301, "Moved Permanently"}, {302, "Found"}, {303, "See Other"},
-    {304, "Not Modified"}, {307, "Temporary Redirect"}, {308, "Permanent Redirect"}, {400, "Bad Request"},
-    {401, "Unauthorized"}, {402, "Payment Required"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-    {406, "Not Acceptable"}, {407, "Proxy Authentication Required"}, {408, "Request Timeout"}, {409, "Conflict"}, {410, "Gone"},
-    {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Request Entity Too Large"},
-    {414, "Request URI Too Long"}, {415, "Unsupported Media Type"}, {416, "Requested Range Not Satisfiable"},
-    {417, "Expectation Failed"}, {418, "I'm a teapot"}, {421, "Misdirected Request"}, {422, "Unprocessable Entity"},
-    {423, "Locked"}, {424, "Failed Dependency"}, {426, "Upgrade Required"}, {428, "Precondition Required"},
-    {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-    {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
-    {505, "HTTP Version Not Supported"}, {507, "Insufficient Storage"},
+    {100, "Continue"},
+    {101, "Switching Protocols"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
+    {204, "No Content"},
+    {205, "Reset Content"},
+    {206, "Partial Content"},
+    {207, "Multi-Status"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Request Entity Too Large"},
+    {414, "Request URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Requested Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {418, "I'm a teapot"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Entity"},
+    {423, "Locked"},
+    {424, "Failed Dependency"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
 };
 
 const char *http_status_text(int status)

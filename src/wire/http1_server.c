@@ -1,16 +1,20 @@
 /* http1_server.c - HTTP/1.1 on one connection: requests in, answers out, in order.
  *
  * Invariants
- *   (1) One exchange at a time: the next request is looked at when the one before has ended, so pipelined answers
- *       are in order without further ado. What came early waits in `in`, bounded by HTTP_PIPELINE_MAX.
+ *   (1) One exchange at a time: the next request is looked at when the one before has ended, so
+ *       pipelined answers are in order without further ado. What came early waits in `in`,
+ *       bounded by HTTP_PIPELINE_MAX.
  *   (2) A request is parsed where it arrived and copied once, into its arena.
- *   (3) Answers given while input is processed leave together at its end; others at the end of their turn.
- *   (4) After a malformed request nothing on the connection can be trusted: it is answered and the connection ends. */
+ *   (3) Answers given while input is processed leave together at its end; others at the end of
+ *       their turn.
+ *   (4) After a malformed request nothing on the connection can be trusted: it is answered and
+ *       the connection ends. */
 #include "wire/http_internal.h"
 #include "loop/stream.h"
 
-#define COPY_BELOW ((size_t)16 << 10) /* bytes; larger pieces go to the stream without being joined to others */
-#define HEAD_ROOM 512                 /* bytes that an answer's head usually fits */
+#define COPY_BELOW                                                                                 \
+    ((size_t)16 << 10) /* bytes; larger pieces go to the stream without being joined to others */
+#define HEAD_ROOM 512  /* bytes that an answer's head usually fits */
 
 enum http1_phase { PHASE_BODY_LENGTH, PHASE_BODY_CHUNKED, PHASE_ANSWER };
 
@@ -20,12 +24,12 @@ struct http1_exchange {
     enum http1_phase phase;
     int minor;
     bool is_head, keep_alive;
-    bool dispatched;                  /* the handler has it */
-    bool no_body, chunked, full;      /* of the answer; full: queued() passed HTTP_QUEUE_HIGH / 2 */
+    bool dispatched;             /* the handler has it */
+    bool no_body, chunked, full; /* of the answer; full: queued() passed HTTP_QUEUE_HIGH / 2 */
     size_t body_left;
-    char *body_at;                    /* where the next byte of a body of known length goes */
+    char *body_at; /* where the next byte of a body of known length goes */
     struct http1_chunked chunks;
-    struct buf body;                  /* of a chunked one */
+    struct buf body; /* of a chunked one */
 };
 
 static const struct http_exchange_ops http1_ops;
@@ -55,7 +59,8 @@ static bool has_header(const struct http_header *headers, size_t n, str name)
     return false;
 }
 
-static void start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n, bool has_body)
+static void start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n,
+                  bool has_body)
 {
     struct http1_exchange *x = of(ex);
     struct http_conn *c = x->c;
@@ -71,7 +76,8 @@ static void start(struct http_exchange *ex, int status, const struct http_header
         x->keep_alive = false; /* HTTP/1.0: the end of the connection is the end of the body */
     if (has_header(headers, n, S("Connection")))
         for (size_t i = 0; i < n; i++)
-            if (str_eq_nocase(headers[i].name, S("Connection")) && str_eq_nocase(headers[i].value, S("close")))
+            if (str_eq_nocase(headers[i].name, S("Connection")) &&
+                str_eq_nocase(headers[i].value, S("close")))
                 x->keep_alive = false;
     http_conn_reserve(c, HEAD_ROOM);
     buf_str(&c->out, S("HTTP/1.1 "));
@@ -233,7 +239,12 @@ static struct stream *upgrade(struct http_exchange *ex)
 }
 
 static const struct http_exchange_ops http1_ops = {
-    .start = start, .write = write_str, .write_bytes = write_shared, .queued = queued, .end = end, .upgrade = upgrade,
+    .start = start,
+    .write = write_str,
+    .write_bytes = write_shared,
+    .queued = queued,
+    .end = end,
+    .upgrade = upgrade,
 };
 
 /* ---- requests ---- */
@@ -245,10 +256,16 @@ static void refuse(struct http_conn *c, int status, const char *text)
 
     http_conn_reserve(c, HEAD_ROOM);
     if (status == 501 && text) /* Go leaves the reason out of this one */
-        buf_fmt(&c->out, "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%s", text);
+        buf_fmt(&c->out,
+                "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain; "
+                "charset=utf-8\r\nConnection: close\r\n\r\n%s",
+                text);
     else
-        buf_fmt(&c->out, "HTTP/1.1 %d %s%s%s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%d %s%s%s",
-                status, reason, text ? ": " : "", text ? text : "", status, reason, text ? ": " : "", text ? text : "");
+        buf_fmt(&c->out,
+                "HTTP/1.1 %d %s%s%s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: "
+                "close\r\n\r\n%d %s%s%s",
+                status, reason, text ? ": " : "", text ? text : "", status, reason,
+                text ? ": " : "", text ? text : "");
     http_conn_finish(c);
 }
 
@@ -304,10 +321,18 @@ static void begin(struct http_conn *c, str head_bytes)
     x->keep_alive = head.keep_alive;
     x->is_head = str_is(head.method, "HEAD");
     *r = (struct http_request){
-        .method = head.method, .target = head.target, .path = head.path, .query = head.query, .headers = head.headers,
-        .n_headers = head.n_headers, .body = S(""), .version = 11, .peer = c->peer,
+        .method = head.method,
+        .target = head.target,
+        .path = head.path,
+        .query = head.query,
+        .headers = head.headers,
+        .n_headers = head.n_headers,
+        .body = S(""),
+        .version = 11,
+        .peer = c->peer,
         /* "Upgrade: h2c" may be ignored, and is: such a client goes on with HTTP/1.1. */
-        .is_upgrade = head.minor >= 1 && head.connection_upgrade && head.upgrade.n && !str_eq_nocase(head.upgrade, S("h2c")) &&
+        .is_upgrade = head.minor >= 1 && head.connection_upgrade && head.upgrade.n &&
+                      !str_eq_nocase(head.upgrade, S("h2c")) &&
                       !c->write_watched, /* megabytes of earlier answers are still on their way */
     };
     c->refs++;
@@ -487,5 +512,7 @@ static void http1_written(struct http_conn *c)
 }
 
 const struct http_protocol http1_protocol = {
-    .data = http1_data, .gone = http1_gone, .written = http1_written,
+    .data = http1_data,
+    .gone = http1_gone,
+    .written = http1_written,
 };

@@ -1,27 +1,30 @@
 /* http2_server.c - HTTP/2 on one connection, on nghttp2: every stream an exchange.
  *
  * Invariants
- *   (1) nghttp2 is asked to send at the end of the input that caused it, or once at the end of the turn; never from
- *       within an exchange's functions, which may run inside nghttp2's callbacks.
- *   (2) What handlers write waits in its exchange's queue and is framed when flow control and the socket have room; shared
- *       bytes wait as references.
- *   (3) An exchange is in `exchanges` until its stream is closed or its handler has ended it after the peer went, whichever
- *       is later; the handler hears on_gone at most once.
+ *   (1) nghttp2 is asked to send at the end of the input that caused it, or once at the end of
+ *       the turn; never from within an exchange's functions, which may run inside nghttp2's
+ *       callbacks.
+ *   (2) What handlers write waits in its exchange's queue and is framed when flow control and
+ *       the socket have room; shared bytes wait as references.
+ *   (3) An exchange is in `exchanges` until its stream is closed or its handler has ended it
+ *       after the peer went, whichever is later; the handler hears on_gone at most once.
  *
- * Not here: who is talking, deadlines, the socket (http_server.c). Source: RFC 9113; limits as kube-apiserver's. */
+ * Not here: who is talking, deadlines, the socket (http_server.c). Source: RFC 9113; limits as
+ * kube-apiserver's. */
 #include "wire/http_internal.h"
 #include <nghttp2/nghttp2.h>
 
 #define HTTP2_STREAMS_MAX 250
 #define HTTP2_STREAM_WINDOW (256 << 10)
 #define HTTP2_CONNECTION_WINDOW (4 << 20)
-#define HTTP2_COPY_BELOW ((size_t)4 << 10) /* bytes; smaller pieces are joined rather than referred to */
+#define HTTP2_COPY_BELOW                                                                           \
+    ((size_t)4 << 10) /* bytes; smaller pieces are joined rather than referred to */
 #define HTTP2_SEND_HIGH (HTTP_QUEUE_HIGH / 2)
 
 struct http2_conn {
     nghttp2_session *session;
     struct list exchanges;
-    size_t n_running;          /* that handlers have */
+    size_t n_running; /* that handlers have */
     bool receiving, send_deferred;
 };
 
@@ -41,10 +44,10 @@ struct http2_exchange {
     str authority;
     struct buf body;
     int64_t content_length;
-    struct list queue;         /* of struct http2_segment */
+    struct list queue; /* of struct http2_segment */
     size_t queued;
     bool dispatched, is_head, expect_continue;
-    bool complete;             /* the handler has ended it */
+    bool complete; /* the handler has ended it */
     bool no_body, starved, full;
     bool stream_closed;
 };
@@ -118,7 +121,8 @@ static void send_all(struct http_conn *c)
     c->h2->receiving = false;
     if (!c->dead) {
         http_conn_flush(c);
-        if (error || (!nghttp2_session_want_read(c->h2->session) && !nghttp2_session_want_write(c->h2->session)))
+        if (error || (!nghttp2_session_want_read(c->h2->session) &&
+                      !nghttp2_session_want_write(c->h2->session)))
             http_conn_finish(c);
         waits_update(c);
     }
@@ -143,7 +147,8 @@ static void send_later(struct http_conn *c)
     loop_defer(c->server->loop, on_send_deferred, c);
 }
 
-static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t n, int flags, void *ctx)
+static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t n, int flags,
+                       void *ctx)
 {
     struct http_conn *c = ctx;
 
@@ -156,7 +161,8 @@ static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t n, 
     return (ssize_t)n;
 }
 
-static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_t room, uint32_t *flags, nghttp2_data_source *source, void *ctx)
+static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_t room,
+                       uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {
     struct http2_exchange *x = source->ptr;
     size_t n = MIN(room, x->queued);
@@ -171,7 +177,8 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_
     return (ssize_t)n;
 }
 
-static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n, nghttp2_data_source *source, void *ctx)
+static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
+                        size_t n, nghttp2_data_source *source, void *ctx)
 {
     struct http_conn *c = ctx;
     struct http2_exchange *x = source->ptr;
@@ -206,7 +213,8 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 
 static bool is_connection_header(str name)
 {
-    static const str names[] = {STR("Connection"), STR("Transfer-Encoding"), STR("Keep-Alive"), STR("Upgrade"), STR("Proxy-Connection")};
+    static const str names[] = {STR("Connection"), STR("Transfer-Encoding"), STR("Keep-Alive"),
+                                STR("Upgrade"), STR("Proxy-Connection")};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_eq_nocase(name, names[i]))
@@ -216,7 +224,8 @@ static bool is_connection_header(str name)
 
 static nghttp2_nv nv_of(str name, str value)
 {
-    return (nghttp2_nv){(uint8_t *)(uintptr_t)name.p, (uint8_t *)(uintptr_t)value.p, name.n, value.n, NGHTTP2_NV_FLAG_NONE};
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name.p, (uint8_t *)(uintptr_t)value.p, name.n,
+                        value.n, NGHTTP2_NV_FLAG_NONE};
 }
 
 /* HTTP/2 wants names in lower case. */
@@ -230,7 +239,8 @@ static str name_lower(struct arena *a, str name)
     return (str){low, name.n};
 }
 
-static void start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n, bool has_body)
+static void start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n,
+                  bool has_body)
 {
     struct http2_exchange *x = of(ex);
     nghttp2_data_provider provider = {.source.ptr = x, .read_callback = on_read};
@@ -253,7 +263,8 @@ static void start(struct http_exchange *ex, int status, const struct http_header
     if (!dated)
         nv[n_nv++] = nv_of(S("date"), http_date(x->c->server));
     if (nghttp2_submit_response(x->c->h2->session, x->id, nv, n_nv, x->no_body ? NULL : &provider))
-        nghttp2_submit_rst_stream(x->c->h2->session, NGHTTP2_FLAG_NONE, x->id, NGHTTP2_INTERNAL_ERROR);
+        nghttp2_submit_rst_stream(x->c->h2->session, NGHTTP2_FLAG_NONE, x->id,
+                                  NGHTTP2_INTERNAL_ERROR);
     send_later(x->c);
 }
 
@@ -330,7 +341,11 @@ static void end(struct http_exchange *ex)
 }
 
 static const struct http_exchange_ops http2_ops = {
-    .start = start, .write = write_str, .write_bytes = write_shared, .queued = queued, .end = end,
+    .start = start,
+    .write = write_str,
+    .write_bytes = write_shared,
+    .queued = queued,
+    .end = end,
 };
 
 /* ---- requests ---- */
@@ -400,22 +415,24 @@ static void header_add(struct http2_exchange *x, str name, str value)
     if (r->n_headers == x->headers_cap) {
         size_t cap = x->headers_cap ? x->headers_cap * 2 : 16;
 
-        headers = arena_grow(x->ex.arena, headers, x->headers_cap * sizeof *headers, cap * sizeof *headers);
+        headers = arena_grow(x->ex.arena, headers, x->headers_cap * sizeof *headers,
+                             cap * sizeof *headers);
         r->headers = headers;
         x->headers_cap = cap;
     }
     headers[r->n_headers++] = (struct http_header){name, value};
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_p, size_t name_n, const uint8_t *value_p,
-                     size_t value_n, uint8_t flags, void *ctx)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_p,
+                     size_t name_n, const uint8_t *value_p, size_t value_n, uint8_t flags,
+                     void *ctx)
 {
     struct http2_exchange *x = exchange_of(session, frame->hd.stream_id);
     struct http_conn *c = ctx;
     str name, value;
 
     if (!x || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        return 0; /* trailers */
+        return 0;                       /* trailers */
     x->head_n += name_n + value_n + 32; /* as RFC 9113, 6.5.2 counts */
     if (x->head_n > c->server->o.head_limit || x->ex.req.n_headers >= HTTP1_HEADERS_MAX)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -475,7 +492,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *ctx)
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p,
+                         size_t n, void *ctx)
 {
     struct http2_exchange *x = exchange_of(session, id);
 
@@ -501,9 +519,11 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 /* An answer that is complete before its request is: the rest of the request is not wanted. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
-    if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
+    if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
         !nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id))
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                  NGHTTP2_NO_ERROR);
     return 0;
 }
 
@@ -515,7 +535,8 @@ void http2_begin(struct http_conn *c)
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_STREAMS_MAX},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)MIN(c->server->o.head_limit, (size_t)INT32_MAX)},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
+         (uint32_t)MIN(c->server->o.head_limit, (size_t)INT32_MAX)},
     };
     nghttp2_session_callbacks *cb;
     nghttp2_option *option;
@@ -536,7 +557,8 @@ void http2_begin(struct http_conn *c)
     list_init(&h->exchanges);
     c->h2 = h;
     nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings));
-    nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, HTTP2_CONNECTION_WINDOW);
+    nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
+                                          HTTP2_CONNECTION_WINDOW);
     send_later(c);
 }
 
@@ -588,5 +610,9 @@ static void http2_fini(struct http_conn *c)
 }
 
 const struct http_protocol http2_protocol = {
-    .data = http2_data, .gone = http2_gone, .written = http2_written, .fini = http2_fini, .idle_end = http2_idle_end,
+    .data = http2_data,
+    .gone = http2_gone,
+    .written = http2_written,
+    .fini = http2_fini,
+    .idle_end = http2_idle_end,
 };

@@ -1,12 +1,15 @@
-/* http_client.c - calls over HTTP/1.1: connections that are kept and used again, answers as they come.
+/* http_client.c - calls over HTTP/1.1: connections that are kept and used again, answers as they
+ * come.
  *
  * Invariants
- *   (1) A connection serves one call at a time. It is kept only when its answer was complete, nothing followed it, and both
- *       sides agree; while idle it is read, so that an end is seen before the next call takes it.
- *   (2) A call's done (or upgraded) runs exactly once, never inside http_call() or http_call_cancel(); afterwards the call is
- *       gone. No head or data comes after a cancellation.
- *   (3) A call is sent again, once, on a new connection only if a kept one ended without a byte of an answer and the
- *       method is idempotent.
+ *   (1) A connection serves one call at a time. It is kept only when its answer was complete,
+ *       nothing followed it, and both sides agree; while idle it is read, so that an end is seen
+ *       before the next call takes it.
+ *   (2) A call's done (or upgraded) runs exactly once, never inside http_call() or
+ *       http_call_cancel(); afterwards the call is gone. No head or data comes after a
+ *       cancellation.
+ *   (3) A call is sent again, once, on a new connection only if a kept one ended without a byte
+ *       of an answer and the method is idempotent.
  *
  * Not here: redirects and cookies (nobody above wants them), HTTP/2 (grpc.c has its own). */
 #include "wire/http_dial.h"
@@ -18,14 +21,14 @@
 #define CLIENT_IDLE_MAX 8
 
 struct client_conn {
-    struct list link;           /* among the idle */
+    struct list link; /* among the idle */
     struct http_client *client;
-    struct stream *stream;      /* NULL: closed or handed over */
-    struct http_call *call;     /* NULL: idle */
+    struct stream *stream;  /* NULL: closed or handed over */
+    struct http_call *call; /* NULL: idle */
     char *key;
-    struct buf in;              /* came and could not be used yet */
+    struct buf in; /* came and could not be used yet */
     size_t scanned;
-    bool reused, ended, heard;  /* heard: of this call's answer */
+    bool reused, ended, heard; /* heard: of this call's answer */
     int error;
     unsigned refs;
     int64_t idle_until_ns;
@@ -36,11 +39,11 @@ enum call_phase { CALL_HEAD, CALL_LENGTH, CALL_CHUNKED, CALL_UNTIL_END };
 struct http_client {
     struct loop *loop;
     struct http_client_options o;
-    struct list idle;           /* longest idle first */
+    struct list idle; /* longest idle first */
     size_t n_idle;
     struct list calls;
-    struct loop_timer *timer;   /* for the first of the idle */
-    unsigned refs;              /* the owner, every connection */
+    struct loop_timer *timer; /* for the first of the idle */
+    unsigned refs;            /* the owner, every connection */
     bool freed;
 };
 
@@ -49,13 +52,13 @@ struct http_call {
     struct http_client *client;
     struct http_call_events ev;
     void *ctx;
-    struct arena *arena;        /* the request's texts and the answer's head */
+    struct arena *arena; /* the request's texts and the answer's head */
     char *key;
     struct http_url url;
     str method, server_name, request;
     struct http_dial *dial;
     struct client_conn *conn;
-    struct loop_timer *timer;   /* deadline, or a failure that must not be told yet */
+    struct loop_timer *timer; /* deadline, or a failure that must not be told yet */
     int64_t timeout_ns;
     struct err *failure;
     enum call_phase phase;
@@ -111,7 +114,8 @@ static void conn_close(struct client_conn *n)
 static void idle_timer_arm(struct http_client *c)
 {
     if (!list_is_empty(&c->idle) && !loop_timer_is_set(c->timer))
-        loop_timer_set(c->timer, LIST_ITEM(c->idle.next, struct client_conn, link)->idle_until_ns - loop_now(c->loop).ns);
+        loop_timer_set(c->timer, LIST_ITEM(c->idle.next, struct client_conn, link)->idle_until_ns -
+                                     loop_now(c->loop).ns);
 }
 
 static void on_idle_timer(void *ctx)
@@ -194,12 +198,15 @@ static void call_fail(struct http_call *call, enum reason reason, const char *wh
     CLEANUP(buf) struct buf text = BUF_INIT;
 
     for (size_t i = 0; i < call->method.n; i++)
-        buf_char(&text, i && call->method.p[i] >= 'A' && call->method.p[i] <= 'Z' ? (char)(call->method.p[i] + 32) : call->method.p[i]);
+        buf_char(&text, i && call->method.p[i] >= 'A' && call->method.p[i] <= 'Z'
+                            ? (char)(call->method.p[i] + 32)
+                            : call->method.p[i]);
     if (call->url.socket.n)
-        buf_fmt(&text, " \"unix://" PRI_STR "|" PRI_STR "\": %s", STR_ARG(call->url.socket), STR_ARG(call->url.target), why);
-    else
-        buf_fmt(&text, " \"%s://" PRI_STR PRI_STR "\": %s", call->url.tls ? "https" : "http", STR_ARG(call->url.authority),
+        buf_fmt(&text, " \"unix://" PRI_STR "|" PRI_STR "\": %s", STR_ARG(call->url.socket),
                 STR_ARG(call->url.target), why);
+    else
+        buf_fmt(&text, " \"%s://" PRI_STR PRI_STR "\": %s", call->url.tls ? "https" : "http",
+                STR_ARG(call->url.authority), STR_ARG(call->url.target), why);
     call_done(call, err_new(reason, "%s", buf_cstr(&text)));
 }
 
@@ -219,8 +226,10 @@ static void on_call_timer(void *ctx)
         call_done(call, TAKE(call->failure));
     else
         call_fail(call, REASON_TIMEOUT,
-                  call->phase == CALL_HEAD ? "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-                                           : "context deadline exceeded (Client.Timeout or context cancellation while reading body)");
+                  call->phase == CALL_HEAD
+                      ? "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+                      : "context deadline exceeded (Client.Timeout or context cancellation while "
+                        "reading body)");
 }
 
 static void call_complete(struct http_call *call)
@@ -254,7 +263,8 @@ static bool take_head(struct http_call *call, str head_bytes, str rest)
     struct http1_head head;
 
     if (http1_parse_response(call->arena, arena_dup(call->arena, head_bytes), &head).status) {
-        call_fail(call, REASON_INTERNAL, "net/http: HTTP/1.x transport connection broken: malformed HTTP response");
+        call_fail(call, REASON_INTERNAL,
+                  "net/http: HTTP/1.x transport connection broken: malformed HTTP response");
         return false;
     }
     if (head.status < 200 && head.status != 101)
@@ -269,14 +279,16 @@ static bool take_head(struct http_call *call, str head_bytes, str rest)
     }
     call->keep_alive = head.keep_alive;
     call->left = 0;
-    if (str_is(call->method, "HEAD") || head.status == 204 || head.status == 304)
+    if (str_is(call->method, "HEAD") || head.status == 204 || head.status == 304) {
         call->phase = CALL_LENGTH;
-    else if (head.chunked)
+    } else if (head.chunked) {
         call->phase = CALL_CHUNKED;
-    else if (head.content_length >= 0)
-        call->phase = CALL_LENGTH, call->left = (uint64_t)head.content_length;
-    else
+    } else if (head.content_length >= 0) {
+        call->phase = CALL_LENGTH;
+        call->left = (uint64_t)head.content_length;
+    } else {
         call->phase = CALL_UNTIL_END;
+    }
     if (call->ev.head)
         call->ev.head(call->ctx, &call->response);
     return n->call == call;
@@ -292,7 +304,8 @@ static bool call_step(struct client_conn *conn, struct http_call *call, const ch
     case CALL_HEAD:
         length = http1_head_length(*p, *n, &conn->scanned);
         if (!length && *n > HTTP_HEAD_LIMIT)
-            call_fail(call, REASON_INTERNAL, "net/http: server response headers exceeded the limit; aborted");
+            call_fail(call, REASON_INTERNAL,
+                      "net/http: server response headers exceeded the limit; aborted");
         if (!length)
             return false;
         conn->scanned = 0;
@@ -466,7 +479,8 @@ static void call_dial(struct http_call *call)
 {
     struct http_client *c = call->client;
 
-    call->dial = http_dial(c->loop, &call->url, c->o.tls, call->server_name, c->o.connect_timeout_ns, on_dialled, call);
+    call->dial = http_dial(c->loop, &call->url, c->o.tls, call->server_name,
+                           c->o.connect_timeout_ns, on_dialled, call);
 }
 
 static bool text_is_clean(str s, bool is_name)
@@ -488,13 +502,14 @@ static struct err *request_write(struct http_call *call, const struct http_call_
     if (!text_is_clean(call->method, true) || !text_is_clean(o->host, false))
         return err_new(REASON_BAD_REQUEST, "net/http: invalid method or host");
     buf_reserve(&b, 512 + o->body.n);
-    buf_fmt(&b, PRI_STR " " PRI_STR " HTTP/1.1\r\nHost: " PRI_STR "\r\n", STR_ARG(call->method), STR_ARG(call->url.target),
-            STR_ARG(o->host.n ? o->host : call->url.authority));
+    buf_fmt(&b, PRI_STR " " PRI_STR " HTTP/1.1\r\nHost: " PRI_STR "\r\n", STR_ARG(call->method),
+            STR_ARG(call->url.target), STR_ARG(o->host.n ? o->host : call->url.authority));
     for (size_t i = 0; i < o->n_headers; i++) {
         const struct http_header *h = &o->headers[i];
 
         if (!text_is_clean(h->name, true) || !text_is_clean(h->value, false))
-            return err_new(REASON_BAD_REQUEST, "net/http: invalid header field \"" PRI_STR "\"", STR_ARG(h->name));
+            return err_new(REASON_BAD_REQUEST, "net/http: invalid header field \"" PRI_STR "\"",
+                           STR_ARG(h->name));
         if (str_eq_nocase(h->name, S("Host")))
             continue; /* o->host is for that */
         has_length |= str_eq_nocase(h->name, S("Content-Length"));
@@ -503,7 +518,8 @@ static struct err *request_write(struct http_call *call, const struct http_call_
         buf_str(&b, h->value);
         buf_str(&b, S("\r\n"));
     }
-    if (!has_length && (o->body.n || str_is(o->method, "POST") || str_is(o->method, "PUT") || str_is(o->method, "PATCH")))
+    if (!has_length && (o->body.n || str_is(o->method, "POST") || str_is(o->method, "PUT") ||
+                        str_is(o->method, "PATCH")))
         buf_fmt(&b, "Content-Length: %zu\r\n", o->body.n);
     buf_str(&b, S("\r\n"));
     buf_str(&b, o->body);
@@ -526,7 +542,8 @@ static struct err *call_prepare(struct http_call *call, const struct http_call_o
     if (call->url.socket.n)
         buf_fmt(&key, "unix:" PRI_STR, STR_ARG(call->url.socket));
     else
-        buf_fmt(&key, "%s " PRI_STR " %d " PRI_STR, call->url.tls ? "https" : "http", STR_ARG(call->url.host), call->url.port, STR_ARG(o->server_name));
+        buf_fmt(&key, "%s " PRI_STR " %d " PRI_STR, call->url.tls ? "https" : "http",
+                STR_ARG(call->url.host), call->url.port, STR_ARG(o->server_name));
     call->key = mem_strdup(buf_cstr(&key));
     return request_write(call, o);
 }
@@ -568,7 +585,8 @@ void http_client_free(struct http_client *c)
     client_unref(c);
 }
 
-struct http_call *http_call(struct http_client *c, const struct http_call_options *o, const struct http_call_events *ev, void *ctx)
+struct http_call *http_call(struct http_client *c, const struct http_call_options *o,
+                            const struct http_call_events *ev, void *ctx)
 {
     struct http_call *call = NEW(struct http_call);
     struct client_conn *idle;
@@ -605,7 +623,8 @@ void http_call_cancel(struct http_call *call)
         call_fail_later(call, err_errno(-ECANCELED, "call"));
 }
 
-struct resumption { /* a call may be over before its turn comes: the connection is what is referenced */
+/* A call may be over before its turn comes: the connection is what is referenced. */
+struct resumption {
     struct client_conn *conn;
     struct http_call *call;
 };
@@ -677,16 +696,19 @@ static void on_fetch_done(void *ctx, struct err *err)
 
     if (f->body.overflow) {
         err_free(err);
-        err = err_new(REASON_REQUEST_TOO_LARGE, "the answer is larger than %zu bytes", f->body.limit);
+        err =
+            err_new(REASON_REQUEST_TOO_LARGE, "the answer is larger than %zu bytes", f->body.limit);
     }
     f->fn(f->ctx, err, err ? NULL : f->response, err ? S("") : buf_view(&f->body));
     buf_fini(&f->body);
     mem_free(f);
 }
 
-struct http_call *http_fetch(struct http_client *c, const struct http_call_options *o, size_t limit, http_fetch_fn *fn, void *ctx)
+struct http_call *http_fetch(struct http_client *c, const struct http_call_options *o, size_t limit,
+                             http_fetch_fn *fn, void *ctx)
 {
-    static const struct http_call_events events = {.head = on_fetch_head, .data = on_fetch_data, .done = on_fetch_done};
+    static const struct http_call_events events = {
+        .head = on_fetch_head, .data = on_fetch_data, .done = on_fetch_done};
     struct fetch *f = NEW(struct fetch);
 
     f->fn = fn;

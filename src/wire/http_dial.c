@@ -1,7 +1,8 @@
 /* http_dial.c - from a URL to a connected stream: see http_dial.h.
  *
- * A host name is looked up on the pool; its addresses are tried one after the other in the order of the system's
- * resolver. Every wait has the same deadline of its own (connect, TLS handshake). */
+ * A host name is looked up on the pool; its addresses are tried one after the other in the order
+ * of the system's resolver. Every wait has the same deadline of its own (connect, TLS
+ * handshake). */
 #include "wire/http_dial.h"
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -97,7 +98,7 @@ struct http_dial {
     char *host, *server_name;
     int port;
     int64_t timeout_ns;
-    http_dial_fn *done;           /* NULL: cancelled */
+    http_dial_fn *done; /* NULL: cancelled */
     void *ctx;
     char address[ADDRESSES_MAX][ADDRESS_SIZE];
     char *socket;
@@ -106,7 +107,7 @@ struct http_dial {
     bool resolving;
     struct connecting *connecting;
     struct tls_handshake *handshake;
-    struct loop_timer *kick;      /* starts it outside of the caller's call */
+    struct loop_timer *kick; /* starts it outside of the caller's call */
 };
 
 static void dial_free(struct http_dial *d)
@@ -131,12 +132,14 @@ static void address_add(struct http_dial *d, int family, const void *ip)
 
     if (d->n_addresses == ADDRESSES_MAX || !inet_ntop(family, ip, text, sizeof text))
         return;
-    snprintf(d->address[d->n_addresses++], ADDRESS_SIZE, family == AF_INET6 ? "[%s]:%d" : "%s:%d", text, d->port);
+    snprintf(d->address[d->n_addresses++], ADDRESS_SIZE, family == AF_INET6 ? "[%s]:%d" : "%s:%d",
+             text, d->port);
 }
 
 static void dial_next(struct http_dial *d);
 
-static void on_tls_ready(void *ctx, int error, const char *why, struct stream *s, const struct tls_peer *peer)
+static void on_tls_ready(void *ctx, int error, const char *why, struct stream *s,
+                         const struct tls_peer *peer)
 {
     struct http_dial *d = ctx;
 
@@ -167,14 +170,16 @@ static void on_connected(void *ctx, int error, struct stream *s)
     } else if (error) {
         const char *what = strerror(-error);
 
-        buf_fmt(&why, "dial %s %s: ", d->socket ? "unix" : "tcp", d->socket ? d->socket : d->address[d->at - 1]);
+        buf_fmt(&why, "dial %s %s: ", d->socket ? "unix" : "tcp",
+                d->socket ? d->socket : d->address[d->at - 1]);
         if (error == -ETIMEDOUT)
             buf_z(&why, "i/o timeout");
         else /* Go writes errno's texts in lower case */
             buf_fmt(&why, "connect: %c%s", what[0] | 0x20, what + 1);
         dial_fail(d, error, buf_cstr(&why));
     } else if (d->tls) {
-        d->handshake = tls_connect(d->tls, d->loop, s, str_of(d->server_name), d->timeout_ns, on_tls_ready, d);
+        d->handshake =
+            tls_connect(d->tls, d->loop, s, str_of(d->server_name), d->timeout_ns, on_tls_ready, d);
     } else {
         d->done(d->ctx, 0, "", s);
         dial_free(d);
@@ -220,7 +225,9 @@ static void on_resolved(void *ctx)
         dial_free(d);
     } else if (!d->n_addresses) {
         buf_fmt(&why, "dial tcp: lookup %s: %s", d->host,
-                d->resolve_error == EAI_NONAME ? "no such host" : d->resolve_error ? gai_strerror(d->resolve_error) : "no such host");
+                d->resolve_error == EAI_NONAME ? "no such host"
+                : d->resolve_error             ? gai_strerror(d->resolve_error)
+                                               : "no such host");
         dial_fail(d, -EHOSTUNREACH, buf_cstr(&why));
     } else {
         dial_next(d);
@@ -243,7 +250,8 @@ static void on_kick(void *ctx)
     }
 }
 
-struct http_dial *http_dial(struct loop *loop, const struct http_url *url, const struct tls_client *tls, str server_name, int64_t timeout_ns,
+struct http_dial *http_dial(struct loop *loop, const struct http_url *url,
+                            const struct tls_client *tls, str server_name, int64_t timeout_ns,
                             http_dial_fn *done, void *ctx)
 {
     struct http_dial *d = NEW(struct http_dial);

@@ -1,4 +1,5 @@
-/* http_dial.h - from a URL to a connected stream: parsing, names, connecting, TLS. For http_client.c. */
+/* http_dial.h - from a URL to a connected stream: parsing, names, connecting, TLS. For
+ * http_client.c. */
 #ifndef K1S_WIRE_HTTP_DIAL_H
 #define K1S_WIRE_HTTP_DIAL_H
 #include "wire/http.h"
@@ -15,10 +16,13 @@ struct http_url {
 MUST_USE struct err *http_url_parse(str url, struct http_url *ret);
 
 struct http_dial; /* valid until done runs */
-/* why: text for people when error < 0, in Go's words ("dial tcp 10.0.0.1:80: connect: connection refused"); borrowed. */
+/* why: text for people when error < 0, in Go's words ("dial tcp 10.0.0.1:80: connect: connection
+ * refused"); borrowed. */
 typedef void http_dial_fn(void *ctx, int error, const char *why, struct stream *s);
-/* done runs later, once, unless cancelled. server_name empty: the URL's host. tls NULL: https fails. */
-struct http_dial *http_dial(struct loop *loop, const struct http_url *url, const struct tls_client *tls, str server_name, int64_t timeout_ns,
+/* done runs later, once, unless cancelled. server_name empty: the URL's host. tls NULL: https
+ * fails. */
+struct http_dial *http_dial(struct loop *loop, const struct http_url *url,
+                            const struct tls_client *tls, str server_name, int64_t timeout_ns,
                             http_dial_fn *done, void *ctx);
 void http_dial_cancel(struct http_dial *d); /* done does not run */
 #endif

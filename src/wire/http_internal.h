@@ -1,7 +1,9 @@
-/* http_internal.h - the server's inside: connections, their deadlines, and what HTTP/1.1 and HTTP/2 share.
+/* http_internal.h - the server's inside: connections, their deadlines, and what HTTP/1.1 and
+ * HTTP/2 share.
  *
- * A connection is made when it is accepted, gets its protocol once TLS or the first bytes tell it, and is freed when
- * its stream is closed and its last exchange has ended (a handler may hold an exchange longer than its peer). */
+ * A connection is made when it is accepted, gets its protocol once TLS or the first bytes tell
+ * it, and is freed when its stream is closed and its last exchange has ended (a handler may hold
+ * an exchange longer than its peer). */
 #ifndef K1S_WIRE_HTTP_INTERNAL_H
 #define K1S_WIRE_HTTP_INTERNAL_H
 #include "wire/http.h"
@@ -14,12 +16,20 @@
 #define HTTP_HEAD_NS (32 * NS_PER_S)
 #define HTTP_BODY_NS (60 * NS_PER_S)           /* without a byte of a body that is due */
 #define HTTP_LINGER_NS (NS_PER_S / 2)          /* for the peer to read our last words, as Go */
-#define HTTP_PIPELINE_MAX ((size_t)64 << 10)   /* bytes kept behind a request that is being answered */
+#define HTTP_PIPELINE_MAX ((size_t)64 << 10)   /* bytes behind a request being answered */
 #define HTTP_SPARE_MAX 32                      /* arenas and buffers kept for the next requests */
 #define HTTP_SPARE_BYTES ((size_t)64 << 10)    /* larger buffers are not kept */
 
-/* What a connection is waiting for; all that wait for the same are due in the order in which they began. */
-enum http_wait { HTTP_WAIT_IDLE, HTTP_WAIT_HEAD, HTTP_WAIT_BODY, HTTP_WAIT_LINGER, HTTP_WAITS, HTTP_WAIT_NONE = HTTP_WAITS };
+/* What a connection is waiting for; all that wait for the same are due in the order in which
+ * they began. */
+enum http_wait {
+    HTTP_WAIT_IDLE,
+    HTTP_WAIT_HEAD,
+    HTTP_WAIT_BODY,
+    HTTP_WAIT_LINGER,
+    HTTP_WAITS,
+    HTTP_WAIT_NONE = HTTP_WAITS
+};
 
 struct http_server {
     struct loop *loop;
@@ -37,7 +47,7 @@ struct http_server {
     size_t n_arenas;
     struct buf bufs[HTTP_SPARE_MAX];           /* empty, with memory */
     size_t n_bufs;
-    char date[40];                             /* "Fri, 20 Nov 2026 20:52:43 GMT" of second `date_s` */
+    char date[40];                             /* "Fri, 20 Nov 2026 20:52:43 GMT", of `date_s` */
     int64_t date_s;
     bool closing;
     loop_fn *closed;
@@ -54,7 +64,7 @@ struct http_protocol {
 };
 
 struct http1_conn {
-    struct http1_exchange *ex;                 /* being received or answered; NULL between requests */
+    struct http1_exchange *ex;                 /* received or answered now; NULL: neither */
     struct buf in;                             /* what could not be used yet */
     size_t scanned;                            /* of the head in it */
     const char *now;                           /* what is being used: not yet used rest */
@@ -74,7 +84,7 @@ struct http_conn {
     struct http_peer peer;
     char *peer_block;                          /* memory of its strings */
     struct buf out;                            /* answers of this turn */
-    bool dead;                                 /* being closed: nothing is read or written any more */
+    bool dead;                                 /* being closed: no more reads or writes */
     bool flush_deferred, write_watched, lingering, peer_ended;
     struct http1_conn h1;
     struct http2_conn *h2;
@@ -87,10 +97,10 @@ void http2_begin(struct http_conn *c);
 void http_conn_unref(struct http_conn *c);
 void http_conn_wait(struct http_conn *c, enum http_wait what);   /* ends the wait before */
 void http_conn_close(struct http_conn *c);                       /* at once */
-void http_conn_finish(struct http_conn *c);                      /* after what is queued has been read by the peer */
+void http_conn_finish(struct http_conn *c);                      /* once the peer has what is queued */
 void http_conn_flush(struct http_conn *c);                       /* `out` to the stream */
 void http_conn_flush_later(struct http_conn *c);                 /* at the end of this turn */
-void http_conn_reserve(struct http_conn *c, size_t more);        /* room in `out`, from the server's spare memory */
+void http_conn_reserve(struct http_conn *c, size_t more);        /* room in `out` */
 size_t http_conn_queued(const struct http_conn *c);
 
 struct arena *http_arena_get(struct http_server *s);

@@ -1,10 +1,13 @@
-/* http_server.c - listening, connections, deadlines; the protocols are in http1_server.c and http2_server.c.
+/* http_server.c - listening, connections, deadlines; the protocols are in http1_server.c and
+ * http2_server.c.
  *
  * Invariants
- *   (1) A connection waits for at most one thing (enum http_wait). Each kind's list is in order of deadlines, since all
- *       in it wait equally long, so one timer for the first of all lists serves any number of connections.
+ *   (1) A connection waits for at most one thing (enum http_wait). Each kind's list is in order
+ *       of deadlines, since all in it wait equally long, so one timer for the first of all lists
+ *       serves any number of connections.
  *   (2) Nothing is sent or delivered on a connection that is `dead`; its exchanges are `gone`.
- *   (3) An idle connection holds its struct and the stream: buffers and arenas go back to the server. */
+ *   (3) An idle connection holds its struct and the stream: buffers and arenas go back to the
+ *       server. */
 #include "wire/http_internal.h"
 #include <time.h>
 
@@ -55,13 +58,15 @@ str http_date(struct http_server *s)
 
     if (now_s != s->date_s || !s->date[0]) {
         static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-        static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+        static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
         time_t t = (time_t)now_s;
         struct tm tm;
 
         gmtime_r(&t, &tm);
-        snprintf(s->date, sizeof s->date, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
-                 months[tm.tm_mon], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        snprintf(s->date, sizeof s->date, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
+                 tm.tm_mday, months[tm.tm_mon], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min,
+                 tm.tm_sec);
         s->date_s = now_s;
     }
     return str_of(s->date);
@@ -69,10 +74,12 @@ str http_date(struct http_server *s)
 
 str http_too_large_body(struct arena *a, size_t limit)
 {
-    return arena_fmt(a,
-                     "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"Request entity "
-                     "too large: limit is %zu\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n",
-                     limit);
+    return arena_fmt(
+        a,
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+        "\"message\":\"Request entity "
+        "too large: limit is %zu\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n",
+        limit);
 }
 
 /* ---- deadlines ---- */
@@ -313,8 +320,8 @@ static void on_data(void *ctx, const char *p, size_t n)
     http_conn_unref(c);
 }
 
-/* As in Go, a client that ends its side while a request is running has given up on it; what was answered before is
- * still sent. */
+/* As in Go, a client that ends its side while a request is running has given up on it; what was
+ * answered before is still sent. */
 static void on_end(void *ctx, int error)
 {
     struct http_conn *c = ctx;
@@ -379,13 +386,15 @@ static void peer_copy(struct http_conn *c, const struct stream *stream, const st
     c->peer.n_cert_organizations = p->n_organizations;
 }
 
-static void on_tls_ready(void *ctx, int error, const char *why, struct stream *stream, const struct tls_peer *peer)
+static void on_tls_ready(void *ctx, int error, const char *why, struct stream *stream,
+                         const struct tls_peer *peer)
 {
     struct http_conn *c = ctx;
 
     c->handshake = NULL;
     if (error) {
-        log_debug("http", "TLS handshake error from " PRI_STR ": %s", STR_ARG(c->peer.address), why);
+        log_debug("http", "TLS handshake error from " PRI_STR ": %s", STR_ARG(c->peer.address),
+                  why);
         http_conn_close(c);
         return;
     }
@@ -440,7 +449,8 @@ void http_server_serve_stream(struct http_server *s, struct stream *stream)
 
 /* ---- servers ---- */
 
-struct http_server *http_server_new(struct loop *loop, const struct http_server_options *o, http_handler_fn *fn, void *ctx)
+struct http_server *http_server_new(struct loop *loop, const struct http_server_options *o,
+                                    http_handler_fn *fn, void *ctx)
 {
     struct http_server *s = NEW(struct http_server);
 
@@ -467,7 +477,8 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     return s;
 }
 
-int http_server_open(struct loop *loop, str address, const struct http_server_options *o, http_handler_fn *fn, void *ctx, struct http_server **ret)
+int http_server_open(struct loop *loop, str address, const struct http_server_options *o,
+                     http_handler_fn *fn, void *ctx, struct http_server **ret)
 {
     struct http_server *s = http_server_new(loop, o, fn, ctx);
     int error = listener_open(loop, address, on_accept, s, &s->listener);

@@ -1,4 +1,5 @@
-/* http_util.c - what every transport of an exchange shares: headers, queries, escapes, whole answers. */
+/* http_util.c - what every transport of an exchange shares: headers, queries, escapes, whole
+ * answers. */
 #include "wire/http.h"
 
 str http_header(const struct http_request *r, const char *name)
@@ -15,7 +16,10 @@ str http_header(const struct http_request *r, const char *name)
 
 static int hex_value(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 bool http_percent_decode(struct arena *a, str in, bool plus_is_space, str *ret)
@@ -32,7 +36,8 @@ bool http_percent_decode(struct arena *a, str in, bool plus_is_space, str *ret)
         char c = in.p[i];
 
         if (c == '%') {
-            int high = i + 2 <= in.n - 1 ? hex_value(in.p[i + 1]) : -1, low = i + 2 <= in.n - 1 ? hex_value(in.p[i + 2]) : -1;
+            int high = i + 2 <= in.n - 1 ? hex_value(in.p[i + 1]) : -1,
+                low = i + 2 <= in.n - 1 ? hex_value(in.p[i + 2]) : -1;
 
             if (high < 0 || low < 0)
                 return false;
@@ -55,7 +60,8 @@ void http_percent_encode(struct buf *b, str in)
     for (size_t i = 0; i < in.n; i++) {
         unsigned char c = (unsigned char)in.p[i];
 
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~') {
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            c == '-' || c == '_' || c == '.' || c == '~') {
             buf_char(b, (char)c);
         } else {
             buf_char(b, '%');
@@ -148,11 +154,13 @@ size_t http_queued(const struct http_exchange *ex)
 
 void http_end(struct http_exchange *ex)
 {
-    /* An exchange that ends without an answer is a bug of its handler, but the peer must not hang on it. */
+    /* An exchange that ends without an answer is a bug of its handler, but the peer must not
+     * hang on it. */
     if (!ex->started && !ex->gone) {
         static const struct http_header empty = {STR("Content-Length"), STR("0")};
 
-        log_error("http", "no answer to " PRI_STR " " PRI_STR, STR_ARG(ex->req.method), STR_ARG(ex->req.target));
+        log_error("http", "no answer to " PRI_STR " " PRI_STR, STR_ARG(ex->req.method),
+                  STR_ARG(ex->req.target));
         ex->started = true;
         ex->ops->start(ex, 500, &empty, 1, false);
     }
@@ -187,7 +195,8 @@ void http_reply(struct http_exchange *ex, int status, const char *content_type, 
     ex->ops->end(ex);
 }
 
-void http_reply_bytes(struct http_exchange *ex, int status, const char *content_type, const struct bytes *body)
+void http_reply_bytes(struct http_exchange *ex, int status, const char *content_type,
+                      const struct bytes *body)
 {
     reply_start(ex, status, content_type, body->n);
     if (content_type && body->n)

@@ -1,7 +1,7 @@
 /* jwt.c - JSON Web Tokens in compact form: RS256 and ES256, and public keys as JWK.
  *
- * The algorithm follows from the key, never from the token alone: a token whose header names another algorithm than
- * the key's ("none" above all) is refused.
+ * The algorithm follows from the key, never from the token alone: a token whose header names
+ * another algorithm than the key's ("none" above all) is refused.
  *
  * Not here: claims and times (the API's authenticator). Source: RFC 7515, 7517, 7518. */
 #include "wire/json.h"
@@ -27,7 +27,8 @@ static const char *key_algorithm(const EVP_PKEY *key)
         char group[32];
         size_t n;
 
-        if (EVP_PKEY_get_group_name(key, group, sizeof group, &n) && str_eq(str_of(group), S("prime256v1")))
+        if (EVP_PKEY_get_group_name(key, group, sizeof group, &n) &&
+            str_eq(str_of(group), S("prime256v1")))
             return "ES256";
     }
     return NULL;
@@ -109,23 +110,25 @@ static bool signature_fits(EVP_PKEY *key, bool is_es, str signed_text, str signa
     if (!md || EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key) != 1)
         return false;
     if (!is_es)
-        return EVP_DigestVerify(md, (const unsigned char *)signature.p, signature.n, (const unsigned char *)signed_text.p,
-                                signed_text.n) == 1;
+        return EVP_DigestVerify(md, (const unsigned char *)signature.p, signature.n,
+                                (const unsigned char *)signed_text.p, signed_text.n) == 1;
     n = es256_der(signature, &der);
-    ok = n > 0 && EVP_DigestVerify(md, der, (size_t)n, (const unsigned char *)signed_text.p, signed_text.n) == 1;
+    ok = n > 0 && EVP_DigestVerify(md, der, (size_t)n, (const unsigned char *)signed_text.p,
+                                   signed_text.n) == 1;
     OPENSSL_free(der);
     return ok;
 }
 
-struct err *jwt_verify(struct arena *a, str token, const str *public_keys_pem, size_t n, str *ret_payload)
+struct err *jwt_verify(struct arena *a, str token, const str *public_keys_pem, size_t n,
+                       str *ret_payload)
 {
     str rest = token, head64, payload64, head, payload, signature, algorithm;
     struct json *header;
     struct err *err;
 
-    if (!str_cut(&rest, '.', &head64) || !rest.p || !str_cut(&rest, '.', &payload64) || !rest.p || str_has_char(rest, '.') ||
-        !base64url_decode(a, head64, &head) || !base64url_decode(a, payload64, &payload) ||
-        !base64url_decode(a, rest, &signature))
+    if (!str_cut(&rest, '.', &head64) || !rest.p || !str_cut(&rest, '.', &payload64) || !rest.p ||
+        str_has_char(rest, '.') || !base64url_decode(a, head64, &head) ||
+        !base64url_decode(a, payload64, &payload) || !base64url_decode(a, rest, &signature))
         return err_new(REASON_UNAUTHORIZED, "malformed token");
     err = json_parse(a, head, NULL, NULL, &header);
     if (err) {
@@ -142,7 +145,8 @@ struct err *jwt_verify(struct arena *a, str token, const str *public_keys_pem, s
 
         if (!fits || !str_is(algorithm, fits))
             continue;
-        if (signature_fits(key, fits[0] == 'E', (str){token.p, head64.n + 1 + payload64.n}, signature)) {
+        if (signature_fits(key, fits[0] == 'E', (str){token.p, head64.n + 1 + payload64.n},
+                           signature)) {
             ERR_clear_error();
             *ret_payload = payload;
             return NULL;
@@ -177,7 +181,8 @@ struct err *jwt_key_id(struct arena *a, str key_pem, str *ret)
 }
 
 /* ,"name":"base64url of the number", padded to `width` bytes (0: as short as it is). */
-static bool jwk_number(struct buf *out, const EVP_PKEY *key, const char *param, const char *name, int width)
+static bool jwk_number(struct buf *out, const EVP_PKEY *key, const char *param, const char *name,
+                       int width)
 {
     BIGNUM *number = NULL;
     unsigned char bytes[2048];
@@ -211,13 +216,14 @@ struct err *jwt_jwk(struct arena *a, str key_pem, str *ret_jwk_json)
     if (!algorithm)
         return err_new(REASON_INTERNAL, "tokens are signed with RSA or EC P-256 keys only");
     is_es = algorithm[0] == 'E';
-    buf_fmt(&out, "{\"use\":\"sig\",\"kty\":\"%s\",\"kid\":\"" PRI_STR "\"%s,\"alg\":\"%s\"", is_es ? "EC" : "RSA", STR_ARG(kid),
-            is_es ? ",\"crv\":\"P-256\"" : "", algorithm);
+    buf_fmt(&out, "{\"use\":\"sig\",\"kty\":\"%s\",\"kid\":\"" PRI_STR "\"%s,\"alg\":\"%s\"",
+            is_es ? "EC" : "RSA", STR_ARG(kid), is_es ? ",\"crv\":\"P-256\"" : "", algorithm);
     if (is_es)
         ok = jwk_number(&out, key, OSSL_PKEY_PARAM_EC_PUB_X, "x", ES256_HALF) &&
              jwk_number(&out, key, OSSL_PKEY_PARAM_EC_PUB_Y, "y", ES256_HALF);
     else
-        ok = jwk_number(&out, key, OSSL_PKEY_PARAM_RSA_N, "n", 0) && jwk_number(&out, key, OSSL_PKEY_PARAM_RSA_E, "e", 0);
+        ok = jwk_number(&out, key, OSSL_PKEY_PARAM_RSA_N, "n", 0) &&
+             jwk_number(&out, key, OSSL_PKEY_PARAM_RSA_E, "e", 0);
     if (!ok)
         return ssl_err("describe a token key");
     buf_char(&out, '}');

@@ -1,7 +1,8 @@
 /* pki.c - keys, certificates and certificate requests: EC P-256, X.509 v3, PEM text.
  *
- * A certificate made here is what Kubernetes' own tools make: version 3, a random 127-bit serial, key usages by role,
- * subject alternative names as given. Nothing is taken over from a request but its subject, names and public key.
+ * A certificate made here is what Kubernetes' own tools make: version 3, a random 127-bit
+ * serial, key usages by role, subject alternative names as given. Nothing is taken over from a
+ * request but its subject, names and public key.
  *
  * Not here: whether a request may be signed (the API's approval), files, rotation. */
 #include "wire/ssl_internal.h"
@@ -12,12 +13,13 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
-#define SERIAL_BITS 127 /* as k8s.io/client-go/util/cert: positive and within 20 octets (RFC 5280, 4.1.2.2) */
+#define SERIAL_BITS                                                                                \
+    127 /* as k8s.io/client-go/util/cert: positive and within 20 octets (RFC 5280, 4.1.2.2) */
 
 DEFINE_CLEANUP(names, GENERAL_NAMES *, GENERAL_NAMES_free)
 DEFINE_CLEANUP(asn1_time, ASN1_TIME *, ASN1_TIME_free)
 
-static void extensions_free(STACK_OF(X509_EXTENSION) *list)
+static void extensions_free(STACK_OF(X509_EXTENSION) * list)
 {
     sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
 }
@@ -36,8 +38,9 @@ struct err *pki_key_new(struct buf *key_pem)
 
 static bool name_add(X509_NAME *name, int nid, str value)
 {
-    return value.n <= INT_MAX && X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8, (const unsigned char *)value.p,
-                                                            (int)value.n, -1, 0);
+    return value.n <= INT_MAX &&
+           X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8, (const unsigned char *)value.p,
+                                      (int)value.n, -1, 0);
 }
 
 static bool names_add_dns(GENERAL_NAMES *names, str dns)
@@ -45,7 +48,8 @@ static bool names_add_dns(GENERAL_NAMES *names, str dns)
     GENERAL_NAME *g = GENERAL_NAME_new();
     ASN1_IA5STRING *text = ASN1_IA5STRING_new();
 
-    if (!g || !text || !ASN1_STRING_set(text, dns.p, (int)dns.n) || !sk_GENERAL_NAME_push(names, g)) {
+    if (!g || !text || !ASN1_STRING_set(text, dns.p, (int)dns.n) ||
+        !sk_GENERAL_NAME_push(names, g)) {
         GENERAL_NAME_free(g);
         ASN1_IA5STRING_free(text);
         return false;
@@ -85,8 +89,8 @@ static bool cert_serial(X509 *cert)
 {
     CLEANUP(bignum) BIGNUM *serial = BN_new();
 
-    return serial && BN_rand(serial, SERIAL_BITS, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) && BN_add_word(serial, 1) &&
-           BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert));
+    return serial && BN_rand(serial, SERIAL_BITS, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) &&
+           BN_add_word(serial, 1) && BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert));
 }
 
 static bool cert_usage(X509 *cert, bool is_ca, bool server, bool client)
@@ -117,7 +121,11 @@ static bool cert_usage(X509 *cert, bool is_ca, bool server, bool client)
 
 static bool cert_key_ids(X509 *cert, X509 *issuer)
 {
-    static const struct { int nid; const char *value; bool not_self; } ids[] = {
+    static const struct {
+        int nid;
+        const char *value;
+        bool not_self;
+    } ids[] = {
         {NID_subject_key_identifier, "hash", false},
         {NID_authority_key_identifier, "keyid:always", true},
     };
@@ -149,7 +157,8 @@ static struct err *cert_sign(X509 *cert, EVP_PKEY *key, struct buf *cert_pem)
     return NULL;
 }
 
-/* The issuer's certificate and key, which must belong together: a mix-up would only show at every client. */
+/* The issuer's certificate and key, which must belong together: a mix-up would only show at
+ * every client. */
 static struct err *issuer_load(str cert_pem, str key_pem, X509 **ret_cert, EVP_PKEY **ret_key)
 {
     CLEANUP(x509) X509 *cert = ssl_cert(cert_pem);
@@ -167,7 +176,8 @@ static struct err *issuer_load(str cert_pem, str key_pem, X509 **ret_cert, EVP_P
     return NULL;
 }
 
-struct err *pki_cert_new(const struct pki_cert_options *o, str key_pem, str issuer_cert_pem, str issuer_key_pem, struct buf *cert_pem)
+struct err *pki_cert_new(const struct pki_cert_options *o, str key_pem, str issuer_cert_pem,
+                         str issuer_key_pem, struct buf *cert_pem)
 {
     CLEANUP(pkey) EVP_PKEY *key = ssl_private_key(key_pem);
     CLEANUP(pkey) EVP_PKEY *issuer_key = NULL;
@@ -197,12 +207,16 @@ struct err *pki_cert_new(const struct pki_cert_options *o, str key_pem, str issu
             return ssl_err("set a certificate's DNS name");
     for (size_t i = 0; i < o->n_ip_addresses; i++)
         if (!names_add_ip(names, o->ip_addresses[i]))
-            return err_new(REASON_INTERNAL, "certificate: \"" PRI_STR "\" is not an IP address", STR_ARG(o->ip_addresses[i]));
-    if (!X509_set_version(cert, X509_VERSION_3) || !cert_serial(cert) || !cert_times(cert, o->not_before, o->not_after) ||
-        !X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : subject) || !X509_set_pubkey(cert, key) ||
-        !cert_usage(cert, o->is_ca, o->server, o->client) || !cert_key_ids(cert, issuer ? issuer : cert))
+            return err_new(REASON_INTERNAL, "certificate: \"" PRI_STR "\" is not an IP address",
+                           STR_ARG(o->ip_addresses[i]));
+    if (!X509_set_version(cert, X509_VERSION_3) || !cert_serial(cert) ||
+        !cert_times(cert, o->not_before, o->not_after) ||
+        !X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : subject) ||
+        !X509_set_pubkey(cert, key) || !cert_usage(cert, o->is_ca, o->server, o->client) ||
+        !cert_key_ids(cert, issuer ? issuer : cert))
         return ssl_err("make a certificate");
-    if (sk_GENERAL_NAME_num(names) > 0 && X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_APPEND) != 1)
+    if (sk_GENERAL_NAME_num(names) > 0 &&
+        X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_APPEND) != 1)
         return ssl_err("set a certificate's names");
     return cert_sign(cert, issuer ? issuer_key : key, cert_pem);
 }
@@ -222,7 +236,9 @@ static X509_REQ *request_of(str pem)
     return PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
 }
 
-struct err *pki_cert_sign_request(str csr_pem, str issuer_cert_pem, str issuer_key_pem, bool server, bool client, wall_time not_before, wall_time not_after, struct buf *cert_pem)
+struct err *pki_cert_sign_request(str csr_pem, str issuer_cert_pem, str issuer_key_pem, bool server,
+                                  bool client, wall_time not_before, wall_time not_after,
+                                  struct buf *cert_pem)
 {
     CLEANUP(x509_req) X509_REQ *req = request_of(csr_pem);
     CLEANUP(names) GENERAL_NAMES *names = NULL;
@@ -241,7 +257,8 @@ struct err *pki_cert_sign_request(str csr_pem, str issuer_cert_pem, str issuer_k
     if (err)
         return err;
     names = request_names(req);
-    if (!cert || !X509_set_version(cert, X509_VERSION_3) || !cert_serial(cert) || !cert_times(cert, not_before, not_after) ||
+    if (!cert || !X509_set_version(cert, X509_VERSION_3) || !cert_serial(cert) ||
+        !cert_times(cert, not_before, not_after) ||
         !X509_set_subject_name(cert, X509_REQ_get_subject_name(req)) ||
         !X509_set_issuer_name(cert, X509_get_subject_name(issuer)) || !X509_set_pubkey(cert, key) ||
         !cert_usage(cert, false, server, client) || !cert_key_ids(cert, issuer))
@@ -275,7 +292,8 @@ static bool csr_subject(struct arena *a, X509_NAME *subject, struct pki_csr *csr
 
         if (nid == NID_commonName && !entry_text(a, entry, &csr->common_name))
             return false;
-        if (nid == NID_organizationName && !entry_text(a, entry, &csr->organizations[csr->n_organizations++]))
+        if (nid == NID_organizationName &&
+            !entry_text(a, entry, &csr->organizations[csr->n_organizations++]))
             return false;
     }
     return true;
@@ -290,12 +308,15 @@ static void csr_names(struct arena *a, const GENERAL_NAMES *names, struct pki_cs
     for (int i = 0; i < n; i++) {
         int type;
         const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
-        const unsigned char *p = type == GEN_DNS || type == GEN_IPADD ? ASN1_STRING_get0_data(value) : NULL;
+        const unsigned char *p =
+            type == GEN_DNS || type == GEN_IPADD ? ASN1_STRING_get0_data(value) : NULL;
         char text[INET6_ADDRSTRLEN];
 
         if (type == GEN_DNS) {
-            csr->dns_names[csr->n_dns_names++] = arena_dup(a, (str){(const char *)p, (size_t)ASN1_STRING_length(value)});
-        } else if (type == GEN_IPADD && (ASN1_STRING_length(value) == 4 || ASN1_STRING_length(value) == 16)) {
+            csr->dns_names[csr->n_dns_names++] =
+                arena_dup(a, (str){(const char *)p, (size_t)ASN1_STRING_length(value)});
+        } else if (type == GEN_IPADD &&
+                   (ASN1_STRING_length(value) == 4 || ASN1_STRING_length(value) == 16)) {
             inet_ntop(ASN1_STRING_length(value) == 4 ? AF_INET : AF_INET6, p, text, sizeof text);
             csr->ip_addresses[csr->n_ip_addresses++] = arena_dup(a, str_of(text));
         } else {

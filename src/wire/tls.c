@@ -1,15 +1,18 @@
 /* tls.c - TLS over any stream: contexts, handshake, and the encrypted stream.
  *
- * OpenSSL never sees a socket. Its BIO reads the bytes that the raw stream has just delivered, in place, and writes
- * into a scratch area on the stack, which leaves as one write of the raw stream: no copies of our own in either
- * direction unless somebody has to wait.
+ * OpenSSL never sees a socket. Its BIO reads the bytes that the raw stream has just delivered,
+ * in place, and writes into a scratch area on the stack, which leaves as one write of the raw
+ * stream: no copies of our own in either direction unless somebody has to wait.
  *
  * Invariants
- *   (1) `in` holds ciphertext only while the stream is paused or inside a callback; while it is paused so is the raw one.
- *   (2) `scratch` is set only while a function of OpenSSL runs, never while a callback of the user does.
- *   (3) At most TLS_RAW_HIGH bytes wait as ciphertext; what is beyond waits as the user's plaintext, which for shared
- *       bytes costs a reference however many connections send them.
- *   (4) Renegotiation, tickets and session caches are off: a connection's identity is decided once.
+ *   (1) `in` holds ciphertext only while the stream is paused or inside a callback; while it is
+ *       paused so is the raw one.
+ *   (2) `scratch` is set only while a function of OpenSSL runs, never while a callback of the
+ *       user does.
+ *   (3) At most TLS_RAW_HIGH bytes wait as ciphertext; what is beyond waits as the user's
+ *       plaintext, which for shared bytes costs a reference however many connections send them.
+ *   (4) Renegotiation, tickets and session caches are off: a connection's identity is decided
+ *       once.
  *
  * Not here: keys and certificates (pki.c). */
 #include "wire/tls.h"
@@ -21,19 +24,20 @@
 #include <openssl/x509v3.h>
 
 #define TLS_HANDSHAKE_NS (10 * NS_PER_S)
-#define TLS_ALERT_NS NS_PER_S                      /* for the alert of a failed handshake to leave */
-#define TLS_RECORD_MAX 16384                       /* bytes of plaintext in a record */
-#define TLS_SCRATCH (3 * (TLS_RECORD_MAX + 256))   /* ciphertext of one raw write; on the stack */
-#define TLS_CHUNK (3 * TLS_RECORD_MAX)             /* plaintext that fits it */
+#define TLS_ALERT_NS NS_PER_S                    /* for the alert of a failed handshake to leave */
+#define TLS_RECORD_MAX 16384                     /* bytes of plaintext in a record */
+#define TLS_SCRATCH (3 * (TLS_RECORD_MAX + 256)) /* ciphertext of one raw write; on the stack */
+#define TLS_CHUNK (3 * TLS_RECORD_MAX)           /* plaintext that fits it */
 #define TLS_RAW_HIGH ((size_t)256 << 10)
 
-/* What a server and a client have in common; streams hold a reference, so that a certificate can be replaced. */
+/* What a server and a client have in common; streams hold a reference, so that a certificate can
+ * be replaced. */
 struct tls_context {
     unsigned refs;
     SSL_CTX *ctx;
     BIO_METHOD *bio;
-    bool http2;                   /* a server offers it */
-    bool insecure;                /* a client does not verify */
+    bool http2;    /* a server offers it */
+    bool insecure; /* a client does not verify */
 };
 struct tls_server {
     struct tls_context *context;
@@ -55,21 +59,21 @@ struct tls_stream {
     struct stream *raw;
     struct tls_context *context;
     SSL *ssl;
-    tls_ready_fn *ready;          /* NULL once it has run */
+    tls_ready_fn *ready; /* NULL once it has run */
     void *ready_ctx;
-    struct loop_timer *timer;     /* of the handshake; NULL afterwards */
-    const char *now;              /* ciphertext being delivered by the raw stream */
+    struct loop_timer *timer; /* of the handshake; NULL afterwards */
+    const char *now;          /* ciphertext being delivered by the raw stream */
     size_t now_n;
-    struct buf in;                /* ciphertext that had to wait; `in_at` bytes of it are used up */
+    struct buf in; /* ciphertext that had to wait; `in_at` bytes of it are used up */
     size_t in_at;
-    char *scratch;                /* NULL: OpenSSL is not running */
+    char *scratch; /* NULL: OpenSSL is not running */
     size_t scratch_n, scratch_cap;
-    struct list queue;            /* of struct tls_segment */
-    size_t queued;                /* plaintext bytes in it */
-    unsigned raw_dones;           /* raw writes that will tell us when they are through */
-    unsigned refs;                /* the owner, and a deferred pump */
+    struct list queue;  /* of struct tls_segment */
+    size_t queued;      /* plaintext bytes in it */
+    unsigned raw_dones; /* raw writes that will tell us when they are through */
+    unsigned refs;      /* the owner, and a deferred pump */
     bool pumping, deferred, raw_ended, failed, shut_sent;
-    bool alerting;                /* the handshake has failed; the stream closes when the peer can know why */
+    bool alerting; /* the handshake has failed; the stream closes when the peer can know why */
     int raw_error;
     struct tls_peer peer;
     void *peer_block;
@@ -129,7 +133,8 @@ static void scratch_open(struct tls_stream *t, char *p, size_t cap)
     t->scratch = p;
     t->scratch_n = 0;
     t->scratch_cap = cap;
-    if (ERR_peek_error()) /* SSL_get_error() looks at the thread's queue; clearing an empty one is not free */
+    /* SSL_get_error() looks at the thread's queue; clearing an empty one is not free. */
+    if (ERR_peek_error())
         ERR_clear_error();
 }
 
@@ -219,7 +224,8 @@ static struct err *context_trust(struct tls_context *c, str ca_pem, bool name_to
     X509 *ca;
 
     while ((ca = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-        bool ok = X509_STORE_add_cert(store, ca) && (!name_to_clients || SSL_CTX_add_client_CA(c->ctx, ca));
+        bool ok = X509_STORE_add_cert(store, ca) &&
+                  (!name_to_clients || SSL_CTX_add_client_CA(c->ctx, ca));
 
         X509_free(ca);
         if (!ok)
@@ -240,13 +246,15 @@ static int verify_later(int ok, X509_STORE_CTX *store)
 
 static const unsigned char alpn_h2_first[] = "\x02h2\x08http/1.1";
 
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in, unsigned in_n, void *ctx)
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+                           const unsigned char *in, unsigned in_n, void *ctx)
 {
     const struct tls_context *c = ctx;
     const unsigned char *ours = c->http2 ? alpn_h2_first : alpn_h2_first + 3;
     unsigned ours_n = (unsigned)sizeof alpn_h2_first - 1 - (c->http2 ? 0 : 3);
 
-    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_n, ours, ours_n, in, in_n) != OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_n, ours, ours_n, in, in_n) !=
+        OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_NOACK;
     return SSL_TLSEXT_ERR_OK;
 }
@@ -300,7 +308,8 @@ struct err *tls_client_new(const struct tls_client_options *o, struct tls_client
     }
     SSL_CTX_set_verify(c->ctx, o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     c->insecure = o->insecure;
-    if (SSL_CTX_set_alpn_protos(c->ctx, o->http2 ? alpn_h2_first : alpn_h2_first + 3, (unsigned)sizeof alpn_h2_first - 1 - (o->http2 ? 0 : 3)))
+    if (SSL_CTX_set_alpn_protos(c->ctx, o->http2 ? alpn_h2_first : alpn_h2_first + 3,
+                                (unsigned)sizeof alpn_h2_first - 1 - (o->http2 ? 0 : 3)))
         return ssl_err("set the TLS protocols");
     *ret = NEW(struct tls_client);
     (*ret)->context = TAKE(c);
@@ -407,7 +416,8 @@ static void segment_free(struct tls_stream *t, struct tls_segment *g)
     mem_free(g);
 }
 
-/* Encrypts what is waiting in (p, n); false when the session is broken. The last record is left in the scratch area. */
+/* Encrypts what is waiting in (p, n); false when the session is broken. The last record is left
+ * in the scratch area. */
 static bool encrypt(struct tls_stream *t, const char *p, size_t n)
 {
     int wrote;
@@ -422,7 +432,8 @@ static bool encrypt(struct tls_stream *t, const char *p, size_t n)
 
 static void on_raw_written(void *ctx, int error);
 
-/* A write on a connection that is beyond use: the raw stream knows how to run `done` later and in order. */
+/* A write on a connection that is beyond use: the raw stream knows how to run `done` later and
+ * in order. */
 static void write_nothing(struct tls_stream *t, stream_done_fn *done, void *ctx)
 {
     if (done && !t->raw->shut)
@@ -512,7 +523,8 @@ static void tls_write(struct stream *s, str data, stream_done_fn *done, void *ct
         tls_queue(t, bytes_new(data), done, ctx);
 }
 
-static void tls_write_bytes(struct stream *s, const struct bytes *b, stream_done_fn *done, void *ctx)
+static void tls_write_bytes(struct stream *s, const struct bytes *b, stream_done_fn *done,
+                            void *ctx)
 {
     struct tls_stream *t = CONTAINER_OF(s, struct tls_stream, s);
 
@@ -593,7 +605,10 @@ static void read_pump(struct tls_stream *t)
             break;
         /* A peer that goes without close_notify may have been cut off by somebody else. */
         t->failed = t->failed || why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL;
-        stream_emit_end(&t->s, why == SSL_ERROR_ZERO_RETURN ? 0 : why != SSL_ERROR_WANT_READ ? -EPROTO : t->raw_error ? t->raw_error : -ECONNRESET);
+        stream_emit_end(&t->s, why == SSL_ERROR_ZERO_RETURN ? 0
+                               : why != SSL_ERROR_WANT_READ ? -EPROTO
+                               : t->raw_error               ? t->raw_error
+                                                            : -ECONNRESET);
     }
     t->pumping = false;
 }
@@ -615,7 +630,8 @@ static void tls_start(struct stream *s)
 
     if (!t->raw->closing && !t->raw->ended && !t->raw->reading)
         stream_start(t->raw, &raw_events, t);
-    if (t->pumping || t->deferred || !(t->in.n > t->in_at || SSL_has_pending(t->ssl) || t->raw_ended))
+    if (t->pumping || t->deferred ||
+        !(t->in.n > t->in_at || SSL_has_pending(t->ssl) || t->raw_ended))
         return;
     t->deferred = true;
     t->refs++;
@@ -641,8 +657,15 @@ static str tls_local_address(const struct stream *s)
 }
 
 static const struct stream_ops tls_ops = {
-    .start = tls_start, .pause = tls_pause, .write = tls_write, .write_bytes = tls_write_bytes, .queued = tls_queued,
-    .shutdown = tls_shutdown, .close = tls_close, .peer = tls_peer_address, .local = tls_local_address,
+    .start = tls_start,
+    .pause = tls_pause,
+    .write = tls_write,
+    .write_bytes = tls_write_bytes,
+    .queued = tls_queued,
+    .shutdown = tls_shutdown,
+    .close = tls_close,
+    .peer = tls_peer_address,
+    .local = tls_local_address,
 };
 
 /* ---- handshake ---- */
@@ -655,7 +678,8 @@ static void on_alert_sent(void *ctx, int error)
         stream_close(&t->s, NULL, NULL);
 }
 
-/* The raw stream sends at the end of its turn: closing it at once would lose the alert that tells the peer why. */
+/* The raw stream sends at the end of its turn: closing it at once would lose the alert that
+ * tells the peer why. */
 static void handshake_fail(struct tls_stream *t, int error, const char *why)
 {
     tls_ready_fn *ready = TAKE(t->ready);
@@ -669,17 +693,23 @@ static void handshake_fail(struct tls_stream *t, int error, const char *why)
 /* The words of Go's crypto/x509, which users look for; NULL: OpenSSL's own will do. */
 static const char *verify_words(long result)
 {
-    static const struct { long result; const char *words; } table[] = {
+    static const struct {
+        long result;
+        const char *words;
+    } table[] = {
         {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "x509: certificate signed by unknown authority"},
-        {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "x509: certificate signed by unknown authority"},
-        {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "x509: certificate signed by unknown authority"},
+        {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+         "x509: certificate signed by unknown authority"},
+        {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+         "x509: certificate signed by unknown authority"},
         {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "x509: certificate signed by unknown authority"},
         {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "x509: certificate signed by unknown authority"},
         {X509_V_ERR_CERT_SIGNATURE_FAILURE, "x509: certificate signed by unknown authority"},
         {X509_V_ERR_CERT_HAS_EXPIRED, "x509: certificate has expired or is not yet valid"},
         {X509_V_ERR_CERT_NOT_YET_VALID, "x509: certificate has expired or is not yet valid"},
         {X509_V_ERR_HOSTNAME_MISMATCH, "x509: certificate is not valid for the name of the server"},
-        {X509_V_ERR_IP_ADDRESS_MISMATCH, "x509: certificate is not valid for the address of the server"},
+        {X509_V_ERR_IP_ADDRESS_MISMATCH,
+         "x509: certificate is not valid for the address of the server"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -713,7 +743,8 @@ static const char *handshake_words(const struct tls_stream *t, unsigned long cod
 }
 
 /* Go's net/http answers so to a client that has forgotten the s of https. */
-static const str answer_to_plain_http = STR("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+static const str answer_to_plain_http =
+    STR("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
 
 static void handshake_step(struct tls_stream *t)
 {
@@ -735,7 +766,8 @@ static void handshake_step(struct tls_stream *t)
     } else if (why != SSL_ERROR_WANT_READ) {
         handshake_fail(t, -EPROTO, handshake_words(t, code));
     } else if (t->raw_ended) {
-        handshake_fail(t, t->raw_error ? t->raw_error : -ECONNRESET, "connection ended during the TLS handshake");
+        handshake_fail(t, t->raw_error ? t->raw_error : -ECONNRESET,
+                       "connection ended during the TLS handshake");
     }
 }
 
@@ -794,7 +826,9 @@ static void on_raw_end(void *ctx, int error)
 
 static const struct stream_events raw_events = {.data = on_raw_data, .end = on_raw_end};
 
-static struct tls_stream *tls_stream_new(struct tls_context *c, struct loop *loop, struct stream *raw, int64_t timeout_ns, tls_ready_fn *ready, void *ctx)
+static struct tls_stream *tls_stream_new(struct tls_context *c, struct loop *loop,
+                                         struct stream *raw, int64_t timeout_ns,
+                                         tls_ready_fn *ready, void *ctx)
 {
     struct tls_stream *t = NEW(struct tls_stream);
     BIO *bio = BIO_new(c->bio);
@@ -818,7 +852,9 @@ static struct tls_stream *tls_stream_new(struct tls_context *c, struct loop *loo
     return t;
 }
 
-struct tls_handshake *tls_accept(const struct tls_server *server, struct loop *loop, struct stream *raw, int64_t timeout_ns, tls_ready_fn *ready, void *ctx)
+struct tls_handshake *tls_accept(const struct tls_server *server, struct loop *loop,
+                                 struct stream *raw, int64_t timeout_ns, tls_ready_fn *ready,
+                                 void *ctx)
 {
     struct tls_stream *t = tls_stream_new(server->context, loop, raw, timeout_ns, ready, ctx);
 
@@ -835,7 +871,8 @@ static void on_deferred_hello(void *ctx)
     tls_unref(t);
 }
 
-/* NULL-terminated copy of a name for OpenSSL; false when it does not fit a DNS name's 253 characters. */
+/* NULL-terminated copy of a name for OpenSSL; false when it does not fit a DNS name's 253
+ * characters. */
 static bool verify_name_set(SSL *ssl, str name)
 {
     char z[254];
@@ -851,13 +888,16 @@ static bool verify_name_set(SSL *ssl, str name)
     return SSL_set_tlsext_host_name(ssl, z) && SSL_set1_host(ssl, z);
 }
 
-struct tls_handshake *tls_connect(const struct tls_client *client, struct loop *loop, struct stream *raw, str server_name, int64_t timeout_ns, tls_ready_fn *ready, void *ctx)
+struct tls_handshake *tls_connect(const struct tls_client *client, struct loop *loop,
+                                  struct stream *raw, str server_name, int64_t timeout_ns,
+                                  tls_ready_fn *ready, void *ctx)
 {
     struct tls_stream *t = tls_stream_new(client->context, loop, raw, timeout_ns, ready, ctx);
 
     SSL_set_connect_state(t->ssl);
     if (!verify_name_set(t->ssl, server_name) && !client->context->insecure)
-        X509_VERIFY_PARAM_set1_host(SSL_get0_param(t->ssl), "invalid.", 0); /* fails verification, with its words */
+        X509_VERIFY_PARAM_set1_host(SSL_get0_param(t->ssl), "invalid.",
+                                    0); /* fails verification, with its words */
     /* Deferred, lest a failure call `ready` from within this call. */
     t->refs++;
     loop_defer(loop, on_deferred_hello, t);

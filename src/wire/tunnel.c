@@ -1,7 +1,8 @@
 /* tunnel.c - what is left of a connection once HTTP steps aside: bytes both ways.
  *
- * http_prefixed_stream() is the stream that an upgrade hands out: it first delivers what had arrived behind the head,
- * and keeps an end that comes before its new owner listens. stream_splice() joins two streams. */
+ * http_prefixed_stream() is the stream that an upgrade hands out: it first delivers what had
+ * arrived behind the head, and keeps an end that comes before its new owner listens.
+ * stream_splice() joins two streams. */
 #include "loop/stream.h"
 #include "wire/http_internal.h"
 
@@ -13,7 +14,7 @@ struct prefixed {
     struct stream s;
     struct stream *under;
     struct buf first;
-    unsigned refs;                /* the owner, a deferred delivery */
+    unsigned refs; /* the owner, a deferred delivery */
     bool deferred, ended;
     int error;
     loop_fn *closed;
@@ -97,7 +98,8 @@ static void prefixed_write(struct stream *s, str data, stream_done_fn *done, voi
     stream_write(prefixed_of(s)->under, data, done, ctx);
 }
 
-static void prefixed_write_bytes(struct stream *s, const struct bytes *b, stream_done_fn *done, void *ctx)
+static void prefixed_write_bytes(struct stream *s, const struct bytes *b, stream_done_fn *done,
+                                 void *ctx)
 {
     stream_write_bytes(prefixed_of(s)->under, b, done, ctx);
 }
@@ -143,8 +145,14 @@ static str prefixed_local(const struct stream *s)
 }
 
 static const struct stream_ops prefixed_ops = {
-    .start = prefixed_start, .pause = prefixed_pause, .write = prefixed_write, .write_bytes = prefixed_write_bytes,
-    .queued = prefixed_queued, .shutdown = prefixed_shutdown, .close = prefixed_close, .peer = prefixed_peer,
+    .start = prefixed_start,
+    .pause = prefixed_pause,
+    .write = prefixed_write,
+    .write_bytes = prefixed_write_bytes,
+    .queued = prefixed_queued,
+    .shutdown = prefixed_shutdown,
+    .close = prefixed_close,
+    .peer = prefixed_peer,
     .local = prefixed_local,
 };
 
@@ -259,7 +267,8 @@ void stream_splice(struct stream *a, struct stream *b, loop_fn *closed, void *ct
 {
     struct splice *sp = NEW(struct splice);
 
-    *sp = (struct splice){.side = {{sp, a, false}, {sp, b, false}}, .n_open = 2, .closed = closed, .ctx = ctx};
+    *sp = (struct splice){
+        .side = {{sp, a, false}, {sp, b, false}}, .n_open = 2, .closed = closed, .ctx = ctx};
     stream_start(a, &side_events, &sp->side[0]);
     stream_start(b, &side_events, &sp->side[1]);
 }

@@ -1,11 +1,13 @@
-/* http1_fuzz.c - HTTP/1.1 messages: however the input is cut, the result is the same, and nothing is read out of bounds. */
+/* http1_fuzz.c - HTTP/1.1 messages: however the input is cut, the result is the same, and
+ * nothing is read out of bounds. */
 #include "wire/http1_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void fuzz_head(const char *p, size_t n, size_t step)
 {
-    size_t scanned = 0, whole_scanned = 0, length = 0, whole = http1_head_length(p, n, &whole_scanned);
+    size_t scanned = 0, whole_scanned = 0, length = 0,
+           whole = http1_head_length(p, n, &whole_scanned);
     CLEANUP(arena) struct arena *a = arena_new();
     struct http1_head head;
 

@@ -1,4 +1,5 @@
-/* http_server_fuzz.c - the whole server, HTTP/1.1 and HTTP/2, fed with anything in pieces over a pair of streams. */
+/* http_server_fuzz.c - the whole server, HTTP/1.1 and HTTP/2, fed with anything in pieces over a
+ * pair of streams. */
 #include "wire/http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,13 +25,9 @@ static void handler(void *ctx, struct http_exchange *ex)
     }
 }
 
-static void on_data(void *ctx, const char *p, size_t n)
-{
-}
+static void on_data(void *ctx, const char *p, size_t n) {}
 
-static void on_end(void *ctx, int error)
-{
-}
+static void on_end(void *ctx, int error) {}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -44,7 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     step = 1 + (size_t)data[0] * 4;
     loop = loop_new_virtual(data[0], (wall_time){INT64_C(1790000000) * NS_PER_S});
-    server = http_server_new(loop, &(struct http_server_options){.body_limit = 4096, .head_limit = 4096, .status_errors = true}, handler, NULL);
+    server = http_server_new(loop,
+                             &(struct http_server_options){
+                                 .body_limit = 4096, .head_limit = 4096, .status_errors = true},
+                             handler, NULL);
     stream_pair(loop, &client, &conn);
     http_server_serve_stream(server, conn);
     stream_start(client, &events, NULL);

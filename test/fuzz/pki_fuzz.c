@@ -1,4 +1,5 @@
-/* pki_fuzz.c - what strangers send to be parsed by OpenSSL and us: certificate requests and tokens. */
+/* pki_fuzz.c - what strangers send to be parsed by OpenSSL and us: certificate requests and
+ * tokens. */
 #include "wire/tls.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,5 @@
-/* grpc_test.c - the gRPC client against a small server of the test's own (nghttp2), under the virtual clock. */
+/* grpc_test.c - the gRPC client against a small server of the test's own (nghttp2), under the
+ * virtual clock. */
 #include "test/test.h"
 #include "wire/grpc.h"
 #include <nghttp2/nghttp2.h>
@@ -9,7 +10,7 @@
 
 /* ---- the server: one reply per path ---- */
 
-struct served; /* one connection */
+struct served;   /* one connection */
 struct serving { /* one request */
     struct served *conn;
     int32_t id;
@@ -42,18 +43,22 @@ static void run(struct world *w, int64_t ns)
 
 static nghttp2_nv nv(const char *name, const char *value)
 {
-    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE};
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name),
+                        strlen(value), NGHTTP2_NV_FLAG_NONE};
 }
 
 static void frame(struct buf *out, str message, bool compressed)
 {
-    unsigned char head[5] = {compressed, (unsigned char)(message.n >> 24), (unsigned char)(message.n >> 16), (unsigned char)(message.n >> 8), (unsigned char)message.n};
+    unsigned char head[5] = {compressed, (unsigned char)(message.n >> 24),
+                             (unsigned char)(message.n >> 16), (unsigned char)(message.n >> 8),
+                             (unsigned char)message.n};
 
     buf_add(out, head, 5);
     buf_str(out, message);
 }
 
-static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *p, size_t room, uint32_t *flags, nghttp2_data_source *source, void *ctx)
+static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *p, size_t room,
+                       uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {
     struct serving *r = source->ptr;
     size_t n = MIN(room, r->out.n - r->out_at);
@@ -84,9 +89,11 @@ static void answer(struct serving *r)
     nghttp2_submit_response(r->conn->session, r->id, head, 2, &provider);
 }
 
-static void answer_only_trailers(struct serving *r, const char *http, const char *status, const char *message)
+static void answer_only_trailers(struct serving *r, const char *http, const char *status,
+                                 const char *message)
 {
-    nghttp2_nv head[] = {nv(":status", http), nv("content-type", "application/grpc"), nv("grpc-status", status), nv("grpc-message", message)};
+    nghttp2_nv head[] = {nv(":status", http), nv("content-type", "application/grpc"),
+                         nv("grpc-status", status), nv("grpc-message", message)};
 
     nghttp2_submit_response(r->conn->session, r->id, head, status ? 4 : 2, NULL);
 }
@@ -102,7 +109,8 @@ static void serve(struct serving *r)
         frame(&r->out, S("last"), false);
         r->finished = true;
         answer(r);
-        nghttp2_submit_goaway(r->conn->session, NGHTTP2_FLAG_NONE, r->id, NGHTTP2_NO_ERROR, NULL, 0);
+        nghttp2_submit_goaway(r->conn->session, NGHTTP2_FLAG_NONE, r->id, NGHTTP2_NO_ERROR, NULL,
+                              0);
     } else if (!strcmp(r->path, "/t/Fail")) {
         answer_only_trailers(r, "200", "5", "no%20such%20thing%3A %E2%82%AC %zz 100%");
     } else if (!strcmp(r->path, "/t/Http404")) {
@@ -134,7 +142,8 @@ static void serve(struct serving *r)
         r->finished = true;
         answer(r);
     } else if (!strcmp(r->path, "/t/Reset")) {
-        nghttp2_submit_rst_stream(r->conn->session, NGHTTP2_FLAG_NONE, r->id, NGHTTP2_REFUSED_STREAM);
+        nghttp2_submit_rst_stream(r->conn->session, NGHTTP2_FLAG_NONE, r->id,
+                                  NGHTTP2_REFUSED_STREAM);
     } /* else /t/Hang */
 }
 
@@ -150,8 +159,8 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *f, void *ctx)
     return 0;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uint8_t *name, size_t name_n, const uint8_t *value, size_t value_n,
-                     uint8_t flags, void *ctx)
+static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uint8_t *name,
+                     size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *ctx)
 {
     struct serving *r = nghttp2_session_get_stream_user_data(session, f->hd.stream_id);
 
@@ -160,7 +169,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uin
     return 0;
 }
 
-static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *ctx)
+static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
+                    void *ctx)
 {
     struct serving *r = nghttp2_session_get_stream_user_data(session, id);
 
@@ -206,9 +216,7 @@ static void on_data(void *ctx, const char *p, size_t n)
     served_send(c);
 }
 
-static void on_end(void *ctx, int error)
-{
-}
+static void on_end(void *ctx, int error) {}
 
 static void on_accept(void *ctx, struct stream *s)
 {
@@ -335,7 +343,11 @@ TEST(grpc, unary_call_brings_the_answer)
 
 TEST(grpc, every_way_to_fail_has_its_status)
 {
-    static const struct { const char *method; int status; const char *message; } cases[] = {
+    static const struct {
+        const char *method;
+        int status;
+        const char *message;
+    } cases[] = {
         {"/t/Fail", 5, "no such thing: \xe2\x82\xac %zz 100%"},
         {"/t/Http404", 12, "unexpected HTTP status code received from server: 404"},
         {"/t/TooBig", 8, "grpc: received message larger than max (2147483647 vs. 16777216)"},
@@ -433,7 +445,8 @@ TEST(grpc, calls_fail_at_once_without_a_server_and_work_when_it_comes)
         run(&w, NS_PER_MS * 10);
         CHECK_INT(h.dones, 1);
         CHECK_INT(h.status, 14);
-        CHECK(str_find(buf_view(&h.message), S("dial tcp 127.0.0.1:50051: connect: connection refused")) > 0);
+        CHECK(str_find(buf_view(&h.message),
+                       S("dial tcp 127.0.0.1:50051: connect: connection refused")) > 0);
         heard_fini(&h);
     }
     listen_now(&w);
@@ -485,9 +498,7 @@ TEST(grpc, goaway_lets_calls_finish_and_sends_new_ones_elsewhere)
     world_fini(&w);
 }
 
-static void deaf(void *ctx, const char *p, size_t n)
-{
-}
+static void deaf(void *ctx, const char *p, size_t n) {}
 
 TEST(grpc, silent_server_is_asked_and_given_up_when_it_does_not_answer)
 {

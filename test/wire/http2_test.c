@@ -48,8 +48,9 @@ static void handler(void *ctx, struct http_exchange *ex)
     struct talk *t = ctx;
     const struct http_request *r = &ex->req;
 
-    buf_fmt(&t->log, "%d " PRI_STR " " PRI_STR "?" PRI_STR " " PRI_STR " [%zu]\n", r->version, STR_ARG(r->method), STR_ARG(r->path),
-            STR_ARG(r->query), STR_ARG(http_header(r, "Host")), r->body.n);
+    buf_fmt(&t->log, "%d " PRI_STR " " PRI_STR "?" PRI_STR " " PRI_STR " [%zu]\n", r->version,
+            STR_ARG(r->method), STR_ARG(r->path), STR_ARG(r->query),
+            STR_ARG(http_header(r, "Host")), r->body.n);
     if (str_is(r->path, "/hold")) {
         t->held = ex;
         ex->user = t;
@@ -63,7 +64,8 @@ static void handler(void *ctx, struct http_exchange *ex)
         bytes_unref(b);
         mem_free(p);
     } else if (str_is(r->path, "/headers")) {
-        static const struct http_header headers[] = {{STR("X-Mixed-Case"), STR("v")}, {STR("Connection"), STR("close")}};
+        static const struct http_header headers[] = {{STR("X-Mixed-Case"), STR("v")},
+                                                     {STR("Connection"), STR("close")}};
 
         http_start(ex, 201, headers, 2);
         http_write(ex, S("a"));
@@ -86,14 +88,16 @@ static struct reply *reply_of(struct talk *t, int32_t id)
     return &t->replies[t->n_replies++];
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uint8_t *name, size_t name_n, const uint8_t *value, size_t value_n,
-                     uint8_t flags, void *ctx)
+static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uint8_t *name,
+                     size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *ctx)
 {
-    buf_fmt(&reply_of(ctx, f->hd.stream_id)->head, "%.*s=%.*s;", (int)name_n, (const char *)name, (int)value_n, (const char *)value);
+    buf_fmt(&reply_of(ctx, f->hd.stream_id)->head, "%.*s=%.*s;", (int)name_n, (const char *)name,
+            (int)value_n, (const char *)value);
     return 0;
 }
 
-static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *ctx)
+static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
+                    void *ctx)
 {
     struct talk *t = ctx;
 
@@ -112,7 +116,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
-static ssize_t on_upload(nghttp2_session *session, int32_t id, uint8_t *p, size_t room, uint32_t *flags, nghttp2_data_source *source, void *ctx)
+static ssize_t on_upload(nghttp2_session *session, int32_t id, uint8_t *p, size_t room,
+                         uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {
     struct talk *t = ctx;
     size_t n = MIN(room, t->upload_n);
@@ -161,7 +166,9 @@ static void talk_init(struct talk *t, size_t body_limit)
 
     memset(t, 0, sizeof *t);
     t->loop = loop_new_virtual(1, (wall_time){NOW_S * NS_PER_S});
-    t->server = http_server_new(t->loop, &(struct http_server_options){.status_errors = true, .body_limit = body_limit}, handler, t);
+    t->server = http_server_new(
+        t->loop, &(struct http_server_options){.status_errors = true, .body_limit = body_limit},
+        handler, t);
     stream_pair(t->loop, &t->client, &conn);
     http_server_serve_stream(t->server, conn);
     nghttp2_session_callbacks_new(&cb);
@@ -196,17 +203,21 @@ static void talk_fini(struct talk *t)
 
 static nghttp2_nv nv(const char *name, const char *value)
 {
-    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE};
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name),
+                        strlen(value), NGHTTP2_NV_FLAG_NONE};
 }
 
-static int32_t ask(struct talk *t, const char *method, const char *path, size_t upload_n, const char *length)
+static int32_t ask(struct talk *t, const char *method, const char *path, size_t upload_n,
+                   const char *length)
 {
-    nghttp2_nv head[] = {nv(":method", method), nv(":scheme", "http"), nv(":path", path), nv(":authority", "the-host"), nv("content-length", length ? length : "")};
+    nghttp2_nv head[] = {nv(":method", method), nv(":scheme", "http"), nv(":path", path),
+                         nv(":authority", "the-host"), nv("content-length", length ? length : "")};
     nghttp2_data_provider provider = {.read_callback = on_upload};
     int32_t id;
 
     t->upload_n = upload_n;
-    id = nghttp2_submit_request(t->session, NULL, head, length ? 5 : 4, upload_n ? &provider : NULL, NULL);
+    id = nghttp2_submit_request(t->session, NULL, head, length ? 5 : 4, upload_n ? &provider : NULL,
+                                NULL);
     CHECK(id > 0);
     return id;
 }
@@ -223,8 +234,11 @@ TEST(http2, requests_are_answered_side_by_side)
     a = ask(&t, "GET", "/a?x=1", 0, NULL);
     b = ask(&t, "HEAD", "/b", 0, NULL);
     run(&t, NS_PER_MS);
-    CHECK_STRZ(buf_view(&t.log), "20 GET /hold? the-host [0]\n20 GET /a?x=1 the-host [0]\n20 HEAD /b? the-host [0]\n");
-    CHECK_STRZ(buf_view(&reply_of(&t, a)->head), ":status=200;content-type=text/plain;content-length=6;" DATE);
+    CHECK_STRZ(
+        buf_view(&t.log),
+        "20 GET /hold? the-host [0]\n20 GET /a?x=1 the-host [0]\n20 HEAD /b? the-host [0]\n");
+    CHECK_STRZ(buf_view(&reply_of(&t, a)->head),
+               ":status=200;content-type=text/plain;content-length=6;" DATE);
     CHECK_STRZ(buf_view(&reply_of(&t, a)->body), "/a?x=1");
     CHECK(reply_of(&t, a)->closed);
     CHECK_STRZ(buf_view(&reply_of(&t, b)->body), "");
@@ -276,9 +290,11 @@ TEST(http2, too_large_bodies_get_413_whether_announced_or_not)
     run(&t, NS_PER_S);
     found = ask(&t, "POST", "/b", 1001, NULL);
     run(&t, NS_PER_S);
-    CHECK(str_has_prefix(buf_view(&reply_of(&t, announced)->head), S(":status=413;content-type=application/json;")));
+    CHECK(str_has_prefix(buf_view(&reply_of(&t, announced)->head),
+                         S(":status=413;content-type=application/json;")));
     CHECK(str_has_prefix(buf_view(&reply_of(&t, found)->head), S(":status=413;")));
-    CHECK(str_find(buf_view(&reply_of(&t, found)->body), S("limit is 1000\",\"reason\":\"RequestEntityTooLarge\"")) > 0);
+    CHECK(str_find(buf_view(&reply_of(&t, found)->body),
+                   S("limit is 1000\",\"reason\":\"RequestEntityTooLarge\"")) > 0);
     CHECK(reply_of(&t, announced)->closed && reply_of(&t, found)->closed);
     CHECK_STRZ(buf_view(&t.log), "");
     talk_fini(&t);
@@ -315,7 +331,8 @@ TEST(http2, stream_without_window_queues_and_its_drain_is_told)
     t.no_windows = true;
     http_start(t.held, 200, NULL, 0);
     for (int i = 0; i < 200; i++)
-        http_write(t.held, S("0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"));
+        http_write(t.held, S("012345678901234567890123456789012345678901234567890123456789012345678"
+                             "9012345678901234567890123456789"));
     run(&t, NS_PER_MS);
     CHECK_INT(reply_of(&t, id)->body.n, 20000);
     for (int i = 0; i < 10; i++) {

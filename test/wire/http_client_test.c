@@ -1,4 +1,5 @@
-/* http_client_test.c - the client against the server, and against servers that misbehave; virtual clock and network. */
+/* http_client_test.c - the client against the server, and against servers that misbehave;
+ * virtual clock and network. */
 #include "test/test.h"
 #include "wire/http.h"
 
@@ -9,8 +10,8 @@ struct world {
     struct loop *loop;
     struct http_server *server;
     struct http_client *client;
-    struct listener *raw;            /* a server that says what the test says */
-    const char *raw_says;            /* NULL: listens only */
+    struct listener *raw; /* a server that says what the test says */
+    const char *raw_says; /* NULL: listens only */
     bool raw_closes;
     struct stream *raw_streams[8];
     size_t n_raw;
@@ -42,10 +43,12 @@ static void handler(void *ctx, struct http_exchange *ex)
     const struct http_request *r = &ex->req;
 
     w->server_requests++;
-    buf_fmt(&w->log, PRI_STR " " PRI_STR " " PRI_STR " [" PRI_STR "]\n", STR_ARG(http_header(r, "host")), STR_ARG(r->method),
-            STR_ARG(r->target), STR_ARG(r->body));
+    buf_fmt(&w->log, PRI_STR " " PRI_STR " " PRI_STR " [" PRI_STR "]\n",
+            STR_ARG(http_header(r, "host")), STR_ARG(r->method), STR_ARG(r->target),
+            STR_ARG(r->body));
     if (r->is_upgrade) {
-        static const struct http_header headers[] = {{STR("Connection"), STR("Upgrade")}, {STR("Upgrade"), STR("x")}};
+        static const struct http_header headers[] = {{STR("Connection"), STR("Upgrade")},
+                                                     {STR("Upgrade"), STR("x")}};
 
         w->tunnel = http_upgrade(ex, headers, 2);
         stream_write(w->tunnel, S("hello through the tunnel"), NULL, NULL);
@@ -64,7 +67,8 @@ static void handler(void *ctx, struct http_exchange *ex)
             http_write(ex, S("0123456789"));
         http_end(ex);
     } else if (str_is(r->path, "/close")) {
-        static const struct http_header headers[] = {{STR("Connection"), STR("close")}, {STR("Content-Length"), STR("3")}};
+        static const struct http_header headers[] = {{STR("Connection"), STR("close")},
+                                                     {STR("Content-Length"), STR("3")}};
 
         http_start(ex, 200, headers, 2);
         http_write(ex, S("bye"));
@@ -78,7 +82,9 @@ static void world_init(struct world *w)
 {
     memset(w, 0, sizeof *w);
     w->loop = loop_new_virtual(7, (wall_time){NOW_S * NS_PER_S});
-    CHECK_INT(http_server_open(w->loop, S("127.0.0.1:80"), &(struct http_server_options){0}, handler, w, &w->server), 0);
+    CHECK_INT(http_server_open(w->loop, S("127.0.0.1:80"), &(struct http_server_options){0},
+                               handler, w, &w->server),
+              0);
     w->client = http_client_new(w->loop, &(struct http_client_options){0});
 }
 
@@ -136,7 +142,8 @@ static void on_upgraded(void *ctx, const struct http_response *r, struct stream 
 }
 
 static const struct http_call_events events = {.head = on_head, .data = on_data, .done = on_done};
-static const struct http_call_events upgrade_events = {.head = on_head, .data = on_data, .done = on_done, .upgraded = on_upgraded};
+static const struct http_call_events upgrade_events = {
+    .head = on_head, .data = on_data, .done = on_done, .upgraded = on_upgraded};
 
 static void answer_fini(struct answer *a)
 {
@@ -144,11 +151,16 @@ static void answer_fini(struct answer *a)
     buf_fini(&a->err);
 }
 
-static void ask(struct world *w, struct answer *a, const char *method, const char *url, const char *body)
+static void ask(struct world *w, struct answer *a, const char *method, const char *url,
+                const char *body)
 {
     memset(a, 0, sizeof *a);
     a->w = w;
-    a->call = http_call(w->client, &(struct http_call_options){.method = str_of(method), .url = str_of(url), .body = str_of(body), .timeout_ns = 30 * NS_PER_S},
+    a->call = http_call(w->client,
+                        &(struct http_call_options){.method = str_of(method),
+                                                    .url = str_of(url),
+                                                    .body = str_of(body),
+                                                    .timeout_ns = 30 * NS_PER_S},
                         &events, a);
     CHECK_INT(a->dones, 0);
 }
@@ -177,14 +189,19 @@ TEST(http_client, gets_answers_over_a_connection_that_is_kept)
     CHECK_INT(a.body.n, 0);
     CHECK_INT(a.dones, 1);
     answer_fini(&a);
-    CHECK_STRZ(buf_view(&w.log), "127.0.0.1:80 GET /a?b=c []\n127.0.0.1:80 GET /a?b=c []\n127.0.0.1:80 GET /a?b=c []\n"
-                                 "127.0.0.1:80 POST / [body]\n127.0.0.1:80 HEAD /missing []\n");
+    CHECK_STRZ(
+        buf_view(&w.log),
+        "127.0.0.1:80 GET /a?b=c []\n127.0.0.1:80 GET /a?b=c []\n127.0.0.1:80 GET /a?b=c []\n"
+        "127.0.0.1:80 POST / [body]\n127.0.0.1:80 HEAD /missing []\n");
     world_fini(&w);
 }
 
 TEST(http_client, reads_bodies_of_every_framing)
 {
-    static const struct { const char *url; size_t n; } cases[] = {{URL "/big", 800000}, {URL "/stream", 1000}, {URL "/close", 3}};
+    static const struct {
+        const char *url;
+        size_t n;
+    } cases[] = {{URL "/big", 800000}, {URL "/stream", 1000}, {URL "/close", 3}};
     struct world w;
     struct answer a;
 
@@ -277,7 +294,10 @@ TEST(http_client, call_has_a_deadline)
     CHECK_INT(a.dones, 0);
     run(&w, 2 * NS_PER_S);
     CHECK_INT(a.dones, 1);
-    CHECK_STRZ(buf_view(&a.err), "Get \"" URL "/hold\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
+    CHECK_STRZ(
+        buf_view(&a.err),
+        "Get \"" URL
+        "/hold\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
     http_end(w.held);
     answer_fini(&a);
     world_fini(&w);
@@ -285,8 +305,11 @@ TEST(http_client, call_has_a_deadline)
 
 TEST(http_client, says_what_is_wrong_in_gos_words)
 {
-    static const struct { const char *url, *err; } cases[] = {
-        {"http://127.0.0.1:81/x", "Get \"http://127.0.0.1:81/x\": dial tcp 127.0.0.1:81: connect: connection refused"},
+    static const struct {
+        const char *url, *err;
+    } cases[] = {
+        {"http://127.0.0.1:81/x",
+         "Get \"http://127.0.0.1:81/x\": dial tcp 127.0.0.1:81: connect: connection refused"},
         {"https://127.0.0.1/", "https is not set up for https://127.0.0.1/"},
         {"ftp://x/", "parse \"ftp://x/\": unsupported protocol scheme"},
         {"http:///x", "parse \"http:///x\": no Host in request URL"},
@@ -317,7 +340,10 @@ TEST(http_client, refuses_to_send_what_would_be_another_header)
     struct answer a = {0};
 
     world_init(&w);
-    http_call(w.client, &(struct http_call_options){.method = S("GET"), .url = S(URL), .headers = bad, .n_headers = 1}, &events, &a);
+    http_call(w.client,
+              &(struct http_call_options){
+                  .method = S("GET"), .url = S(URL), .headers = bad, .n_headers = 1},
+              &events, &a);
     run(&w, NS_PER_S);
     CHECK_INT(a.dones, 1);
     CHECK(a.err.n > 0);
@@ -334,7 +360,10 @@ TEST(http_client, upgrade_gives_a_tunnel)
     struct answer a = {0};
 
     world_init(&w);
-    http_call(w.client, &(struct http_call_options){.method = S("GET"), .url = S(URL), .headers = headers, .n_headers = 2}, &upgrade_events, &a);
+    http_call(w.client,
+              &(struct http_call_options){
+                  .method = S("GET"), .url = S(URL), .headers = headers, .n_headers = 2},
+              &upgrade_events, &a);
     run(&w, NS_PER_S);
     CHECK_INT(a.status, 101);
     CHECK_INT(a.dones, 0);
@@ -347,7 +376,10 @@ TEST(http_client, upgrade_gives_a_tunnel)
     answer_fini(&a);
     memset(&a, 0, sizeof a);
     stream_close(TAKE(w.tunnel), NULL, NULL);
-    http_call(w.client, &(struct http_call_options){.method = S("GET"), .url = S(URL), .headers = headers, .n_headers = 2}, &events, &a);
+    http_call(w.client,
+              &(struct http_call_options){
+                  .method = S("GET"), .url = S(URL), .headers = headers, .n_headers = 2},
+              &events, &a);
     run(&w, NS_PER_S);
     CHECK_INT(a.dones, 1);
     CHECK_STRZ(buf_view(&a.err), "Get \"" URL "/\": net/http: unexpected 101 response");
@@ -391,9 +423,7 @@ static void on_raw_data(void *ctx, const char *p, size_t n)
         stream_shutdown(s);
 }
 
-static void on_raw_end(void *ctx, int error)
-{
-}
+static void on_raw_end(void *ctx, int error) {}
 
 static void on_raw_accept(void *ctx, struct stream *s)
 {
@@ -407,16 +437,24 @@ static void on_raw_accept(void *ctx, struct stream *s)
 
 TEST(http_client, broken_answers_are_errors_and_odd_ones_are_not)
 {
-    static const struct { const char *says; bool closes; const char *body, *err; } cases[] = {
+    static const struct {
+        const char *says;
+        bool closes;
+        const char *body, *err;
+    } cases[] = {
         {"HTTP/1.1 200 OK\r\n\r\nuntil the end", true, "until the end", ""},
-        {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, "ok", ""},
+        {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, "ok",
+         ""},
         {"HTTP/1.1 204 No Content\r\n\r\n", false, "", ""},
         {"HTTP/1.0 200\r\nContent-Length: 1\r\n\r\nx", true, "x", ""},
         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more than was said", false, "ok", ""},
         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhal", true, "hal", "unexpected EOF"},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", true, "abc", "unexpected EOF"},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false, "", "malformed chunked encoding"},
-        {"SSH-2.0-OpenSSH\r\n\r\n", true, "", "net/http: HTTP/1.x transport connection broken: malformed HTTP response"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", true, "abc",
+         "unexpected EOF"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false, "",
+         "malformed chunked encoding"},
+        {"SSH-2.0-OpenSSH\r\n\r\n", true, "",
+         "net/http: HTTP/1.x transport connection broken: malformed HTTP response"},
         {"HTTP/1.1 20", true, "", "unexpected EOF"},
         {"", true, "", "EOF"},
     };
@@ -490,7 +528,8 @@ TEST(http_client, fetch_collects_up_to_its_limit)
     struct fetched f = {0};
 
     world_init(&w);
-    http_fetch(w.client, &(struct http_call_options){.url = S(URL "/stream")}, 1000, on_fetched, &f);
+    http_fetch(w.client, &(struct http_call_options){.url = S(URL "/stream")}, 1000, on_fetched,
+               &f);
     run(&w, NS_PER_S);
     CHECK_INT(f.n, 1);
     CHECK_INT(f.status, 200);

@@ -34,8 +34,13 @@ TEST(http1, request_head_is_taken_apart)
     CLEANUP(arena) struct arena *a = arena_new();
     struct http1_head h;
 
-    CHECK_INT(parse(a, "POST /a%20b?x=1&y HTTP/1.1\r\nHost: h:1\r\nX-Y: \t v w \t\r\nContent-Length: 12\r\nConnection: Upgrade , close\r\n"
-                       "Upgrade: SPDY/3.1\r\nExpect: 100-Continue\r\n\r\n", &h).status, 0);
+    CHECK_INT(parse(a,
+                    "POST /a%20b?x=1&y HTTP/1.1\r\nHost: h:1\r\nX-Y: \t v w \t\r\nContent-Length: "
+                    "12\r\nConnection: Upgrade , close\r\n"
+                    "Upgrade: SPDY/3.1\r\nExpect: 100-Continue\r\n\r\n",
+                    &h)
+                  .status,
+              0);
     CHECK_STRZ(h.method, "POST");
     CHECK_STRZ(h.path, "/a%20b");
     CHECK_STRZ(h.query, "x=1&y");
@@ -54,7 +59,11 @@ TEST(http1, request_head_is_taken_apart)
 
 TEST(http1, malformed_requests_are_refused_with_gos_status)
 {
-    static const struct { const char *text; int status; const char *why; } cases[] = {
+    static const struct {
+        const char *text;
+        int status;
+        const char *why;
+    } cases[] = {
         {"GET / HTTP/1.1\r\n\r\n", 400, "missing required Host header"},
         {"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "too many Host headers"},
         {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505, "unsupported protocol version"},
@@ -75,9 +84,13 @@ TEST(http1, malformed_requests_are_refused_with_gos_status)
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \r\n\r\n", 400, NULL},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400, NULL},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, NULL},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, NULL},
-        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501, "Unsupported transfer encoding"},
-        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "Unsupported transfer encoding"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+         400, NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n",
+         501, "Unsupported transfer encoding"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501,
+         "Unsupported transfer encoding"},
         {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, NULL},
         {"POST / HTTP/1.1\r\nHost: a\r\nExpect: a cake\r\n\r\n", 417, NULL},
     };
@@ -87,8 +100,10 @@ TEST(http1, malformed_requests_are_refused_with_gos_status)
         struct http1_head h;
         struct http1_problem p = parse(a, cases[i].text, &h);
 
-        if (p.status != cases[i].status || !!p.text != !!cases[i].why || (p.text && strcmp(p.text, cases[i].why)))
-            test_fail(__FILE__, __LINE__, "%s: %d %s", cases[i].text, p.status, p.text ? p.text : "");
+        if (p.status != cases[i].status || !!p.text != !!cases[i].why ||
+            (p.text && strcmp(p.text, cases[i].why)))
+            test_fail(__FILE__, __LINE__, "%s: %d %s", cases[i].text, p.status,
+                      p.text ? p.text : "");
     }
 }
 
@@ -114,7 +129,10 @@ TEST(http1, chunks_are_joined_however_they_are_cut)
     for (size_t step = 1; step < 60; step++) {
         CLEANUP(buf) struct buf out = BUF_INIT;
 
-        CHECK_INT(dechunk("5\r\nhello\r\n0010;ext=\"a\"\r\n, world of chunk\r\n0\r\nTrailer: x\r\n\r\n", step, &out), HTTP1_CHUNK_END);
+        CHECK_INT(
+            dechunk("5\r\nhello\r\n0010;ext=\"a\"\r\n, world of chunk\r\n0\r\nTrailer: x\r\n\r\n",
+                    step, &out),
+            HTTP1_CHUNK_END);
         CHECK_STRZ(buf_view(&out), "hello, world of chunk");
     }
 }
@@ -122,7 +140,17 @@ TEST(http1, chunks_are_joined_however_they_are_cut)
 TEST(http1, broken_chunks_are_refused)
 {
     static const char *const bad[] = {
-        "\r\n", "x\r\n", "5\nhello\r\n", "5\r\nhelloX", "5\r\nhello\nX", "-1\r\n", "0x5\r\nhello", "fffffffffffffffff\r\n", "ffffffffffffffff\r\n", "1;a\nb\r\n", "0\r\n\nx",
+        "\r\n",
+        "x\r\n",
+        "5\nhello\r\n",
+        "5\r\nhelloX",
+        "5\r\nhello\nX",
+        "-1\r\n",
+        "0x5\r\nhello",
+        "fffffffffffffffff\r\n",
+        "ffffffffffffffff\r\n",
+        "1;a\nb\r\n",
+        "0\r\n\nx",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -181,7 +209,7 @@ struct talk {
     struct stream *client;
     struct buf got, log;
     bool ended, closed;
-    struct http_exchange *held;      /* "/hold": answered by the test */
+    struct http_exchange *held; /* "/hold": answered by the test */
     struct stream *tunnel;
     struct buf tunnel_got;
     int gone, drained, tunnel_ended;
@@ -218,7 +246,8 @@ static void handler(void *ctx, struct http_exchange *ex)
     struct talk *t = ctx;
     const struct http_request *r = &ex->req;
 
-    buf_fmt(&t->log, PRI_STR " " PRI_STR " [" PRI_STR "]\n", STR_ARG(r->method), STR_ARG(r->target), STR_ARG(r->body));
+    buf_fmt(&t->log, PRI_STR " " PRI_STR " [" PRI_STR "]\n", STR_ARG(r->method), STR_ARG(r->target),
+            STR_ARG(r->body));
     if (str_is(r->path, "/hold")) {
         t->held = ex;
         ex->user = t;
@@ -232,7 +261,8 @@ static void handler(void *ctx, struct http_exchange *ex)
     } else if (str_is(r->path, "/none")) {
         http_reply(ex, 204, NULL, S(""));
     } else if (r->is_upgrade) {
-        static const struct http_header headers[] = {{STR("Connection"), STR("Upgrade")}, {STR("Upgrade"), STR("SPDY/3.1")}};
+        static const struct http_header headers[] = {{STR("Connection"), STR("Upgrade")},
+                                                     {STR("Upgrade"), STR("SPDY/3.1")}};
 
         t->tunnel = http_upgrade(ex, headers, 2);
     } else {
@@ -298,7 +328,8 @@ static void talk_fini(struct talk *t)
     loop_free(t->loop);
 }
 
-/* Sends, runs a little, and returns all that came back since the last time; borrowed until the next call. */
+/* Sends, runs a little, and returns all that came back since the last time; borrowed until the
+ * next call. */
 static str ask(struct talk *t, const char *text)
 {
     buf_clear(&t->got);
@@ -315,9 +346,13 @@ TEST(http_server, answers_and_keeps_the_connection)
 
     talk_init(&t, NULL);
     for (int i = 0; i < 3; i++)
-        CHECK_STRZ(ask(&t, "GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n" DATE "\r\n/a?b");
-    CHECK_STRZ(ask(&t, "HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n" DATE "\r\n");
-    CHECK_STRZ(ask(&t, "DELETE /none HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 204 No Content\r\n" DATE "\r\n");
+        CHECK_STRZ(ask(&t, "GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n"),
+                   "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n" DATE
+                   "\r\n/a?b");
+    CHECK_STRZ(ask(&t, "HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\n"),
+               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n" DATE "\r\n");
+    CHECK_STRZ(ask(&t, "DELETE /none HTTP/1.1\r\nHost: x\r\n\r\n"),
+               "HTTP/1.1 204 No Content\r\n" DATE "\r\n");
     CHECK(!t.ended);
     talk_fini(&t);
 }
@@ -325,7 +360,8 @@ TEST(http_server, answers_and_keeps_the_connection)
 TEST(http_server, request_is_understood_however_it_is_cut)
 {
     static const char text[] = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
-                               "\r\nPOST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+                               "\r\nPOST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                               "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
                                "GET /c HTTP/1.1\r\nHost: x\r\n\r\n";
 
     for (size_t step = 1; step < sizeof text; step += step < 20 ? 1 : 13) {
@@ -348,14 +384,17 @@ TEST(http_server, pipelined_requests_are_answered_in_order)
     str got;
 
     talk_init(&t, NULL);
-    got = ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\nHost: x\r\n\r\n");
+    got = ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 "
+                  "HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK_STRZ(got, "");
     CHECK(t.held != NULL);
     http_reply(t.held, 200, "text/plain", S("1"));
     talk_run(&t, NS_PER_S);
-    CHECK_STRZ(buf_view(&t.got), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n" DATE "\r\n1"
-                                 "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE "\r\n/2"
-                                 "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE "\r\n/3");
+    CHECK_STRZ(buf_view(&t.got),
+               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n" DATE "\r\n1"
+               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE "\r\n/2"
+               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE
+               "\r\n/3");
     talk_fini(&t);
 }
 
@@ -364,9 +403,12 @@ TEST(http_server, unknown_length_is_chunked_or_ends_with_the_connection)
     struct talk t;
 
     talk_init(&t, NULL);
-    CHECK_STRZ(ask(&t, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"),
-               "HTTP/1.1 200 OK\r\n" DATE "Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n11\r\ntwo, a longer one\r\n0\r\n\r\n");
-    CHECK_STRZ(ask(&t, "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"), "HTTP/1.1 200 OK\r\n" DATE "\r\nonetwo, a longer one");
+    CHECK_STRZ(
+        ask(&t, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"),
+        "HTTP/1.1 200 OK\r\n" DATE
+        "Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n11\r\ntwo, a longer one\r\n0\r\n\r\n");
+    CHECK_STRZ(ask(&t, "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+               "HTTP/1.1 200 OK\r\n" DATE "\r\nonetwo, a longer one");
     talk_run(&t, NS_PER_S);
     CHECK(t.ended);
     talk_fini(&t);
@@ -377,8 +419,10 @@ TEST(http_server, connection_ends_when_either_side_says_so)
     struct talk t;
 
     talk_init(&t, NULL);
-    CHECK_STRZ(ask(&t, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n"),
-               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE "Connection: close\r\n\r\n/a");
+    CHECK_STRZ(ask(&t, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /b "
+                       "HTTP/1.1\r\nHost: x\r\n\r\n"),
+               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE
+               "Connection: close\r\n\r\n/a");
     talk_run(&t, NS_PER_S);
     CHECK(t.ended);
     CHECK_STRZ(buf_view(&t.log), "GET /a []\n");
@@ -387,15 +431,22 @@ TEST(http_server, connection_ends_when_either_side_says_so)
 
 TEST(http_server, malformed_request_is_answered_as_by_go_and_ends_the_connection)
 {
-    static const struct { const char *request, *answer; } cases[] = {
-        {"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request: missing required Host header\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                                   "Connection: close\r\n\r\n400 Bad Request: missing required Host header"},
+    static const struct {
+        const char *request, *answer;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\n\r\n",
+         "HTTP/1.1 400 Bad Request: missing required Host header\r\nContent-Type: text/plain; "
+         "charset=utf-8\r\n"
+         "Connection: close\r\n\r\n400 Bad Request: missing required Host header"},
         {"garbage\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
-         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"},
+         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: "
+         "close\r\n\r\n400 Bad Request"},
         {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz",
-         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"},
+         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: "
+         "close\r\n\r\n400 Bad Request"},
         {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
-         "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\nUnsupported transfer encoding"},
+         "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: "
+         "close\r\n\r\nUnsupported transfer encoding"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -413,13 +464,17 @@ TEST(http_server, malformed_request_is_answered_as_by_go_and_ends_the_connection
 TEST(http_server, too_large_head_is_431_and_body_413_as_status)
 {
     struct http_server_options o = {.head_limit = 1000, .body_limit = 10, .status_errors = true};
-    static const str head = STR("HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: application/json\r\nContent-Length: 163\r\n");
-    static const str body = STR("Connection: close\r\n\r\n"
-        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"Request entity too large: limit is 10\","
-        "\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n");
+    static const str head = STR("HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: "
+                                "application/json\r\nContent-Length: 163\r\n");
+    static const str body =
+        STR("Connection: close\r\n\r\n"
+            "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+            "\"message\":\"Request entity too large: limit is 10\","
+            "\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n");
     static const char *const requests[] = {
         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n5\r\n12345\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n6\r\n123456\r\n5\r\n12345\r\n0\r\n\r\n",
     };
     CLEANUP(buf) struct buf big = BUF_INIT;
     struct talk t;
@@ -427,7 +482,8 @@ TEST(http_server, too_large_head_is_431_and_body_413_as_status)
     talk_init(&t, &o);
     for (int i = 0; i < 200; i++)
         buf_z(&big, i ? "header: value\r\n" : "GET / HTTP/1.1\r\n");
-    CHECK(str_has_prefix(ask(&t, buf_cstr(&big)), S("HTTP/1.1 431 Request Header Fields Too Large\r\n")));
+    CHECK(str_has_prefix(ask(&t, buf_cstr(&big)),
+                         S("HTTP/1.1 431 Request Header Fields Too Large\r\n")));
     talk_run(&t, NS_PER_S);
     CHECK(t.ended);
     for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
@@ -447,8 +503,12 @@ TEST(http_server, continue_is_sent_to_who_waits_for_it)
     struct talk t;
 
     talk_init(&t, NULL);
-    CHECK_STRZ(ask(&t, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
-    CHECK_STRZ(ask(&t, "ab"), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE "\r\n/p");
+    CHECK_STRZ(
+        ask(&t, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"),
+        "HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK_STRZ(ask(&t, "ab"),
+               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" DATE
+               "\r\n/p");
     CHECK_STRZ(buf_view(&t.log), "POST /p [ab]\n");
     talk_fini(&t);
 }
@@ -522,8 +582,10 @@ TEST(http_server, upgrade_hands_over_the_bytes_behind_the_head)
     struct talk t;
 
     talk_init(&t, NULL);
-    CHECK_STRZ(ask(&t, "POST /exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n\r\nearly "),
-               "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n");
+    CHECK_STRZ(
+        ask(&t, "POST /exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: "
+                "SPDY/3.1\r\nContent-Length: 0\r\n\r\nearly "),
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n");
     CHECK(t.tunnel != NULL);
     stream_write(t.client, S("bird"), NULL, NULL);
     talk_run(&t, NS_PER_S);
@@ -545,7 +607,8 @@ TEST(http_server, end_that_comes_before_the_tunnel_is_read_is_not_lost)
     struct talk t;
 
     talk_init(&t, NULL);
-    ask(&t, "POST /exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nlast");
+    ask(&t,
+        "POST /exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nlast");
     stream_shutdown(t.client);
     talk_run(&t, NS_PER_S);
     stream_start(t.tunnel, &tunnel_events, &t);
@@ -557,9 +620,16 @@ TEST(http_server, end_that_comes_before_the_tunnel_is_read_is_not_lost)
 
 TEST(http_server, idle_and_dawdling_connections_end)
 {
-    static const struct { const char *said; int64_t after_s; } cases[] = {
-        {"", 32}, {"GET / HTT", 32}, {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 90}, {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab", 60},
-        {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nConnection: close\r\n\r\n123456789", 0},
+    static const struct {
+        const char *said;
+        int64_t after_s;
+    } cases[] = {
+        {"", 32},
+        {"GET / HTT", 32},
+        {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 90},
+        {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab", 60},
+        {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nConnection: close\r\n\r\n123456789",
+         0},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -1,4 +1,5 @@
-/* https_test.c - server and client together on the real loop: TLS on loopback, client certificates, unix sockets, names. */
+/* https_test.c - server and client together on the real loop: TLS on loopback, client
+ * certificates, unix sockets, names. */
 #include "test/test.h"
 #include "wire/http.h"
 #include <unistd.h>
@@ -26,28 +27,47 @@ static wall_time from_now(struct loop *loop, int64_t s)
 
 static void certificates(struct world *w)
 {
-    static const str names[] = {STR("localhost")}, ips[] = {STR("127.0.0.1")}, groups[] = {STR("system:masters")};
+    static const str names[] = {STR("localhost")}, ips[] = {STR("127.0.0.1")},
+                     groups[] = {STR("system:masters")};
     CLEANUP(buf) struct buf ca_key = BUF_INIT;
     CLEANUP(buf) struct buf ca = BUF_INIT;
     CLEANUP(buf) struct buf key = BUF_INIT;
     CLEANUP(buf) struct buf cert = BUF_INIT;
     CLEANUP(buf) struct buf client_key = BUF_INIT;
     CLEANUP(buf) struct buf client = BUF_INIT;
-    struct pki_cert_options o = {.common_name = STR("ca"), .is_ca = true, .not_before = from_now(w->loop, -60), .not_after = from_now(w->loop, 3600)};
+    struct pki_cert_options o = {.common_name = STR("ca"),
+                                 .is_ca = true,
+                                 .not_before = from_now(w->loop, -60),
+                                 .not_after = from_now(w->loop, 3600)};
 
     CHECK_OK(pki_key_new(&ca_key));
     CHECK_OK(pki_key_new(&key));
     CHECK_OK(pki_key_new(&client_key));
     CHECK_OK(pki_cert_new(&o, buf_view(&ca_key), STR_NONE, STR_NONE, &ca));
-    o = (struct pki_cert_options){.common_name = STR("server"), .dns_names = names, .n_dns_names = 1, .ip_addresses = ips, .n_ip_addresses = 1, .server = true,
-                                  .not_before = o.not_before, .not_after = o.not_after};
+    o = (struct pki_cert_options){.common_name = STR("server"),
+                                  .dns_names = names,
+                                  .n_dns_names = 1,
+                                  .ip_addresses = ips,
+                                  .n_ip_addresses = 1,
+                                  .server = true,
+                                  .not_before = o.not_before,
+                                  .not_after = o.not_after};
     CHECK_OK(pki_cert_new(&o, buf_view(&key), buf_view(&ca), buf_view(&ca_key), &cert));
-    o = (struct pki_cert_options){.common_name = STR("admin"), .organizations = groups, .n_organizations = 1, .client = true, .not_before = o.not_before,
+    o = (struct pki_cert_options){.common_name = STR("admin"),
+                                  .organizations = groups,
+                                  .n_organizations = 1,
+                                  .client = true,
+                                  .not_before = o.not_before,
                                   .not_after = o.not_after};
     CHECK_OK(pki_cert_new(&o, buf_view(&client_key), buf_view(&ca), buf_view(&ca_key), &client));
-    CHECK_OK(tls_server_new(&(struct tls_server_options){.cert_pem = buf_view(&cert), .key_pem = buf_view(&key), .client_ca_pem = buf_view(&ca), .http2 = true},
+    CHECK_OK(tls_server_new(&(struct tls_server_options){.cert_pem = buf_view(&cert),
+                                                         .key_pem = buf_view(&key),
+                                                         .client_ca_pem = buf_view(&ca),
+                                                         .http2 = true},
                             &w->tls_server));
-    CHECK_OK(tls_client_new(&(struct tls_client_options){.ca_pem = buf_view(&ca), .cert_pem = buf_view(&client), .key_pem = buf_view(&client_key)},
+    CHECK_OK(tls_client_new(&(struct tls_client_options){.ca_pem = buf_view(&ca),
+                                                         .cert_pem = buf_view(&client),
+                                                         .key_pem = buf_view(&client_key)},
                             &w->tls_client));
 }
 
@@ -70,7 +90,8 @@ static void handler(void *ctx, struct http_exchange *ex)
     const struct http_peer *p = &ex->req.peer;
 
     if (ex->req.is_upgrade) {
-        static const struct http_header headers[] = {{STR("Connection"), STR("Upgrade")}, {STR("Upgrade"), STR("echo")}};
+        static const struct http_header headers[] = {{STR("Connection"), STR("Upgrade")},
+                                                     {STR("Upgrade"), STR("echo")}};
         struct stream *s = http_upgrade(ex, headers, 2);
 
         stream_start(s, &tunnel_events, s);
@@ -79,8 +100,10 @@ static void handler(void *ctx, struct http_exchange *ex)
     } else if (str_is(ex->req.path, "/echo")) {
         http_reply(ex, 200, "application/octet-stream", ex->req.body);
     } else {
-        str who = arena_fmt(ex->arena, "tls=%d verified=%d cn=" PRI_STR " o=" PRI_STR " hash=%zu", p->tls, p->cert_verified, STR_ARG(p->cert_common_name),
-                            STR_ARG(p->n_cert_organizations ? p->cert_organizations[0] : S("")), p->cert_der_hash.n);
+        str who = arena_fmt(ex->arena, "tls=%d verified=%d cn=" PRI_STR " o=" PRI_STR " hash=%zu",
+                            p->tls, p->cert_verified, STR_ARG(p->cert_common_name),
+                            STR_ARG(p->n_cert_organizations ? p->cert_organizations[0] : S("")),
+                            p->cert_der_hash.n);
 
         http_reply(ex, 200, "text/plain", who);
     }
@@ -100,7 +123,11 @@ static void world_init(struct world *w, const char *address, bool tls)
     w->loop = loop_new_uv();
     if (tls)
         certificates(w);
-    CHECK_INT(http_server_open(w->loop, str_of(address), &(struct http_server_options){.tls = w->tls_server, .body_limit = BIG}, handler, w, &w->server), 0);
+    CHECK_INT(
+        http_server_open(w->loop, str_of(address),
+                         &(struct http_server_options){.tls = w->tls_server, .body_limit = BIG},
+                         handler, w, &w->server),
+        0);
     w->client = http_client_new(w->loop, &(struct http_client_options){.tls = w->tls_client});
     w->deadline = loop_timer_new(w->loop, on_deadline, w);
     loop_timer_set(w->deadline, DEADLINE_NS);
@@ -133,7 +160,8 @@ static str url(struct world *w, const char *scheme, const char *host, const char
     str address = http_server_address(w->server);
 
     buf_clear(&w->url);
-    buf_fmt(&w->url, "%s://%s:" PRI_STR "%s", scheme, host, STR_ARG(str_skip(address, (size_t)str_rindex(address, ':') + 1)), path);
+    buf_fmt(&w->url, "%s://%s:" PRI_STR "%s", scheme, host,
+            STR_ARG(str_skip(address, (size_t)str_rindex(address, ':') + 1)), path);
     return buf_view(&w->url);
 }
 
@@ -156,8 +184,11 @@ static void on_fetched(void *ctx, struct err *err, const struct http_response *r
 static void fetch(struct world *w, str where, const struct bytes *body)
 {
     w->pending++;
-    http_fetch(w->client, &(struct http_call_options){.method = body ? S("POST") : S("GET"), .url = where, .body = body ? bytes_str(body) : S("")}, BIG + 1,
-               on_fetched, w);
+    http_fetch(w->client,
+               &(struct http_call_options){.method = body ? S("POST") : S("GET"),
+                                           .url = where,
+                                           .body = body ? bytes_str(body) : S("")},
+               BIG + 1, on_fetched, w);
 }
 
 TEST(https, server_knows_its_client_by_its_certificate)
@@ -213,7 +244,8 @@ TEST(https, name_that_does_not_exist_is_an_error)
     world_init(&w, "127.0.0.1:0", false);
     fetch(&w, S("http://name..invalid/"), NULL);
     world_run(&w);
-    CHECK(str_has_prefix(buf_view(&w.err), S("Get \"http://name..invalid/\": dial tcp: lookup name..invalid: ")));
+    CHECK(str_has_prefix(buf_view(&w.err),
+                         S("Get \"http://name..invalid/\": dial tcp: lookup name..invalid: ")));
     world_fini(&w);
 }
 
@@ -283,13 +315,18 @@ static void on_call_done(void *ctx, struct err *err)
 
 TEST(https, tunnel_carries_what_http_does_not_understand)
 {
-    static const struct http_header headers[] = {{STR("Connection"), STR("Upgrade")}, {STR("Upgrade"), STR("echo")}};
+    static const struct http_header headers[] = {{STR("Connection"), STR("Upgrade")},
+                                                 {STR("Upgrade"), STR("echo")}};
     static const struct http_call_events events = {.done = on_call_done, .upgraded = on_upgraded};
     struct world w;
     struct tunnel_talk t = {.w = &w};
 
     world_init(&w, "127.0.0.1:0", true);
-    http_call(w.client, &(struct http_call_options){.method = S("POST"), .url = url(&w, "https", "127.0.0.1", "/exec"), .headers = headers, .n_headers = 2},
+    http_call(w.client,
+              &(struct http_call_options){.method = S("POST"),
+                                          .url = url(&w, "https", "127.0.0.1", "/exec"),
+                                          .headers = headers,
+                                          .n_headers = 2},
               &events, &t);
     world_run(&w);
     CHECK(!t.err);

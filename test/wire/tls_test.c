@@ -26,23 +26,39 @@ static void authority_fini(struct authority *a)
 
 static void authority_init(struct authority *a)
 {
-    static const str names[] = {STR("localhost"), STR("kubernetes.default.svc")}, ips[] = {STR("127.0.0.1"), STR("::1")};
+    static const str names[] = {STR("localhost"), STR("kubernetes.default.svc")},
+                     ips[] = {STR("127.0.0.1"), STR("::1")};
     static const str masters[] = {STR("system:masters"), STR("second")};
-    struct pki_cert_options o = {.common_name = STR("test-ca"), .is_ca = true, .not_before = at(NOW_S - 60), .not_after = at(NOW_S + YEAR_S)};
+    struct pki_cert_options o = {.common_name = STR("test-ca"),
+                                 .is_ca = true,
+                                 .not_before = at(NOW_S - 60),
+                                 .not_after = at(NOW_S + YEAR_S)};
 
     memset(a, 0, sizeof *a);
     CHECK_OK(pki_key_new(&a->ca_key));
     CHECK_OK(pki_cert_new(&o, buf_view(&a->ca_key), STR_NONE, STR_NONE, &a->ca));
-    o = (struct pki_cert_options){.common_name = STR("server"), .dns_names = names, .n_dns_names = 2, .ip_addresses = ips, .n_ip_addresses = 2,
-                                  .server = true, .not_before = at(NOW_S - 60), .not_after = at(NOW_S + YEAR_S)};
+    o = (struct pki_cert_options){.common_name = STR("server"),
+                                  .dns_names = names,
+                                  .n_dns_names = 2,
+                                  .ip_addresses = ips,
+                                  .n_ip_addresses = 2,
+                                  .server = true,
+                                  .not_before = at(NOW_S - 60),
+                                  .not_after = at(NOW_S + YEAR_S)};
     CHECK_OK(pki_key_new(&a->key));
     CHECK_OK(pki_cert_new(&o, buf_view(&a->key), buf_view(&a->ca), buf_view(&a->ca_key), &a->cert));
-    o = (struct pki_cert_options){.common_name = STR("admin"), .organizations = masters, .n_organizations = 2, .client = true,
-                                  .not_before = at(NOW_S - 60), .not_after = at(NOW_S + YEAR_S)};
+    o = (struct pki_cert_options){.common_name = STR("admin"),
+                                  .organizations = masters,
+                                  .n_organizations = 2,
+                                  .client = true,
+                                  .not_before = at(NOW_S - 60),
+                                  .not_after = at(NOW_S + YEAR_S)};
     CHECK_OK(pki_key_new(&a->client_key));
-    CHECK_OK(pki_cert_new(&o, buf_view(&a->client_key), buf_view(&a->ca), buf_view(&a->ca_key), &a->client));
+    CHECK_OK(pki_cert_new(&o, buf_view(&a->client_key), buf_view(&a->ca), buf_view(&a->ca_key),
+                          &a->client));
     o.not_after = at(NOW_S - 1);
-    CHECK_OK(pki_cert_new(&o, buf_view(&a->client_key), buf_view(&a->ca), buf_view(&a->ca_key), &a->old));
+    CHECK_OK(pki_cert_new(&o, buf_view(&a->client_key), buf_view(&a->ca), buf_view(&a->ca_key),
+                          &a->old));
     o.not_after = at(NOW_S + YEAR_S);
     CHECK_OK(pki_key_new(&a->stranger_key));
     CHECK_OK(pki_cert_new(&o, buf_view(&a->stranger_key), STR_NONE, STR_NONE, &a->stranger));
@@ -63,7 +79,8 @@ TEST(pki, certificate_says_when_it_ends)
 
 TEST(pki, refuses_an_issuer_whose_key_is_another_one)
 {
-    struct pki_cert_options o = {.common_name = STR("x"), .not_before = at(NOW_S), .not_after = at(NOW_S + 1)};
+    struct pki_cert_options o = {
+        .common_name = STR("x"), .not_before = at(NOW_S), .not_after = at(NOW_S + 1)};
     struct buf out = BUF_INIT;
     struct authority a;
     struct err *err;
@@ -76,18 +93,18 @@ TEST(pki, refuses_an_issuer_whose_key_is_another_one)
     authority_fini(&a);
 }
 
-/* openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/O=system:nodes/CN=system:node:n1"
- * -addext "subjectAltName=DNS:n1,IP:10.0.0.7,IP:fd00::7,URI:spiffe://x" */
-static const char csr_pem[] =
-    "-----BEGIN CERTIFICATE REQUEST-----\n"
-    "MIIBLzCB1gIBADAwMRUwEwYDVQQKDAxzeXN0ZW06bm9kZXMxFzAVBgNVBAMMDnN5\n"
-    "c3RlbTpub2RlOm4xMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE9ubTVGY0Lhim\n"
-    "nQdR8UrzXUyIcW/0IkRkbf1zMjeJJyLweoKdXBvigkgVnb8ocpDchV6yFzErOG/8\n"
-    "q64ZxYDtS6BEMEIGCSqGSIb3DQEJDjE1MDMwMQYDVR0RBCowKIICbjGHBAoAAAeH\n"
-    "EP0AAAAAAAAAAAAAAAAAAAeGCnNwaWZmZTovL3gwCgYIKoZIzj0EAwIDSAAwRQIh\n"
-    "ANvTm0/66E/W01nT2FfxwmmEr+u3tZHIiQrMcODJdoyuAiAxXqJ0yOdDsfak/x7M\n"
-    "bU3iFqpqdudJ7KJS+yaUTQy1Ng==\n"
-    "-----END CERTIFICATE REQUEST-----\n";
+/* openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj
+ * "/O=system:nodes/CN=system:node:n1" -addext
+ * "subjectAltName=DNS:n1,IP:10.0.0.7,IP:fd00::7,URI:spiffe://x" */
+static const char csr_pem[] = "-----BEGIN CERTIFICATE REQUEST-----\n"
+                              "MIIBLzCB1gIBADAwMRUwEwYDVQQKDAxzeXN0ZW06bm9kZXMxFzAVBgNVBAMMDnN5\n"
+                              "c3RlbTpub2RlOm4xMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE9ubTVGY0Lhim\n"
+                              "nQdR8UrzXUyIcW/0IkRkbf1zMjeJJyLweoKdXBvigkgVnb8ocpDchV6yFzErOG/8\n"
+                              "q64ZxYDtS6BEMEIGCSqGSIb3DQEJDjE1MDMwMQYDVR0RBCowKIICbjGHBAoAAAeH\n"
+                              "EP0AAAAAAAAAAAAAAAAAAAeGCnNwaWZmZTovL3gwCgYIKoZIzj0EAwIDSAAwRQIh\n"
+                              "ANvTm0/66E/W01nT2FfxwmmEr+u3tZHIiQrMcODJdoyuAiAxXqJ0yOdDsfak/x7M\n"
+                              "bU3iFqpqdudJ7KJS+yaUTQy1Ng==\n"
+                              "-----END CERTIFICATE REQUEST-----\n";
 
 TEST(pki, request_tells_its_subject_and_names)
 {
@@ -114,18 +131,21 @@ TEST(pki, signs_requests_and_refuses_forged_ones)
     wall_time end;
 
     authority_init(&a);
-    CHECK_OK(pki_cert_sign_request(str_of(csr_pem), buf_view(&a.ca), buf_view(&a.ca_key), true, true, at(NOW_S), at(NOW_S + 100), &cert));
+    CHECK_OK(pki_cert_sign_request(str_of(csr_pem), buf_view(&a.ca), buf_view(&a.ca_key), true,
+                                   true, at(NOW_S), at(NOW_S + 100), &cert));
     CHECK_OK(pki_cert_not_after(buf_view(&cert), &end));
     CHECK_INT(end.ns / NS_PER_S, NOW_S + 100);
     buf_z(&bad, csr_pem);
     /* A letter in the middle of the base64: the subject or key is another than what was signed. */
     bad.p[150] = bad.p[150] == 'A' ? 'B' : 'A';
     cert.n = 0;
-    err = pki_cert_sign_request(buf_view(&bad), buf_view(&a.ca), buf_view(&a.ca_key), true, true, at(NOW_S), at(NOW_S + 100), &cert);
+    err = pki_cert_sign_request(buf_view(&bad), buf_view(&a.ca), buf_view(&a.ca_key), true, true,
+                                at(NOW_S), at(NOW_S + 100), &cert);
     CHECK(err && err->reason == REASON_BAD_REQUEST);
     CHECK_INT(cert.n, 0);
     err_free(err);
-    err = pki_cert_sign_request(S("junk"), buf_view(&a.ca), buf_view(&a.ca_key), true, true, at(NOW_S), at(NOW_S + 100), &cert);
+    err = pki_cert_sign_request(S("junk"), buf_view(&a.ca), buf_view(&a.ca_key), true, true,
+                                at(NOW_S), at(NOW_S + 100), &cert);
     CHECK(err && err->reason == REASON_BAD_REQUEST);
     err_free(err);
     buf_fini(&bad);
@@ -195,8 +215,16 @@ TEST(jwt, rs256_token_is_verified_by_its_key_only)
 TEST(jwt, malformed_and_unsigned_tokens_are_unauthorized)
 {
     static const char *const tokens[] = {
-        "", ".", "..", "a.b.c", "a.b.c.d", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJub25lIn0.e30", "bm90anNvbg.e30.AAAA",
-        "eyJhbGciOiJIUzI1NiJ9.e30.AAAA", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA",
+        "",
+        ".",
+        "..",
+        "a.b.c",
+        "a.b.c.d",
+        "eyJhbGciOiJub25lIn0.e30.",
+        "eyJhbGciOiJub25lIn0.e30",
+        "bm90anNvbg.e30.AAAA",
+        "eyJhbGciOiJIUzI1NiJ9.e30.AAAA",
+        "eyJhbGciOiJFUzI1NiJ9.e30.AAAA",
     };
     CLEANUP(arena) struct arena *a = arena_new();
     CLEANUP(buf) struct buf key = BUF_INIT;
@@ -263,7 +291,8 @@ struct talk {
     struct tls_client *tls_client;
 };
 
-static void on_ready(void *ctx, int error, const char *why, struct stream *s, const struct tls_peer *peer)
+static void on_ready(void *ctx, int error, const char *why, struct stream *s,
+                     const struct tls_peer *peer)
 {
     struct end *e = ctx;
 
@@ -275,7 +304,8 @@ static void on_ready(void *ctx, int error, const char *why, struct stream *s, co
         e->peer = *peer;
 }
 
-static void talk_init(struct talk *t, const struct tls_server_options *so, const struct tls_client_options *co, const char *name)
+static void talk_init(struct talk *t, const struct tls_server_options *so,
+                      const struct tls_client_options *co, const char *name)
 {
     struct stream *a, *b;
 
@@ -333,8 +363,14 @@ TEST(tls, both_ends_know_each_other)
 
     authority_init(&a);
     talk_init(&t,
-              &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key), .client_ca_pem = buf_view(&a.ca), .http2 = true},
-              &(struct tls_client_options){.ca_pem = buf_view(&a.ca), .cert_pem = buf_view(&a.client), .key_pem = buf_view(&a.client_key), .http2 = true},
+              &(struct tls_server_options){.cert_pem = buf_view(&a.cert),
+                                           .key_pem = buf_view(&a.key),
+                                           .client_ca_pem = buf_view(&a.ca),
+                                           .http2 = true},
+              &(struct tls_client_options){.ca_pem = buf_view(&a.ca),
+                                           .cert_pem = buf_view(&a.client),
+                                           .key_pem = buf_view(&a.client_key),
+                                           .http2 = true},
               "127.0.0.1");
     CHECK_INT(t.server.error, 0);
     CHECK_INT(t.client.error, 0);
@@ -363,8 +399,10 @@ TEST(tls, bytes_go_both_ways_and_the_end_is_clean)
     const struct bytes *shared;
 
     authority_init(&a);
-    talk_init(&t, &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)},
-              &(struct tls_client_options){.ca_pem = buf_view(&a.ca)}, "localhost");
+    talk_init(
+        &t,
+        &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)},
+        &(struct tls_client_options){.ca_pem = buf_view(&a.ca)}, "localhost");
     CHECK(t.server.s && t.client.s);
     for (int i = 0; i < 300000; i++)
         buf_fmt(&big, "%07d\n", i);
@@ -415,8 +453,10 @@ TEST(tls, paused_stream_delivers_nothing_and_loses_nothing)
     int turns = 0;
 
     authority_init(&a);
-    talk_init(&t, &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)},
-              &(struct tls_client_options){.ca_pem = buf_view(&a.ca)}, "localhost");
+    talk_init(
+        &t,
+        &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)},
+        &(struct tls_client_options){.ca_pem = buf_view(&a.ca)}, "localhost");
     CHECK(t.server.s && t.client.s);
     for (int i = 0; i < 20000; i++)
         buf_fmt(&big, "%07d\n", i);
@@ -446,11 +486,15 @@ TEST(tls, unknown_and_expired_client_certificates_connect_but_are_not_verified)
 
     authority_init(&a);
     for (int i = 0; i < 2; i++) {
-        talk_init(&t,
-                  &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key), .client_ca_pem = buf_view(&a.ca)},
-                  &(struct tls_client_options){.ca_pem = buf_view(&a.ca), .cert_pem = buf_view(i ? &a.stranger : &a.old),
-                                               .key_pem = buf_view(i ? &a.stranger_key : &a.client_key)},
-                  "kubernetes.default.svc");
+        talk_init(
+            &t,
+            &(struct tls_server_options){.cert_pem = buf_view(&a.cert),
+                                         .key_pem = buf_view(&a.key),
+                                         .client_ca_pem = buf_view(&a.ca)},
+            &(struct tls_client_options){.ca_pem = buf_view(&a.ca),
+                                         .cert_pem = buf_view(i ? &a.stranger : &a.old),
+                                         .key_pem = buf_view(i ? &a.stranger_key : &a.client_key)},
+            "kubernetes.default.svc");
         CHECK_INT(t.server.error, 0);
         CHECK(!t.server.peer.verified);
         CHECK_INT(t.server.peer.cert_hash.n, 64);
@@ -461,7 +505,11 @@ TEST(tls, unknown_and_expired_client_certificates_connect_but_are_not_verified)
 
 TEST(tls, client_refuses_servers_it_cannot_verify)
 {
-    static const struct { const char *name; bool own_ca; const char *why; } cases[] = {
+    static const struct {
+        const char *name;
+        bool own_ca;
+        const char *why;
+    } cases[] = {
         {"localhost", false, "x509: certificate signed by unknown authority"},
         {"example.org", true, "x509: certificate is not valid for the name of the server"},
         {"127.0.0.2", true, "x509: certificate is not valid for the address of the server"},
@@ -472,15 +520,21 @@ TEST(tls, client_refuses_servers_it_cannot_verify)
 
     authority_init(&a);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        talk_init(&t, &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)},
-                  &(struct tls_client_options){.ca_pem = buf_view(cases[i].own_ca ? &a.ca : &a.stranger)}, cases[i].name);
+        talk_init(
+            &t,
+            &(struct tls_server_options){.cert_pem = buf_view(&a.cert),
+                                         .key_pem = buf_view(&a.key)},
+            &(struct tls_client_options){.ca_pem = buf_view(cases[i].own_ca ? &a.ca : &a.stranger)},
+            cases[i].name);
         CHECK_INT(t.client.error, -EPROTO);
         CHECK_STRZ(str_of(t.client.why), cases[i].why);
         CHECK(!t.client.s);
         talk_fini(&t);
     }
-    talk_init(&t, &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)},
-              &(struct tls_client_options){.insecure = true}, "example.org");
+    talk_init(
+        &t,
+        &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)},
+        &(struct tls_client_options){.insecure = true}, "example.org");
     CHECK_INT(t.client.error, 0);
     talk_fini(&t);
     authority_fini(&a);
@@ -495,7 +549,9 @@ TEST(tls, handshake_has_a_deadline_and_can_be_cancelled)
     struct loop *loop = loop_new_virtual(1, at(NOW_S));
 
     authority_init(&a);
-    CHECK_OK(tls_server_new(&(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)}, &server));
+    CHECK_OK(tls_server_new(
+        &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)},
+        &server));
     stream_pair(loop, &s, &peer);
     tls_accept(server, loop, s, 0, on_ready, &end);
     loop_virtual_run(loop, 9 * NS_PER_S, NULL, NULL);
@@ -517,13 +573,16 @@ TEST(tls, handshake_has_a_deadline_and_can_be_cancelled)
 
 TEST(tls, plain_http_is_told_to_use_https_and_garbage_is_hung_up_on)
 {
-    static const char *const said[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x01\x02garbage that is no TLS at all"};
+    static const char *const said[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                                       "\x01\x02garbage that is no TLS at all"};
     struct authority a;
     struct tls_server *server;
     struct loop *loop = loop_new_virtual(1, at(NOW_S));
 
     authority_init(&a);
-    CHECK_OK(tls_server_new(&(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)}, &server));
+    CHECK_OK(tls_server_new(
+        &(struct tls_server_options){.cert_pem = buf_view(&a.cert), .key_pem = buf_view(&a.key)},
+        &server));
     for (size_t i = 0; i < ARRAY_LEN(said); i++) {
         struct end server_end = {0}, peer_end = {0};
         struct stream *s, *peer;
@@ -536,7 +595,8 @@ TEST(tls, plain_http_is_told_to_use_https_and_garbage_is_hung_up_on)
         CHECK_INT(server_end.error, -EPROTO);
         CHECK_INT(peer_end.ended, 1);
         if (i == 0)
-            CHECK_STRZ(buf_view(&peer_end.got), "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+            CHECK_STRZ(buf_view(&peer_end.got), "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an "
+                                                "HTTP request to an HTTPS server.\n");
         buf_fini(&peer_end.got);
         stream_close(peer, NULL, NULL);
         loop_virtual_run(loop, loop_virtual_elapsed_ns(loop) + NS_PER_S, NULL, NULL);
