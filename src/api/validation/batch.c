@@ -16,14 +16,14 @@ static void check_failure_policy(struct check *c, const struct at *at, const str
     static const char *const actions[] = {"Count", "FailIndex", "FailJob", "Ignore", NULL};
     int64_t i = 0;
 
-    JSON_EACH(rule, json_findz(policy, "rules")) {
+    JSON_EACH(rule, field(policy, "rules")) {
         const struct at *here = AT_INDEX(AT(at, "rules"), i++);
-        const struct json *codes = json_findz(rule, "onExitCodes"), *conditions = json_findz(rule, "onPodConditions");
+        const struct json *codes = field(rule, "onExitCodes"), *conditions = field(rule, "onPodConditions");
         int64_t k = 0;
 
-        check_enum(c, AT(here, "action"), json_findz(rule, "action"), actions);
+        check_enum(c, AT(here, "action"), field(rule, "action"), actions);
         if (codes)
-            JSON_EACH(v, json_findz(codes, "values")) {
+            JSON_EACH(v, field(codes, "values")) {
                 if (str_is(json_get_str(codes, "operator"), "In") && json_is(v, JSON_INT) && v->i == 0)
                     bad_invalid(c, AT_INDEX(AT(AT(here, "onExitCodes"), "values"), k), *v, "must not be 0 for the In operator");
                 k++;
@@ -40,34 +40,34 @@ static void check_failure_policy(struct check *c, const struct at *at, const str
 static void check_job_spec(struct check *c, const struct at *at, const struct json *spec)
 {
     static const char *const counts[] = {"parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"};
-    const struct json *mode = json_findz(spec, "completionMode"), *template = json_findz(spec, "template");
+    const struct json *mode = field(spec, "completionMode"), *template = field(spec, "template");
     str restart = json_get_str(template, "spec.restartPolicy"), managed_by = json_get_str(spec, "managedBy");
     bool indexed = str_is(json_str(mode), "Indexed");
 
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
-        check_not_negative(c, AT(at, counts[i]), json_findz(spec, counts[i]));
+        check_not_negative(c, AT(at, counts[i]), field(spec, counts[i]));
     check_enum(c, AT(at, "completionMode"), mode, completion_modes);
     if (indexed) {
-        if (!json_findz(spec, "completions"))
+        if (!field(spec, "completions"))
             bad_required(c, AT(at, "completions"), "when completion mode is Indexed");
         if (json_get_int(spec, "parallelism", 0) > INDEXED_PARALLELISM_MAX)
-            bad_invalid(c, AT(at, "parallelism"), *json_findz(spec, "parallelism"), "must be less than or equal to %d when completion mode is Indexed", INDEXED_PARALLELISM_MAX);
+            bad_invalid(c, AT(at, "parallelism"), *field(spec, "parallelism"), "must be less than or equal to %d when completion mode is Indexed", INDEXED_PARALLELISM_MAX);
     } else {
-        if (json_findz(spec, "backoffLimitPerIndex"))
-            bad_invalid(c, AT(at, "backoffLimitPerIndex"), *json_findz(spec, "backoffLimitPerIndex"), "requires indexed completion mode");
-        if (json_findz(spec, "maxFailedIndexes"))
-            bad_invalid(c, AT(at, "maxFailedIndexes"), *json_findz(spec, "maxFailedIndexes"), "requires indexed completion mode");
-        if (json_findz(spec, "successPolicy")) {
+        if (field(spec, "backoffLimitPerIndex"))
+            bad_invalid(c, AT(at, "backoffLimitPerIndex"), *field(spec, "backoffLimitPerIndex"), "requires indexed completion mode");
+        if (field(spec, "maxFailedIndexes"))
+            bad_invalid(c, AT(at, "maxFailedIndexes"), *field(spec, "maxFailedIndexes"), "requires indexed completion mode");
+        if (field(spec, "successPolicy")) {
             struct json dump = json_object();
-            const struct json *rules = json_path(spec, "successPolicy.rules");
+            const struct json *rules = field_at(spec, "successPolicy.rules");
 
-            json_setz(c->a, &dump, "Rules", rules ? *rules : json_array());
+            json_setz(c->a, &dump, "Rules", json_is(rules, JSON_ARRAY) ? *rules : json_array());
             bad_invalid(c, AT(at, "successPolicy"), dump, "requires indexed completion mode");
         }
     }
-    if (json_findz(spec, "podFailurePolicy"))
-        check_failure_policy(c, AT(at, "podFailurePolicy"), json_findz(spec, "podFailurePolicy"));
-    check_enum(c, AT(at, "podReplacementPolicy"), json_findz(spec, "podReplacementPolicy"), replacement_policies);
+    if (field(spec, "podFailurePolicy"))
+        check_failure_policy(c, AT(at, "podFailurePolicy"), field(spec, "podFailurePolicy"));
+    check_enum(c, AT(at, "podReplacementPolicy"), field(spec, "podReplacementPolicy"), replacement_policies);
     if (managed_by.n)
         check_domain_path(c, AT(at, "managedBy"), managed_by);
     check_pod_template(c, AT(at, "template"), template);
@@ -77,7 +77,7 @@ static void check_job_spec(struct check *c, const struct at *at, const struct js
 
 static void check_job_selector(struct check *c, const struct at *at, const struct write *w, const struct json *spec)
 {
-    const struct json *selector = json_findz(spec, "selector"), *labels = json_path(spec, "template.metadata.labels"), *match = json_findz(selector, "matchLabels");
+    const struct json *selector = field(spec, "selector"), *labels = field_at(spec, "template.metadata.labels"), *match = field(selector, "matchLabels");
     bool manual = json_get_bool(spec, "manualSelector", false);
     struct selector parsed;
     struct err *err;
@@ -86,8 +86,8 @@ static void check_job_selector(struct check *c, const struct at *at, const struc
         bad_required(c, AT(at, "selector"), "");
     } else {
         check_label_selector(c, AT(at, "selector"), selector);
-        if (!manual && !w->old && (json_count(match) != 1 || !str_eq(json_str(json_findz(match, "batch.kubernetes.io/controller-uid")), json_get_str(w->obj, "metadata.uid"))))
-            bad_invalid(c, AT(at, "selector"), sorted_copy(c->a, selector), "`selector` not auto-generated");
+        if (!manual && !w->old && (json_count(match) != 1 || !str_eq(json_str(field(match, "batch.kubernetes.io/controller-uid")), json_get_str(w->obj, "metadata.uid"))))
+            bad_invalid(c, AT(at, "selector"), selector_copy(c->a, selector), "`selector` not auto-generated");
     }
     err = selector_from_object(c->a, selector, &parsed);
     if (err) {
@@ -102,7 +102,7 @@ void validate_job(struct write *w, struct err **errs)
 {
     static const char *const fixed[] = {"completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *before = json_findz(w->old, "spec");
+    const struct json *spec = field(w->obj, "spec"), *before = field(w->old, "spec");
     const struct at *at = AT(NULL, "spec");
 
     if (str_is(w->subresource, "status"))
@@ -111,13 +111,13 @@ void validate_job(struct write *w, struct err **errs)
     check_job_spec(c, at, spec);
     if (!w->old)
         return;
-    if (!str_is(json_str(json_findz(spec, "completionMode")), "Indexed"))
-        check_immutable(c, AT(at, "completions"), json_findz(spec, "completions"), json_findz(before, "completions"));
-    check_immutable(c, AT(at, "selector"), json_findz(spec, "selector"), json_findz(before, "selector"));
+    if (!str_is(json_str(field(spec, "completionMode")), "Indexed"))
+        check_immutable(c, AT(at, "completions"), field(spec, "completions"), field(before, "completions"));
+    check_immutable(c, AT(at, "selector"), field(spec, "selector"), field(before, "selector"));
     if (!json_get_bool(before, "suspend", false))
-        check_immutable(c, AT(at, "template"), json_findz(spec, "template"), json_findz(before, "template"));
+        check_immutable(c, AT(at, "template"), field(spec, "template"), field(before, "template"));
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-        check_immutable(c, AT(at, fixed[i]), json_findz(spec, fixed[i]), json_findz(before, fixed[i]));
+        check_immutable(c, AT(at, fixed[i]), field(spec, fixed[i]), field(before, fixed[i]));
 }
 
 /* ---- schedules ---- */
@@ -234,7 +234,7 @@ static bool is_time_zone(struct arena *a, str name)
 void validate_cronjob(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *zone = json_findz(spec, "timeZone"), *job = json_path(spec, "jobTemplate.spec");
+    const struct json *spec = field(w->obj, "spec"), *zone = field(spec, "timeZone"), *job = field_at(spec, "jobTemplate.spec");
     const struct at *at = AT(NULL, "spec"), *job_at = AT(AT(at, "jobTemplate"), "spec");
     str schedule = json_get_str(spec, "schedule"), name = json_get_str(w->obj, "metadata.name");
 
@@ -258,11 +258,11 @@ void validate_cronjob(struct write *w, struct err **errs)
         bad_invalid(c, AT(at, "timeZone"), *zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
     else if (zone && !is_time_zone(c->a, json_str(zone)))
         bad_invalid(c, AT(at, "timeZone"), *zone, "unknown time zone " PRI_STR, STR_ARG(json_str(zone)));
-    check_not_negative(c, AT(at, "startingDeadlineSeconds"), json_findz(spec, "startingDeadlineSeconds"));
-    check_enum(c, AT(at, "concurrencyPolicy"), json_findz(spec, "concurrencyPolicy"), concurrency_policies);
-    if (json_findz(job, "selector"))
-        bad_invalid(c, AT(job_at, "selector"), sorted_copy(c->a, json_findz(job, "selector")), "`selector` will be auto-generated");
+    check_not_negative(c, AT(at, "startingDeadlineSeconds"), field(spec, "startingDeadlineSeconds"));
+    check_enum(c, AT(at, "concurrencyPolicy"), field(spec, "concurrencyPolicy"), concurrency_policies);
+    if (field(job, "selector"))
+        bad_invalid(c, AT(job_at, "selector"), selector_copy(c->a, field(job, "selector")), "`selector` will be auto-generated");
     check_job_spec(c, job_at, job);
-    check_not_negative(c, AT(at, "successfulJobsHistoryLimit"), json_findz(spec, "successfulJobsHistoryLimit"));
-    check_not_negative(c, AT(at, "failedJobsHistoryLimit"), json_findz(spec, "failedJobsHistoryLimit"));
+    check_not_negative(c, AT(at, "successfulJobsHistoryLimit"), field(spec, "successfulJobsHistoryLimit"));
+    check_not_negative(c, AT(at, "failedJobsHistoryLimit"), field(spec, "failedJobsHistoryLimit"));
 }

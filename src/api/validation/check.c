@@ -451,11 +451,11 @@ void check_label_selector(struct check *c, const struct at *at, const struct jso
 {
     int64_t i = 0;
 
-    check_labels(c, AT(at, "matchLabels"), json_findz(selector, "matchLabels"));
-    JSON_EACH(e, json_findz(selector, "matchExpressions")) {
+    check_labels(c, AT(at, "matchLabels"), field(selector, "matchLabels"));
+    JSON_EACH(e, field(selector, "matchExpressions")) {
         const struct at *here = AT_INDEX(AT(at, "matchExpressions"), i++);
         str op = json_get_str(e, "operator");
-        uint32_t n = json_count(json_findz(e, "values"));
+        uint32_t n = json_count(field(e, "values"));
 
         if (str_is(op, "In") || str_is(op, "NotIn")) {
             if (n == 0)
@@ -470,7 +470,7 @@ void check_label_selector(struct check *c, const struct at *at, const struct jso
         {
             int64_t v = 0;
 
-            JSON_EACH(value, json_findz(e, "values"))
+            JSON_EACH(value, field(e, "values"))
                 check_label_value(c, AT_INDEX(AT(here, "values"), v++), json_str(value));
         }
     }
@@ -498,5 +498,18 @@ struct json sorted_copy(struct arena *a, const struct json *v)
         return json_null();
     copy = json_share(a, v);
     json_sort_keys(&copy);
+    return copy;
+}
+
+struct json selector_copy(struct arena *a, const struct json *selector)
+{
+    struct json copy, *labels;
+
+    if (!selector)
+        return json_null();
+    copy = json_share(a, selector);
+    labels = json_findz(&copy, "matchLabels");
+    if (labels)
+        json_sort_keys(labels);
     return copy;
 }

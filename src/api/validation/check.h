@@ -17,6 +17,20 @@ struct at {
 #define AT_INDEX(up_, index_) (&(struct at){(up_), NULL, STR_NONE, (index_)})
 #define AT_KEY(up_, key_) (&(struct at){(up_), NULL, (key_), 0})
 
+/* Fields of the decoded tree; one that Go writes as null is not there. */
+static inline const struct json *present(const struct json *v)
+{
+    return v && v->type != JSON_NULL ? v : NULL;
+}
+static inline const struct json *field(const struct json *obj, const char *name)
+{
+    return present(json_findz(obj, name));
+}
+static inline const struct json *field_at(const struct json *obj, const char *dotted)
+{
+    return present(json_path(obj, dotted));
+}
+
 struct check {
     struct arena *a;
     struct err **errs;
@@ -63,5 +77,6 @@ void check_labels(struct check *c, const struct at *at, const struct json *label
 void check_label_selector(struct check *c, const struct at *at, const struct json *selector);
 void check_int_or_percent(struct check *c, const struct at *at, const struct json *v);
 void check_object_name(struct check *c, const struct at *at, str s); /* a referenced object: DNS subdomain */
+struct json selector_copy(struct arena *a, const struct json *selector); /* a LabelSelector likewise: only its labels are a map */
 struct json sorted_copy(struct arena *a, const struct json *v);      /* as Go prints maps in messages; NULL: null */
 #endif

@@ -12,7 +12,7 @@
 static struct json go_taint(struct check *c, const struct json *t)
 {
     struct json o = json_object();
-    const struct json *added = json_findz(t, "timeAdded");
+    const struct json *added = field(t, "timeAdded");
 
     json_setz(c->a, &o, "Key", json_string(json_get_str(t, "key")));
     json_setz(c->a, &o, "Value", json_string(json_get_str(t, "value")));
@@ -25,14 +25,14 @@ void validate_node(struct write *w, struct err **errs)
 {
     static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *cidrs = json_findz(spec, "podCIDRs");
+    const struct json *spec = field(w->obj, "spec"), *cidrs = field(spec, "podCIDRs");
     const struct at *at = AT(NULL, "metadata"); /* upstream's path of taints */
     struct map seen;
     unsigned n_v4 = 0, n_v6 = 0;
     int64_t i = 0;
 
     map_init(&seen);
-    JSON_EACH(t, json_findz(spec, "taints")) {
+    JSON_EACH(t, field(spec, "taints")) {
         const struct at *here = AT_INDEX(AT(at, "taints"), i++);
         str key = json_get_str(t, "key"), effect = json_get_str(t, "effect");
 
@@ -41,7 +41,7 @@ void validate_node(struct write *w, struct err **errs)
         if (effect.n == 0)
             bad_required(c, AT(here, "effect"), "");
         else
-            check_enum(c, AT(here, "effect"), json_findz(t, "effect"), effects);
+            check_enum(c, AT(here, "effect"), field(t, "effect"), effects);
         if (map_put(&seen, arena_fmt(c->a, PRI_STR "\n" PRI_STR, STR_ARG(key), STR_ARG(effect)), &seen))
             bad_duplicate(c, here, go_taint(c, t), "taints must be unique by key and effect pair");
     }
@@ -60,7 +60,7 @@ void validate_namespace(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
 
-    JSON_EACH(f, json_path(w->obj, "spec.finalizers")) {
+    JSON_EACH(f, field_at(w->obj, "spec.finalizers")) {
         const struct at *at = AT(AT(NULL, "spec"), "finalizers");
         str name = json_str(f);
 
@@ -87,9 +87,9 @@ void validate_priorityclass(struct write *w, struct err **errs)
     if (w->old) {
         if (json_get_int(w->obj, "value", 0) != json_get_int(w->old, "value", 0))
             bad_forbidden(c, AT(NULL, "value"), "may not be changed in an update.");
-        check_immutable(c, AT(NULL, "preemptionPolicy"), json_findz(w->obj, "preemptionPolicy"), json_findz(w->old, "preemptionPolicy"));
+        check_immutable(c, AT(NULL, "preemptionPolicy"), field(w->obj, "preemptionPolicy"), field(w->old, "preemptionPolicy"));
     } else {
-        check_enum(c, AT(NULL, "preemptionPolicy"), json_findz(w->obj, "preemptionPolicy"), policies);
+        check_enum(c, AT(NULL, "preemptionPolicy"), field(w->obj, "preemptionPolicy"), policies);
     }
 }
 
@@ -102,27 +102,27 @@ void validate_runtimeclass(struct write *w, struct err **errs)
         bad_required(c, AT(NULL, "handler"), "");
     else
         check_dns_label(c, AT(NULL, "handler"), handler);
-    if (json_path(w->obj, "overhead.podFixed")) {
+    if (field_at(w->obj, "overhead.podFixed")) {
         struct json resources = json_object();
 
-        json_setz(c->a, &resources, "limits", *json_path(w->obj, "overhead.podFixed"));
+        json_setz(c->a, &resources, "limits", *field_at(w->obj, "overhead.podFixed"));
         check_resources(c, AT(NULL, "overhead"), &resources, NULL);
     }
-    check_labels(c, AT(AT(NULL, "scheduling"), "nodeSelector"), json_path(w->obj, "scheduling.nodeSelector"));
-    check_tolerations(c, AT(AT(NULL, "scheduling"), "tolerations"), json_path(w->obj, "scheduling.tolerations"));
+    check_labels(c, AT(AT(NULL, "scheduling"), "nodeSelector"), field_at(w->obj, "scheduling.nodeSelector"));
+    check_tolerations(c, AT(AT(NULL, "scheduling"), "tolerations"), field_at(w->obj, "scheduling.tolerations"));
     if (w->old)
-        check_immutable(c, AT(NULL, "handler"), json_findz(w->obj, "handler"), json_findz(w->old, "handler"));
+        check_immutable(c, AT(NULL, "handler"), field(w->obj, "handler"), field(w->old, "handler"));
 }
 
 void validate_lease(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *duration = json_path(w->obj, "spec.leaseDurationSeconds");
+    const struct json *duration = field_at(w->obj, "spec.leaseDurationSeconds");
     const struct at *at = AT(NULL, "spec");
 
     if (json_is(duration, JSON_INT) && duration->i <= 0)
         bad_invalid(c, AT(at, "leaseDurationSeconds"), *duration, "must be greater than 0");
-    check_not_negative(c, AT(at, "leaseTransitions"), json_path(w->obj, "spec.leaseTransitions"));
+    check_not_negative(c, AT(at, "leaseTransitions"), field_at(w->obj, "spec.leaseTransitions"));
 }
 
 /* ---- events: what uses eventTime follows the newer rules ---- */
@@ -130,12 +130,12 @@ void validate_lease(struct write *w, struct err **errs)
 void validate_event(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *o = w->obj, *series = json_findz(o, "series"), *involved = json_findz(o, "involvedObject");
-    bool newer = json_findz(o, "regarding") != NULL || str_is(json_get_str(o, "apiVersion"), "events.k8s.io/v1");
+    const struct json *o = w->obj, *series = field(o, "series"), *involved = field(o, "involvedObject");
+    bool newer = field(o, "regarding") != NULL || str_is(json_get_str(o, "apiVersion"), "events.k8s.io/v1");
     str ns = json_get_str(o, "metadata.namespace"), object_ns, type = json_get_str(o, "type"), controller;
 
     if (newer)
-        involved = json_findz(o, "regarding");
+        involved = field(o, "regarding");
     object_ns = json_get_str(involved, "namespace");
     controller = json_get_str(o, newer ? "reportingController" : "reportingComponent");
     if (!newer && json_get_str(o, "eventTime").n == 0) {
@@ -199,7 +199,7 @@ static void check_frozen(struct check *c, const struct write *w, const char *con
     if (!json_get_bool(w->obj, "immutable", false))
         bad_forbidden(c, AT(NULL, "immutable"), "field is immutable when `immutable` is set");
     for (size_t i = 0; fields[i]; i++) {
-        const struct json *now = json_findz(w->obj, fields[i]), *old = json_findz(w->old, fields[i]);
+        const struct json *now = field(w->obj, fields[i]), *old = field(w->old, fields[i]);
 
         if (json_count(now) + json_count(old) && (!now || !old || !json_equal(now, old)))
             bad_forbidden(c, AT(NULL, fields[i]), "field is immutable when `immutable` is set");
@@ -210,10 +210,10 @@ void validate_configmap(struct write *w, struct err **errs)
 {
     static const char *const fields[] = {"data", "binaryData", NULL};
     struct check *c = &(struct check){w->a, errs};
-    size_t size = check_keys(c, AT(NULL, "data"), json_findz(w->obj, "data"), false) + check_keys(c, AT(NULL, "binaryData"), json_findz(w->obj, "binaryData"), true);
+    size_t size = check_keys(c, AT(NULL, "data"), field(w->obj, "data"), false) + check_keys(c, AT(NULL, "binaryData"), field(w->obj, "binaryData"), true);
 
-    JSON_EACH_MEMBER(m, json_findz(w->obj, "binaryData"))
-        if (json_find(json_findz(w->obj, "data"), m->key))
+    JSON_EACH_MEMBER(m, field(w->obj, "binaryData"))
+        if (json_find(field(w->obj, "data"), m->key))
             bad_invalid(c, AT_KEY(AT(NULL, "data"), m->key), json_string(m->key), "duplicate of key present in binaryData");
     if (size > CONFIG_SIZE_MAX)
         bad_too_long(c, AT(NULL, ""), CONFIG_SIZE_MAX);
@@ -233,21 +233,21 @@ void validate_secret(struct write *w, struct err **errs)
         {"kubernetes.io/tls", "tls.key"},
     };
     struct check *c = &(struct check){w->a, errs};
-    const struct json *data = json_findz(w->obj, "data");
+    const struct json *data = field(w->obj, "data");
     str type = json_get_str(w->obj, "type");
 
     if (check_keys(c, AT(NULL, "data"), data, true) > CONFIG_SIZE_MAX)
         bad_too_long(c, AT(NULL, "data"), CONFIG_SIZE_MAX);
     for (size_t i = 0; i < ARRAY_LEN(needs); i++)
-        if (str_is(type, needs[i].type) && !json_findz(data, needs[i].key))
+        if (str_is(type, needs[i].type) && !field(data, needs[i].key))
             bad_required(c, AT_KEY(AT(NULL, "data"), str_of(needs[i].key)), "");
-    if (str_is(type, "kubernetes.io/basic-auth") && !json_findz(data, "username") && !json_findz(data, "password")) {
+    if (str_is(type, "kubernetes.io/basic-auth") && !field(data, "username") && !field(data, "password")) {
         bad_required(c, AT_KEY(AT(NULL, "data"), S("username")), "");
         bad_required(c, AT_KEY(AT(NULL, "data"), S("password")), "");
     }
-    if (str_is(type, "kubernetes.io/service-account-token") && json_str(json_findz(json_path(w->obj, "metadata.annotations"), "kubernetes.io/service-account.name")).n == 0)
+    if (str_is(type, "kubernetes.io/service-account-token") && json_str(field(field_at(w->obj, "metadata.annotations"), "kubernetes.io/service-account.name")).n == 0)
         bad_required(c, AT_KEY(AT(AT(NULL, "metadata"), "annotations"), S("kubernetes.io/service-account.name")), "");
     if (w->old)
-        check_immutable(c, AT(NULL, "type"), json_findz(w->obj, "type"), json_findz(w->old, "type"));
+        check_immutable(c, AT(NULL, "type"), field(w->obj, "type"), field(w->old, "type"));
     check_frozen(c, w, fields);
 }

@@ -94,13 +94,13 @@ static void check_key_ref(struct check *c, const struct at *at, const struct jso
 
 static void check_value_from(struct check *c, const struct at *at, const struct json *env)
 {
-    const struct json *from = json_findz(env, "valueFrom"), *field = json_findz(from, "fieldRef"), *resource = json_findz(from, "resourceFieldRef"), *config = json_findz(from, "configMapKeyRef"), *secret = json_findz(from, "secretKeyRef"), *file = json_findz(from, "fileKeyRef");
-    int n = (field != NULL) + (resource != NULL) + (config != NULL) + (secret != NULL) + (file != NULL);
+    const struct json *from = field(env, "valueFrom"), *field_ref = field(from, "fieldRef"), *resource = field(from, "resourceFieldRef"), *config = field(from, "configMapKeyRef"), *secret = field(from, "secretKeyRef"), *file = field(from, "fileKeyRef");
+    int n = (field_ref != NULL) + (resource != NULL) + (config != NULL) + (secret != NULL) + (file != NULL);
 
     if (!from)
         return;
-    if (field)
-        check_field_ref(c, AT(at, "fieldRef"), field);
+    if (field_ref)
+        check_field_ref(c, AT(at, "fieldRef"), field_ref);
     if (resource) {
         str name = json_get_str(resource, "resource");
 
@@ -144,7 +144,7 @@ static void check_env_from(struct check *c, const struct at *at, const struct js
     JSON_EACH(e, env_from) {
         const struct at *here = AT_INDEX(at, i++);
         str prefix = json_get_str(e, "prefix");
-        const struct json *config = json_findz(e, "configMapRef"), *secret = json_findz(e, "secretRef");
+        const struct json *config = field(e, "configMapRef"), *secret = field(e, "secretRef");
 
         if (prefix.n && not_env_name(prefix))
             bad_invalid(c, AT(here, "prefix"), json_string(prefix), "%s", not_env_name(prefix));
@@ -207,7 +207,7 @@ static void check_resource_name(struct check *c, const struct at *at, str name)
 
 void check_resources(struct check *c, const struct at *at, const struct json *resources, const struct json *pod_claims)
 {
-    const struct json *limits = json_findz(resources, "limits"), *requests = json_findz(resources, "requests");
+    const struct json *limits = field(resources, "limits"), *requests = field(resources, "requests");
     bool huge = false, base = false;
     int64_t i = 0;
 
@@ -241,7 +241,7 @@ void check_resources(struct check *c, const struct at *at, const struct json *re
     }
     if (huge && !base)
         bad_forbidden(c, at, "HugePages require cpu or memory");
-    JSON_EACH(claim, json_findz(resources, "claims")) {
+    JSON_EACH(claim, field(resources, "claims")) {
         const struct at *here = AT_INDEX(AT(at, "claims"), i++);
         str name = json_get_str(claim, "name");
         bool found = false;
@@ -285,19 +285,19 @@ static void check_http_get(struct check *c, const struct at *at, const struct js
 
     if (path.n == 0)
         bad_required(c, AT(at, "path"), "");
-    check_port_or_name(c, AT(at, "port"), json_findz(h, "port"));
-    check_enum(c, AT(at, "scheme"), json_findz(h, "scheme"), schemes);
+    check_port_or_name(c, AT(at, "port"), field(h, "port"));
+    check_enum(c, AT(at, "scheme"), field(h, "scheme"), schemes);
 }
 
 /* Exactly one of the ways to act; `what` is for the texts. */
 static void check_handler(struct check *c, const struct at *at, const struct json *h, bool lifecycle)
 {
-    const struct json *exec = json_findz(h, "exec"), *http = json_findz(h, "httpGet"), *tcp = json_findz(h, "tcpSocket"), *grpc = json_findz(h, "grpc"), *sleep = json_findz(h, "sleep");
+    const struct json *exec = field(h, "exec"), *http = field(h, "httpGet"), *tcp = field(h, "tcpSocket"), *grpc = field(h, "grpc"), *sleep = field(h, "sleep");
     int n = 0;
 
     if (exec) {
         n++;
-        if (!json_count(json_findz(exec, "command")))
+        if (!json_count(field(exec, "command")))
             bad_required(c, AT(AT(at, "exec"), "command"), "");
     }
     if (http) {
@@ -310,7 +310,7 @@ static void check_handler(struct check *c, const struct at *at, const struct jso
         if (n++)
             bad_forbidden(c, AT(at, "tcpSocket"), "may not specify more than 1 handler type");
         else
-            check_port_or_name(c, AT(AT(at, "tcpSocket"), "port"), json_findz(tcp, "port"));
+            check_port_or_name(c, AT(AT(at, "tcpSocket"), "port"), field(tcp, "port"));
     }
     if (grpc) {
         if (n++)
@@ -336,11 +336,11 @@ static void check_probe(struct check *c, const struct at *at, const struct json 
         return;
     check_handler(c, at, probe, false);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-        check_not_negative(c, AT(at, numbers[i]), json_findz(probe, numbers[i]));
+        check_not_negative(c, AT(at, numbers[i]), field(probe, numbers[i]));
     if (must_succeed_once && json_get_int(probe, "successThreshold", 1) != 1)
-        bad_invalid(c, AT(at, "successThreshold"), *json_findz(probe, "successThreshold"), "must be 1");
-    if (json_findz(probe, "terminationGracePeriodSeconds") && json_get_int(probe, "terminationGracePeriodSeconds", 0) <= 0)
-        bad_invalid(c, AT(at, "terminationGracePeriodSeconds"), *json_findz(probe, "terminationGracePeriodSeconds"), "must be greater than 0");
+        bad_invalid(c, AT(at, "successThreshold"), *field(probe, "successThreshold"), "must be 1");
+    if (field(probe, "terminationGracePeriodSeconds") && json_get_int(probe, "terminationGracePeriodSeconds", 0) <= 0)
+        bad_invalid(c, AT(at, "terminationGracePeriodSeconds"), *field(probe, "terminationGracePeriodSeconds"), "must be greater than 0");
 }
 
 /* ---- mounts ---- */
@@ -405,13 +405,13 @@ static void check_security(struct check *c, const struct at *at, const struct js
     if (!s)
         return;
     if (json_get_int(s, "runAsUser", 0) < 0)
-        bad_invalid(c, AT(at, "runAsUser"), *json_findz(s, "runAsUser"), "must be between 0 and 2147483647, inclusive");
+        bad_invalid(c, AT(at, "runAsUser"), *field(s, "runAsUser"), "must be between 0 and 2147483647, inclusive");
     if (json_get_int(s, "runAsGroup", 0) < 0)
-        bad_invalid(c, AT(at, "runAsGroup"), *json_findz(s, "runAsGroup"), "must be between 0 and 2147483647, inclusive");
-    if (json_findz(s, "allowPrivilegeEscalation") && !json_get_bool(s, "allowPrivilegeEscalation", true)) {
+        bad_invalid(c, AT(at, "runAsGroup"), *field(s, "runAsGroup"), "must be between 0 and 2147483647, inclusive");
+    if (field(s, "allowPrivilegeEscalation") && !json_get_bool(s, "allowPrivilegeEscalation", true)) {
         if (json_get_bool(s, "privileged", false))
             bad_invalid(c, at, sorted_copy(c->a, s), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
-        JSON_EACH(cap, json_path(s, "capabilities.add"))
+        JSON_EACH(cap, field_at(s, "capabilities.add"))
             if (str_is(json_str(cap), "CAP_SYS_ADMIN"))
                 bad_invalid(c, at, sorted_copy(c->a, s), "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
     }
@@ -419,7 +419,7 @@ static void check_security(struct check *c, const struct at *at, const struct js
 
 void check_container(struct check *c, const struct at *at, const struct json *k, enum container_role role, const struct json *pod)
 {
-    const struct json *lifecycle = json_findz(k, "lifecycle");
+    const struct json *lifecycle = field(k, "lifecycle");
     str name = json_get_str(k, "name"), image = json_get_str(k, "image");
     struct map port_names;
 
@@ -431,33 +431,33 @@ void check_container(struct check *c, const struct at *at, const struct json *k,
         bad_required(c, AT(at, "image"), "");
     else if (str_trim(image).n != image.n)
         bad_invalid(c, AT(at, "image"), json_string(image), "must not have leading or trailing whitespace");
-    check_enum(c, AT(at, "terminationMessagePolicy"), json_findz(k, "terminationMessagePolicy"), message_policies);
+    check_enum(c, AT(at, "terminationMessagePolicy"), field(k, "terminationMessagePolicy"), message_policies);
     map_init(&port_names);
-    check_ports(c, AT(at, "ports"), json_findz(k, "ports"), &port_names);
+    check_ports(c, AT(at, "ports"), field(k, "ports"), &port_names);
     map_fini(&port_names);
-    check_env(c, AT(at, "env"), json_findz(k, "env"));
-    check_env_from(c, AT(at, "envFrom"), json_findz(k, "envFrom"));
-    check_mounts(c, AT(at, "volumeMounts"), json_findz(k, "volumeMounts"), json_findz(pod, "volumes"));
-    check_enum(c, AT(at, "imagePullPolicy"), json_findz(k, "imagePullPolicy"), pull_policies);
-    check_resources(c, AT(at, "resources"), json_findz(k, "resources"), json_findz(pod, "resourceClaims"));
-    check_resize_policy(c, AT(at, "resizePolicy"), json_findz(k, "resizePolicy"));
-    check_security(c, AT(at, "securityContext"), json_findz(k, "securityContext"));
+    check_env(c, AT(at, "env"), field(k, "env"));
+    check_env_from(c, AT(at, "envFrom"), field(k, "envFrom"));
+    check_mounts(c, AT(at, "volumeMounts"), field(k, "volumeMounts"), field(pod, "volumes"));
+    check_enum(c, AT(at, "imagePullPolicy"), field(k, "imagePullPolicy"), pull_policies);
+    check_resources(c, AT(at, "resources"), field(k, "resources"), field(pod, "resourceClaims"));
+    check_resize_policy(c, AT(at, "resizePolicy"), field(k, "resizePolicy"));
+    check_security(c, AT(at, "securityContext"), field(k, "securityContext"));
     if (role == CONTAINER_INIT) {
         if (lifecycle)
             bad_forbidden(c, AT(at, "lifecycle"), "may not be set for init containers without restartPolicy=Always");
-        if (json_findz(k, "livenessProbe"))
+        if (field(k, "livenessProbe"))
             bad_forbidden(c, AT(at, "livenessProbe"), "may not be set for init containers without restartPolicy=Always");
-        if (json_findz(k, "readinessProbe"))
+        if (field(k, "readinessProbe"))
             bad_forbidden(c, AT(at, "readinessProbe"), "may not be set for init containers without restartPolicy=Always");
-        if (json_findz(k, "startupProbe"))
+        if (field(k, "startupProbe"))
             bad_forbidden(c, AT(at, "startupProbe"), "may not be set for init containers without restartPolicy=Always");
         return;
     }
-    if (json_findz(lifecycle, "postStart"))
-        check_handler(c, AT(AT(at, "lifecycle"), "postStart"), json_findz(lifecycle, "postStart"), true);
-    if (json_findz(lifecycle, "preStop"))
-        check_handler(c, AT(AT(at, "lifecycle"), "preStop"), json_findz(lifecycle, "preStop"), true);
-    check_probe(c, AT(at, "livenessProbe"), json_findz(k, "livenessProbe"), true);
-    check_probe(c, AT(at, "readinessProbe"), json_findz(k, "readinessProbe"), false);
-    check_probe(c, AT(at, "startupProbe"), json_findz(k, "startupProbe"), true);
+    if (field(lifecycle, "postStart"))
+        check_handler(c, AT(AT(at, "lifecycle"), "postStart"), field(lifecycle, "postStart"), true);
+    if (field(lifecycle, "preStop"))
+        check_handler(c, AT(AT(at, "lifecycle"), "preStop"), field(lifecycle, "preStop"), true);
+    check_probe(c, AT(at, "livenessProbe"), field(k, "livenessProbe"), true);
+    check_probe(c, AT(at, "readinessProbe"), field(k, "readinessProbe"), false);
+    check_probe(c, AT(at, "startupProbe"), field(k, "startupProbe"), true);
 }

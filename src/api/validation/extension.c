@@ -49,7 +49,7 @@ static void check_webhook_url(struct check *c, const struct at *at, str url)
 
 static void check_client_config(struct check *c, const struct at *at, const struct json *config)
 {
-    const struct json *url = json_findz(config, "url"), *service = json_findz(config, "service");
+    const struct json *url = field(config, "url"), *service = field(config, "service");
 
     if (!url == !service) {
         bad_required(c, at, "exactly one of url or service is required");
@@ -63,7 +63,7 @@ static void check_client_config(struct check *c, const struct at *at, const stru
         bad_required(c, AT(AT(at, "service"), "name"), "");
     if (json_get_str(service, "namespace").n == 0)
         bad_required(c, AT(AT(at, "service"), "namespace"), "");
-    if (json_findz(service, "port"))
+    if (field(service, "port"))
         check_port(c, AT(AT(at, "service"), "port"), json_get_int(service, "port", 0));
 }
 
@@ -72,7 +72,7 @@ static void check_rule(struct check *c, const struct at *at, const struct json *
     static const char *const operations[] = {"*", "CONNECT", "CREATE", "DELETE", "UPDATE", NULL};
     static const char *const scopes[] = {"*", "Cluster", "Namespaced", NULL};
     static const char *const lists[] = {"apiGroups", "apiVersions", "resources"};
-    const struct json *ops = json_findz(rule, "operations"), *resources = json_findz(rule, "resources");
+    const struct json *ops = field(rule, "operations"), *resources = field(rule, "resources");
     bool plain_star = false;
     int64_t i = 0;
 
@@ -83,7 +83,7 @@ static void check_rule(struct check *c, const struct at *at, const struct json *
     JSON_EACH(op, ops)
         check_enum(c, AT_INDEX(AT(at, "operations"), i++), op, operations);
     for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-        if (!json_count(json_findz(rule, lists[k])))
+        if (!json_count(field(rule, lists[k])))
             bad_required(c, AT(at, lists[k]), "");
     JSON_EACH(r, resources)
         plain_star |= str_is(json_str(r), "*");
@@ -93,7 +93,7 @@ static void check_rule(struct check *c, const struct at *at, const struct json *
                 bad_invalid(c, AT(at, "resources"), *resources, "if '*' is present, must not specify other resources without subresources");
                 break;
             }
-    check_enum(c, AT(at, "scope"), json_findz(rule, "scope"), scopes);
+    check_enum(c, AT(at, "scope"), field(rule, "scope"), scopes);
 }
 
 void validate_webhookconfiguration(struct write *w, struct err **errs)
@@ -106,9 +106,9 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
     int64_t i = 0;
 
     map_init(&names);
-    JSON_EACH(h, json_findz(w->obj, "webhooks")) {
+    JSON_EACH(h, field(w->obj, "webhooks")) {
         const struct at *here = AT_INDEX(AT(NULL, "webhooks"), i++);
-        const struct json *versions = json_findz(h, "admissionReviewVersions"), *timeout = json_findz(h, "timeoutSeconds");
+        const struct json *versions = field(h, "admissionReviewVersions"), *timeout = field(h, "timeoutSeconds");
         str name = json_get_str(h, "name"), rest = name, part;
         size_t n_parts = 0;
         int64_t k = 0;
@@ -123,21 +123,21 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
             bad_invalid(c, AT(here, "name"), json_string(name), "should be a domain with at least three segments separated by dots");
         if (name.n && map_put(&names, name, &names))
             bad_duplicate(c, AT(here, "name"), json_string(name), "");
-        JSON_EACH(rule, json_findz(h, "rules"))
+        JSON_EACH(rule, field(h, "rules"))
             check_rule(c, AT_INDEX(AT(here, "rules"), k++), rule);
-        check_enum(c, AT(here, "failurePolicy"), json_findz(h, "failurePolicy"), failures);
-        check_enum(c, AT(here, "matchPolicy"), json_findz(h, "matchPolicy"), matches);
-        if (!json_findz(h, "sideEffects"))
+        check_enum(c, AT(here, "failurePolicy"), field(h, "failurePolicy"), failures);
+        check_enum(c, AT(here, "matchPolicy"), field(h, "matchPolicy"), matches);
+        if (!field(h, "sideEffects"))
             bad_required(c, AT(here, "sideEffects"), "must specify one of None, NoneOnDryRun");
         else
-            check_enum(c, AT(here, "sideEffects"), json_findz(h, "sideEffects"), effects);
+            check_enum(c, AT(here, "sideEffects"), field(h, "sideEffects"), effects);
         if (json_is(timeout, JSON_INT) && (timeout->i < 1 || timeout->i > 30))
             bad_invalid(c, AT(here, "timeoutSeconds"), *timeout, "the timeout value must be between 1 and 30 seconds");
-        if (json_findz(h, "namespaceSelector"))
-            check_label_selector(c, AT(here, "namespaceSelector"), json_findz(h, "namespaceSelector"));
-        if (json_findz(h, "objectSelector"))
-            check_label_selector(c, AT(here, "objectSelector"), json_findz(h, "objectSelector"));
-        check_client_config(c, AT(here, "clientConfig"), json_findz(h, "clientConfig"));
+        if (field(h, "namespaceSelector"))
+            check_label_selector(c, AT(here, "namespaceSelector"), field(h, "namespaceSelector"));
+        if (field(h, "objectSelector"))
+            check_label_selector(c, AT(here, "objectSelector"), field(h, "objectSelector"));
+        check_client_config(c, AT(here, "clientConfig"), field(h, "clientConfig"));
         if (!json_count(versions))
             bad_required(c, AT(here, "admissionReviewVersions"), "must specify one of v1, v1beta1");
         else if (!strings_have(versions, "v1") && !strings_have(versions, "v1beta1"))
@@ -154,7 +154,7 @@ void validate_certificatesigningrequest(struct write *w, struct err **errs)
 {
     static const char *const usages[] = {"any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *request = json_findz(spec, "request"), *seconds = json_findz(spec, "expirationSeconds");
+    const struct json *spec = field(w->obj, "spec"), *request = field(spec, "request"), *seconds = field(spec, "expirationSeconds");
     const struct at *at = AT(NULL, "spec");
     str signer = json_get_str(spec, "signerName"), pem = STR_NONE, domain, path;
     struct map seen;
@@ -164,10 +164,10 @@ void validate_certificatesigningrequest(struct write *w, struct err **errs)
         return;
     if (!base64_decode(c->a, json_str(request), &pem) || str_find(pem, S("-----BEGIN CERTIFICATE REQUEST-----")) < 0)
         bad_invalid(c, AT(at, "request"), request ? *request : json_null(), "PEM block type must be CERTIFICATE REQUEST");
-    if (!json_count(json_findz(spec, "usages")))
+    if (!json_count(field(spec, "usages")))
         bad_required(c, AT(at, "usages"), "");
     map_init(&seen);
-    JSON_EACH(u, json_findz(spec, "usages")) {
+    JSON_EACH(u, field(spec, "usages")) {
         const struct at *here = AT_INDEX(AT(at, "usages"), i++);
 
         check_enum(c, here, u, usages);
@@ -190,7 +190,7 @@ void validate_certificatesigningrequest(struct write *w, struct err **errs)
 void validate_apiservice(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *service = json_findz(spec, "service");
+    const struct json *spec = field(w->obj, "spec"), *service = field(spec, "service");
     const struct at *at = AT(NULL, "spec");
     str group = json_get_str(spec, "group"), version = json_get_str(spec, "version"), name = json_get_str(w->obj, "metadata.name");
     str wanted = arena_fmt(c->a, PRI_STR "." PRI_STR, STR_ARG(version), STR_ARG(group));
@@ -230,7 +230,7 @@ void validate_flowschema(struct write *w, struct err **errs)
 {
     static const char *const methods[] = {"ByNamespace", "ByUser", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *method = json_findz(spec, "distinguisherMethod");
+    const struct json *spec = field(w->obj, "spec"), *method = field(spec, "distinguisherMethod");
     const struct at *at = AT(NULL, "spec");
     int64_t precedence = json_get_int(spec, "matchingPrecedence", 0), i = 0;
     str type = json_get_str(method, "type");
@@ -249,12 +249,12 @@ void validate_flowschema(struct write *w, struct err **errs)
     }
     if (json_get_str(spec, "priorityLevelConfiguration.name").n == 0)
         bad_required(c, AT(AT(at, "priorityLevelConfiguration"), "name"), "must reference a priority level");
-    JSON_EACH(rule, json_findz(spec, "rules")) {
+    JSON_EACH(rule, field(spec, "rules")) {
         const struct at *here = AT_INDEX(AT(at, "rules"), i++);
 
-        if (!json_count(json_findz(rule, "subjects")))
+        if (!json_count(field(rule, "subjects")))
             bad_required(c, AT(here, "subjects"), "subjects must contain at least one value");
-        if (!json_count(json_findz(rule, "resourceRules")) && !json_count(json_findz(rule, "nonResourceRules")))
+        if (!json_count(field(rule, "resourceRules")) && !json_count(field(rule, "nonResourceRules")))
             bad_required(c, here, "at least one of resourceRules and nonResourceRules has to be non-empty");
     }
 }
@@ -264,7 +264,7 @@ void validate_prioritylevelconfiguration(struct write *w, struct err **errs)
     static const char *const types[] = {"Exempt", "Limited", NULL};
     static const char *const responses[] = {"Queue", "Reject", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *limited = json_findz(spec, "limited"), *response = json_findz(limited, "limitResponse");
+    const struct json *spec = field(w->obj, "spec"), *limited = field(spec, "limited"), *response = field(limited, "limitResponse");
     const struct at *at = AT(NULL, "spec"), *response_at = AT(AT(at, "limited"), "limitResponse");
     str type = json_get_str(spec, "type"), kind = json_get_str(response, "type");
     bool exempt = str_is(json_get_str(w->obj, "metadata.name"), "exempt");
@@ -280,11 +280,11 @@ void validate_prioritylevelconfiguration(struct write *w, struct err **errs)
         if (!limited) {
             bad_required(c, AT(at, "limited"), "must not be empty when type is Limited");
         } else if (str_is(kind, "Reject")) {
-            if (json_findz(response, "queuing"))
+            if (field(response, "queuing"))
                 bad_forbidden(c, AT(response_at, "queuing"), "must be nil if limited.limitResponse.type is not Limited");
         } else if (!str_is(kind, "Queue")) {
             bad_unsupported(c, AT(response_at, "type"), json_string(kind), responses);
-        } else if (!json_findz(response, "queuing")) {
+        } else if (!field(response, "queuing")) {
             bad_required(c, AT(response_at, "queuing"), "must not be empty if limited.limitResponse.type is Limited");
         }
     } else {

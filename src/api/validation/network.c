@@ -10,7 +10,7 @@
 
 static void check_backend(struct check *c, const struct at *at, const struct json *b)
 {
-    const struct json *service = json_findz(b, "service"), *resource = json_findz(b, "resource"), *port = json_findz(service, "port");
+    const struct json *service = field(b, "service"), *resource = field(b, "resource"), *port = field(service, "port");
     str name = json_get_str(service, "name"), port_name = json_get_str(port, "name");
     int64_t number = json_get_int(port, "number", 0);
 
@@ -59,7 +59,7 @@ static void check_http_path(struct check *c, const struct at *at, const struct j
 {
     static const char *const path_types[] = {"Exact", "ImplementationSpecific", "Prefix", NULL};
     static const char *const forbidden[] = {"//", "/./", "/../", "%2f", "%2F"}, *const endings[] = {"/..", "/."};
-    const struct json *type = json_findz(p, "pathType");
+    const struct json *type = field(p, "pathType");
     str path = json_get_str(p, "path");
 
     if (!type) {
@@ -79,15 +79,15 @@ static void check_http_path(struct check *c, const struct at *at, const struct j
     } else {
         bad_unsupported(c, AT(at, "pathType"), *type, path_types);
     }
-    check_backend(c, AT(at, "backend"), json_findz(p, "backend"));
+    check_backend(c, AT(at, "backend"), field(p, "backend"));
 }
 
 void validate_ingress(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *rules = json_findz(spec, "rules"), *backend = json_findz(spec, "defaultBackend");
+    const struct json *spec = field(w->obj, "spec"), *rules = field(spec, "rules"), *backend = field(spec, "defaultBackend");
     const struct at *at = AT(NULL, "spec");
-    str class_name = json_get_str(spec, "ingressClassName"), annotation = json_str(json_findz(json_path(w->obj, "metadata.annotations"), "kubernetes.io/ingress.class"));
+    str class_name = json_get_str(spec, "ingressClassName"), annotation = json_str(field(field_at(w->obj, "metadata.annotations"), "kubernetes.io/ingress.class"));
     int64_t i = 0;
 
     if (w->subresource.n)
@@ -100,24 +100,24 @@ void validate_ingress(struct write *w, struct err **errs)
         check_backend(c, AT(at, "defaultBackend"), backend);
     JSON_EACH(r, rules) {
         const struct at *here = AT_INDEX(AT(at, "rules"), i++);
-        const struct json *http = json_findz(r, "http");
+        const struct json *http = field(r, "http");
         int64_t p = 0;
 
         if (json_get_str(r, "host").n)
             check_host(c, AT(here, "host"), json_get_str(r, "host"));
         if (!http)
             continue;
-        if (!json_count(json_findz(http, "paths")))
+        if (!json_count(field(http, "paths")))
             bad_required(c, AT(AT(here, "http"), "paths"), "");
-        JSON_EACH(path, json_findz(http, "paths"))
+        JSON_EACH(path, field(http, "paths"))
             check_http_path(c, AT_INDEX(AT(AT(here, "http"), "paths"), p++), path);
     }
     i = 0;
-    JSON_EACH(t, json_findz(spec, "tls")) {
+    JSON_EACH(t, field(spec, "tls")) {
         const struct at *here = AT_INDEX(AT(at, "tls"), i++);
         int64_t h = 0;
 
-        JSON_EACH(host, json_findz(t, "hosts"))
+        JSON_EACH(host, field(t, "hosts"))
             check_host(c, AT_INDEX(AT(here, "hosts"), h++), json_str(host));
         if (json_get_str(t, "secretName").n)
             check_dns_subdomain(c, AT(here, "secretName"), json_get_str(t, "secretName"));
@@ -130,7 +130,7 @@ void validate_ingressclass(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
     static const char *const scopes[] = {"Cluster", "Namespace", NULL};
-    const struct json *spec = json_findz(w->obj, "spec"), *p = json_findz(spec, "parameters");
+    const struct json *spec = field(w->obj, "spec"), *p = field(spec, "parameters");
     const struct at *at = AT(NULL, "spec"), *here = AT(at, "parameters");
     str scope = json_get_str(p, "scope");
 
@@ -143,14 +143,14 @@ void validate_ingressclass(struct write *w, struct err **errs)
         if (scope.n == 0)
             bad_required(c, AT(here, "scope"), "");
         else
-            check_enum(c, AT(here, "scope"), json_findz(p, "scope"), scopes);
+            check_enum(c, AT(here, "scope"), field(p, "scope"), scopes);
         if (str_is(scope, "Namespace") && json_get_str(p, "namespace").n == 0)
             bad_required(c, AT(here, "namespace"), "`parameters.scope` is set to 'Namespace'");
         if (str_is(scope, "Cluster") && json_get_str(p, "namespace").n)
             bad_forbidden(c, AT(here, "namespace"), "`parameters.scope` is set to 'Cluster'");
     }
     if (w->old)
-        check_immutable(c, AT(at, "controller"), json_findz(spec, "controller"), json_path(w->old, "spec.controller"));
+        check_immutable(c, AT(at, "controller"), field(spec, "controller"), field_at(w->old, "spec.controller"));
 }
 
 /* ---- NetworkPolicy ---- */
@@ -187,7 +187,7 @@ static bool strictly_inside(str inner, str outer)
 
 static void check_peer(struct check *c, const struct at *at, const struct json *peer)
 {
-    const struct json *pods = json_findz(peer, "podSelector"), *spaces = json_findz(peer, "namespaceSelector"), *block = json_findz(peer, "ipBlock");
+    const struct json *pods = field(peer, "podSelector"), *spaces = field(peer, "namespaceSelector"), *block = field(peer, "ipBlock");
     str cidr = json_get_str(block, "cidr");
     int64_t i = 0;
 
@@ -200,7 +200,7 @@ static void check_peer(struct check *c, const struct at *at, const struct json *
             bad_required(c, AT(AT(at, "ipBlock"), "cidr"), "");
         else
             check_cidr(c, AT(AT(at, "ipBlock"), "cidr"), cidr);
-        JSON_EACH(e, json_findz(block, "except")) {
+        JSON_EACH(e, field(block, "except")) {
             const struct at *here = AT_INDEX(AT(AT(at, "ipBlock"), "except"), i++);
             unsigned char addr[16];
             int bits;
@@ -221,9 +221,9 @@ static void check_peer(struct check *c, const struct at *at, const struct json *
 static void check_policy_port(struct check *c, const struct at *at, const struct json *p)
 {
     static const char *const protocols[] = {"TCP", "UDP", "SCTP", NULL};
-    const struct json *port = json_findz(p, "port"), *end = json_findz(p, "endPort");
+    const struct json *port = field(p, "port"), *end = field(p, "endPort");
 
-    check_enum(c, AT(at, "protocol"), json_findz(p, "protocol"), protocols);
+    check_enum(c, AT(at, "protocol"), field(p, "protocol"), protocols);
     if (port)
         check_port_or_name(c, AT(at, "port"), port);
     if (!end)
@@ -234,7 +234,7 @@ static void check_policy_port(struct check *c, const struct at *at, const struct
         bad_invalid(c, AT(at, "endPort"), *end, "may not be specified when `port` is non-numeric");
     else {
         if (json_is(end, JSON_INT) && end->i < port->i)
-            bad_invalid(c, AT(at, "endPort"), *end, "must be greater than or equal to `port`");
+            bad_invalid(c, AT(at, "endPort"), *port, "must be greater than or equal to `port`");
         check_port(c, AT(at, "endPort"), json_is(end, JSON_INT) ? end->i : 0);
     }
 }
@@ -246,21 +246,21 @@ void validate_networkpolicy(struct write *w, struct err **errs)
         const char *rules, *peers;
     } directions[] = {{"ingress", "from"}, {"egress", "to"}};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *policy_types = json_findz(spec, "policyTypes");
+    const struct json *spec = field(w->obj, "spec"), *policy_types = field(spec, "policyTypes");
     const struct at *at = AT(NULL, "spec");
     int64_t i = 0;
 
-    check_label_selector(c, AT(at, "podSelector"), json_findz(spec, "podSelector"));
+    check_label_selector(c, AT(at, "podSelector"), field(spec, "podSelector"));
     for (size_t d = 0; d < ARRAY_LEN(directions); d++) {
         i = 0;
-        JSON_EACH(rule, json_findz(spec, directions[d].rules)) {
+        JSON_EACH(rule, field(spec, directions[d].rules)) {
             const struct at *here = AT_INDEX(AT(at, directions[d].rules), i++);
             int64_t k = 0;
 
-            JSON_EACH(p, json_findz(rule, "ports"))
+            JSON_EACH(p, field(rule, "ports"))
                 check_policy_port(c, AT_INDEX(AT(here, "ports"), k++), p);
             k = 0;
-            JSON_EACH(peer, json_findz(rule, directions[d].peers))
+            JSON_EACH(peer, field(rule, directions[d].peers))
                 check_peer(c, AT_INDEX(AT(here, directions[d].peers), k++), peer);
         }
     }
@@ -296,17 +296,17 @@ void validate_endpoints(struct write *w, struct err **errs)
     struct check *c = &(struct check){w->a, errs};
     int64_t i = 0;
 
-    JSON_EACH(s, json_findz(w->obj, "subsets")) {
+    JSON_EACH(s, field(w->obj, "subsets")) {
         const struct at *here = AT_INDEX(AT(NULL, "subsets"), i++);
-        const struct json *ports = json_findz(s, "ports");
+        const struct json *ports = field(s, "ports");
         int64_t k = 0;
 
-        if (!json_count(json_findz(s, "addresses")) && !json_count(json_findz(s, "notReadyAddresses")))
+        if (!json_count(field(s, "addresses")) && !json_count(field(s, "notReadyAddresses")))
             bad_required(c, here, "must specify `addresses` or `notReadyAddresses`");
-        JSON_EACH(a, json_findz(s, "addresses"))
+        JSON_EACH(a, field(s, "addresses"))
             check_endpoint_address(c, AT_INDEX(AT(here, "addresses"), k++), a);
         k = 0;
-        JSON_EACH(a, json_findz(s, "notReadyAddresses"))
+        JSON_EACH(a, field(s, "notReadyAddresses"))
             check_endpoint_address(c, AT_INDEX(AT(here, "notReadyAddresses"), k++), a);
         k = 0;
         JSON_EACH(p, ports) {
@@ -321,7 +321,7 @@ void validate_endpoints(struct write *w, struct err **errs)
             if (json_get_str(p, "protocol").n == 0)
                 bad_required(c, AT(place, "protocol"), "");
             else
-                check_enum(c, AT(place, "protocol"), json_findz(p, "protocol"), protocols);
+                check_enum(c, AT(place, "protocol"), field(p, "protocol"), protocols);
         }
     }
 }
@@ -332,7 +332,7 @@ void validate_endpoints(struct write *w, struct err **errs)
 
 static void check_slice_endpoint(struct check *c, const struct at *at, const struct json *e, str type)
 {
-    const struct json *addresses = json_findz(e, "addresses");
+    const struct json *addresses = field(e, "addresses");
     str host = json_get_str(e, "hostname"), node = json_get_str(e, "nodeName");
     int64_t i = 0;
 
@@ -369,7 +369,7 @@ void validate_endpointslice(struct write *w, struct err **errs)
     static const char *const types[] = {"FQDN", "IPv4", "IPv6", NULL};
     static const char *const protocols[] = {"SCTP", "TCP", "UDP", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *endpoints = json_findz(w->obj, "endpoints"), *ports = json_findz(w->obj, "ports");
+    const struct json *endpoints = field(w->obj, "endpoints"), *ports = field(w->obj, "ports");
     str type = json_get_str(w->obj, "addressType");
     struct map names;
     int64_t i = 0;
@@ -377,7 +377,7 @@ void validate_endpointslice(struct write *w, struct err **errs)
     if (type.n == 0)
         bad_required(c, AT(NULL, "addressType"), "");
     else
-        check_enum(c, AT(NULL, "addressType"), json_findz(w->obj, "addressType"), types);
+        check_enum(c, AT(NULL, "addressType"), field(w->obj, "addressType"), types);
     if (json_count(endpoints) > SLICE_ENDPOINTS_MAX)
         bad_too_many(c, AT(NULL, "endpoints"), json_count(endpoints), SLICE_ENDPOINTS_MAX);
     else
@@ -400,9 +400,9 @@ void validate_endpointslice(struct write *w, struct err **errs)
         if (json_get_str(p, "protocol").n == 0)
             bad_required(c, AT(here, "protocol"), "");
         else
-            check_enum(c, AT(here, "protocol"), json_findz(p, "protocol"), protocols);
+            check_enum(c, AT(here, "protocol"), field(p, "protocol"), protocols);
     }
     map_fini(&names);
     if (w->old)
-        check_immutable(c, AT(NULL, "addressType"), json_findz(w->obj, "addressType"), json_findz(w->old, "addressType"));
+        check_immutable(c, AT(NULL, "addressType"), field(w->obj, "addressType"), field(w->old, "addressType"));
 }

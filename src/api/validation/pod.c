@@ -47,15 +47,15 @@ static void check_volume_source(struct check *c, const struct at *at, const stru
         if (str_is(m->key, "hostPath")) {
             if (json_get_str(&m->value, "path").n == 0)
                 bad_required(c, AT(here, "path"), "");
-            check_enum(c, AT(here, "type"), json_findz(&m->value, "type"), host_types);
+            check_enum(c, AT(here, "type"), field(&m->value, "type"), host_types);
         } else if (str_is(m->key, "configMap")) {
             if (json_get_str(&m->value, "name").n == 0)
                 bad_required(c, AT(here, "name"), "");
-            check_key_to_path(c, AT(here, "items"), json_findz(&m->value, "items"));
+            check_key_to_path(c, AT(here, "items"), field(&m->value, "items"));
         } else if (str_is(m->key, "secret")) {
             if (json_get_str(&m->value, "secretName").n == 0)
                 bad_required(c, AT(here, "secretName"), "");
-            check_key_to_path(c, AT(here, "items"), json_findz(&m->value, "items"));
+            check_key_to_path(c, AT(here, "items"), field(&m->value, "items"));
         } else if (str_is(m->key, "persistentVolumeClaim")) {
             if (json_get_str(&m->value, "claimName").n == 0)
                 bad_required(c, AT(here, "claimName"), "");
@@ -92,7 +92,7 @@ static void check_volumes(struct check *c, const struct at *at, const struct jso
 
 void check_node_selector(struct check *c, const struct at *at, const struct json *selector)
 {
-    const struct json *terms = json_findz(selector, "nodeSelectorTerms");
+    const struct json *terms = field(selector, "nodeSelectorTerms");
     int64_t t = 0;
 
     if (!json_count(terms))
@@ -101,10 +101,10 @@ void check_node_selector(struct check *c, const struct at *at, const struct json
         const struct at *here = AT_INDEX(AT(at, "nodeSelectorTerms"), t++);
         int64_t i = 0;
 
-        JSON_EACH(e, json_findz(term, "matchExpressions")) {
+        JSON_EACH(e, field(term, "matchExpressions")) {
             const struct at *place = AT_INDEX(AT(here, "matchExpressions"), i++);
             str op = json_get_str(e, "operator");
-            uint32_t n = json_count(json_findz(e, "values"));
+            uint32_t n = json_count(field(e, "values"));
 
             if (str_is(op, "In") || str_is(op, "NotIn")) {
                 if (n == 0)
@@ -137,7 +137,7 @@ void check_tolerations(struct check *c, const struct at *at, const struct json *
             check_qualified_name(c, AT(here, "key"), key);
         else if (!str_is(op, "Exists"))
             bad_invalid(c, AT(here, "operator"), json_string(op), "operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
-        if (json_findz(t, "tolerationSeconds") && !str_is(effect, "NoExecute"))
+        if (field(t, "tolerationSeconds") && !str_is(effect, "NoExecute"))
             bad_invalid(c, AT(here, "effect"), json_string(effect), "effect must be 'NoExecute' when `tolerationSeconds` is set");
         if (op.n == 0 || str_is(op, "Equal"))
             check_label_value(c, AT(here, "operator"), json_get_str(t, "value"));
@@ -148,7 +148,7 @@ void check_tolerations(struct check *c, const struct at *at, const struct json *
             bad_unsupported(c, AT(here, "operator"), json_string(op), operators);
         }
         if (effect.n)
-            check_enum(c, AT(here, "effect"), json_findz(t, "effect"), effects);
+            check_enum(c, AT(here, "effect"), field(t, "effect"), effects);
     }
 }
 
@@ -164,8 +164,8 @@ static void check_spread(struct check *c, const struct at *at, const struct json
             bad_invalid(c, AT(here, "maxSkew"), json_int(json_get_int(t, "maxSkew", 0)), "must be greater than zero");
         if (json_get_str(t, "topologyKey").n == 0)
             bad_required(c, AT(here, "topologyKey"), "can not be empty");
-        check_enum(c, AT(here, "whenUnsatisfiable"), json_findz(t, "whenUnsatisfiable"), actions);
-        check_label_selector(c, AT(here, "labelSelector"), json_findz(t, "labelSelector"));
+        check_enum(c, AT(here, "whenUnsatisfiable"), field(t, "whenUnsatisfiable"), actions);
+        check_label_selector(c, AT(here, "labelSelector"), field(t, "labelSelector"));
     }
 }
 
@@ -175,13 +175,13 @@ static void check_affinity_terms(struct check *c, const struct at *at, const str
 
     JSON_EACH(t, terms) {
         const struct at *here = AT_INDEX(at, i++);
-        const struct json *term = weighted ? json_findz(t, "podAffinityTerm") : t;
+        const struct json *term = weighted ? field(t, "podAffinityTerm") : t;
         int64_t weight = json_get_int(t, "weight", 0);
         const struct at *inner = weighted ? AT(here, "podAffinityTerm") : here;
 
         if (weighted && (weight <= 0 || weight > 100))
             bad_invalid(c, AT(here, "weight"), json_int(weight), "must be in the range 1-100");
-        check_label_selector(c, AT(inner, "labelSelector"), json_findz(term, "labelSelector"));
+        check_label_selector(c, AT(inner, "labelSelector"), field(term, "labelSelector"));
         if (json_get_str(term, "topologyKey").n == 0)
             bad_required(c, AT(inner, "topologyKey"), "can not be empty");
         else
@@ -192,16 +192,16 @@ static void check_affinity_terms(struct check *c, const struct at *at, const str
 static void check_affinity(struct check *c, const struct at *at, const struct json *affinity)
 {
     static const char *const kinds[] = {"podAffinity", "podAntiAffinity"};
-    const struct json *node = json_findz(affinity, "nodeAffinity");
+    const struct json *node = field(affinity, "nodeAffinity");
 
-    if (json_findz(node, "requiredDuringSchedulingIgnoredDuringExecution"))
-        check_node_selector(c, AT(AT(at, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution"), json_findz(node, "requiredDuringSchedulingIgnoredDuringExecution"));
+    if (field(node, "requiredDuringSchedulingIgnoredDuringExecution"))
+        check_node_selector(c, AT(AT(at, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution"), field(node, "requiredDuringSchedulingIgnoredDuringExecution"));
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        const struct json *pods = json_findz(affinity, kinds[i]);
+        const struct json *pods = field(affinity, kinds[i]);
         const struct at *here = AT(at, kinds[i]);
 
-        check_affinity_terms(c, AT(here, "requiredDuringSchedulingIgnoredDuringExecution"), json_findz(pods, "requiredDuringSchedulingIgnoredDuringExecution"), false);
-        check_affinity_terms(c, AT(here, "preferredDuringSchedulingIgnoredDuringExecution"), json_findz(pods, "preferredDuringSchedulingIgnoredDuringExecution"), true);
+        check_affinity_terms(c, AT(here, "requiredDuringSchedulingIgnoredDuringExecution"), field(pods, "requiredDuringSchedulingIgnoredDuringExecution"), false);
+        check_affinity_terms(c, AT(here, "preferredDuringSchedulingIgnoredDuringExecution"), field(pods, "preferredDuringSchedulingIgnoredDuringExecution"), true);
     }
 }
 
@@ -209,11 +209,11 @@ static void check_affinity(struct check *c, const struct at *at, const struct js
 
 static void check_dns(struct check *c, const struct at *at, const struct json *spec)
 {
-    const struct json *config = json_findz(spec, "dnsConfig"), *servers = json_findz(config, "nameservers"), *searches = json_findz(config, "searches");
+    const struct json *config = field(spec, "dnsConfig"), *servers = field(config, "nameservers"), *searches = field(config, "searches");
     const struct at *here = AT(at, "dnsConfig");
     int64_t i = 0;
 
-    check_enum(c, AT(at, "dnsPolicy"), json_findz(spec, "dnsPolicy"), dns_policies);
+    check_enum(c, AT(at, "dnsPolicy"), field(spec, "dnsPolicy"), dns_policies);
     if (str_is(json_get_str(spec, "dnsPolicy"), "None") && !json_count(servers))
         bad_required(c, AT(here, "nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None");
     if (json_count(servers) > 3)
@@ -233,7 +233,7 @@ static void check_host_aliases(struct check *c, const struct at *at, const struc
         int64_t k = 0;
 
         check_ip(c, AT(here, "ip"), json_get_str(h, "ip"));
-        JSON_EACH(name, json_findz(h, "hostnames"))
+        JSON_EACH(name, field(h, "hostnames"))
             check_dns_subdomain(c, AT_INDEX(AT(here, "hostnames"), k++), json_str(name));
     }
 }
@@ -247,7 +247,7 @@ static void check_host_ports(struct check *c, const struct at *at, const struct 
     JSON_EACH(k, containers) {
         int64_t p = 0;
 
-        JSON_EACH(port, json_findz(k, "ports")) {
+        JSON_EACH(port, field(k, "ports")) {
             const struct at *here = AT_INDEX(AT(AT_INDEX(at, i), "ports"), p++);
             int64_t host = json_get_int(port, "hostPort", 0);
             str key;
@@ -268,7 +268,7 @@ static void check_host_ports(struct check *c, const struct at *at, const struct 
 
 static void check_containers(struct check *c, const struct at *at, const struct json *spec)
 {
-    const struct json *containers = json_findz(spec, "containers"), *inits = json_findz(spec, "initContainers");
+    const struct json *containers = field(spec, "containers"), *inits = field(spec, "initContainers");
     struct map names, ports;
     int64_t i = 0;
 
@@ -304,10 +304,10 @@ static void check_gates(struct check *c, const struct at *at, const struct json 
     int64_t i = 0;
 
     map_init(&seen);
-    JSON_EACH(g, json_findz(spec, "readinessGates"))
+    JSON_EACH(g, field(spec, "readinessGates"))
         check_qualified_name(c, AT(AT_INDEX(AT(at, "readinessGates"), i++), "conditionType"), json_get_str(g, "conditionType"));
     i = 0;
-    JSON_EACH(g, json_findz(spec, "schedulingGates")) {
+    JSON_EACH(g, field(spec, "schedulingGates")) {
         const struct at *here = AT_INDEX(AT(at, "schedulingGates"), i++);
         str name = json_get_str(g, "name");
 
@@ -325,8 +325,8 @@ static void check_pod_security(struct check *c, const struct at *at, const struc
 
     for (size_t k = 0; k < ARRAY_LEN(ids); k++)
         if (json_get_int(s, ids[k], 0) < 0)
-            bad_invalid(c, AT(at, ids[k]), *json_findz(s, ids[k]), "must be between 0 and 2147483647, inclusive");
-    JSON_EACH(g, json_findz(s, "supplementalGroups")) {
+            bad_invalid(c, AT(at, ids[k]), *field(s, ids[k]), "must be between 0 and 2147483647, inclusive");
+    JSON_EACH(g, field(s, "supplementalGroups")) {
         if (json_is(g, JSON_INT) && g->i < 0)
             bad_invalid(c, AT_INDEX(AT(at, "supplementalGroups"), i), *g, "must be between 0 and 2147483647, inclusive");
         i++;
@@ -335,26 +335,26 @@ static void check_pod_security(struct check *c, const struct at *at, const struc
 
 void check_pod_spec(struct check *c, const struct at *at, const struct json *spec)
 {
-    const struct json *deadline = json_findz(spec, "activeDeadlineSeconds"), *grace = json_findz(spec, "terminationGracePeriodSeconds");
+    const struct json *deadline = field(spec, "activeDeadlineSeconds"), *grace = field(spec, "terminationGracePeriodSeconds");
     static const struct {
         const char *field;
         bool subdomain;
     } names[] = {{"nodeName", true}, {"serviceAccountName", true}, {"hostname", false}, {"subdomain", false}, {"priorityClassName", true}, {"runtimeClassName", true}};
 
-    check_volumes(c, AT(at, "volumes"), json_findz(spec, "volumes"));
+    check_volumes(c, AT(at, "volumes"), field(spec, "volumes"));
     check_containers(c, at, spec);
-    if (json_findz(spec, "restartPolicy"))
-        check_enum(c, AT(at, "restartPolicy"), json_findz(spec, "restartPolicy"), restart_policies);
+    if (field(spec, "restartPolicy"))
+        check_enum(c, AT(at, "restartPolicy"), field(spec, "restartPolicy"), restart_policies);
     else
         bad_required(c, AT(at, "restartPolicy"), "");
     check_dns(c, at, spec);
-    check_labels(c, AT(at, "nodeSelector"), json_findz(spec, "nodeSelector"));
+    check_labels(c, AT(at, "nodeSelector"), field(spec, "nodeSelector"));
     check_gates(c, at, spec);
-    check_pod_security(c, AT(at, "securityContext"), json_findz(spec, "securityContext"));
-    check_affinity(c, AT(at, "affinity"), json_findz(spec, "affinity"));
-    check_tolerations(c, AT(at, "tolerations"), json_findz(spec, "tolerations"));
-    check_spread(c, AT(at, "topologySpreadConstraints"), json_findz(spec, "topologySpreadConstraints"));
-    check_host_aliases(c, AT(at, "hostAliases"), json_findz(spec, "hostAliases"));
+    check_pod_security(c, AT(at, "securityContext"), field(spec, "securityContext"));
+    check_affinity(c, AT(at, "affinity"), field(spec, "affinity"));
+    check_tolerations(c, AT(at, "tolerations"), field(spec, "tolerations"));
+    check_spread(c, AT(at, "topologySpreadConstraints"), field(spec, "topologySpreadConstraints"));
+    check_host_aliases(c, AT(at, "hostAliases"), field(spec, "hostAliases"));
     if (deadline && (!json_is(deadline, JSON_INT) || deadline->i < 1 || deadline->i > INT32_MAX))
         bad_invalid(c, AT(at, "activeDeadlineSeconds"), *deadline, "must be between 1 and 2147483647, inclusive");
     check_not_negative(c, AT(at, "terminationGracePeriodSeconds"), grace);
@@ -366,11 +366,11 @@ void check_pod_spec(struct check *c, const struct at *at, const struct json *spe
         else if (v.n)
             check_dns_label(c, AT(at, names[i].field), v);
     }
-    check_enum(c, AT(at, "preemptionPolicy"), json_findz(spec, "preemptionPolicy"), preemption_policies);
+    check_enum(c, AT(at, "preemptionPolicy"), field(spec, "preemptionPolicy"), preemption_policies);
 }
 
 void check_pod_template(struct check *c, const struct at *at, const struct json *template)
 {
-    check_labels(c, AT(at, "labels"), json_path(template, "metadata.labels"));
-    check_pod_spec(c, AT(at, "spec"), json_findz(template, "spec"));
+    check_labels(c, AT(at, "labels"), field_at(template, "metadata.labels"));
+    check_pod_spec(c, AT(at, "spec"), field(template, "spec"));
 }

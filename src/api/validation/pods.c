@@ -14,9 +14,9 @@ static void mask_images(struct arena *a, struct json *now, const struct json *ol
     uint32_t i = 0;
 
     JSON_EACH(k, now) {
-        const struct json *before = json_findz(json_item(old, i++), "image");
+        const struct json *before = field(json_item(old, i++), "image");
 
-        if (before && json_findz(k, "image"))
+        if (before && field(k, "image"))
             json_setz(a, k, "image", *before);
     }
 }
@@ -30,7 +30,7 @@ static bool tolerations_only_grew(const struct json *now, const struct json *old
             struct json x = *t, y = *before;
 
             kept |= json_equal(&x, &y) ||
-                    (json_findz(t, "tolerationSeconds") && str_eq(json_get_str(t, "key"), json_get_str(before, "key")) && str_eq(json_get_str(t, "effect"), json_get_str(before, "effect")) &&
+                    (field(t, "tolerationSeconds") && str_eq(json_get_str(t, "key"), json_get_str(before, "key")) && str_eq(json_get_str(t, "effect"), json_get_str(before, "effect")) &&
                      str_eq(json_get_str(t, "operator"), json_get_str(before, "operator")) && str_eq(json_get_str(t, "value"), json_get_str(before, "value")));
         }
         if (!kept)
@@ -57,19 +57,19 @@ static void check_gates_only_leave(struct check *c, const struct at *at, const s
 static void check_update(struct check *c, const struct at *at, const struct json *spec, const struct json *old)
 {
     static const char *const lists[] = {"containers", "initContainers"};
-    const struct json *deadline = json_findz(spec, "activeDeadlineSeconds"), *before = json_findz(old, "activeDeadlineSeconds");
+    const struct json *deadline = field(spec, "activeDeadlineSeconds"), *before = field(old, "activeDeadlineSeconds");
     struct json masked;
-    bool gated = json_count(json_findz(old, "schedulingGates")) > 0;
+    bool gated = json_count(field(old, "schedulingGates")) > 0;
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        if (json_count(json_findz(spec, lists[i])) != json_count(json_findz(old, lists[i]))) {
+        if (json_count(field(spec, lists[i])) != json_count(field(old, lists[i]))) {
             bad_forbidden(c, AT(at, lists[i]), "pod updates may not add or remove containers");
             return;
         }
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         int64_t k = 0;
 
-        JSON_EACH(container, json_findz(spec, lists[i])) {
+        JSON_EACH(container, field(spec, lists[i])) {
             if (json_get_str(container, "image").n == 0)
                 bad_required(c, AT(AT_INDEX(AT(at, lists[i]), k), "image"), "");
             k++;
@@ -81,19 +81,19 @@ static void check_update(struct check *c, const struct at *at, const struct json
         else if (json_is(deadline, JSON_INT) && deadline->i > before->i)
             bad_invalid(c, AT(at, "activeDeadlineSeconds"), *deadline, "must be less than or equal to previous value");
     }
-    check_gates_only_leave(c, AT(at, "schedulingGates"), json_findz(spec, "schedulingGates"), json_findz(old, "schedulingGates"));
+    check_gates_only_leave(c, AT(at, "schedulingGates"), field(spec, "schedulingGates"), field(old, "schedulingGates"));
     if (*c->errs && (*c->errs)->n_causes)
         return;
     masked = json_copy(c->a, spec);
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        mask_images(c->a, json_findz(&masked, lists[i]), json_findz(old, lists[i]));
+        mask_images(c->a, json_findz(&masked, lists[i]), field(old, lists[i]));
     json_removez(&masked, "activeDeadlineSeconds");
     if (before)
         json_setz(c->a, &masked, "activeDeadlineSeconds", *before);
-    if (json_findz(&masked, "schedulingGates") || gated) {
+    if (field(&masked, "schedulingGates") || gated) {
         json_removez(&masked, "schedulingGates");
-        if (json_findz(old, "schedulingGates"))
-            json_setz(c->a, &masked, "schedulingGates", *json_findz(old, "schedulingGates"));
+        if (field(old, "schedulingGates"))
+            json_setz(c->a, &masked, "schedulingGates", *field(old, "schedulingGates"));
     }
     if (gated) {
         /* Until it is scheduled, a gated pod's way to a node may be narrowed. */
@@ -101,14 +101,14 @@ static void check_update(struct check *c, const struct at *at, const struct json
 
         for (size_t i = 0; i < ARRAY_LEN(narrowed); i++) {
             json_removez(&masked, narrowed[i]);
-            if (json_findz(old, narrowed[i]))
-                json_setz(c->a, &masked, narrowed[i], *json_findz(old, narrowed[i]));
+            if (field(old, narrowed[i]))
+                json_setz(c->a, &masked, narrowed[i], *field(old, narrowed[i]));
         }
     }
-    if (tolerations_only_grew(json_findz(spec, "tolerations"), json_findz(old, "tolerations"))) {
+    if (tolerations_only_grew(field(spec, "tolerations"), field(old, "tolerations"))) {
         json_removez(&masked, "tolerations");
-        if (json_findz(old, "tolerations"))
-            json_setz(c->a, &masked, "tolerations", *json_findz(old, "tolerations"));
+        if (field(old, "tolerations"))
+            json_setz(c->a, &masked, "tolerations", *field(old, "tolerations"));
     }
     if (!json_equal(&masked, old))
         bad_forbidden(c, at, "%s\n", fixed_fields);
@@ -122,23 +122,23 @@ static void check_status(struct check *c, const struct json *status)
 
     if (nominated.n)
         check_dns_subdomain(c, AT(at, "nominatedNodeName"), nominated);
-    JSON_EACH(ip, json_findz(status, "podIPs"))
+    JSON_EACH(ip, field(status, "podIPs"))
         check_ip(c, AT_INDEX(AT(at, "podIPs"), i++), json_get_str(ip, "ip"));
 }
 
 void validate_pod(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec");
+    const struct json *spec = field(w->obj, "spec");
     const struct at *at = AT(NULL, "spec");
 
     if (str_is(w->subresource, "status")) {
-        check_status(c, json_findz(w->obj, "status"));
+        check_status(c, field(w->obj, "status"));
         return;
     }
     if (w->subresource.n)
         return; /* ephemeralcontainers, resize and binding have rules of their own */
     check_pod_spec(c, at, spec);
     if (w->old)
-        check_update(c, at, spec, json_findz(w->old, "spec"));
+        check_update(c, at, spec, field(w->old, "spec"));
 }

@@ -39,7 +39,7 @@ static struct json go_port(struct check *c, const struct json *p)
 static void check_service_port(struct check *c, const struct at *at, const struct json *p, bool name_required, bool headless, struct map *names)
 {
     str name = json_get_str(p, "name"), protocol = json_get_str(p, "protocol"), app = json_get_str(p, "appProtocol");
-    const struct json *target = json_findz(p, "targetPort");
+    const struct json *target = field(p, "targetPort");
 
     if (name.n == 0) {
         if (name_required)
@@ -64,7 +64,7 @@ static void check_service_port(struct check *c, const struct at *at, const struc
 
 static void check_ports(struct check *c, const struct at *at, const struct json *spec, str type, bool headless)
 {
-    const struct json *ports = json_findz(spec, "ports");
+    const struct json *ports = field(spec, "ports");
     struct map names, pairs, node_ports;
     int64_t i = 0;
 
@@ -101,7 +101,7 @@ static void check_ports(struct check *c, const struct at *at, const struct json 
 
 static void check_cluster_ips(struct check *c, const struct at *at, const struct json *spec, str type)
 {
-    const struct json *ips = json_findz(spec, "clusterIPs"), *ip_families = json_findz(spec, "ipFamilies");
+    const struct json *ips = field(spec, "clusterIPs"), *ip_families = field(spec, "ipFamilies");
     str ip = json_get_str(spec, "clusterIP");
     const struct at *here = AT(at, "clusterIPs");
     unsigned n_v4 = 0, n_v6 = 0;
@@ -112,7 +112,7 @@ static void check_cluster_ips(struct check *c, const struct at *at, const struct
             bad_forbidden(c, here, "may not be set for ExternalName services");
         if (json_count(ip_families))
             bad_forbidden(c, AT(at, "ipFamilies"), "may not be set for ExternalName services");
-        if (json_findz(spec, "ipFamilyPolicy"))
+        if (field(spec, "ipFamilyPolicy"))
             bad_forbidden(c, AT(at, "ipFamilyPolicy"), "may not be set for ExternalName services");
         return;
     }
@@ -128,7 +128,7 @@ static void check_cluster_ips(struct check *c, const struct at *at, const struct
                 bad_duplicate(c, AT_INDEX(AT(at, "ipFamilies"), i), *f, "");
         i++;
     }
-    check_enum(c, AT(at, "ipFamilyPolicy"), json_findz(spec, "ipFamilyPolicy"), family_policies);
+    check_enum(c, AT(at, "ipFamilyPolicy"), field(spec, "ipFamilyPolicy"), family_policies);
     i = 0;
     JSON_EACH(v, ips) {
         const struct at *place = AT_INDEX(here, i++);
@@ -151,8 +151,8 @@ static void check_cluster_ips(struct check *c, const struct at *at, const struct
 
 static void check_traffic(struct check *c, const struct at *at, const struct json *spec, str type)
 {
-    const struct json *external = json_findz(spec, "externalTrafficPolicy"), *health = json_findz(spec, "healthCheckNodePort"), *internal = json_findz(spec, "internalTrafficPolicy");
-    bool reachable = str_is(type, "LoadBalancer") || str_is(type, "NodePort") || (str_is(type, "ClusterIP") && json_count(json_findz(spec, "externalIPs")));
+    const struct json *external = field(spec, "externalTrafficPolicy"), *health = field(spec, "healthCheckNodePort"), *internal = field(spec, "internalTrafficPolicy");
+    bool reachable = str_is(type, "LoadBalancer") || str_is(type, "NodePort") || (str_is(type, "ClusterIP") && json_count(field(spec, "externalIPs")));
     bool needs_check = str_is(type, "LoadBalancer") && str_is(json_str(external), "Local");
 
     if (external && !known(json_str(external), traffic_policies))
@@ -172,15 +172,15 @@ static void check_load_balancer(struct check *c, const struct at *at, const stru
     bool balanced = str_is(type, "LoadBalancer");
     int64_t i = 0;
 
-    if (json_findz(spec, "allocateLoadBalancerNodePorts") && !balanced)
+    if (field(spec, "allocateLoadBalancerNodePorts") && !balanced)
         bad_forbidden(c, AT(at, "allocateLoadBalancerNodePorts"), "may only be used when `type` is 'LoadBalancer'");
-    if (json_count(json_findz(spec, "loadBalancerSourceRanges"))) {
+    if (json_count(field(spec, "loadBalancerSourceRanges"))) {
         if (!balanced)
             bad_forbidden(c, AT(at, "LoadBalancerSourceRanges"), "may only be used when `type` is 'LoadBalancer'");
-        JSON_EACH(r, json_findz(spec, "loadBalancerSourceRanges"))
+        JSON_EACH(r, field(spec, "loadBalancerSourceRanges"))
             check_cidr(c, AT_INDEX(AT(at, "LoadBalancerSourceRanges"), i++), str_trim(json_str(r)));
     }
-    if (json_findz(spec, "loadBalancerClass")) {
+    if (field(spec, "loadBalancerClass")) {
         if (!balanced)
             bad_forbidden(c, AT(at, "loadBalancerClass"), "may only be used when `type` is 'LoadBalancer'");
         else
@@ -201,7 +201,7 @@ static void check_external(struct check *c, const struct at *at, const struct js
         else
             check_dns_subdomain(c, AT(at, "externalName"), name);
     }
-    JSON_EACH(ip, json_findz(spec, "externalIPs")) {
+    JSON_EACH(ip, field(spec, "externalIPs")) {
         const struct at *here = AT_INDEX(AT(at, "externalIPs"), i++);
 
         check_ip(c, here, json_str(ip));
@@ -213,7 +213,7 @@ static void check_external(struct check *c, const struct at *at, const struct js
 void validate_service(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *timeout = json_path(spec, "sessionAffinityConfig.clientIP.timeoutSeconds");
+    const struct json *spec = field(w->obj, "spec"), *timeout = field_at(spec, "sessionAffinityConfig.clientIP.timeoutSeconds");
     const struct at *at = AT(NULL, "spec");
     str type = json_get_str(spec, "type"), affinity = json_get_str(spec, "sessionAffinity");
     bool headless = str_is(json_get_str(spec, "clusterIP"), "None");
@@ -221,8 +221,8 @@ void validate_service(struct write *w, struct err **errs)
     if (str_is(w->subresource, "status"))
         return;
     check_ports(c, at, spec, type, headless);
-    if (json_count(json_findz(spec, "selector")))
-        check_labels(c, AT(at, "selector"), json_findz(spec, "selector"));
+    if (json_count(field(spec, "selector")))
+        check_labels(c, AT(at, "selector"), field(spec, "selector"));
     if (affinity.n == 0)
         bad_required(c, AT(at, "sessionAffinity"), "");
     else if (!known(affinity, affinities))
@@ -232,7 +232,7 @@ void validate_service(struct write *w, struct err **errs)
             bad_required(c, AT(at, "sessionAffinityConfig"), "when session affinity type is ClientIP");
         else if (json_is(timeout, JSON_INT) && (timeout->i <= 0 || timeout->i > AFFINITY_TIMEOUT_MAX))
             bad_invalid(c, AT(AT(AT(at, "sessionAffinityConfig"), "clientIP"), "timeoutSeconds"), *timeout, "must be greater than 0 and less than %d", AFFINITY_TIMEOUT_MAX);
-    } else if (str_is(affinity, "None") && json_findz(spec, "sessionAffinityConfig")) {
+    } else if (str_is(affinity, "None") && field(spec, "sessionAffinityConfig")) {
         bad_forbidden(c, AT(at, "sessionAffinityConfig"), "must not be set when session affinity is None");
     }
     if (!known(type, types)) {
@@ -243,5 +243,5 @@ void validate_service(struct write *w, struct err **errs)
     check_external(c, at, spec, type);
     check_load_balancer(c, at, spec, type);
     check_traffic(c, at, spec, type);
-    check_enum(c, AT(at, "trafficDistribution"), json_findz(spec, "trafficDistribution"), distributions);
+    check_enum(c, AT(at, "trafficDistribution"), field(spec, "trafficDistribution"), distributions);
 }

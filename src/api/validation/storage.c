@@ -47,16 +47,16 @@ void validate_persistentvolume(struct write *w, struct err **errs)
     static const char *const reclaims[] = {"Delete", "Recycle", "Retain", NULL};
     static const char *const capacities[] = {"storage", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *capacity = json_findz(spec, "capacity"), *storage = json_findz(capacity, "storage"), *affinity = json_findz(spec, "nodeAffinity");
+    const struct json *spec = field(w->obj, "spec"), *capacity = field(spec, "capacity"), *storage = field(capacity, "storage"), *affinity = field(spec, "nodeAffinity");
     const struct at *at = AT(NULL, "spec");
     struct quantity q;
     unsigned n = 0;
 
     if (w->subresource.n)
         return;
-    if (!json_count(json_findz(spec, "accessModes")))
+    if (!json_count(field(spec, "accessModes")))
         bad_required(c, AT(at, "accessModes"), "");
-    check_access_modes(c, AT(at, "accessModes"), json_findz(spec, "accessModes"));
+    check_access_modes(c, AT(at, "accessModes"), field(spec, "accessModes"));
     if (!json_count(capacity))
         bad_required(c, AT(at, "capacity"), "");
     if (!storage || json_count(capacity) > 1)
@@ -69,12 +69,12 @@ void validate_persistentvolume(struct write *w, struct err **errs)
         if (quantity_value(&q) <= 0)
             bad_invalid(c, here, *storage, "must be greater than zero");
     }
-    check_enum(c, AT(at, "persistentVolumeReclaimPolicy"), json_findz(spec, "persistentVolumeReclaimPolicy"), reclaims);
+    check_enum(c, AT(at, "persistentVolumeReclaimPolicy"), field(spec, "persistentVolumeReclaimPolicy"), reclaims);
     if (affinity) {
-        if (!json_findz(affinity, "required"))
+        if (!field(affinity, "required"))
             bad_required(c, AT(AT(at, "nodeAffinity"), "required"), "must specify required node constraints");
         else
-            check_node_selector(c, AT(AT(at, "nodeAffinity"), "required"), json_findz(affinity, "required"));
+            check_node_selector(c, AT(AT(at, "nodeAffinity"), "required"), field(affinity, "required"));
     }
     JSON_EACH_MEMBER(m, spec) {
         if (!is_source(m))
@@ -92,13 +92,13 @@ void validate_persistentvolume(struct write *w, struct err **errs)
         bad_forbidden(c, AT(at, "persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'");
     if (json_get_str(spec, "storageClassName").n)
         check_dns_subdomain(c, AT(at, "storageClassName"), json_get_str(spec, "storageClassName"));
-    check_enum(c, AT(at, "volumeMode"), json_findz(spec, "volumeMode"), volume_modes);
+    check_enum(c, AT(at, "volumeMode"), field(spec, "volumeMode"), volume_modes);
     if (w->old) {
-        struct json now = source_of(c, spec), old = source_of(c, json_findz(w->old, "spec"));
+        struct json now = source_of(c, spec), old = source_of(c, field(w->old, "spec"));
 
         if (!json_equal(&now, &old))
             bad_forbidden(c, AT(at, "persistentvolumesource"), "spec.persistentvolumesource is immutable after creation\n");
-        check_immutable(c, AT(NULL, "volumeMode"), json_findz(spec, "volumeMode"), json_path(w->old, "spec.volumeMode"));
+        check_immutable(c, AT(NULL, "volumeMode"), field(spec, "volumeMode"), field_at(w->old, "spec.volumeMode"));
     }
 }
 
@@ -129,7 +129,7 @@ static bool claim_spec_changed(struct check *c, const struct json *spec, const s
             json_removez(resources, "requests");
         json_removez(both[i], "volumeAttributesClassName");
     }
-    if (!json_findz(&before, "volumeName")) /* binding sets it once */
+    if (!field(&before, "volumeName")) /* binding sets it once */
         json_removez(&now, "volumeName");
     return !json_equal(&now, &before);
 }
@@ -137,26 +137,26 @@ static bool claim_spec_changed(struct check *c, const struct json *spec, const s
 void validate_persistentvolumeclaim(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *storage = json_path(spec, "resources.requests.storage"), *old = json_findz(w->old, "spec");
+    const struct json *spec = field(w->obj, "spec"), *storage = field_at(spec, "resources.requests.storage"), *old = field(w->old, "spec");
     const struct at *at = AT(NULL, "spec"), *size_at = AT_KEY(AT(at, "resources"), S("storage"));
     struct quantity q, before;
 
     if (w->subresource.n)
         return;
-    if (!json_count(json_findz(spec, "accessModes")))
+    if (!json_count(field(spec, "accessModes")))
         bad_required(c, AT(at, "accessModes"), "at least 1 access mode is required");
-    if (json_findz(spec, "selector"))
-        check_label_selector(c, AT(at, "selector"), json_findz(spec, "selector"));
-    check_access_modes(c, AT(at, "accessModes"), json_findz(spec, "accessModes"));
+    if (field(spec, "selector"))
+        check_label_selector(c, AT(at, "selector"), field(spec, "selector"));
+    check_access_modes(c, AT(at, "accessModes"), field(spec, "accessModes"));
     if (!storage)
         bad_required(c, size_at, "");
     else if (quantity_parse(json_str(storage), &q) && quantity_value(&q) <= 0)
         bad_invalid(c, size_at, *storage, "must be greater than zero");
     if (json_get_str(spec, "storageClassName").n)
         check_dns_subdomain(c, AT(at, "storageClassName"), json_get_str(spec, "storageClassName"));
-    check_enum(c, AT(at, "volumeMode"), json_findz(spec, "volumeMode"), volume_modes);
-    check_claim_source(c, AT(at, "dataSource"), json_findz(spec, "dataSource"));
-    check_claim_source(c, AT(at, "dataSourceRef"), json_findz(spec, "dataSourceRef"));
+    check_enum(c, AT(at, "volumeMode"), field(spec, "volumeMode"), volume_modes);
+    check_claim_source(c, AT(at, "dataSource"), field(spec, "dataSource"));
+    check_claim_source(c, AT(at, "dataSourceRef"), field(spec, "dataSourceRef"));
     if (!w->old)
         return;
     if (claim_spec_changed(c, spec, old) || (!str_is(json_get_str(w->old, "status.phase"), "Bound") && storage && !str_eq(json_str(storage), json_get_str(old, "resources.requests.storage"))))
@@ -176,24 +176,24 @@ void validate_storageclass(struct write *w, struct err **errs)
 
     if (w->old) {
         for (size_t k = 0; k < ARRAY_LEN(fixed); k++)
-            check_immutable(c, AT(NULL, fixed[k]), json_findz(w->obj, fixed[k]), json_findz(w->old, fixed[k]));
+            check_immutable(c, AT(NULL, fixed[k]), field(w->obj, fixed[k]), field(w->old, fixed[k]));
         return;
     }
     if (provisioner.n == 0)
         bad_required(c, AT(NULL, "provisioner"), "");
     else
         check_qualified_name(c, AT(NULL, "provisioner"), provisioner);
-    JSON_EACH_MEMBER(m, json_findz(w->obj, "parameters"))
+    JSON_EACH_MEMBER(m, field(w->obj, "parameters"))
         if (m->key.n == 0)
             bad_invalid(c, AT(NULL, "parameters"), json_z(""), "field can not be empty.");
-    check_enum(c, AT(NULL, "reclaimPolicy"), json_findz(w->obj, "reclaimPolicy"), reclaims);
-    check_enum(c, AT(NULL, "volumeBindingMode"), json_findz(w->obj, "volumeBindingMode"), bindings);
-    JSON_EACH(t, json_findz(w->obj, "allowedTopologies")) {
+    check_enum(c, AT(NULL, "reclaimPolicy"), field(w->obj, "reclaimPolicy"), reclaims);
+    check_enum(c, AT(NULL, "volumeBindingMode"), field(w->obj, "volumeBindingMode"), bindings);
+    JSON_EACH(t, field(w->obj, "allowedTopologies")) {
         const struct at *here = AT_INDEX(AT(NULL, "allowedTopologies"), i++);
         int64_t k = 0;
 
-        JSON_EACH(e, json_findz(t, "matchLabelExpressions")) {
-            if (!json_count(json_findz(e, "values")))
+        JSON_EACH(e, field(t, "matchLabelExpressions")) {
+            if (!json_count(field(e, "values")))
                 bad_required(c, AT(AT_INDEX(AT(here, "matchLabelExpressions"), k), "values"), "");
             k++;
         }

@@ -7,7 +7,7 @@
 /* `selector` must be there, well-formed, not empty (where said) and match the template's labels. */
 static void check_workload_selector(struct check *c, const struct at *spec_at, const struct json *spec, const char *kind, bool empty_is_wrong)
 {
-    const struct json *selector = json_findz(spec, "selector"), *labels = json_path(spec, "template.metadata.labels");
+    const struct json *selector = field(spec, "selector"), *labels = field_at(spec, "template.metadata.labels");
     const struct at *at = AT(spec_at, "selector");
     struct err *before = *c->errs;
     unsigned n_before = before ? before->n_causes : 0;
@@ -18,11 +18,11 @@ static void check_workload_selector(struct check *c, const struct at *spec_at, c
         bad_required(c, at, "");
     } else {
         check_label_selector(c, at, selector);
-        if (empty_is_wrong && !json_count(json_findz(selector, "matchLabels")) && !json_count(json_findz(selector, "matchExpressions")))
+        if (empty_is_wrong && !json_count(field(selector, "matchLabels")) && !json_count(field(selector, "matchExpressions")))
             bad_invalid(c, at, json_object(), "empty selector is invalid for %s", kind);
     }
     if (selector && *c->errs && (*c->errs)->n_causes > n_before && json_count(selector)) {
-        bad_invalid(c, at, sorted_copy(c->a, selector), "invalid label selector");
+        bad_invalid(c, at, selector_copy(c->a, selector), "invalid label selector");
         return;
     }
     err = selector_from_object(c->a, selector, &parsed);
@@ -30,7 +30,7 @@ static void check_workload_selector(struct check *c, const struct at *spec_at, c
         err_free(err);
         return;
     }
-    if (!json_findz(spec, "template"))
+    if (!field(spec, "template"))
         return;
     if (!selector || (!parsed.nothing && parsed.n_terms && !selector_matches_map(&parsed, labels)))
         bad_invalid(c, AT(AT(AT(spec_at, "template"), "metadata"), "labels"), sorted_copy(c->a, labels), "`selector` does not match template `labels`");
@@ -41,12 +41,12 @@ static void check_running_template(struct check *c, const struct at *spec_at, co
 {
     static const char *const always[] = {"Always", NULL};
     const struct at *at = AT(AT(spec_at, "template"), "spec");
-    const struct json *template = json_findz(spec, "template"), *policy = json_path(template, "spec.restartPolicy");
+    const struct json *template = field(spec, "template"), *policy = field_at(template, "spec.restartPolicy");
 
     check_pod_template(c, AT(spec_at, "template"), template);
     if (policy && !str_is(json_str(policy), "Always") && (str_is(json_str(policy), "OnFailure") || str_is(json_str(policy), "Never")))
         bad_unsupported(c, AT(at, "restartPolicy"), *policy, always);
-    if (json_path(template, "spec.activeDeadlineSeconds"))
+    if (field_at(template, "spec.activeDeadlineSeconds"))
         bad_forbidden(c, AT(at, "activeDeadlineSeconds"), "activeDeadlineSeconds in %s is not Supported", kind);
 }
 
@@ -83,7 +83,7 @@ static bool is_zero(const struct json *v)
 static struct json go_strategy(struct check *c, const struct json *strategy)
 {
     struct json o = json_object();
-    const struct json *rolling = json_findz(strategy, "rollingUpdate");
+    const struct json *rolling = field(strategy, "rollingUpdate");
 
     json_setz(c->a, &o, "Type", json_string(json_get_str(strategy, "type")));
     json_setz(c->a, &o, "RollingUpdate", rolling ? *rolling : json_null());
@@ -94,7 +94,7 @@ static void check_deployment_strategy(struct check *c, const struct at *at, cons
 {
     static const char *const types[] = {"Recreate", "RollingUpdate", NULL};
     str type = json_get_str(strategy, "type");
-    const struct json *rolling = json_findz(strategy, "rollingUpdate"), *surge = json_findz(rolling, "maxSurge"), *unavailable = json_findz(rolling, "maxUnavailable");
+    const struct json *rolling = field(strategy, "rollingUpdate"), *surge = field(rolling, "maxSurge"), *unavailable = field(rolling, "maxUnavailable");
     const struct at *here = AT(at, "rollingUpdate");
 
     if (str_is(type, "Recreate")) {
@@ -120,97 +120,97 @@ static void check_deployment_strategy(struct check *c, const struct at *at, cons
 static void check_status_counts(struct check *c, const struct json *obj, const char *const *fields)
 {
     const struct at *at = AT(NULL, "status");
-    const struct json *status = json_findz(obj, "status");
+    const struct json *status = field(obj, "status");
 
     for (size_t i = 0; fields[i]; i++)
-        check_not_negative(c, AT(at, fields[i]), json_findz(status, fields[i]));
+        check_not_negative(c, AT(at, fields[i]), field(status, fields[i]));
 }
 
 void validate_deployment(struct write *w, struct err **errs)
 {
     static const char *const counts[] = {"observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *deadline = json_findz(spec, "progressDeadlineSeconds");
+    const struct json *spec = field(w->obj, "spec"), *deadline = field(spec, "progressDeadlineSeconds");
     const struct at *at = AT(NULL, "spec");
 
     if (str_is(w->subresource, "status")) {
         check_status_counts(c, w->obj, counts);
         return;
     }
-    check_not_negative(c, AT(at, "replicas"), json_findz(spec, "replicas"));
+    check_not_negative(c, AT(at, "replicas"), field(spec, "replicas"));
     check_workload_selector(c, at, spec, "deployment", true);
     check_running_template(c, at, spec, "ReplicaSet");
-    check_deployment_strategy(c, AT(at, "strategy"), json_findz(spec, "strategy"));
-    check_not_negative(c, AT(at, "minReadySeconds"), json_findz(spec, "minReadySeconds"));
-    check_not_negative(c, AT(at, "revisionHistoryLimit"), json_findz(spec, "revisionHistoryLimit"));
+    check_deployment_strategy(c, AT(at, "strategy"), field(spec, "strategy"));
+    check_not_negative(c, AT(at, "minReadySeconds"), field(spec, "minReadySeconds"));
+    check_not_negative(c, AT(at, "revisionHistoryLimit"), field(spec, "revisionHistoryLimit"));
     if (deadline) {
         check_not_negative(c, AT(at, "progressDeadlineSeconds"), deadline);
         if (json_is(deadline, JSON_INT) && deadline->i <= json_get_int(spec, "minReadySeconds", 0))
             bad_invalid(c, AT(at, "progressDeadlineSeconds"), *deadline, "must be greater than minReadySeconds");
     }
     if (w->old)
-        check_immutable(c, AT(at, "selector"), json_findz(spec, "selector"), json_path(w->old, "spec.selector"));
+        check_immutable(c, AT(at, "selector"), field(spec, "selector"), field_at(w->old, "spec.selector"));
 }
 
 void validate_replicaset(struct write *w, struct err **errs)
 {
     static const char *const counts[] = {"replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec");
+    const struct json *spec = field(w->obj, "spec");
     const struct at *at = AT(NULL, "spec");
 
     if (str_is(w->subresource, "status")) {
         check_status_counts(c, w->obj, counts);
         return;
     }
-    check_not_negative(c, AT(at, "replicas"), json_findz(spec, "replicas"));
-    check_not_negative(c, AT(at, "minReadySeconds"), json_findz(spec, "minReadySeconds"));
+    check_not_negative(c, AT(at, "replicas"), field(spec, "replicas"));
+    check_not_negative(c, AT(at, "minReadySeconds"), field(spec, "minReadySeconds"));
     check_workload_selector(c, at, spec, "replicaset", true);
-    if (json_findz(spec, "template"))
+    if (field(spec, "template"))
         check_running_template(c, at, spec, "ReplicaSet");
     if (w->old)
-        check_immutable(c, AT(at, "selector"), json_findz(spec, "selector"), json_path(w->old, "spec.selector"));
+        check_immutable(c, AT(at, "selector"), field(spec, "selector"), field_at(w->old, "spec.selector"));
 }
 
 void validate_replicationcontroller(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *selector = json_findz(spec, "selector"), *template = json_findz(spec, "template");
+    const struct json *spec = field(w->obj, "spec"), *selector = field(spec, "selector"), *template = field(spec, "template");
     const struct at *at = AT(NULL, "spec");
 
     if (w->subresource.n)
         return;
-    check_not_negative(c, AT(at, "minReadySeconds"), json_findz(spec, "minReadySeconds"));
+    check_not_negative(c, AT(at, "minReadySeconds"), field(spec, "minReadySeconds"));
     if (!json_count(selector))
         bad_required(c, AT(at, "selector"), "");
-    check_not_negative(c, AT(at, "replicas"), json_findz(spec, "replicas"));
+    check_not_negative(c, AT(at, "replicas"), field(spec, "replicas"));
     if (!template) {
         bad_required(c, AT(at, "template"), "");
         return;
     }
-    if (json_count(selector) && !labels_include(json_path(template, "metadata.labels"), selector))
-        bad_invalid(c, AT(AT(AT(at, "template"), "metadata"), "labels"), sorted_copy(c->a, json_path(template, "metadata.labels")), "`selector` does not match template `labels`");
+    if (json_count(selector) && !labels_include(field_at(template, "metadata.labels"), selector))
+        bad_invalid(c, AT(AT(AT(at, "template"), "metadata"), "labels"), sorted_copy(c->a, field_at(template, "metadata.labels")), "`selector` does not match template `labels`");
     check_running_template(c, at, spec, "ReplicationController");
 }
 
 static void check_statefulset_strategy(struct check *c, const struct at *at, const struct json *strategy)
 {
     str type = json_get_str(strategy, "type");
-    const struct json *rolling = json_findz(strategy, "rollingUpdate");
+    const struct json *rolling = field(strategy, "rollingUpdate");
     const struct at *here = AT(at, "rollingUpdate");
 
     if (str_is(type, "OnDelete")) {
         if (rolling) {
             struct json dump = json_object();
-            const struct json *partition = json_findz(rolling, "partition"), *unavailable = json_findz(rolling, "maxUnavailable");
+            const struct json *partition = field(rolling, "partition"), *unavailable = field(rolling, "maxUnavailable");
 
             json_setz(c->a, &dump, "Partition", partition ? *partition : json_int(0));
             json_setz(c->a, &dump, "MaxUnavailable", unavailable ? *unavailable : json_null());
             bad_invalid(c, here, dump, "only allowed for updateStrategy 'RollingUpdate'");
         }
     } else if (str_is(type, "RollingUpdate")) {
-        check_not_negative(c, AT(here, "partition"), json_findz(rolling, "partition"));
-        check_int_or_percent(c, AT(here, "maxUnavailable"), json_findz(rolling, "maxUnavailable"));
+        check_not_negative(c, AT(here, "partition"), field(rolling, "partition"));
+        check_int_or_percent(c, AT(here, "maxUnavailable"), field(rolling, "maxUnavailable"));
     } else if (type.n == 0) {
         bad_required(c, at, "");
     } else {
@@ -248,7 +248,7 @@ void validate_statefulset(struct write *w, struct err **errs)
     static const char *const counts[] = {"replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "observedGeneration", NULL};
     static const char *const retentions[] = {"Retain", "Delete", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec"), *retention = json_findz(spec, "persistentVolumeClaimRetentionPolicy");
+    const struct json *spec = field(w->obj, "spec"), *retention = field(spec, "persistentVolumeClaimRetentionPolicy");
     const struct at *at = AT(NULL, "spec");
     str policy = json_get_str(spec, "podManagementPolicy"), service = json_get_str(spec, "serviceName");
 
@@ -260,17 +260,17 @@ void validate_statefulset(struct write *w, struct err **errs)
         bad_required(c, AT(at, "podManagementPolicy"), "");
     else if (!str_is(policy, "OrderedReady") && !str_is(policy, "Parallel"))
         bad_invalid(c, AT(at, "podManagementPolicy"), json_string(policy), "must be 'OrderedReady' or 'Parallel'");
-    check_statefulset_strategy(c, AT(at, "updateStrategy"), json_findz(spec, "updateStrategy"));
-    check_enum(c, AT(AT(at, "persistentVolumeClaimRetentionPolicy"), "whenDeleted"), json_findz(retention, "whenDeleted"), retentions);
-    check_enum(c, AT(AT(at, "persistentVolumeClaimRetentionPolicy"), "whenScaled"), json_findz(retention, "whenScaled"), retentions);
-    check_not_negative(c, AT(at, "replicas"), json_findz(spec, "replicas"));
-    check_not_negative(c, AT(at, "minReadySeconds"), json_findz(spec, "minReadySeconds"));
-    check_not_negative(c, AT(AT(at, "ordinals"), "start"), json_path(spec, "ordinals.start"));
+    check_statefulset_strategy(c, AT(at, "updateStrategy"), field(spec, "updateStrategy"));
+    check_enum(c, AT(AT(at, "persistentVolumeClaimRetentionPolicy"), "whenDeleted"), field(retention, "whenDeleted"), retentions);
+    check_enum(c, AT(AT(at, "persistentVolumeClaimRetentionPolicy"), "whenScaled"), field(retention, "whenScaled"), retentions);
+    check_not_negative(c, AT(at, "replicas"), field(spec, "replicas"));
+    check_not_negative(c, AT(at, "minReadySeconds"), field(spec, "minReadySeconds"));
+    check_not_negative(c, AT(AT(at, "ordinals"), "start"), field_at(spec, "ordinals.start"));
     if (service.n && !w->old)
         check_dns_label(c, AT(at, "serviceName"), service);
     check_workload_selector(c, at, spec, "statefulset", true);
     check_running_template(c, at, spec, "StatefulSet");
-    if (w->old && !only_allowed_changed(spec, json_findz(w->old, "spec")))
+    if (w->old && !only_allowed_changed(spec, field(w->old, "spec")))
         bad_forbidden(c, at, "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
 }
 
@@ -278,7 +278,7 @@ static void check_daemonset_strategy(struct check *c, const struct at *at, const
 {
     static const char *const types[] = {"RollingUpdate", "OnDelete", NULL};
     str type = json_get_str(strategy, "type");
-    const struct json *rolling = json_findz(strategy, "rollingUpdate"), *unavailable = json_findz(rolling, "maxUnavailable"), *surge = json_findz(rolling, "maxSurge");
+    const struct json *rolling = field(strategy, "rollingUpdate"), *unavailable = field(rolling, "maxUnavailable"), *surge = field(rolling, "maxSurge");
     const struct at *here = AT(at, "rollingUpdate");
 
     if (str_is(type, "OnDelete"))
@@ -305,7 +305,7 @@ void validate_daemonset(struct write *w, struct err **errs)
 {
     static const char *const counts[] = {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = json_findz(w->obj, "spec");
+    const struct json *spec = field(w->obj, "spec");
     const struct at *at = AT(NULL, "spec");
 
     if (str_is(w->subresource, "status")) {
@@ -314,26 +314,26 @@ void validate_daemonset(struct write *w, struct err **errs)
     }
     check_workload_selector(c, at, spec, "daemonset", true);
     check_running_template(c, at, spec, "DaemonSet");
-    check_not_negative(c, AT(at, "minReadySeconds"), json_findz(spec, "minReadySeconds"));
-    check_daemonset_strategy(c, AT(at, "updateStrategy"), json_findz(spec, "updateStrategy"));
-    check_not_negative(c, AT(at, "revisionHistoryLimit"), json_findz(spec, "revisionHistoryLimit"));
+    check_not_negative(c, AT(at, "minReadySeconds"), field(spec, "minReadySeconds"));
+    check_daemonset_strategy(c, AT(at, "updateStrategy"), field(spec, "updateStrategy"));
+    check_not_negative(c, AT(at, "revisionHistoryLimit"), field(spec, "revisionHistoryLimit"));
     if (w->old)
-        check_immutable(c, AT(at, "selector"), json_findz(spec, "selector"), json_path(w->old, "spec.selector"));
+        check_immutable(c, AT(at, "selector"), field(spec, "selector"), field_at(w->old, "spec.selector"));
 }
 
 void validate_controllerrevision(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *data = json_findz(w->obj, "data");
+    const struct json *data = field(w->obj, "data");
 
-    check_not_negative(c, AT(NULL, "revision"), json_findz(w->obj, "revision"));
+    check_not_negative(c, AT(NULL, "revision"), field(w->obj, "revision"));
     if (!data || data->type == JSON_NULL)
         bad_required(c, AT(NULL, "data"), "data is mandatory");
     if (w->old)
-        check_immutable(c, AT(NULL, "data"), data, json_findz(w->old, "data"));
+        check_immutable(c, AT(NULL, "data"), data, field(w->old, "data"));
 }
 
 void validate_podtemplate(struct write *w, struct err **errs)
 {
-    check_pod_template(&(struct check){w->a, errs}, AT(NULL, "template"), json_findz(w->obj, "template"));
+    check_pod_template(&(struct check){w->a, errs}, AT(NULL, "template"), field(w->obj, "template"));
 }
