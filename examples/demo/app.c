@@ -143,13 +143,14 @@ static int ask(struct in_addr server, const char *name, struct in_addr *ret)
     return 0;
 }
 
-static bool resolve(const char *name, struct in_addr *ret)
+/* 1: found, 0: there is no such name, -1: no name server answers. */
+static int resolve_now(const char *name, struct in_addr *ret)
 {
     struct resolver r;
     int dots = 0;
 
     if (inet_pton(AF_INET, name, ret) == 1)
-        return true;
+        return 1;
     for (const char *c = name; *c; c++)
         dots += *c == '.';
     resolver_read(&r);
@@ -163,16 +164,29 @@ static bool resolve(const char *name, struct in_addr *ret)
             for (int s = 0; s < r.n_servers; s++) {
                 int found = ask(r.servers[s], full, ret);
                 if (found == 1)
-                    return true;
+                    return 1;
                 silent |= found < 0;
                 if (found == 0)
                     break;
             }
         }
         if (!silent)
-            return false;
+            return 0;
     }
-    return false;
+    return -1;
+}
+
+/* With no name server to be heard, the address of last time is the best there is. */
+static bool resolve(const char *name, struct in_addr *ret)
+{
+    static _Atomic uint32_t last;
+    int found = resolve_now(name, ret);
+
+    if (found == 1)
+        last = ret->s_addr;
+    else if (found < 0)
+        ret->s_addr = last;
+    return found == 1 || (found < 0 && ret->s_addr);
 }
 
 /* ---- redis ---- */

@@ -299,12 +299,15 @@ static size_t find_mounts(struct stopping *s, str **ret)
         return 0;
     }
     while (str_cut(&text, '\n', &line)) {
-        str field = STR_NONE;
-        for (int i = 0; i < 5; i++)
-            str_cut(&line, ' ', &field);
-        str path = unescape(s->a, field);
+        str field[5]; /* id, parent, device, root, mount point */
+        for (size_t i = 0; i < ARRAY_LEN(field); i++)
+            if (!str_cut(&line, ' ', &field[i]))
+                field[i] = STR_NONE;
+        str path = unescape(s->a, field[4]);
         for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-            if (is_below(path, dirs[i])) {
+            /* The directory itself: only when it is a part of another file system bound onto itself, as the kubelet does to share
+             * mounts. A file system of its own is the administrator's. */
+            if (is_below(path, dirs[i]) && (!str_eq(path, dirs[i]) || !str_is(field[3], "/"))) {
                 if (n == cap) {
                     size_t more = cap ? cap * 2 : 64;
                     found = arena_grow(s->a, found, cap * sizeof *found, more * sizeof *found);

@@ -248,6 +248,7 @@ static void uv_env_free(struct loop *loop)
     pthread_mutex_lock(&env->lock);
     uv_close((uv_handle_t *)&env->wake, NULL);
     pthread_mutex_unlock(&env->lock);
+    uv_children_close(&env->uv);
     uv_run(&env->uv, UV_RUN_DEFAULT);
     error = uv_loop_close(&env->uv);
     if (error)

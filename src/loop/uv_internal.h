@@ -43,4 +43,5 @@ int uv_listener_open(struct loop *loop, str address, listener_accept_fn *fn, voi
 struct connecting *uv_stream_connect(struct loop *loop, str address, int64_t timeout_ns, connect_done_fn *done, void *ctx);
 int uv_udp_open_address(struct loop *loop, str address, udp_recv_fn *fn, void *ctx, struct udp **ret);
 
+void uv_children_close(uv_loop_t *uv); /* handles of children that were freed while they ran: at the loop's end */
 #endif

@@ -172,3 +172,18 @@ void child_free(struct child *c)
     uv_unref((uv_handle_t *)&c->process); /* a loop does not stay for a child that nobody waits for */
     child_close(c);
 }
+
+static void close_freed_child(uv_handle_t *handle, void *arg)
+{
+    struct child *c = handle->data;
+
+    if (handle->type != UV_PROCESS || uv_is_closing(handle))
+        return;
+    BUG_ON(!c->freed);
+    uv_close(handle, free_cb); /* the process goes on; somebody else reaps it */
+}
+
+void uv_children_close(uv_loop_t *uv)
+{
+    uv_walk(uv, close_freed_child, NULL);
+}
