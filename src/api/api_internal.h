@@ -196,6 +196,8 @@ bool name_is_dns_label(str s);
 MUST_USE struct err *write_create_steps(struct write *w);
 /* `status`, `scale`... keep what the subresource does not own. */
 MUST_USE struct err *write_update_steps(struct write *w);
+/* Warning headers about an accepted object (warnings.c). */
+void warnings_add(struct write *w);
 MUST_USE struct err *write_track(struct write *w, str manager, str subresource);
 /* Stores w->obj unless nothing changed; deletes it when its last finalizer went. ret_reply: what the client gets (may be empty: the stored bytes). */
 MUST_USE struct err *write_put(struct write *w, const struct obj *current, int64_t revision, struct store_change *ret, str *ret_reply);

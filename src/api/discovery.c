@@ -376,7 +376,7 @@ static struct json *api_versions(struct req *q)
 
 static void reply_meta(struct req *q, const char *kind, struct json *v)
 {
-    reply_tree(q, 200, schema_find_gvk(S("meta.k8s.io"), S("v1"), str_of(kind)), v);
+    reply_tree(q, 200, schema_find_type(arena_fmt(q->a, "io.k8s.apimachinery.pkg.apis.meta.v1.%s", kind)), v);
 }
 
 /* One of the documents made at build time. They lie compressed in the binary, and mostly leave it so. */

@@ -37,7 +37,11 @@ static const struct field_label event_fields[] = {
     {"reportingComponent", "reportingComponent", ""},
     {"source", "source.component", ""},
     {"type", "type", ""},
-    /* names of events.k8s.io/v1 for the same */
+    {NULL},
+};
+
+/* events.k8s.io/v1 has its own names for the stored fields. */
+static const struct field_label new_event_fields[] = {
     {"regarding.kind", "involvedObject.kind", ""},
     {"regarding.namespace", "involvedObject.namespace", ""},
     {"regarding.name", "involvedObject.name", ""},
@@ -46,6 +50,8 @@ static const struct field_label event_fields[] = {
     {"regarding.resourceVersion", "involvedObject.resourceVersion", ""},
     {"regarding.fieldPath", "involvedObject.fieldPath", ""},
     {"reportingController", "reportingComponent", ""},
+    {"reason", "reason", ""},
+    {"type", "type", ""},
     {NULL},
 };
 
@@ -67,20 +73,20 @@ static const struct kind_hooks table[] = {
     {"", "resourcequotas", KIND_RETURN_DELETED},
     {"", "limitranges", KIND_CREATE_ON_UPDATE},
     {"", "persistentvolumes", KIND_RETURN_DELETED, .prepare_create = pv_prepare_create, .fields = pv_fields},
-    {"", "persistentvolumeclaims", KIND_RETURN_DELETED, .prepare_create = pvc_prepare_create, .fields = pv_fields},
+    {"", "persistentvolumeclaims", KIND_RETURN_DELETED, .prepare_create = pvc_prepare_create, .prepare_update = pvc_prepare_update, .fields = pv_fields},
     {"", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = event_fields},
-    {"events.k8s.io", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = event_fields},
+    {"events.k8s.io", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = new_event_fields},
     {"", "bindings", KIND_VIRTUAL, .create = binding_create},
     {"", "componentstatuses", KIND_VIRTUAL, .read = component_statuses},
     /* workloads */
     {"apps", "deployments", KIND_GENERATION, .generation_of = "spec metadata.annotations"},
     {"apps", "replicasets", KIND_GENERATION, .fields = replicas_fields},
     {"apps", "statefulsets", KIND_GENERATION},
-    {"apps", "daemonsets", KIND_GENERATION},
+    {"apps", "daemonsets", KIND_GENERATION, .prepare_create = daemonset_prepare_create, .prepare_update = daemonset_prepare_update},
     {"apps", "controllerrevisions", 0},
     {"batch", "jobs", KIND_GENERATION | KIND_ORPHAN_BY_DEFAULT, .prepare_create = job_prepare_create, .fields = job_fields},
     {"batch", "cronjobs", KIND_GENERATION},
-    {"autoscaling", "horizontalpodautoscalers", 0},
+    {"autoscaling", "horizontalpodautoscalers", 0, .prepare_create = hpa_prepare, .prepare_update = hpa_prepare},
     {"policy", "poddisruptionbudgets", KIND_GENERATION},
     /* network */
     {"networking.k8s.io", "ingresses", KIND_GENERATION},

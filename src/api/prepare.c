@@ -147,8 +147,34 @@ void pv_prepare_create(struct write *w)
     add_finalizer(w, "kubernetes.io/pv-protection");
 }
 
+/* dataSource and dataSourceRef say the same for the old kinds of sources; whichever was given fills in the other. */
+static void normalize_sources(struct write *w)
+{
+    struct json *spec = json_findz(w->obj, "spec"), *source = json_findz(spec, "dataSource"), *ref = json_findz(spec, "dataSourceRef");
+
+    if (source && !ref) {
+        struct json copy = json_copy(w->a, source);
+
+        json_setz(w->a, spec, "dataSourceRef", copy);
+    } else if (ref && !source && !json_get_str(ref, "namespace").n) {
+        str kind = json_get_str(ref, "kind"), group = json_get_str(ref, "apiGroup");
+
+        if ((str_is(kind, "PersistentVolumeClaim") && !group.n) || (str_is(kind, "VolumeSnapshot") && str_is(group, "snapshot.storage.k8s.io"))) {
+            struct json copy = json_copy(w->a, ref);
+
+            json_setz(w->a, spec, "dataSource", copy);
+        }
+    }
+}
+
+void pvc_prepare_update(struct write *w)
+{
+    normalize_sources(w);
+}
+
 void pvc_prepare_create(struct write *w)
 {
+    normalize_sources(w);
     struct json *status = json_setz(w->a, w->obj, "status", json_object());
 
     json_setz(w->a, status, "phase", json_z("Pending"));
@@ -165,7 +191,7 @@ void job_prepare_create(struct write *w)
 
     if (json_get_bool(spec, "manualSelector", false))
         return;
-    for (size_t i = 0; i < 1; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         labels = json_make(w->a, w->obj, places[i], JSON_OBJECT);
         if (!json_findz(labels, "job-name"))
             json_setz(w->a, labels, "job-name", json_string(name));
@@ -181,13 +207,6 @@ void job_prepare_create(struct write *w)
             match = json_setz(w->a, selector, "matchLabels", json_object());
         if (!json_findz(match, "batch.kubernetes.io/controller-uid"))
             json_setz(w->a, match, "batch.kubernetes.io/controller-uid", json_string(uid));
-    }
-    /* The job carries its template's labels when it has none of its own. */
-    if (!json_count(json_at(w->obj, "metadata", "labels", NULL))) {
-        const struct json *from = json_at(w->obj, "spec", "template", "metadata", "labels", NULL);
-        struct json copy = json_copy(w->a, from);
-
-        json_setz(w->a, meta_of(w->a, w->obj), "labels", copy);
     }
 }
 
@@ -240,4 +259,43 @@ void slice_prepare_update(struct write *w)
 {
     if (!json_get_str(w->obj, "addressType").n)
         json_setz(w->a, w->obj, "addressType", json_string(json_get_str(w->old, "addressType")));
+}
+
+/* ---- daemon sets: a count of templates from before generations, still shown ---- */
+
+#define TEMPLATE_GENERATION "deprecated.daemonset.template.generation"
+
+static void template_generation(struct write *w, int64_t n)
+{
+    struct json *ann = json_make(w->a, w->obj, "metadata.annotations", JSON_OBJECT);
+
+    json_setz(w->a, ann, TEMPLATE_GENERATION, json_string(arena_fmt(w->a, "%lld", (long long)n)));
+}
+
+void daemonset_prepare_create(struct write *w)
+{
+    template_generation(w, 1);
+}
+
+void daemonset_prepare_update(struct write *w)
+{
+    int64_t n = 1;
+
+    str_to_int64(json_str(json_find(json_at(w->old, "metadata", "annotations", NULL), S(TEMPLATE_GENERATION))), &n);
+    if (!json_equal(json_at(w->obj, "spec", "template", NULL), json_at(w->old, "spec", "template", NULL)))
+        n++;
+    template_generation(w, n);
+}
+
+/* ---- autoscalers: annotations that only carry v2's fields through v1 are not kept ---- */
+
+void hpa_prepare(struct write *w)
+{
+    static const char *const carried[] = {"autoscaling.alpha.kubernetes.io/metrics", "autoscaling.alpha.kubernetes.io/behavior", "autoscaling.alpha.kubernetes.io/conditions", "autoscaling.alpha.kubernetes.io/current-metrics"};
+    struct json *ann = json_at(w->obj, "metadata", "annotations", NULL);
+
+    for (size_t i = 0; i < ARRAY_LEN(carried); i++)
+        json_removez(ann, carried[i]);
+    if (ann && !ann->n)
+        json_removez(json_findz(w->obj, "metadata"), "annotations");
 }

@@ -143,11 +143,14 @@ struct err *write_create_steps(struct write *w)
     if (e)
         return e;
     schema_default(w->a, w->kind->storage->r, w->obj);
-    e = validate(w);
-    if (e)
-        return e;
+    if (!w->bootstrap) {
+        e = validate(w);
+        if (e)
+            return e;
+    }
     if (h->warn)
         h->warn(w);
+    warnings_add(w);
     return NULL;
 }
 
@@ -221,6 +224,7 @@ struct err *write_update_steps(struct write *w)
         return e;
     if (h->warn)
         h->warn(w);
+    warnings_add(w);
     return NULL;
 }
 
