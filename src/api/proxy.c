@@ -106,6 +106,7 @@ static void on_upgraded(void *ctx, const struct http_response *r, struct stream 
     client = http_upgrade(f->req->ex, h, n);
     if (!client) {
         stream_close(s, NULL, NULL);
+        http_end(f->req->ex);
         return;
     }
     stream_splice(client, s, NULL, NULL);

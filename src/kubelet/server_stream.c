@@ -65,10 +65,12 @@ static void on_upgraded(void *ctx, const struct http_response *r, struct stream 
     headers = answer_headers(t->arena, r, &n);
     t->ex->on_gone = NULL;
     caller = http_upgrade(t->ex, headers, n);
-    if (caller)
+    if (caller) {
         stream_splice(caller, runtime, NULL, NULL);
-    else
+    } else {
         stream_close(runtime, NULL, NULL);
+        http_end(t->ex);
+    }
     tunnel_free(t);
 }
 

@@ -75,7 +75,7 @@ void http_end(struct http_exchange *ex);
 /* Whole answer at once; adds Content-Length and Date. content_type may be NULL (no body). */
 void http_reply(struct http_exchange *ex, int status, const char *content_type, str body);
 void http_reply_bytes(struct http_exchange *ex, int status, const char *content_type, const struct bytes *body);
-/* 101 with these headers, then the connection's bytes (whatever arrived behind the head first). NULL when not upgradable. Owner: caller. The exchange is gone afterwards. */
+/* 101 with these headers, then the connection's bytes (whatever arrived behind the head first). NULL when not upgradable or gone: the exchange is then still to be ended. Otherwise the caller owns the stream, and the exchange is freed. */
 struct stream *http_upgrade(struct http_exchange *ex, const struct http_header *headers, size_t n);
 
 typedef void http_handler_fn(void *ctx, struct http_exchange *ex);
