@@ -249,6 +249,9 @@ static void node_start(void *ctx, struct loop *loop)
     struct err *err;
 
     app->node_loop = loop;
+    app->kubelet_client =
+        inproc(app, loop, arena_fmt(app->arena, "system:node:" PRI_STR, STR_ARG(app->o.node_name)),
+               groups_node, ARRAY_LEN(groups_node), "kubelet");
     if (!(app->o.disabled & DISABLE_PROXY)) {
         app->proxy_client = inproc(app, loop, S("system:kube-proxy"), groups_plain,
                                    ARRAY_LEN(groups_plain), "kube-proxy");
@@ -256,6 +259,7 @@ static void node_start(void *ctx, struct loop *loop)
             &(struct proxy_options){
                 .loop = loop,
                 .client = app->proxy_client,
+                .pods_client = app->kubelet_client,
                 .node_name = app->o.node_name,
                 .node_ip = app->o.node_ip,
                 .cluster_cidr = app->o.cluster_cidr,
@@ -271,9 +275,6 @@ static void node_start(void *ctx, struct loop *loop)
     }
     if (!(app->o.disabled & DISABLE_DNS))
         node_start_dns(app, loop);
-    app->kubelet_client =
-        inproc(app, loop, arena_fmt(app->arena, "system:node:" PRI_STR, STR_ARG(app->o.node_name)),
-               groups_node, ARRAY_LEN(groups_node), "kubelet");
     err = kubelet_start(
         &(struct kubelet_options){
             .loop = loop,
@@ -297,6 +298,7 @@ static void node_start(void *ctx, struct loop *loop)
             .port = (int)app->o.kubelet_port,
             .registries_yaml = app->o.private_registry,
             .version = S(K1S_VERSION),
+            .proxied = !(app->o.disabled & DISABLE_PROXY),
             .control_plane = true,
             .ready = kubelet_ready,
             .ctx = app,

@@ -311,8 +311,8 @@ static void configure_network(struct kubelet *k, str cidr)
             .bridge = k->o.bridge.n ? k->o.bridge : S(BRIDGE_NAME),
             .pod_cidr = cidr,
             .data_dir = p->cni_data_dir,
-            .masquerade = access("/usr/sbin/iptables", X_OK) == 0,
-            .port_map = access("/usr/sbin/iptables", X_OK) == 0,
+            .masquerade = !k->o.proxied && access("/usr/sbin/iptables", X_OK) == 0,
+            .port_map = !k->o.proxied && access("/usr/sbin/iptables", X_OK) == 0,
         };
         cni_config_write(&text, &c);
         path = arena_fmt(a, PRI_STR "/10-k1s.conflist", STR_ARG(p->cni_conf_dir)).p;

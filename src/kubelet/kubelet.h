@@ -20,6 +20,7 @@ struct kubelet_options {
     int max_pods;                  /* 0: 110 */
     str registries_yaml;           /* path; k3s' registries.yaml format */
     str version;                   /* "v1.36.2+k1s1" shown as kubeletVersion */
+    bool proxied;                  /* the node's proxy masquerades what leaves the pod network and serves host ports: the CNI plugins need not */
     bool control_plane;            /* adds the control-plane role label */
     str bridge;                    /* of the pod network; empty: "cni0" */
     bool own_cgroups;              /* no other agent has pods on this machine: groups of unknown pods are removed */

@@ -16,6 +16,7 @@
 #define STALE_NS (2 * NS_PER_S)    /* between two looks at emptied chains */
 #define RETRY_MIN_NS NS_PER_S
 #define RETRY_MAX_NS (60 * NS_PER_S)
+#define POD_PREFIX "pod:"           /* no namespace is called so: ':' is not allowed */
 #define SERVICE_NAME_LABEL "kubernetes.io/service-name"
 
 struct udp_copy { /* the UDP fronts of one Service, in one allocation */
@@ -37,9 +38,9 @@ struct proxy {
     struct proxy_node node;        /* slices of the above */
     void (*synced)(void *ctx);
     void *ctx;
-    struct informer *services, *slices;
+    struct informer *services, *slices, *pods; /* pods may be NULL */
     struct ruleset *rules;
-    struct map dirty;              /* "ns/name" of Services to compile */
+    struct map dirty;              /* "ns/name" of Services, "pod:ns/name" of pods to compile */
     struct map udp;                /* "ns/name" -> struct udp_copy */
     struct pool_serial *worker;
     struct loop_timer *run_timer, *stale_timer;
@@ -210,6 +211,34 @@ static void udp_put(struct proxy *p, str name, const struct service_rules *r)
     map_put(&p->udp, name, copy);
 }
 
+static bool is_synced(const struct proxy *p)
+{
+    return informer_is_synced(p->services) && informer_is_synced(p->slices) && (!p->pods || informer_is_synced(p->pods));
+}
+
+static void compile_pod(struct proxy *p, str name)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct service_rules r = {0};
+    str rest = str_skip(name, strlen(POD_PREFIX)), ns;
+    const struct obj *o;
+    struct json *tree;
+
+    str_cut(&rest, '/', &ns);
+    o = informer_find(p->pods, ns, rest);
+    if (o && str_find(o->data, S("\"hostPort\"")) >= 0) { /* most pods have none: not worth a tree */
+        struct err *err = json_parse(a, o->data, NULL, NULL, &tree);
+        if (err) {
+            log_error("proxy", "Pod " PRI_STR ": %s", STR_ARG(name), err_text(err));
+            err_free(err);
+            return;
+        }
+        host_ports_compile(a, tree, &r);
+    }
+    ruleset_put(p->rules, name, r.items, r.n_items);
+    udp_put(p, name, &r);
+}
+
 static void compile(struct proxy *p, str name)
 {
     CLEANUP(arena) struct arena *a = arena_new();
@@ -218,6 +247,10 @@ static void compile(struct proxy *p, str name)
     str rest = name, ns;
     const struct obj *o;
 
+    if (str_has_prefix(name, S(POD_PREFIX))) {
+        compile_pod(p, name);
+        return;
+    }
     str_cut(&rest, '/', &ns);
     o = informer_find(p->services, ns, rest);
     if (o) {
@@ -266,7 +299,7 @@ static void run(void *ctx)
 {
     struct proxy *p = ctx;
 
-    if (p->running || !informer_is_synced(p->services) || !informer_is_synced(p->slices))
+    if (p->running || !is_synced(p))
         return;
     MAP_EACH(e, &p->dirty)
         compile(p, map_key(e));
@@ -287,7 +320,7 @@ static void schedule(struct proxy *p)
 {
     int64_t since = loop_now(p->loop).ns - p->last_run.ns;
 
-    if (p->running || loop_timer_is_set(p->run_timer) || !informer_is_synced(p->services) || !informer_is_synced(p->slices))
+    if (p->running || loop_timer_is_set(p->run_timer) || !is_synced(p))
         return;
     if (p->dirty.n == 0 && !p->flows_dirty && !ruleset_is_dirty(p->rules))
         return;
@@ -316,11 +349,11 @@ static void stale(void *ctx)
 
 /* ---- caches ---- */
 
-static void dirty(struct proxy *p, str ns, str name)
+static void dirty(struct proxy *p, const char *prefix, str ns, str name)
 {
     CLEANUP(buf) struct buf key = BUF_INIT;
 
-    buf_fmt(&key, PRI_STR "/" PRI_STR, STR_ARG(ns), STR_ARG(name));
+    buf_fmt(&key, "%s" PRI_STR "/" PRI_STR, prefix, STR_ARG(ns), STR_ARG(name));
     if (!map_find(&p->dirty, buf_view(&key)))
         map_put(&p->dirty, buf_view(&key), p);
     schedule(p);
@@ -330,7 +363,7 @@ static void service_changed(void *ctx, const struct obj *obj, const struct obj *
 {
     const struct obj *o = obj ? obj : prev;
 
-    dirty(ctx, o->key.ns, o->key.name);
+    dirty(ctx, "", o->key.ns, o->key.name);
 }
 
 static void slice_service_dirty(struct proxy *p, const struct obj *o)
@@ -338,13 +371,22 @@ static void slice_service_dirty(struct proxy *p, const struct obj *o)
     str name;
 
     if (o && packed_get(o->labels, S(SERVICE_NAME_LABEL), &name))
-        dirty(p, o->key.ns, name);
+        dirty(p, "", o->key.ns, name);
 }
 
 static void slice_changed(void *ctx, const struct obj *obj, const struct obj *prev)
 {
     slice_service_dirty(ctx, obj);
     slice_service_dirty(ctx, prev); /* the label may have moved it from one Service to another */
+}
+
+/* Pods change often (status); only those matter that have host ports, or had. */
+static void pod_changed(void *ctx, const struct obj *obj, const struct obj *prev)
+{
+    const struct obj *o = obj ? obj : prev;
+
+    if ((obj && str_find(obj->data, S("\"hostPort\"")) >= 0) || (prev && str_find(prev->data, S("\"hostPort\"")) >= 0))
+        dirty(ctx, POD_PREFIX, o->key.ns, o->key.name);
 }
 
 static void slice_index(const struct obj *o, const struct json *tree UNUSED, struct buf *out)
@@ -362,7 +404,8 @@ static void cache_synced(void *ctx)
 
 struct err *proxy_start(const struct proxy_options *o, struct proxy **ret)
 {
-    static const struct informer_handler on_service = {service_changed, cache_synced}, on_slice = {slice_changed, cache_synced};
+    static const struct informer_handler on_service = {service_changed, cache_synced}, on_slice = {slice_changed, cache_synced},
+                                         on_pod = {pod_changed, cache_synced};
     struct proxy *p;
     uint32_t net;
     int bits;
@@ -393,6 +436,13 @@ struct err *proxy_start(const struct proxy_options *o, struct proxy **ret)
                                                                   .plural = S("endpointslices"), .index = slice_index});
     informer_add_handler(p->services, &on_service, p);
     informer_add_handler(p->slices, &on_slice, p);
+    if (o->pods_client) {
+        CLEANUP(buf) struct buf here = BUF_INIT;
+        buf_fmt(&here, "spec.nodeName=" PRI_STR, STR_ARG(o->node_name));
+        p->pods = informer_new(o->pods_client, &(struct informer_options){.version = S("v1"), .plural = S("pods"), .field_selector = buf_view(&here)});
+        informer_add_handler(p->pods, &on_pod, p);
+        informer_start(p->pods);
+    }
     informer_start(p->services);
     informer_start(p->slices);
     *ret = p;
@@ -406,6 +456,8 @@ void proxy_stop(struct proxy *p, bool remove_rules)
     BUG_ON(!loop_is_mine(p->loop));
     informer_free(p->services);
     informer_free(p->slices);
+    if (p->pods)
+        informer_free(p->pods);
     loop_timer_free(p->run_timer);
     loop_timer_free(p->stale_timer);
     pool_serial_free(p->worker);

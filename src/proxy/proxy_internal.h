@@ -38,6 +38,12 @@ struct service_rules {
  * API: https://kubernetes.io/docs/reference/networking/virtual-ips/ */
 void service_rules_compile(struct arena *a, const struct proxy_node *node, const struct json *service,
                            const struct json *const *slices, size_t n_slices, struct service_rules *ret);
+/* The pod's hostPorts (host_ports.c), likewise. */
+void host_ports_compile(struct arena *a, const struct json *pod, struct service_rules *ret);
+void service_rules_item(struct arena *a, struct service_rules *rules, enum rule_kind kind, str name, str body);
+void service_rules_udp(struct arena *a, struct service_rules *rules, struct udp_front front);
+bool service_name_is_safe(str s);                            /* may stand in a chain's name */
+str service_protocol(str protocol);                          /* "" or "TCP" -> "tcp"; empty: unknown */
 bool ipv4_parse(str s, uint32_t *ret);                       /* strict dotted quad; host byte order */
 bool ipv4_cidr_parse(str s, uint32_t *ret_net, int *ret_bits);
 str ipv4_format(struct arena *a, uint32_t ip);

@@ -91,7 +91,7 @@ struct port_view {
     int64_t affinity_s;
 };
 
-static bool name_is_safe(str s)
+bool service_name_is_safe(str s)
 {
     if (s.n > NAME_MAX_BYTES)
         return false;
@@ -103,7 +103,7 @@ static bool name_is_safe(str s)
     return true;
 }
 
-static str protocol_name(str protocol)
+str service_protocol(str protocol)
 {
     if (protocol.n == 0 || str_is(protocol, "TCP"))
         return S("tcp");
@@ -192,7 +192,7 @@ static struct endpoints read_endpoints(struct arena *a, const struct proxy_node 
             continue;
         JSON_EACH(p, json_findz(slices[i], "ports")) {
             if (str_eq(json_get_str(p, "name"), pv->port_name) &&
-                str_eq(protocol_name(json_get_str(p, "protocol")), pv->proto))
+                str_eq(service_protocol(json_get_str(p, "protocol")), pv->proto))
                 port = json_get_int(p, "port", 0);
         }
         if (port < 1 || port > 65535)
@@ -242,16 +242,29 @@ struct compiler {
     struct service_rules *out;
 };
 
-static void item_add(struct compiler *c, enum rule_kind kind, str name, str body)
+void service_rules_item(struct arena *a, struct service_rules *o, enum rule_kind kind, str name, str body)
 {
-    struct service_rules *o = c->out;
-
     if (o->n_items == o->cap_items) {
         size_t cap = o->cap_items ? o->cap_items * 2 : 8;
-        o->items = arena_grow(c->a, o->items, o->cap_items * sizeof *o->items, cap * sizeof *o->items);
+        o->items = arena_grow(a, o->items, o->cap_items * sizeof *o->items, cap * sizeof *o->items);
         o->cap_items = cap;
     }
     o->items[o->n_items++] = (struct rule_item){kind, name, body};
+}
+
+void service_rules_udp(struct arena *a, struct service_rules *o, struct udp_front front)
+{
+    if (o->n_udp == o->cap_udp) {
+        size_t cap = o->cap_udp ? o->cap_udp * 2 : 4;
+        o->udp = arena_grow(a, o->udp, o->cap_udp * sizeof *o->udp, cap * sizeof *o->udp);
+        o->cap_udp = cap;
+    }
+    o->udp[o->n_udp++] = front;
+}
+
+static void item_add(struct compiler *c, enum rule_kind kind, str name, str body)
+{
+    service_rules_item(c->a, c->out, kind, name, body);
 }
 
 static void chain_add(struct compiler *c, str name, struct buf *body)
@@ -336,17 +349,11 @@ static void endpoint_items(struct compiler *c, const struct port_view *pv, const
 
 static void udp_front_add(struct compiler *c, uint32_t ip, uint16_t port, const struct endpoints *eps)
 {
-    struct service_rules *o = c->out;
     struct udp_backend *backends = ARENA_NEW_N(c->a, struct udp_backend, eps->n + 1);
 
     for (size_t i = 0; i < eps->n; i++)
         backends[i] = (struct udp_backend){eps->v[i].ip, eps->v[i].port};
-    if (o->n_udp == o->cap_udp) {
-        size_t cap = o->cap_udp ? o->cap_udp * 2 : 4;
-        o->udp = arena_grow(c->a, o->udp, o->cap_udp * sizeof *o->udp, cap * sizeof *o->udp);
-        o->cap_udp = cap;
-    }
-    o->udp[o->n_udp++] = (struct udp_front){ip, port, backends, eps->n};
+    service_rules_udp(c->a, c->out, (struct udp_front){ip, port, backends, eps->n});
 }
 
 /* loadBalancerSourceRanges; false: there are none, everybody may come. */
@@ -490,7 +497,7 @@ void service_rules_compile(struct arena *a, const struct proxy_node *node, const
     };
 
     *ret = (struct service_rules){0};
-    if (str_is(json_get_str(spec, "type"), "ExternalName") || !name_is_safe(pv.ns) || !name_is_safe(pv.name))
+    if (str_is(json_get_str(spec, "type"), "ExternalName") || !service_name_is_safe(pv.ns) || !service_name_is_safe(pv.name))
         return;
     /* Headless: clusterIP "None", no address to serve. IPv6: not served yet. */
     if (!ipv4_parse(json_get_str(spec, "clusterIP"), &pv.cluster_ip))
@@ -506,9 +513,9 @@ void service_rules_compile(struct arena *a, const struct proxy_node *node, const
     JSON_EACH(p, json_findz(spec, "ports")) {
         int64_t port = json_get_int(p, "port", 0), node_port = json_get_int(p, "nodePort", 0);
 
-        pv.proto = protocol_name(json_get_str(p, "protocol"));
+        pv.proto = service_protocol(json_get_str(p, "protocol"));
         pv.port_name = json_get_str(p, "name");
-        if (port < 1 || port > 65535 || node_port < 0 || node_port > 65535 || pv.proto.n == 0 || !name_is_safe(pv.port_name))
+        if (port < 1 || port > 65535 || node_port < 0 || node_port > 65535 || pv.proto.n == 0 || !service_name_is_safe(pv.port_name))
             continue;
         pv.port = (uint16_t)port;
         pv.node_port = (uint16_t)node_port;

@@ -354,6 +354,36 @@ TEST(proxy_rules, udp_fronts_list_where_datagrams_may_end)
     CHECK_INT(r.udp[1].port, 30053);
 }
 
+TEST(proxy_rules, host_ports_of_pods_join_the_maps)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct ruleset *rs = started();
+    struct service_rules r;
+
+    host_ports_compile(a, parse(a, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"p\",\"uid\":\"u-1\"},\"spec\":{\"containers\":[{\"ports\":["
+                                   "{\"containerPort\":80,\"hostPort\":8080},{\"containerPort\":53,\"hostPort\":53,\"hostIP\":\"127.0.0.1\",\"protocol\":\"UDP\"},"
+                                   "{\"containerPort\":81}]}]},\"status\":{\"phase\":\"Running\",\"podIP\":\"10.42.0.5\"}}"), &r);
+    CHECK_INT(r.n_udp, 1);
+    ruleset_put(rs, S("pod:ns/p"), r.items, r.n_items);
+    CHECK_BATCH(rs, "table ip k1s {\n"
+                    "chain hostport-ns/u-1/tcp/0.0.0.0/8080 {\n"
+                    "ip saddr 127.0.0.0/8 meta mark set meta mark or 0x4000\n"
+                    "meta l4proto tcp dnat to 10.42.0.5:80\n"
+                    "}\n"
+                    "chain hostport-ns/u-1/udp/127.0.0.1/53 {\n"
+                    "ip saddr 127.0.0.0/8 meta mark set meta mark or 0x4000\n"
+                    "meta l4proto udp dnat to 10.42.0.5:53\n"
+                    "}\n"
+                    "}\n"
+                    "add element ip k1s hairpin { 10.42.0.5 . 10.42.0.5 }\n"
+                    "add element ip k1s service-ips { 127.0.0.1 . udp . 53 : goto hostport-ns/u-1/udp/127.0.0.1/53 }\n"
+                    "add element ip k1s service-nodeports { tcp . 8080 : goto hostport-ns/u-1/tcp/0.0.0.0/8080 }\n");
+    host_ports_compile(a, parse(a, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"p\",\"uid\":\"u-1\"},\"spec\":{\"hostNetwork\":true,\"containers\":[{\"ports\":["
+                                   "{\"containerPort\":80,\"hostPort\":80}]}]},\"status\":{\"phase\":\"Running\",\"podIP\":\"10.42.0.5\"}}"), &r);
+    CHECK_INT(r.n_items, 0);
+    ruleset_free(rs);
+}
+
 TEST(proxy_rules, addresses_are_read_strictly)
 {
     static const char *const bad[] = {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.", ".1.2.3", "1.2.3.4 ", "-1.2.3.4", "1..2.3", "+1.2.3.4", "::1"};
