@@ -153,7 +153,8 @@ const struct obj *look_up(const struct reconcile *r, enum kind_id k, str ns, str
 struct json *tree_of(struct arena *a, const struct obj *o)
 {
     struct json *tree = NULL;
-    struct err *err = json_parse(a, o->data, NULL, NULL, &tree);
+    /* The tree shares strings with its text, and outlives the cached object when a plan waits for answers. */
+    struct err *err = json_parse(a, arena_dup(a, o->data), NULL, NULL, &tree);
 
     BUG_ON(err); /* the cache has parsed it before */
     return tree;
