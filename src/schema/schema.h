@@ -53,7 +53,9 @@ struct schema_rules {              /* structural validation */
     bool has_min, has_max;
     int64_t min, max;
     uint32_t min_length, max_length /* 0: none */, min_items, max_items;
-    str pattern, format;           /* format: "dns-label", "dns-subdomain", "label-value", "qualified-name", "ip", "cidr", "port", "path-segment"... see validate.c */
+    str pattern, format;           /* format: "dns-label", "dns-subdomain", "qualified-name", ...: see validate_format.c. Of lists: of each item. pattern is for OpenAPI only */
+    bool nonempty;                 /* Required value when absent or empty */
+    str required_detail;           /* what is added to "Required value" */
 };
 struct schema_type {
     str name;                      /* "io.k8s.api.core.v1.Pod"; OpenAPI's name */
@@ -69,6 +71,7 @@ struct schema_type {
     uint8_t n_sorted, n_proto;
     uint8_t defaults;              /* the function that computes defaults, by number; 0: none */
     bool has_defaults;             /* it, or something below it, has defaults */
+    bool has_rules;                /* it, or something below it, has rules */
     bool has_inline;               /* some field is FIELD_INLINE */
     bool atomic;                   /* mapType atomic: server-side apply owns it as a whole wherever it stands */
     bool proto3;                   /* CRI, etcd: zero values are not sent, numbers are packed, bytes are raw in the tree (not base64) */

@@ -20,7 +20,8 @@ struct model_field {
     str merge_key, def, doc;
     str enum_values;          /* '|'-separated: checked by validation */
     str values, shown;        /* for OpenAPI: possible values, and a default that is told */
-    str format, pattern;
+    str format, pattern, required_detail;
+    bool nonempty;
     bool has_min, has_max, value; /* value: Go's non-pointer struct */
     int64_t min, max;
     uint32_t min_length, max_length, min_items, max_items;
@@ -36,7 +37,7 @@ struct model_type {
     struct model_package *package;
     str defaults;             /* name of the function that computes defaults; empty: none */
     str local, doc, like;     /* name within the package; name of the type whose fields it repeats */
-    bool is_kind, untyped, everywhere, atomic, internal, is_list, proto3, has_defaults;
+    bool is_kind, untyped, everywhere, atomic, internal, is_list, proto3, has_defaults, has_rules;
     uint32_t defaults_index;
     struct model_field *enums; /* of protobuf enums: name and number */
     uint32_t n_enums;
@@ -86,6 +87,7 @@ struct model {
 void model_parse(struct model *m, const char *path, str alias);
 /* Links names to types. */
 void model_resolve(struct model *m);
+bool model_has_rules(const struct model_field *f);
 void model_error(struct model *m, const char *file, unsigned line, const char *fmt, ...) PRINTF(4, 5);
 str read_file(struct arena *a, const char *path); /* exits when unreadable */
 

@@ -216,6 +216,8 @@ static void parse_field(struct parser *p, str rest, str doc)
             f->flags |= FIELD_IMMUTABLE;
         else if (str_is(w, "deprecated"))
             f->flags |= FIELD_DEPRECATED;
+        else if (str_is(w, "nonempty") || attribute(w, "nonempty", &f->required_detail))
+            f->nonempty = true;
         else if (str_is(w, "atomicmap"))
             f->flags |= FIELD_MAP_ATOMIC;
         else if (str_is(w, "granular"))

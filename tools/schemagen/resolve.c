@@ -127,8 +127,14 @@ static void apply_like(struct model *m, struct model_type *t, unsigned depth)
         t->defaults = o->defaults;
 }
 
-/* A type is worth walking for defaults when it, or anything below it, has some. Recursive types settle by repetition. */
-static void mark_defaults(struct model *m)
+bool model_has_rules(const struct model_field *f)
+{
+    return f->enum_values.n || f->has_min || f->has_max || f->min_length || f->max_length || f->min_items || f->max_items || f->format.n ||
+           f->nonempty;
+}
+
+/* A type is worth walking for defaults (or rules) when it, or anything below it, has some. Recursive types settle by repetition. */
+static void mark_walks(struct model *m)
 {
     bool changed = true;
 
@@ -136,12 +142,17 @@ static void mark_defaults(struct model *m)
         changed = false;
         for (uint32_t i = 0; i < m->n_types; i++) {
             struct model_type *t = m->types[i];
-            bool has = t->defaults.n || (t->item && t->item->has_defaults);
+            bool has = t->defaults.n || (t->item && t->item->has_defaults), rules = t->item && t->item->has_rules;
 
-            for (uint32_t k = 0; k < t->n_fields; k++)
-                has |= t->fields[k].def.n || (t->fields[k].type && t->fields[k].type->has_defaults);
-            changed |= has != t->has_defaults;
+            for (uint32_t k = 0; k < t->n_fields; k++) {
+                const struct model_field *f = &t->fields[k];
+
+                has |= f->def.n || (f->type && f->type->has_defaults);
+                rules |= model_has_rules(f) || (f->type && f->type->has_rules);
+            }
+            changed |= has != t->has_defaults || rules != t->has_rules;
             t->has_defaults = has;
+            t->has_rules = rules;
         }
     }
 }
@@ -171,5 +182,5 @@ void model_resolve(struct model *m)
             f->value = f->type->kind == SCHEMA_STRUCT && !(f->flags & FIELD_POINTER);
         }
     }
-    mark_defaults(m);
+    mark_walks(m);
 }

@@ -106,14 +106,13 @@ static void add_rules(struct tables *t, struct buf *b, const struct model_field 
     void *known;
     struct buf key = BUF_INIT;
 
-    if (!f->enum_values.n && !f->has_min && !f->has_max && !f->min_length && !f->max_length && !f->min_items && !f->max_items &&
-        !f->pattern.n && !f->format.n) {
+    if (!model_has_rules(f)) {
         buf_z(b, "0");
         return;
     }
-    buf_fmt(&key, PRI_STR "\1%d %d %lld %lld %u %u %u %u\1" PRI_STR "\1" PRI_STR, STR_ARG(f->enum_values), f->has_min, f->has_max,
+    buf_fmt(&key, PRI_STR "\1%d %d %lld %lld %u %u %u %u\1" PRI_STR "\1" PRI_STR "\1%d" PRI_STR, STR_ARG(f->enum_values), f->has_min, f->has_max,
             (long long)f->min, (long long)f->max, f->min_length, f->max_length, f->min_items, f->max_items, STR_ARG(f->pattern),
-            STR_ARG(f->format));
+            STR_ARG(f->format), f->nonempty, STR_ARG(f->required_detail));
     known = map_find(&t->rule_at, buf_view(&key));
     if (known)
         at = (uint32_t)(uintptr_t)known - 1;
@@ -126,6 +125,8 @@ static void add_rules(struct tables *t, struct buf *b, const struct model_field 
         add_str(t, &row, f->pattern);
         buf_char(&row, ',');
         add_str(t, &row, f->format);
+        buf_fmt(&row, ",%d,", f->nonempty);
+        add_str(t, &row, f->required_detail);
         buf_z(&row, "},\n");
         buf_str(&t->rules, buf_view(&row));
         map_put(&t->rule_at, buf_view(&key), (void *)(uintptr_t)(at + 1));
@@ -275,8 +276,8 @@ static void write_types(struct tables *t)
             buf_z(&types, "0,");
         buf_fmt(&types, "F+%u,%u,0,", ty->first_field, ty->n_fields);
         add_str(t, &types, STR_NONE);
-        buf_fmt(&types, ",0,O+%u,O+%u,%u,%u,%u,%d,%d,%d,%d},\n", sorted, by_proto, n_sorted, n_proto,
-                defaults_number(t, ty->defaults), ty->has_defaults, inlines, ty->atomic, ty->proto3);
+        buf_fmt(&types, ",0,O+%u,O+%u,%u,%u,%u,%d,%d,%d,%d,%d},\n", sorted, by_proto, n_sorted, n_proto,
+                defaults_number(t, ty->defaults), ty->has_defaults, ty->has_rules, inlines, ty->atomic, ty->proto3);
     }
     buf_fmt(t->out, "const struct schema_type schema_types[%u] = {\n" PRI_STR "};\nconst size_t schema_n_types = %u;\n", m->n_types,
             STR_ARG(buf_view(&types)), m->n_types);
