@@ -14,11 +14,14 @@ static size_t kind_path(char *p, str group, str version, str plural)
 
     if (n > KIND_PATH_MAX)
         return 0;
-    memcpy(p, group.p, group.n);
+    if (group.n) /* the core group's name may have no bytes to point at */
+        memcpy(p, group.p, group.n);
     p[group.n] = '/';
-    memcpy(p + group.n + 1, version.p, version.n);
+    if (version.n)
+        memcpy(p + group.n + 1, version.p, version.n);
     p[group.n + 1 + version.n] = '/';
-    memcpy(p + group.n + version.n + 2, plural.p, plural.n);
+    if (plural.n)
+        memcpy(p + group.n + version.n + 2, plural.p, plural.n);
     return n;
 }
 
