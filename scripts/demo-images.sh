@@ -29,4 +29,4 @@ image app app-1 "$build/examples/demo-app" /bin/busybox -- VERSION=1 BUILD="$bui
 image app app-2 "$build/examples/demo-app" /bin/busybox -- VERSION=2 BUILD="$build"
 image web web /usr/sbin/nginx /bin/busybox
 image redis redis /usr/bin/redis-server /bin/busybox
-image box box /bin/busybox
+image box box /usr/bin/curl /bin/busybox

@@ -143,8 +143,8 @@ static int ask(struct in_addr server, const char *name, struct in_addr *ret)
     return 0;
 }
 
-/* 1: found, 0: there is no such name, -1: no name server answers. */
-static int resolve_now(const char *name, struct in_addr *ret)
+/* 1: found, 0: there is no such name, -1: no name server answers (asked once only, when the caller knows what else to do). */
+static int resolve_now(const char *name, bool may_give_up, struct in_addr *ret)
 {
     struct resolver r;
     int dots = 0;
@@ -163,15 +163,19 @@ static int resolve_now(const char *name, struct in_addr *ret)
             snprintf(full, sizeof full, "%s%s%s", name, which >= 0 ? "." : "", which >= 0 ? r.search[which] : "");
             for (int s = 0; s < r.n_servers; s++) {
                 int found = ask(r.servers[s], full, ret);
+                silent = found < 0;
                 if (found == 1)
                     return 1;
-                silent |= found < 0;
                 if (found == 0)
                     break;
             }
+            if (silent) /* the next name would be met with the same silence */
+                break;
         }
         if (!silent)
             return 0;
+        if (may_give_up)
+            break;
     }
     return -1;
 }
@@ -180,7 +184,7 @@ static int resolve_now(const char *name, struct in_addr *ret)
 static bool resolve(const char *name, struct in_addr *ret)
 {
     static _Atomic uint32_t last;
-    int found = resolve_now(name, ret);
+    int found = resolve_now(name, last != 0, ret);
 
     if (found == 1)
         last = ret->s_addr;
