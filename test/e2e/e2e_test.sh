@@ -328,7 +328,7 @@ check external_ips_are_served has "$(in_box curl -s --max-time 5 http://198.51.1
 refused() { curl -s --max-time 5 "http://$1/"; is $? 7; }
 check a_service_without_endpoints_refuses_at_once refused "$(kd get service nobody -o 'jsonpath={.spec.clusterIP}')"
 check an_unused_service_address_refuses_at_once refused 10.43.250.250
-check a_pod_reaches_itself_through_its_service is "$(in_box curl -s --max-time 5 http://box/text)" second
+check a_pod_reaches_itself_through_its_service is "$(in_box curl -s --max-time 5 http://box.demo.svc.cluster.local/text)" second
 check a_host_port_is_served is "$(curl -s --max-time 5 http://127.0.0.1:26070/text)" second
 
 # ---- k1s away and back: pods do not notice ----
