@@ -152,16 +152,16 @@ static bool key_value(struct place list, const struct json *item, str key, struc
         return true;
     }
     f = list.type->item && list.type->item->kind == SCHEMA_STRUCT ? schema_find_field(list.type->item, key) : NULL;
-    if (!f || !f->default_json.n)
+    if (!f || !schema_more(f)->default_json.n)
         return false;
-    buf_str(b, f->default_json);
+    buf_str(b, schema_more(f)->default_json);
     return true;
 }
 
 bool place_item_element(struct arena *a, struct place list, const struct json *item, str *ret, str *ret_missing)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
-    str rest = list.field->list_keys, key, keys[16];
+    str rest = schema_more(list.field)->list_keys, key, keys[16];
     size_t n = 0;
 
     *ret_missing = STR_NONE;

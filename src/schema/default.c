@@ -78,8 +78,8 @@ static void static_defaults(struct arena *a, const struct schema_type *outer, co
                 if (f->type->defaults)
                     schema_default_fns[f->type->defaults](a, outer, v);
             }
-        } else if (f->default_json.n && is_unset(f, json_find(v, f->name)))
-            form_set(a, outer, v, f->name, value_of(a, f->default_json));
+        } else if (f->more && f->more->default_json.n && is_unset(f, json_find(v, f->name)))
+            form_set(a, outer, v, f->name, value_of(a, f->more->default_json));
     }
 }
 

@@ -114,7 +114,7 @@ static struct meta meta_of(const struct schema_type *t, str key)
     f = t->kind == SCHEMA_STRUCT ? schema_find_field(t, key) : NULL;
     if (!f)
         return (struct meta){0};
-    return (struct meta){.type = f->type, .merges = f->flags & FIELD_PATCH_MERGE, .merge_key = f->merge_key};
+    return (struct meta){.type = f->type, .merges = f->flags & FIELD_PATCH_MERGE, .merge_key = schema_more(f)->merge_key};
 }
 
 /* ---- values taken whole ---- */

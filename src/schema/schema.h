@@ -36,18 +36,24 @@ enum { /* schema_field.flags */
     FIELD_MAP_GRANULAR = 1 << 9,   /* structType granular: taken apart here although its type is atomic */
 };
 struct schema_type;
+/* Fields and types are laid out for size: there are thousands, and each address in them is a relocation that dirties a page. What
+ * few fields have stands apart. Built-in documentation is in the OpenAPI documents only. */
 struct schema_field {
     str name;                      /* in JSON */
     const struct schema_type *type;
+    const struct schema_more *more; /* what few fields have; NULL: nothing. See schema_more() */
     uint16_t proto;                /* number; 0: not in protobuf */
     uint16_t flags;
     uint8_t list_type;             /* enum schema_list_type, for lists */
+};
+struct schema_more {
     str list_keys;                 /* NUL-separated, for SCHEMA_LIST_MAP */
     str merge_key;                 /* strategic merge */
     str default_json;              /* static default as JSON text; empty: none */
     const struct schema_rules *rules; /* NULL: none */
-    str doc;                       /* short, ours; may be empty */
 };
+extern const struct schema_more schema_no_more;
+static inline const struct schema_more *schema_more(const struct schema_field *f) { return f->more ? f->more : &schema_no_more; }
 struct schema_rules {              /* structural validation */
     const str *enum_values; size_t n_enum;
     bool has_min, has_max;
@@ -59,17 +65,15 @@ struct schema_rules {              /* structural validation */
 };
 struct schema_type {
     str name;                      /* "io.k8s.api.core.v1.Pod"; OpenAPI's name */
-    enum schema_kind kind;
     const struct schema_type *item;  /* of maps and lists */
     const struct schema_field *fields; /* structs: in Go's order (protobuf number order unless told otherwise) */
-    uint32_t n_fields;
-    bool preserve_unknown;         /* x-kubernetes-preserve-unknown-fields */
-    str doc;
-    const struct schema_type *(*embedded)(void); /* reserved */
     const uint8_t *sorted;         /* indexes of the named fields by length, then bytes; NULL (run-time tables): searched one by one */
     const uint8_t *by_proto;       /* indexes of the fields that protobuf has, by number; NULL: none or run-time table */
+    uint32_t n_fields;
+    enum schema_kind kind;
     uint8_t n_sorted, n_proto;
     uint8_t defaults;              /* the function that computes defaults, by number; 0: none */
+    bool preserve_unknown;         /* x-kubernetes-preserve-unknown-fields */
     bool has_defaults;             /* it, or something below it, has defaults */
     bool has_rules;                /* it, or something below it, has rules */
     bool has_inline;               /* some field is FIELD_INLINE */

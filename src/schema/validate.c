@@ -171,7 +171,7 @@ static bool is_empty(const struct json *v)
 
 static void check_rules(struct walk *w, const struct schema_field *f, const struct json *v, const struct place *at)
 {
-    const struct schema_rules *r = f->rules;
+    const struct schema_rules *r = f->more->rules;
 
     if (r->nonempty && is_empty(v)) {
         required(w, at, r);
@@ -209,16 +209,17 @@ static void walk_fields(struct walk *w, const struct schema_type *t, const struc
     for (uint32_t i = 0; i < t->n_fields; i++) {
         const struct schema_field *f = &t->fields[i];
         struct place here = {.up = at, .name = f->name, .index = -1};
+        bool rules = f->more && f->more->rules;
         const struct json *m;
 
-        if (!f->rules && !f->type->has_rules)
+        if (!rules && !f->type->has_rules)
             continue;
         if (f->flags & FIELD_INLINE) {
             walk_fields(w, f->type, v, at);
             continue;
         }
         m = json_find(v, f->name);
-        if (f->rules)
+        if (rules)
             check_rules(w, f, m, &here);
         if (m && f->type->has_rules)
             walk_type(w, f->type, m, &here);

@@ -44,8 +44,8 @@ TEST(schema_tables, lists_know_their_keys)
     const struct schema_field *f = schema_find_field(schema_find_type(S("io.k8s.api.core.v1.Container")), S("ports"));
 
     CHECK_INT(f->list_type, SCHEMA_LIST_MAP);
-    CHECK_STR(f->list_keys, S("containerPort\0protocol"));
-    CHECK_STR(f->merge_key, S("containerPort"));
+    CHECK_STR(schema_more(f)->list_keys, S("containerPort\0protocol"));
+    CHECK_STR(schema_more(f)->merge_key, S("containerPort"));
 }
 
 TEST(schema_tables, resources_are_found_by_plural_and_by_kind)

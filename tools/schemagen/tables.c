@@ -18,6 +18,9 @@ struct tables {
     struct buf rules;
     uint32_t n_rules;
     struct map rule_at;
+    struct buf more;
+    struct map more_at;
+    uint32_t n_more;
     struct buf sorted;
     uint32_t n_sorted, n_fields;
     struct map default_at; /* function name -> number */
@@ -54,7 +57,7 @@ static int by_length(const void *a, const void *b)
 static void add_str(struct tables *t, struct buf *b, str s)
 {
     if (!s.n)
-        buf_z(b, "{P,0}");
+        buf_z(b, "{0,0}");
     else
         buf_fmt(b, "{P+%u,%zu}", pool_add(&t->pool, s), s.n);
 }
@@ -136,26 +139,46 @@ static void add_rules(struct tables *t, struct buf *b, const struct model_field 
     buf_fini(&key);
 }
 
-static void write_field(struct tables *t, struct buf *b, const struct model_field *f)
+/* add_more - what few fields have, in a table of its own where equal rows are shared. */
+static void add_more(struct tables *t, struct buf *b, const struct model_field *f)
 {
+    struct buf row = BUF_INIT;
     char *keys = arena_dupz(t->m->arena, f->keys);
+    void *known;
 
     for (char *c = keys; *c; c++)
         if (*c == ',')
             *c = '\0';
+    if (!f->keys.n && !f->merge_key.n && !f->def.n && !model_has_rules(f)) {
+        buf_z(b, "0");
+        return;
+    }
+    buf_char(&row, '{');
+    add_str(t, &row, (str){keys, f->keys.n});
+    buf_char(&row, ',');
+    add_str(t, &row, f->merge_key);
+    buf_char(&row, ',');
+    add_str(t, &row, f->def);
+    buf_char(&row, ',');
+    add_rules(t, &row, f);
+    buf_z(&row, "},\n");
+    known = map_find(&t->more_at, buf_view(&row));
+    if (!known) {
+        known = (void *)(uintptr_t)++t->n_more;
+        map_put(&t->more_at, buf_view(&row), known);
+        buf_str(&t->more, buf_view(&row));
+    }
+    buf_fmt(b, "M+%u", (uint32_t)(uintptr_t)known - 1);
+    buf_fini(&row);
+}
+
+static void write_field(struct tables *t, struct buf *b, const struct model_field *f)
+{
     buf_char(b, '{');
     add_str(t, b, f->name);
-    buf_fmt(b, ",T+%u,%u,%u,%u,", f->type->index, f->proto, f->flags, (unsigned)f->list_type);
-    add_str(t, b, (str){keys, f->keys.n});
-    buf_char(b, ',');
-    add_str(t, b, f->merge_key);
-    buf_char(b, ',');
-    add_str(t, b, f->def);
-    buf_char(b, ',');
-    add_rules(t, b, f);
-    buf_char(b, ',');
-    add_str(t, b, STR_NONE);
-    buf_z(b, "},\n");
+    buf_fmt(b, ",T+%u,", f->type->index);
+    add_more(t, b, f);
+    buf_fmt(b, ",%u,%u,%u},\n", f->proto, f->flags, (unsigned)f->list_type);
 }
 
 struct sort_ctx {
@@ -269,14 +292,15 @@ static void write_types(struct tables *t)
         }
         buf_z(&types, "{");
         add_str(t, &types, ty->name);
-        buf_fmt(&types, ",%u,", (unsigned)ty->kind);
         if (ty->item)
-            buf_fmt(&types, "T+%u,", ty->item->index);
+            buf_fmt(&types, ",T+%u,", ty->item->index);
         else
-            buf_z(&types, "0,");
-        buf_fmt(&types, "F+%u,%u,0,", ty->first_field, ty->n_fields);
-        add_str(t, &types, STR_NONE);
-        buf_fmt(&types, ",0,O+%u,O+%u,%u,%u,%u,%d,%d,%d,%d,%d},\n", sorted, by_proto, n_sorted, n_proto,
+            buf_z(&types, ",0,");
+        if (ty->n_fields)
+            buf_fmt(&types, "F+%u,O+%u,O+%u,", ty->first_field, sorted, by_proto);
+        else
+            buf_z(&types, "0,0,0,");
+        buf_fmt(&types, "%u,%u,%u,%u,%u,0,%d,%d,%d,%d,%d},\n", ty->n_fields, (unsigned)ty->kind, n_sorted, n_proto,
                 defaults_number(t, ty->defaults), ty->has_defaults, ty->has_rules, inlines, ty->atomic, ty->proto3);
     }
     buf_fmt(t->out, "const struct schema_type schema_types[%u] = {\n" PRI_STR "};\nconst size_t schema_n_types = %u;\n", m->n_types,
@@ -435,6 +459,7 @@ void tables_write(struct model *m, struct buf *out)
     map_init(&t.pool.at);
     map_init(&t.rule_at);
     map_init(&t.default_at);
+    map_init(&t.more_at);
     buf_char(&t.pool.text, '\0');
     fill_pool(&t);
     write_types(&t);
@@ -446,6 +471,8 @@ void tables_write(struct model *m, struct buf *out)
             t.n_fields + 1);
     buf_fmt(out, "static const str V[%u] = {\n" PRI_STR "};\n", t.n_strs + 1, STR_ARG(buf_view(&t.strs)));
     buf_fmt(out, "static const struct schema_rules R[%u] UNUSED = {\n" PRI_STR "};\n", t.n_rules + 1, STR_ARG(buf_view(&t.rules)));
+    buf_fmt(out, "const struct schema_more schema_no_more;\nstatic const struct schema_more M[%u] = {\n" PRI_STR "};\n", t.n_more + 1,
+            STR_ARG(buf_view(&t.more)));
     buf_str(out, buf_view(&t.externs));
     buf_fmt(out, "schema_default_fn *const schema_default_fns[%u] = {\n0,\n" PRI_STR "};\n", t.n_defaults + 1, STR_ARG(buf_view(&t.defaults)));
     buf_fmt(out, "static const uint8_t O[%u] = {\n" PRI_STR "};\n", t.n_sorted + 1, STR_ARG(buf_view(&t.sorted)));
@@ -456,6 +483,8 @@ void tables_write(struct model *m, struct buf *out)
     map_fini(&t.pool.at);
     map_fini(&t.rule_at);
     map_fini(&t.default_at);
+    map_fini(&t.more_at);
+    buf_fini(&t.more);
     buf_fini(&t.defaults);
     buf_fini(&t.externs);
     buf_fini(&t.pool.text);
