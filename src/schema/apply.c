@@ -219,13 +219,17 @@ static struct err *check_config(const struct walk *w, const struct resource *r, 
 }
 
 /* Removes what the manager applied last time, no longer does, and nobody owns. */
-static struct json prune(const struct walk *w, const struct managers *m, const struct json *merged, const struct json *last)
+static struct json prune(const struct walk *walk, const struct managers *m, const struct json *config, const struct json *merged, const struct json *last)
 {
-    struct json owned = json_object(), last_all, merged_all, pruned_all, pruned, set;
+    struct json owned, last_all, merged_all, pruned_all, pruned, set;
+    struct walk all = *walk, *w = &all;
     struct arena *a = w->arena;
 
     if (set_is_empty(last))
         return *merged;
+    /* Names and versions count here: they keep metadata, whose other members may all go. */
+    all.whole = true;
+    owned = walk_fields(w, config);
     last_all = walk_ensure_fields(w, last);
     pruned = walk_remove(w, merged, &last_all);
     for (uint32_t i = 0; i < m->n; i++)
@@ -298,7 +302,7 @@ static struct err *try_apply(const struct request *q, struct managers m, bool fo
         managers_set(mine, set);
         mine->api_version = self.api_version;
     }
-    merged = prune(&q->w, &m, &merged, &last);
+    merged = prune(&q->w, &m, q->config, &merged, &last);
     walk_compare(&q->w, q->live, &merged, &changed, &removed);
     if (!force) {
         struct err *err = find_conflicts(a, &m, mine, &changed, except);

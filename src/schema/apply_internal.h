@@ -38,6 +38,7 @@ struct walk {
     struct arena *arena;
     const struct schema_type *root;
     bool skip_status, skip_spec, skip_labels, skip_metadata; /* fields that the request cannot set */
+    bool whole;                       /* leave nothing out, not even what nobody owns */
 };
 void walk_init(struct walk *w, struct arena *a, const struct resource *r, str subresource);
 /* What differs from lhs to rhs (either may be NULL): changed or added, and removed. */

@@ -46,6 +46,8 @@ void walk_init(struct walk *w, struct arena *a, const struct resource *r, str su
 /* depth 0: members of the object; 1: of one of those. */
 bool walk_skips(const struct walk *w, int depth, bool in_metadata, str key)
 {
+    if (w->whole)
+        return false;
     if (depth == 0)
         return is_one_of(unowned_root, ARRAY_LEN(unowned_root), key) || (w->skip_status && str_is(key, "status")) ||
                (w->skip_spec && str_is(key, "spec")) || (w->skip_metadata && str_is(key, "metadata"));
@@ -439,7 +441,7 @@ static void collect(const struct walk *w, struct place p, int depth, bool in_met
             collect(w, at, depth + 1, depth == 0 && str_is(m->key, "metadata"), &m->value, &child);
             if (m->value.type == JSON_NULL || (m->value.type == JSON_OBJECT && m->value.n == 0) || !is_field)
                 child.self = true;
-            if (depth == 0 && str_is(m->key, "metadata"))
+            if (depth == 0 && str_is(m->key, "metadata") && !w->whole)
                 child.self = false;
             set_add(w->arena, b, join(w->arena, "f:", m->key), &child);
         }

@@ -176,10 +176,13 @@ MUST_USE struct err *patch_strategic(struct arena *a, const struct schema_type *
 
 /* ---- managedFields and server-side apply (structured-merge-diff's semantics) ---- */
 struct apply_options { str manager; bool force; str subresource; str api_version; wall_time now; };
-/* live NULL: create. `applied` is the user's configuration (typed-decoded, not defaulted). *ret is the merged object incl. managedFields (not defaulted).
- * Errors: CONFLICT with one cause per field (type FieldManagerConflict). */
+/* live NULL: create. `applied` is the user's configuration as parsed (not through schema_decode, which would add the zero values that Go writes: they
+ * would count as applied). *ret is the merged object incl. managedFields, neither decoded nor defaulted.
+ * Errors: CONFLICT with one cause per field (type FieldManagerConflict); UNKNOWN (500, as Kubernetes) when the configuration does not fit the schema;
+ * BAD_REQUEST for another apiVersion or managedFields in it. */
 MUST_USE struct err *apply_merge(struct arena *a, const struct resource *r, const struct json *live, const struct json *applied, const struct apply_options *o, struct json **ret);
-/* After create (live NULL), update or patch by `manager`: ownership of what changed between live and next moves to it; writes next's managedFields in place. Operation Update. */
+/* After create (live NULL), update or patch by `manager`: ownership of what changed between live and next moves to it; writes next's managedFields in place.
+ * Operation Update. To be called with defaults in place and before admission adds anything, which is owned by nobody. */
 MUST_USE struct err *apply_track_update(struct arena *a, const struct resource *r, const struct json *live, struct json *next, const struct apply_options *o);
 
 #endif

@@ -183,6 +183,16 @@ TEST(apply, an_apply_owns_its_configuration_and_removes_what_it_no_longer_says)
     CHECK_STRZ(owners(a, v), "");
 }
 
+TEST(apply, metadata_stays_when_the_last_label_goes)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json *v = apply(a, NULL, S("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\",\"labels\":{\"a\":\"1\"}}}"), by("one", "", false));
+
+    json_setz(a, json_findz(v, "metadata"), "uid", json_z("u"));
+    v = apply(a, v, S("{" CM_CONFIG "}"), by("one", "", false));
+    CHECK_STRZ(text_of(a, json_findz(v, "metadata")), "{\"name\":\"x\",\"uid\":\"u\"}");
+}
+
 TEST(apply, conflicts_are_told_as_kubernetes_tells_them_and_force_overrides)
 {
     CLEANUP(arena) struct arena *a = arena_new();
