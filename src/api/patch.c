@@ -238,8 +238,6 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
     if (!current && (uid.n || (rv.n && !str_is(rv, "0"))))
         return err_conflict(w->kind, w->name, uid.n ? "uid mismatch: the provided object specified uid, and no existing object was found" : "the object has been modified; please apply your changes to the latest version and try again");
     applied = json_new(w->a, copy);
-    if (w->kind->r->namespaced && !meta_str(applied, "namespace").n)
-        json_setz(w->a, meta_of(w->a, applied), "namespace", json_string(w->ns));
     e = apply_merge(w->a, w->kind->r, w->old, applied, &o, &next);
     if (e) {
         if (e->reason == REASON_CONFLICT)
@@ -247,6 +245,8 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
         return e;
     }
     w->obj = next;
+    if (w->kind->r->namespaced && !meta_str(next, "namespace").n)
+        json_setz(w->a, meta_of(w->a, next), "namespace", json_string(w->ns));
     json_setz(w->a, next, "kind", json_string(w->kind->r->kind));
     json_setz(w->a, next, "apiVersion", json_string(w->kind->api_version));
     e = schema_decode(w->a, w->kind->r->type, w->obj, NULL);
