@@ -207,6 +207,9 @@ static void on_created(void *ctx, struct err *err, const struct json *response)
     }
     s->created_id = str_dupz(json_get_str(response, "container_id"));
     map_put(&s->w->k->by_container, str_of(s->created_id), s->w); /* it may end before its start has returned */
+    log_link_set(s->w, str_of(s->name), str_of(s->created_id),
+                 arena_fmt(s->arena, PRI_STR "/%s/%lld.log", STR_ARG(pod_log_dir(s->arena, str_of(s->w->ns), str_of(s->w->name), str_of(s->w->uid))), s->name,
+                           (long long)s->restart_count));
     event(s, "Normal", "Created", "Created container: %s", s->name);
     s->stage = STAGE_START;
     json_setz(s->arena, &request, "container_id", json_z(s->created_id));

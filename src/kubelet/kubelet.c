@@ -562,6 +562,7 @@ struct err *kubelet_start(const struct kubelet_options *o, struct kubelet **ret)
         log_warning("kubelet", "cannot make " PRI_STR " a shared mount (mount propagation will not work): %s", STR_ARG(k->o.root_dir), strerror(-r));
     make_classes(k);
     k->refs = refs_new(k);
+    k->rotation = log_rotation_new(k);
     k->node = node_new(k);
     k->events = event_recorder_new(k->client, S("kubelet"), k->o.node_name);
     err = tls_client_new(&tls, &k->tls);
@@ -621,6 +622,7 @@ void kubelet_stop(struct kubelet *k, loop_fn *stopped, void *ctx)
     *s = (struct stop){k, stopped, ctx};
     k->stopping = true;
     kubelet_server_free(TAKE(k->server));
+    log_rotation_free(TAKE(k->rotation));
     loop_timer_free(TAKE(k->relist));
     loop_timer_free(TAKE(k->start->retry));
     loop_timer_free(TAKE(k->start->cidr_limit));

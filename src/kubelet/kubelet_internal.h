@@ -19,6 +19,7 @@ struct pod_worker;
 struct refs;
 struct node;
 struct kubelet_server;
+struct log_rotation;
 
 struct kubelet {
     struct kubelet_options o;      /* strings in the arena */
@@ -33,6 +34,7 @@ struct kubelet {
     struct informer *pods, *services, *nodes;
     struct refs *refs;
     struct node *node;
+    struct log_rotation *rotation;
     struct kubelet_server *server;
     struct cgroup_fs cgroups;
     struct map workers;            /* uid -> struct pod_worker */
@@ -193,6 +195,11 @@ struct node *node_new(struct kubelet *k);
 void node_free(struct node *n);
 void node_start(struct node *n);
 void node_changed(struct node *n);           /* images, conditions or pods may have: tell soon */
+
+/* ---- log_rotate.c ---- */
+struct log_rotation *log_rotation_new(struct kubelet *k);
+void log_rotation_free(struct log_rotation *r);
+void log_link_set(const struct pod_worker *w, str container, str id, str log_path); /* log_path empty: removes it */
 
 /* ---- admission.c: may the pod run here at all? Pure. ---- */
 struct admission_input {

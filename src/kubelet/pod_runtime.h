@@ -1,6 +1,6 @@
 /* pod_runtime.h - what the runtime has of one pod: its sandboxes and containers, newest first.
  *
- * A snapshot: fetched anew after each step, never edited. Everything the agent must remember across its own restarts is in here,
+ * A snapshot: fetched anew after each step. Everything the agent must remember across its own restarts is in here,
  * since it wrote it into the containers' labels and annotations. */
 #ifndef K1S_KUBELET_POD_RUNTIME_H
 #define K1S_KUBELET_POD_RUNTIME_H
@@ -22,6 +22,7 @@ struct rt_sandbox {
     str id;
     uint32_t attempt;
     bool ready, host_network;
+    bool removing;             /* asked for, on this snapshot */
     int64_t created_ns;        /* wall clock, as all times here */
     const str *ips;
     size_t n_ips;
@@ -34,6 +35,7 @@ struct rt_container {
     int64_t created_ns, started_ns, finished_ns;
     str termination_host_path, termination_policy; /* where it leaves its last words */
     int64_t grace_s;           /* -1: not noted */
+    bool removing;             /* asked for, on this snapshot */
     struct json *user;         /* of the first process, as the runtime tells; NULL: not told */
 };
 struct pod_runtime {

@@ -54,8 +54,6 @@ static bool containers_stopped(struct pod_worker *w)
 
         if (c->state != CONTAINER_STATE_RUNNING && c->state != CONTAINER_STATE_UNKNOWN)
             continue;
-        if (!c->name.n)
-            continue;
         if (spec && spec->sidecar) {
             size_t at = (size_t)(spec - w->containers);
 
@@ -129,6 +127,8 @@ static void on_container_removed(void *ctx, struct err *err, const struct json *
 
 static bool records_removed(struct pod_worker *w)
 {
+    for (size_t i = 0; i < w->rt->n_containers; i++)
+        log_link_set(w, w->rt->containers[i].name, w->rt->containers[i].id, STR_NONE);
     if (w->rt->n_sandboxes) { /* takes its containers along */
         call_sandbox(w, RUNTIME_REMOVE_POD_SANDBOX, w->rt->sandboxes[0].id);
         return false;

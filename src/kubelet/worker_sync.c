@@ -420,16 +420,37 @@ static void remove_old(struct pod_worker *w)
         struct json request = json_object();
         const struct rt_container *kept = pod_runtime_find(w->rt, c->name, DEAD_KEPT - 1);
 
-        if (c->state != CONTAINER_STATE_EXITED || !kept || c->created_ns >= kept->created_ns)
+        if (c->removing || c->state != CONTAINER_STATE_EXITED || !kept || c->created_ns >= kept->created_ns)
             continue;
         a = arena_new();
         json_setz(a, &request, "container_id", json_string(c->id));
         if (c->log_path.n)
             unlink(c->log_path.p);
+        log_link_set(w, c->name, c->id, STR_NONE);
         worker_call(w);
         runtime_call(w->k->rt, RUNTIME_REMOVE_CONTAINER, &request, 0, on_removed, w);
-        c->state = CONTAINER_STATE_UNKNOWN; /* asked for once per snapshot */
-        c->name = STR_NONE;
+        c->removing = true;
+    }
+}
+
+/* Earlier sandboxes without a container left in them. */
+static void remove_old_sandboxes(struct pod_worker *w)
+{
+    for (size_t i = 1; i < w->rt->n_sandboxes; i++) {
+        struct rt_sandbox *s = &w->rt->sandboxes[i];
+        CLEANUP(arena) struct arena *a = NULL;
+        struct json request = json_object();
+        bool used = s->ready || s->removing;
+
+        for (size_t k = 0; k < w->rt->n_containers; k++)
+            used |= str_eq(w->rt->containers[k].sandbox_id, s->id);
+        if (used)
+            continue;
+        a = arena_new();
+        json_setz(a, &request, "pod_sandbox_id", json_string(s->id));
+        s->removing = true;
+        worker_call(w);
+        runtime_call(w->k->rt, RUNTIME_REMOVE_POD_SANDBOX, &request, 0, on_removed, w);
     }
 }
 
@@ -458,6 +479,7 @@ void worker_sync(struct pod_worker *w)
         if (prepared(w) && !w->busy)
             start_next(w, &plan);
         remove_old(w);
+        remove_old_sandboxes(w);
     }
     worker_publish(w, false);
 }
