@@ -13,10 +13,15 @@
 #include "controllers/framework.h"
 
 static const struct controller_type *const table[] = {
-    &namespace_controller,      &serviceaccount_controller,  &root_ca_controller,
+    &namespace_controller,      &serviceaccount_controller,        &root_ca_controller,
     &replicaset_controller,     &replicationcontroller_controller, &deployment_controller,
-    &endpoints_controller,      &endpointslice_controller,   &endpointslice_mirroring_controller,
-    &node_lifecycle_controller, &node_ipam_controller,       &taint_eviction_controller,
+    &endpoints_controller,      &endpointslice_controller,         &endpointslice_mirroring_controller,
+    &node_lifecycle_controller, &node_ipam_controller,             &taint_eviction_controller,
+    &job_controller,            &ttl_after_finished_controller,    &cronjob_controller,
+    &daemonset_controller,      &statefulset_controller,           &podgc_controller,
+    &disruption_controller,     &resourcequota_controller,         &token_controller,
+    &pvc_protection_controller, &csr_signer_controller,            &node_ttl_controller,
+    &claim_controller,          &volume_controller,
 };
 
 /* ---- keys and wake-ups ---- */

@@ -34,6 +34,7 @@
     X(RESOURCEQUOTAS, "", "v1", "resourcequotas", "ResourceQuota", true)                           \
     X(SECRETS, "", "v1", "secrets", "Secret", true)                                                \
     X(PVCS, "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true)                     \
+    X(PVS, "", "v1", "persistentvolumes", "PersistentVolume", false)                               \
     X(CSRS, "certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", false)
 #define X(id, ...) K_##id,
 enum kind_id { KINDS(X) K_N };
@@ -56,10 +57,13 @@ enum pod_phase { POD_UNKNOWN, POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILE
 struct pod {
     const struct obj *obj;
     enum pod_phase phase;
-    bool ready, deleting, unready_tolerated /* reserved */;
+    bool ready, deleting, tracked /* has the job-tracking finalizer */;
     int64_t ready_since_s, created_s, restarts, deletion_cost;
-    int64_t ready_revision;          /* unused by most: 0 */
+    int64_t finished_s;              /* when its last container ended; 0: unknown */
+    int64_t index;                   /* of an Indexed Job's pod; -1: none */
     str node, owner_uid, ips /* comma-separated */, hostname, subdomain, reason;
+    str target_node;                 /* of a daemon pod: the node its affinity names */
+    str revision;                    /* label controller-revision-hash */
 };
 void pod_pack(const struct json *tree, struct buf *out);
 void pod_read(const struct obj *o, struct pod *ret);   /* slices borrow from o */
@@ -175,7 +179,12 @@ bool key_split(str key, str *ret_ns, str *ret_name);       /* "ns/name" or "name
 extern const struct controller_type
     namespace_controller, serviceaccount_controller, root_ca_controller, replicaset_controller, replicationcontroller_controller,
     deployment_controller, endpoints_controller, endpointslice_controller, endpointslice_mirroring_controller, node_lifecycle_controller,
-    node_ipam_controller, taint_eviction_controller;
+    node_ipam_controller, taint_eviction_controller, job_controller, ttl_after_finished_controller, cronjob_controller,
+    daemonset_controller, statefulset_controller, podgc_controller, disruption_controller, resourcequota_controller,
+    token_controller, pvc_protection_controller, csr_signer_controller, node_ttl_controller, volume_controller, claim_controller;
+
+#define JOB_FINALIZER "batch.kubernetes.io/job-tracking"
+#define JOB_INDEX "batch.kubernetes.io/job-completion-index"
 
 /* ---- helpers shared by reconciles (helpers.c) ---- */
 str owner_uid(const struct json *tree);                    /* of the controlling owner; empty: none */
@@ -186,12 +195,33 @@ struct json *condition_find(const struct json *conditions, const char *type);
 struct json time_json(struct arena *a, wall_time t);       /* a JSON string */
 bool time_of(const struct json *v, wall_time *ret);
 bool int_or_percent(const struct json *v, int64_t total, bool round_up, int64_t *ret);
+str safe_encode(struct arena *a, uint32_t hash); /* in decimal, digits mapped to letters that spell no words */
 str template_hash(struct arena *a, const struct json *template_tree, int64_t collision_count);
 /* Sets a string-to-string entry below metadata ("labels", "annotations"). true: it was different. */
 bool meta_set(struct arena *a, struct json *tree, const char *which, str key, str value);
 str meta_get(const struct json *tree, const char *which, str key);
 struct json *pod_from_template(struct arena *a, const struct json *template_tree, const struct json *owner, const struct kind *owner_kind, str generate_name);
 bool namespace_is_active(const struct reconcile *r, str name); /* serviceaccount.c */
+/* ---- ControllerRevisions: the history of a template (revisions.c) ---- */
+struct revision {
+    const struct obj *obj;       /* NULL: being created */
+    struct json *tree;
+    int64_t number;
+    str name, hash;
+};
+struct history {
+    struct revision *all;        /* oldest first */
+    uint32_t n, cap;
+    struct revision *update;     /* of the template as it is now */
+};
+/* Reads the owner's revisions and plans what is missing: a new one for a new template, a higher number for one that is used again. */
+void history_sync(struct reconcile *r, enum kind_id owner_kind, struct json *owner, const char *hash_label, struct history *ret);
+/* Deletes the oldest beyond the owner's limit that nobody names in `live` (NULL-terminated by p). */
+void history_truncate(struct reconcile *r, const struct json *owner, const struct history *h, const str *live, size_t n_live);
+const struct revision *history_find(const struct history *h, str name_or_hash);
+/* The owner's template as it was at that revision. */
+const struct json *revision_template(const struct revision *rev);
+
 /* Adds (takes away) the controlling owner reference (replicaset.c). */
 void plan_adopt(struct reconcile *r, enum kind_id k, const struct obj *o, enum kind_id owner_kind, const struct json *owner);
 void plan_release(struct reconcile *r, enum kind_id k, const struct obj *o, str owner_uid);

@@ -71,16 +71,23 @@ bool int_or_percent(const struct json *v, int64_t total, bool round_up, int64_t 
     return true;
 }
 
-/* Kubernetes hashes Go's memory dump of the template, which nobody else can repeat; only stability within one cluster matters. The
- * text is the same: a 32-bit number in decimal, its digits mapped to letters that spell no words. */
-str template_hash(struct arena *a, const struct json *template_tree, int64_t collision_count)
+str safe_encode(struct arena *a, uint32_t hash)
 {
     static const char alphabet[] = "bcdfghjklmnpqrstvwxz2456789";
+    str digits = arena_fmt(a, "%" PRIu32, hash);
+    char *p = arena_dupz(a, digits);
+
+    for (size_t i = 0; i < digits.n; i++)
+        p[i] = alphabet[(uint8_t)p[i] % (sizeof alphabet - 1)];
+    return (str){p, digits.n};
+}
+
+/* Kubernetes hashes Go's memory dump of the template, which nobody else can repeat; only stability within one cluster matters. */
+str template_hash(struct arena *a, const struct json *template_tree, int64_t collision_count)
+{
     CLEANUP(buf) struct buf b = BUF_INIT;
     struct json sorted = json_copy(a, template_tree);
     uint32_t hash = 2166136261u; /* FNV-1a */
-    str digits;
-    char *p;
 
     json_sort_keys(&sorted);
     json_encode(&b, &sorted);
@@ -88,11 +95,7 @@ str template_hash(struct arena *a, const struct json *template_tree, int64_t col
         buf_fmt(&b, "#%" PRId64, collision_count);
     for (size_t i = 0; i < b.n; i++)
         hash = (hash ^ (uint8_t)b.p[i]) * 16777619u;
-    digits = arena_fmt(a, "%" PRIu32, hash);
-    p = arena_dupz(a, digits);
-    for (size_t i = 0; i < digits.n; i++)
-        p[i] = alphabet[(uint8_t)p[i] % (sizeof alphabet - 1)];
-    return (str){p, digits.n};
+    return safe_encode(a, hash);
 }
 
 static struct json *meta_map(struct arena *a, struct json *tree, const char *which)

@@ -135,7 +135,7 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
         break;
     case K_NAMESPACES: case K_SERVICEACCOUNTS: case K_NODES: case K_REPLICASETS: case K_DEPLOYMENTS: case K_REPLICATIONCONTROLLERS:
     case K_SERVICES: case K_ENDPOINTS: case K_DAEMONSETS: case K_STATEFULSETS: case K_JOBS: case K_CRONJOBS: case K_PDBS:
-    case K_RESOURCEQUOTAS: case K_PVCS: case K_CSRS: case K_CONTROLLERREVISIONS: case K_N:
+    case K_RESOURCEQUOTAS: case K_PVCS: case K_PVS: case K_CSRS: case K_CONTROLLERREVISIONS: case K_N:
         break;
     }
     return informer_new(c, &o);

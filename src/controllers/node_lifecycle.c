@@ -211,8 +211,7 @@ static void reconcile(struct reconcile *r)
     seen->unknown = left_ns <= 0;
     if (left_ns > 0) {
         plan_requeue(&r->plan, left_ns + NS_PER_MS);
-        if (ready)
-            set_taints(r, node);
+        set_taints(r, node); /* one without conditions has no taints of ours either */
         return;
     }
     {

@@ -5,8 +5,8 @@
 #include "controllers/controllers_internal.h"
 
 struct packed { /* followed by the strings, each with a NUL */
-    int64_t ready_since_s, created_s, restarts, deletion_cost;
-    uint8_t phase, ready, deleting, spare;
+    int64_t ready_since_s, created_s, restarts, deletion_cost, finished_s, index;
+    uint8_t phase, ready, deleting, tracked;
     uint32_t strings_n;
 };
 
@@ -27,6 +27,16 @@ static void pack_string(struct buf *out, str s)
     buf_char(out, '\0');
 }
 
+/* A daemon pod names its node before the scheduler has bound it. */
+static str target_node(const struct json *spec)
+{
+    JSON_EACH(term, json_path(spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"))
+        JSON_EACH(field, json_findz(term, "matchFields"))
+            if (str_is(json_get_str(field, "key"), "metadata.name"))
+                return json_str(json_item(json_findz(field, "values"), 0));
+    return STR_NONE;
+}
+
 void pod_pack(const struct json *tree, struct buf *out)
 {
     const struct json *status = json_findz(tree, "status"), *spec = json_findz(tree, "spec");
@@ -43,8 +53,14 @@ void pod_pack(const struct json *tree, struct buf *out)
     p.ready_since_s = seconds_of(json_findz(ready, "lastTransitionTime"));
     p.deleting = is_deleting(tree);
     str_to_int64(cost, &p.deletion_cost);
-    JSON_EACH(c, json_findz(status, "containerStatuses"))
+    JSON_EACH(c, json_findz(status, "containerStatuses")) {
         p.restarts = MAX(p.restarts, json_get_int(c, "restartCount", 0));
+        p.finished_s = MAX(p.finished_s, seconds_of(json_path(c, "state.terminated.finishedAt")));
+    }
+    JSON_EACH(f, json_path(tree, "metadata.finalizers"))
+        p.tracked |= str_is(json_str(f), JOB_FINALIZER);
+    if (!str_to_int64(meta_get(tree, "annotations", S(JOB_INDEX)), &p.index))
+        p.index = -1;
     buf_add(out, &p, sizeof p);
     pack_string(out, json_get_str(spec, "nodeName"));
     pack_string(out, owner_uid(tree));
@@ -60,6 +76,8 @@ void pod_pack(const struct json *tree, struct buf *out)
     pack_string(out, json_get_str(spec, "hostname"));
     pack_string(out, json_get_str(spec, "subdomain"));
     pack_string(out, json_get_str(status, "reason"));
+    pack_string(out, target_node(spec));
+    pack_string(out, meta_get(tree, "labels", S("controller-revision-hash")));
     p.strings_n = (uint32_t)(out->n - at - sizeof p);
     memcpy(out->p + at, &p, sizeof p);
 }
@@ -73,13 +91,16 @@ void pod_read(const struct obj *o, struct pod *ret)
     memcpy(&p, o->fields.p, sizeof p);
     rest = (str){o->fields.p + sizeof p, p.strings_n};
     *ret = (struct pod){.obj = o, .phase = p.phase, .ready = p.ready, .deleting = p.deleting, .ready_since_s = p.ready_since_s,
-                        .created_s = p.created_s, .restarts = p.restarts, .deletion_cost = p.deletion_cost};
+                        .created_s = p.created_s, .restarts = p.restarts, .deletion_cost = p.deletion_cost,
+                        .finished_s = p.finished_s, .index = p.index, .tracked = p.tracked};
     str_cut(&rest, '\0', &ret->node);
     str_cut(&rest, '\0', &ret->owner_uid);
     str_cut(&rest, '\0', &ret->ips);
     str_cut(&rest, '\0', &ret->hostname);
     str_cut(&rest, '\0', &ret->subdomain);
     str_cut(&rest, '\0', &ret->reason);
+    str_cut(&rest, '\0', &ret->target_node);
+    str_cut(&rest, '\0', &ret->revision);
 }
 
 bool pod_is_available(const struct pod *p, int64_t min_ready_s, wall_time now)

@@ -1,21 +1,7 @@
 /* taint_eviction.c - deletes pods that do not tolerate their node's NoExecute taints, at once or when their patience ends.
  *
  * API: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions */
-#include "controllers/controllers_internal.h"
-
-static bool tolerates(const struct json *toleration, const struct json *taint)
-{
-    str key = json_get_str(toleration, "key"), effect = json_get_str(toleration, "effect");
-    str op = json_get_str(toleration, "operator");
-
-    if (effect.n && !str_eq(effect, json_get_str(taint, "effect")))
-        return false;
-    if (key.n && !str_eq(key, json_get_str(taint, "key")))
-        return false;
-    if (str_is(op, "Exists"))
-        return true;
-    return key.n && str_eq(json_get_str(toleration, "value"), json_get_str(taint, "value"));
-}
+#include "controllers/node_match.h"
 
 /* How long the pod bears this taint: 0 not at all, INT64_MAX forever. */
 static int64_t patience_s(const struct json *tolerations, const struct json *taint, bool *ret_tolerated)
@@ -26,7 +12,7 @@ static int64_t patience_s(const struct json *tolerations, const struct json *tai
     JSON_EACH(t, tolerations) {
         const struct json *seconds = json_findz(t, "tolerationSeconds");
 
-        if (!tolerates(t, taint))
+        if (!toleration_tolerates(t, taint))
             continue;
         any = true;
         if (json_is(seconds, JSON_INT))

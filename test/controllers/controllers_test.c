@@ -259,7 +259,9 @@ TEST(controllers, a_refused_template_costs_one_request_per_try_and_is_told)
 
 TEST(controllers, services_get_endpoints_and_slices)
 {
+    CLEANUP(arena) struct arena *a = arena_new();
     struct rig r;
+    str uid;
 
     rig_start(&r);
     call(&r, "POST", "/api/v1/nodes", "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"n1\"},\"spec\":{}}");
@@ -272,16 +274,17 @@ TEST(controllers, services_get_endpoints_and_slices)
          "\"selector\":{\"app\":\"x\"},\"ports\":[{\"port\":80,\"protocol\":\"TCP\",\"targetPort\":\"web\"}]}}");
     run_ms(&r, 50);
     CHECK_FIELD("api/v1/nodes||n1", "spec", "{\"podCIDR\":\"10.42.0.0/24\",\"podCIDRs\":[\"10.42.0.0/24\"]}");
+    uid = client_text_find(object(&r, "api/v1/pods|default|p"), "metadata.uid");
     CHECK_FIELD("api/v1/endpoints|default|x", "subsets",
-                "[{\"addresses\":[{\"ip\":\"10.0.0.5\",\"nodeName\":\"n1\",\"targetRef\":{\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":\"p\","
-                "\"uid\":\"uid-103\"}}],\"ports\":[{\"port\":8080,\"protocol\":\"TCP\"}]}]");
+                arena_fmt(a, "[{\"addresses\":[{\"ip\":\"10.0.0.5\",\"nodeName\":\"n1\",\"targetRef\":{\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":\"p\","
+                "\"uid\":\"" PRI_STR "\"}}],\"ports\":[{\"port\":8080,\"protocol\":\"TCP\"}]}]", STR_ARG(uid)).p);
     CHECK_INT(mini_count(&r.api, "apis/discovery.k8s.io/v1/endpointslices|default|"), 1);
     {
         str slice = bytes_str(tree_value(tree_first_from(r.api.objects, S("apis/discovery.k8s.io/v1/endpointslices|"))));
 
         CHECK_STRZ(client_text_find(slice, "endpoints"),
-                   "[{\"addresses\":[\"10.0.0.5\"],\"conditions\":{\"ready\":true,\"serving\":true,\"terminating\":false},\"targetRef\":{"
-                   "\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":\"p\",\"uid\":\"uid-103\"},\"nodeName\":\"n1\"}]");
+                   arena_fmt(a, "[{\"addresses\":[\"10.0.0.5\"],\"conditions\":{\"ready\":true,\"serving\":true,\"terminating\":false},\"targetRef\":{"
+                   "\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":\"p\",\"uid\":\"" PRI_STR "\"},\"nodeName\":\"n1\"}]", STR_ARG(uid)).p);
         CHECK_STRZ(client_text_find(slice, "ports"), "[{\"name\":\"\",\"port\":8080,\"protocol\":\"TCP\"}]");
     }
     call(&r, "PATCH", "/api/v1/namespaces/default/pods/p", "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"}]}}");
