@@ -108,9 +108,15 @@ static struct err *validate(struct write *w)
 /* Fields whose type writes a value even when nothing is set (status.replicas 0 ...) come back after a reset. */
 static struct err *complete(struct write *w)
 {
-    if (w->kind->has_status && !json_findz(w->obj, "status"))
-        json_setz(w->a, w->obj, "status", json_object());
-    return schema_decode(w->a, w->kind->storage->r->type, w->obj, NULL);
+    const struct schema_field *f = w->kind->has_status ? schema_find_field(w->kind->storage->r->type, S("status")) : NULL;
+    struct json *status;
+
+    if (!f)
+        return NULL;
+    status = json_findz(w->obj, "status");
+    if (!status)
+        status = json_setz(w->a, w->obj, "status", json_object());
+    return schema_decode(w->a, f->type, status, NULL);
 }
 
 struct err *write_create_steps(struct write *w)
