@@ -102,4 +102,87 @@ TEST(sim, pods_of_a_dead_node_are_replaced_and_the_same_seed_gives_the_same_log)
     buf_fini(&other);
 }
 
+static struct sim *with_web(uint64_t seed)
+{
+    struct sim *s = sim_new(&(struct sim_options){.seed = seed, .n_nodes = NODES, .faults = {.min_latency_ns = NS_PER_MS / 10, .max_latency_ns = 5 * NS_PER_MS}});
+
+    sim_run(s, NS_PER_S);
+    CHECK_OK(sim_call(s, "POST", "/apis/apps/v1/namespaces/default/deployments", str_of(deployment), NULL));
+    sim_run(s, 30 * NS_PER_S);
+    CHECK_INT(deployment_ready(s), REPLICAS);
+    return s;
+}
+
+TEST(sim, a_rolling_update_keeps_three_quarters_ready)
+{
+    struct sim *s = with_web(3);
+    struct view v = {.s = s};
+    int lowest = REPLICAS, highest = 0;
+    CLEANUP(buf) struct buf body = BUF_INIT;
+
+    CHECK_OK(sim_call(s, "PATCH", "/apis/apps/v1/namespaces/default/deployments/web", S("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"v\":\"2\"}}}}}"), NULL));
+    for (int i = 0; i < 300; i++) {
+        sim_run(s, 100 * NS_PER_MS);
+        look(&v);
+        lowest = MIN(lowest, v.ready);
+        highest = MAX(highest, v.total);
+    }
+    CHECK(lowest >= REPLICAS - REPLICAS / 4);
+    CHECK(highest > REPLICAS);
+    CHECK_INT(v.total, REPLICAS);
+    CHECK_INT(v.ready, REPLICAS);
+    CHECK_OK(sim_call(s, "GET", "/apis/apps/v1/namespaces/default/replicasets", STR_NONE, &body));
+    CHECK(str_find(buf_view(&body), S("\"deployment.kubernetes.io/revision\":\"2\"")) >= 0);
+    sim_free(s);
+}
+
+TEST(sim, an_unschedulable_pod_says_why_and_starts_when_there_is_room)
+{
+    struct sim *s = sim_new(&(struct sim_options){.seed = 4, .n_nodes = 2});
+    static const char pod[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\"},\"spec\":{\"terminationGracePeriodSeconds\":0,\"containers\":[{\"name\":\"c\",\"image\":\"x:1\","
+                              "\"resources\":{\"requests\":{\"cpu\":\"10\"}}}]}}";
+    CLEANUP(buf) struct buf body = BUF_INIT;
+
+    sim_run(s, 5 * NS_PER_S);
+    for (int i = 0; i < 3; i++) {
+        char name[8], text[512];
+
+        snprintf(name, sizeof name, "p%d", i);
+        snprintf(text, sizeof text, pod, name);
+        CHECK_OK(sim_call(s, "POST", "/api/v1/namespaces/default/pods", str_of(text), NULL));
+    }
+    sim_run(s, 5 * NS_PER_S);
+    CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/events?fieldSelector=reason%3DFailedScheduling", STR_NONE, &body));
+    CHECK(str_find(buf_view(&body), S("0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available: "
+                                      "2 No preemption victims found for incoming pod.")) >= 0);
+    CHECK_OK(sim_call(s, "DELETE", "/api/v1/namespaces/default/pods/p0", STR_NONE, NULL));
+    sim_run(s, 30 * NS_PER_S);
+    buf_clear(&body);
+    CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/pods?fieldSelector=status.phase%3DRunning", STR_NONE, &body));
+    CHECK(str_find(buf_view(&body), S("\"name\":\"p1\"")) >= 0);
+    CHECK(str_find(buf_view(&body), S("\"name\":\"p2\"")) >= 0);
+    sim_free(s);
+}
+
+TEST(sim, deleting_a_namespace_ends_all_that_is_in_it)
+{
+    struct sim *s = sim_new(&(struct sim_options){.seed = 5, .n_nodes = 3});
+    CLEANUP(buf) struct buf body = BUF_INIT;
+    struct err *err;
+
+    sim_run(s, 5 * NS_PER_S);
+    CHECK_OK(sim_call(s, "POST", "/api/v1/namespaces", S("{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"team\"}}"), NULL));
+    sim_run(s, NS_PER_S);
+    CHECK_OK(sim_call(s, "POST", "/apis/apps/v1/namespaces/team/deployments", str_of(deployment), NULL));
+    sim_run(s, 20 * NS_PER_S);
+    CHECK_OK(sim_call(s, "DELETE", "/api/v1/namespaces/team", STR_NONE, NULL));
+    sim_run(s, 2 * MINUTE_NS);
+    err = sim_call(s, "GET", "/api/v1/namespaces/team", STR_NONE, NULL);
+    CHECK(err && err->reason == REASON_NOT_FOUND);
+    err_free(err);
+    CHECK_OK(sim_call(s, "GET", "/api/v1/pods", STR_NONE, &body));
+    CHECK(str_find(buf_view(&body), S("\"items\":[]")) >= 0);
+    sim_free(s);
+}
+
 TEST_MAIN
