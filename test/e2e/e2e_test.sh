@@ -76,7 +76,7 @@ snapshot() {
     for s in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/bridge/bridge-nf-call-iptables vm/overcommit_memory kernel/panic; do
         echo "$s: $(cat /proc/sys/$s 2>/dev/null)"
     done
-    echo "files: $(ls -d /var/lib/kubelet/pods /var/log/pods/* /var/log/containers/* /run/k1s 2>/dev/null | tr '\n' ' ')"
+    echo "files: $(ls -d /var/lib/kubelet/pods /var/log/pods/* /var/log/containers/* /run/k1s/* 2>/dev/null | tr '\n' ' ')"
     echo "processes: $(grep -lz -e "$work" /proc/[0-9]*/cmdline 2>/dev/null | wc -l)"
 }
 
@@ -336,8 +336,7 @@ check a_host_port_is_served is "$(curl -s --max-time 5 http://127.0.0.1:26070/te
 containers() { k get pods -A -o 'jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.status.containerStatuses[*].containerID} {.status.containerStatuses[*].restartCount}{"\n"}{end}' | sort; }
 pods_before=$(containers)
 count_before=$(hello | count_of)
-kill -9 $server
-wait $server 2>/dev/null
+{ kill -9 $server; wait $server; } 2>/dev/null
 check the_application_answers_while_k1s_is_dead counts_up
 start_server
 check k1s_becomes_ready_after_a_crash server_ready 30
