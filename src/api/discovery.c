@@ -380,7 +380,7 @@ static void reply_meta(struct req *q, const char *kind, struct json *v)
 }
 
 /* One of the documents made at build time. They lie compressed in the binary, and mostly leave it so. */
-static void openapi_reply(struct req *q, const struct openapi_doc *doc, str vary)
+static void openapi_reply(struct req *q, const struct openapi_doc *doc, const char *content_type, str vary)
 {
     bool zipped = str_find(http_header(&q->ex->req, "accept-encoding"), S("gzip")) >= 0;
     str etag = arena_fmt(q->a, "\"" PRI_STR "\"", STR_ARG(doc->etag));
@@ -389,7 +389,7 @@ static void openapi_reply(struct req *q, const struct openapi_doc *doc, str vary
     str body = doc->gzip;
     size_t n;
 
-    h = reply_headers(q, "application/json", &n, 4);
+    h = reply_headers(q, content_type, &n, 4);
     h[n++] = (struct http_header){S("ETag"), etag};
     h[n++] = (struct http_header){S("Vary"), vary};
     if (str_eq(http_header(&q->ex->req, "if-none-match"), etag)) {
@@ -430,7 +430,7 @@ static void openapi_index(struct req *q)
     buf_fini(&b);
 }
 
-/* OpenAPI documents come as JSON only. */
+/* OpenAPI documents come as JSON; that of v2 as protobuf, too, which clients before Kubernetes 1.27 insist on. */
 static bool openapi_handle(struct req *q, str path)
 {
     str accept = http_header(&q->ex->req, "accept");
@@ -440,8 +440,12 @@ static bool openapi_handle(struct req *q, str path)
         openapi_index(q);
         return true;
     }
+    if (str_is(path, "/openapi/v2") && str_find(accept, S("proto-openapi")) >= 0) {
+        openapi_reply(q, openapi_find(S("v2.pb")), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", S("Accept-Encoding, Accept"));
+        return true;
+    }
     doc = openapi_find(str_skip(path, strlen("/openapi/")));
-    if (!doc || (doc->legacy && !q->api->o.legacy_apis)) {
+    if (!doc || str_is(doc->path, "v2.pb") || (doc->legacy && !q->api->o.legacy_apis)) {
         reply_page_not_found(q);
         return true;
     }
@@ -449,7 +453,7 @@ static bool openapi_handle(struct req *q, str path)
         reply_error(q, err_details(err_new(REASON_NOT_ACCEPTABLE, "406: Not Acceptable\n\nAvailable representations: application/json"), S(""), S(""), S("")));
         return true;
     }
-    openapi_reply(q, doc, str_is(path, "/openapi/v2") ? S("Accept-Encoding, Accept") : S("Accept"));
+    openapi_reply(q, doc, "application/json", str_is(path, "/openapi/v2") ? S("Accept-Encoding, Accept") : S("Accept"));
     return true;
 }
 

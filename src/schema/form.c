@@ -68,9 +68,11 @@ struct json form_zero(struct arena *a, const struct schema_type *t)
 {
     switch (t->kind) {
     case SCHEMA_STRUCT: {
-        struct json *none[256] = {NULL};
+        struct json *none[256];
+        uint32_t n = form_slots(t);
 
-        BUG_ON(form_slots(t) > ARRAY_LEN(none)); /* only generated types come here */
+        BUG_ON(n > ARRAY_LEN(none)); /* only generated types come here */
+        memset(none, 0, sizeof *none * n);
         return form_object(a, t, none, 0);
     }
     case SCHEMA_STRING:

@@ -6,8 +6,8 @@
 #include "base/base.h"
 
 struct openapi_doc {
-    str path;      /* "v2", or below /openapi/: "v3/api/v1", "v3/apis/apps", "v3/apis/apps/v1", "v3/version" */
-    str gzip;      /* the document (JSON), compressed */
+    str path;      /* "v2", "v2.pb" (the same as protobuf, for old clients), or below /openapi/: "v3/api/v1", "v3/apis/apps", "v3/apis/apps/v1", "v3/version" */
+    str gzip;      /* the document (JSON, but for v2.pb), compressed */
     size_t size;   /* bytes when uncompressed */
     str etag;      /* upper-case hex, without quotes: the hash in /openapi/v3's index, too */
     bool legacy;   /* of a removed group-version: exists only with --legacy-apis */

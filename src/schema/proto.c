@@ -54,6 +54,11 @@ static void put_varint(struct rbuf *r, uint64_t v)
     uint8_t tmp[10];
     size_t n = 0;
 
+    if (v < 0x80) { /* most of them: tags, lengths */
+        room(r, 1);
+        r->p[--r->at] = (uint8_t)v;
+        return;
+    }
     do {
         tmp[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
         v >>= 7;
@@ -878,10 +883,12 @@ static struct err *get_fields(struct arena *a, const struct schema_type *t, str 
 
 static struct err *get_message(struct arena *a, const struct schema_type *t, str data, unsigned depth, struct json *ret)
 {
-    struct json *slots[256] = {NULL};
+    struct json *slots[256];
+    uint32_t n = form_slots(t);
     struct err *err;
 
-    BUG_ON(form_slots(t) > ARRAY_LEN(slots)); /* generated types only */
+    BUG_ON(n > ARRAY_LEN(slots)); /* generated types only */
+    memset(slots, 0, sizeof *slots * n);
     err = get_fields(a, t, data, depth, slots);
     if (!err)
         *ret = form_object(a, t, slots, 0);

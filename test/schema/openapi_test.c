@@ -45,6 +45,8 @@ TEST(openapi, every_reference_leads_to_a_schema)
         struct json *v;
         char path[128];
 
+        if (str_is(openapi_docs[i].path, "v2.pb"))
+            continue;
         arena_reset(a);
         snprintf(path, sizeof path, PRI_STR, STR_ARG(openapi_docs[i].path));
         v = document(a, path);
@@ -89,6 +91,53 @@ TEST(openapi, merge_keys_and_kinds_are_told)
     CHECK_STR(json_get_str(c, "group"), S("apps"));
     CHECK(json_at(v, "paths", "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale", "patch", NULL) != NULL);
     arena_free(a);
+}
+
+/* A field of a protobuf message by its path of numbers; the first occurrence. */
+static str field(str message, const unsigned *numbers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t at = 0;
+        bool found = false;
+
+        while (!found && at < message.n) {
+            uint64_t tag = 0, len = 0;
+
+            for (unsigned s = 0; at < message.n; s += 7) {
+                tag |= (uint64_t)(message.p[at] & 0x7f) << s;
+                if (!(message.p[at++] & 0x80))
+                    break;
+            }
+            for (unsigned s = 0; at < message.n; s += 7) {
+                len |= (uint64_t)(message.p[at] & 0x7f) << s;
+                if (!(message.p[at++] & 0x80))
+                    break;
+            }
+            CHECK_INT((int64_t)(tag & 7), 2);
+            if (tag >> 3 == numbers[i]) {
+                message = str_slice(message, at, at + len);
+                found = true;
+            }
+            at += len;
+        }
+        if (!found)
+            return STR_NONE;
+    }
+    return message;
+}
+
+TEST(openapi, old_clients_get_definitions_as_protobuf)
+{
+    const struct openapi_doc *doc = openapi_find(S("v2.pb"));
+    struct buf b = BUF_INIT;
+
+    openapi_text(doc, &b);
+    CHECK_STR(field(buf_view(&b), (const unsigned[]){1}, 1), S("2.0"));
+    /* paths, path, value, patch, parameters, parameter, non-body, query, name */
+    CHECK_STR(field(buf_view(&b), (const unsigned[]){8, 2, 2, 8, 8, 1, 2, 3, 4}, 9), S("dryRun"));
+    CHECK(str_has_prefix(field(buf_view(&b), (const unsigned[]){9, 1, 1}, 3), S("io.k8s.")));
+    CHECK_STR(field(buf_view(&b), (const unsigned[]){9, 1, 2, 22, 1}, 5), S("object"));
+    buf_fini(&b);
 }
 
 TEST(openapi, an_unknown_document_is_not_found)

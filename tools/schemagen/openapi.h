@@ -26,4 +26,6 @@ void openapi_write_paths(struct openapi *o, struct model_package *p);
 str openapi_group_name(struct openapi *o, str group, bool capital);
 /* One GET that answers with a type (or a plain string, when type is NULL). */
 void openapi_write_get(struct openapi *o, str path, str id, str tag, const char *description, struct model_type *t, const char *const *media);
+/* The v2 document as protobuf. */
+void openapi_write_proto(struct arena *a, str v2_text, struct buf *out);
 #endif

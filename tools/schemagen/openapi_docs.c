@@ -105,6 +105,13 @@ static void finish(struct openapi *o, struct docs *d, struct buf *b, str path, b
     }
     writer_close(&o->w, '}');
     add_doc(d, path, buf_view(b), legacy);
+    if (!o->v3) {
+        struct buf proto = BUF_INIT;
+
+        openapi_write_proto(d->m->arena, buf_view(b), &proto);
+        add_doc(d, S("v2.pb"), buf_view(&proto), legacy);
+        buf_fini(&proto);
+    }
     buf_clear(b);
 }
 
