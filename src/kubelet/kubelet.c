@@ -480,7 +480,7 @@ static void copy_options(struct kubelet *k, const struct kubelet_options *o)
     str *labels = ARENA_NEW_N(a, str, o->n_node_labels + 1), *taints = ARENA_NEW_N(a, str, o->n_node_taints + 1);
     str *const fields[] = {&k->o.node_name, &k->o.node_ip, &k->o.data_dir, &k->o.root_dir, &k->o.cri_socket, &k->o.cluster_dns, &k->o.cluster_domain,
                            &k->o.cluster_cidr, &k->o.pod_cidr, &k->o.service_cidr, &k->o.serving_cert_pem, &k->o.serving_key_pem, &k->o.client_ca_pem,
-                           &k->o.registries_yaml, &k->o.version, &k->o.bridge};
+                           &k->o.registries_yaml, &k->o.version, &k->o.bridge, &k->o.cgroup_root};
 
     k->o = *o;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
@@ -508,6 +508,12 @@ static struct err *open_runtime(struct kubelet *k)
     str socket = k->o.cri_socket;
     struct err *err;
 
+    if (k->o.runtime) {
+        k->rt = k->o.runtime;
+        runtime_watch(k->rt, on_runtime_event, k);
+        on_containerd_up(k);
+        return NULL;
+    }
     if (socket.n) {
         if (str_has_prefix(socket, S("unix://")))
             socket = str_skip(socket, strlen("unix://"));
@@ -548,7 +554,9 @@ struct err *kubelet_start(const struct kubelet_options *o, struct kubelet **ret)
     k->client = o->client;
     copy_options(k, o);
     k->runtime_name = S("containerd");
-    k->cgroups = (struct cgroup_fs){"/sys/fs/cgroup", cgroup_is_v2("/sys/fs/cgroup")};
+    if (!k->o.cgroup_root.n)
+        k->o.cgroup_root = S("/sys/fs/cgroup");
+    k->cgroups = (struct cgroup_fs){k->o.cgroup_root.p, cgroup_is_v2(k->o.cgroup_root.p)};
     map_init(&k->workers);
     map_init(&k->by_container);
     k->start = NEW(struct start);
@@ -557,7 +565,7 @@ struct err *kubelet_start(const struct kubelet_options *o, struct kubelet **ret)
     k->start->cidr_limit = loop_timer_new(k->loop, on_no_cidr, k);
     k->relist = loop_timer_new(k->loop, on_relist, k);
     loop_timer_set(k->relist, RELIST_NS);
-    r = volume_share_root(k->o.root_dir.p);
+    r = k->o.runtime ? 0 : volume_share_root(k->o.root_dir.p);
     if (r < 0)
         log_warning("kubelet", "cannot make " PRI_STR " a shared mount (mount propagation will not work): %s", STR_ARG(k->o.root_dir), strerror(-r));
     make_classes(k);

@@ -3,6 +3,7 @@
 #define K1S_KUBELET_H
 #include "client/client.h"
 struct kubelet;
+struct runtime;
 struct kubelet_options {
     struct loop *loop;
     struct client *client;         /* as system:node:NAME */
@@ -22,6 +23,8 @@ struct kubelet_options {
     str version;                   /* "v1.36.2+k1s1" shown as kubeletVersion */
     bool proxied;                  /* the node's proxy masquerades what leaves the pod network and serves host ports: the CNI plugins need not */
     bool control_plane;            /* adds the control-plane role label */
+    struct runtime *runtime;       /* instead of a socket (tests); owned. NULL: see cri_socket */
+    str cgroup_root;               /* empty: "/sys/fs/cgroup" */
     str bridge;                    /* of the pod network; empty: "cni0" */
     bool own_cgroups;              /* no other agent has pods on this machine: groups of unknown pods are removed */
     void (*ready)(void *ctx);      /* runtime up, node registered */
