@@ -67,10 +67,14 @@ struct kind_hooks {
     const char *group, *plural;    /* of the kind, whichever version */
     uint32_t flags;
     const char *generation_of;     /* dot paths, space-separated, whose change bumps the generation; NULL: "spec" */
+    kind_prepare_fn *default_extra; /* after the schema's defaults, before managedFields: belongs to the writer */
     kind_prepare_fn *prepare_create, *prepare_update, *prepare_status;
     kind_admit_fn *admit;          /* after generic admission, before prepare */
     kind_warn_fn *warn;
     const struct field_label *fields; /* ends with label NULL */
+    const struct field_label *more_fields; /* stored beside them for the other versions of the kind; not selectable here */
+    const char *deprecated;           /* Warning of every request to the kind; NULL: none */
+    const char *untracked;            /* top-level fields that no field manager owns; space-separated */
     const struct column *columns;     /* ends with name NULL; NULL: the default ones */
     /* Virtual kinds (reviews): answers the POST itself. */
     void (*create)(struct req *q, struct json *obj);

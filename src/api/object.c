@@ -38,9 +38,9 @@ static void pack(struct buf *b, const char *label, str value)
     buf_char(b, 0);
 }
 
-static void pack_fields(struct arena *a, struct buf *b, const struct kind *k, const struct json *obj)
+static void pack_fields(struct arena *a, struct buf *b, const struct field_label *fields, const struct json *obj)
 {
-    for (const struct field_label *f = k->hooks->fields; f && f->label; f++) {
+    for (const struct field_label *f = fields; f && f->label; f++) {
         const struct json *v = f->path ? json_path(obj, f->path) : NULL;
         str text = str_of(f->otherwise);
 
@@ -73,7 +73,8 @@ struct err *object_store(struct arena *a, const struct kind *k, struct json *obj
     buf_packed_labels(&b, json_findz(meta, "labels"));
     ret->labels = arena_dup(a, buf_view(&b));
     buf_clear(&b);
-    pack_fields(a, &b, k, obj);
+    pack_fields(a, &b, k->storage->hooks->fields, obj);
+    pack_fields(a, &b, k->storage->hooks->more_fields, obj);
     ret->fields = arena_dup(a, buf_view(&b));
     buf_fini(&b);
     return NULL;

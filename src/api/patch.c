@@ -227,7 +227,7 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
 {
     struct write *w = &p->w;
     struct req *q = w->req;
-    struct json *applied, *next;
+    struct json *applied, *next, *live = NULL;
     struct json copy = json_share(w->a, p->patch);
     struct err *e;
     const struct apply_options o = {.manager = q->wo.manager, .force = q->wo.force, .subresource = w->subresource, .api_version = w->kind->api_version, .now = w->now};
@@ -238,7 +238,13 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
     if (!current && (uid.n || (rv.n && !str_is(rv, "0"))))
         return err_conflict(w->kind, w->name, uid.n ? "uid mismatch: the provided object specified uid, and no existing object was found" : "the object has been modified; please apply your changes to the latest version and try again");
     applied = json_new(w->a, copy);
-    e = apply_merge(w->a, w->kind->r, w->old, applied, &o, &next);
+    if (w->old && w->kind->storage != w->kind) {
+        live = json_new(w->a, json_copy(w->a, w->old));
+        e = object_to_served(w->a, w->kind, live);
+        if (e)
+            return e;
+    }
+    e = apply_merge(w->a, w->kind->r, live ? live : w->old, applied, &o, &next);
     if (e) {
         if (e->reason == REASON_CONFLICT)
             err_details(e, S(""), S(""), S(""));

@@ -272,15 +272,16 @@ static void template_generation(struct write *w, int64_t n)
     json_setz(w->a, ann, TEMPLATE_GENERATION, json_string(arena_fmt(w->a, "%lld", (long long)n)));
 }
 
-void daemonset_prepare_create(struct write *w)
-{
-    template_generation(w, 1);
-}
-
-void daemonset_prepare_update(struct write *w)
+void daemonset_default(struct write *w)
 {
     int64_t n = 1;
 
+    if (!w->old) {
+        template_generation(w, 1);
+        return;
+    }
+    if (w->subresource.n)
+        return;
     str_to_int64(json_str(json_find(json_at(w->old, "metadata", "annotations", NULL), S(TEMPLATE_GENERATION))), &n);
     if (!json_equal(json_at(w->obj, "spec", "template", NULL), json_at(w->old, "spec", "template", NULL)))
         n++;

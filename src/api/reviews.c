@@ -208,7 +208,6 @@ void rules_review(struct req *q, struct json *obj)
         reply_error(q, err_new(REASON_BAD_REQUEST, "no namespace on request"));
         return;
     }
-    track(q, obj);
     if (q->user->masters) {
         json_append(q->a, &all, json_z("*"));
         rule = json_object();

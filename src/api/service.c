@@ -411,6 +411,10 @@ void service_warn(struct write *w)
 {
     const struct json *spec = json_findz(w->obj, "spec");
 
+    if (json_count(json_findz(spec, "externalIPs")))
+        req_warn(w->req, S("spec.externalIPs is deprecated and may no longer be implemented in some clusters"));
+    if (str_is(json_get_str(spec, "trafficDistribution"), "PreferClose"))
+        req_warn(w->req, S("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\""));
     if (str_is(json_get_str(spec, "clusterIP"), "None")) {
         if (json_get_str(spec, "loadBalancerIP").n)
             req_warn(w->req, S("spec.loadBalancerIP is ignored for headless services"));

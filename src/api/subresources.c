@@ -263,6 +263,19 @@ static struct err *bound_object(struct req *q, const struct json *ref, struct js
     return err_new(REASON_BAD_REQUEST, "cannot bind token to object of type /" PRI_STR ", Kind=" PRI_STR, STR_ARG(version), STR_ARG(kind));
 }
 
+/* A token request has managed fields like any other body, under its own kind. */
+static struct err *token_track(struct req *q, const struct schema_type *t, struct json *obj)
+{
+    const struct resource r = {.group = S("authentication.k8s.io"), .version = S("v1"), .kind = S("TokenRequest"), .type = t, .namespaced = true};
+    const struct apply_options o = {.manager = req_manager(q), .subresource = S("token"), .api_version = S("authentication.k8s.io/v1"), .now = loop_wall(q->api->loop)};
+    struct json *spec = json_make(q->a, obj, "spec", JSON_OBJECT);
+
+    json_removez(obj, "status");
+    if (!json_findz(spec, "expirationSeconds"))
+        json_setz(q->a, spec, "expirationSeconds", json_int(TOKEN_DEFAULT_S));
+    return apply_track_update(q->a, &r, NULL, obj, &o);
+}
+
 static void token(struct req *q)
 {
     const struct schema_type *t = schema_find_gvk(S("authentication.k8s.io"), S("v1"), S("TokenRequest"));
@@ -277,6 +290,11 @@ static void token(struct req *q)
     e = write_options_parse(q, "CreateOptions");
     if (!e)
         e = body_decode(q, NULL, t, S("authentication.k8s.io"), S("v1"), S("TokenRequest"), &obj);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
+    e = token_track(q, t, obj);
     if (e) {
         reply_error(q, e);
         return;

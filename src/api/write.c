@@ -6,11 +6,36 @@
  * Everything here runs inside the store's update function (for creates: before it), sees the newest version, and never waits. */
 #include "api/api_internal.h"
 
+/* w->obj and w->old are in the served version here: managers own fields by the names they use. */
 struct err *write_track(struct write *w, str manager, str subresource)
 {
     const struct apply_options o = {.manager = manager, .subresource = subresource, .api_version = w->kind->api_version, .now = w->now};
+    str rest = str_of(w->kind->hooks->untracked), name;
+    struct json stripped, old, *meta;
+    struct err *e;
 
-    return apply_track_update(w->a, w->kind->storage->r, w->old, w->obj, &o);
+    if (!rest.n)
+        return apply_track_update(w->a, w->kind->r, w->old, w->obj, &o);
+    /* What the server decides by itself belongs to nobody: track a copy without it. */
+    stripped = json_share(w->a, w->obj);
+    if (w->old)
+        old = json_share(w->a, w->old);
+    while (str_cut(&rest, ' ', &name)) {
+        json_remove(&stripped, name);
+        if (w->old)
+            json_remove(&old, name);
+    }
+    if (str_is(subresource, "approval"))
+        json_removez(&stripped, "status");
+    e = apply_track_update(w->a, w->kind->r, w->old ? &old : NULL, &stripped, &o);
+    if (e)
+        return e;
+    meta = json_at(&stripped, "metadata", "managedFields", NULL);
+    if (meta)
+        json_setz(w->a, meta_of(w->a, w->obj), "managedFields", *meta);
+    else
+        json_removez(meta_of(w->a, w->obj), "managedFields");
+    return NULL;
 }
 
 static void put_back(struct write *w, const char *field)
@@ -125,15 +150,17 @@ struct err *write_create_steps(struct write *w)
     struct err *e;
 
     schema_default(w->a, w->kind->r, w->obj);
-    e = object_to_storage(w->a, w->kind, w->obj);
-    if (e)
-        return e;
     reset_for_create(w);
+    if (h->default_extra)
+        h->default_extra(w);
     if (!w->applied) {
         e = write_track(w, req_manager(w->req), w->subresource);
         if (e)
             return e;
     }
+    e = object_to_storage(w->a, w->kind, w->obj);
+    if (e)
+        return e;
     e = admission_create(w);
     if (e)
         return e;
@@ -191,22 +218,41 @@ static void bump_generation(struct write *w)
         }
 }
 
+/* The stored object in the version the client speaks, for the steps that compare what clients say. */
+static struct err *old_as_served(struct write *w)
+{
+    struct json *copy;
+
+    if (w->kind->storage == w->kind)
+        return NULL;
+    copy = json_new(w->a, json_copy(w->a, w->old));
+    w->old = copy;
+    return object_to_served(w->a, w->kind, copy);
+}
+
 struct err *write_update_steps(struct write *w)
 {
     const struct kind_hooks *h = w->kind->hooks;
+    const struct json *stored = w->old;
     struct err *e;
 
-    schema_default(w->a, w->kind->r, w->obj);
-    e = object_to_storage(w->a, w->kind, w->obj);
+    e = old_as_served(w);
     if (e)
         return e;
+    schema_default(w->a, w->kind->r, w->obj);
     reset_for_update(w);
     meta_keep_system(w);
+    if (h->default_extra)
+        h->default_extra(w);
     if (!w->applied) {
         e = write_track(w, req_manager(w->req), w->subresource);
         if (e)
             return e;
     }
+    w->old = stored;
+    e = object_to_storage(w->a, w->kind, w->obj);
+    if (e)
+        return e;
     e = admission_update(w);
     if (e)
         return e;
