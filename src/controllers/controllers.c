@@ -85,29 +85,43 @@ void *controller_state(const struct controller *c)
     return c->state;
 }
 
-static void wake_owner_of(struct controller *c, struct arena *a, const struct kind *owner, const struct obj *o)
+static const struct owner_cache *owner_of(struct controllers *m, const struct obj *o)
 {
-    str refs = client_text_find(o->data, "metadata.ownerReferences");
+    struct owner_cache *slot = m->owners[0].of == o || !m->owners[0].of ? &m->owners[0] : &m->owners[1];
     struct json *list = NULL;
     struct err *err;
+    str refs;
 
+    if (slot->of == o)
+        return slot;
+    *slot = (struct owner_cache){.of = o};
+    refs = client_text_find(o->data, "metadata.ownerReferences");
     if (!refs.n)
-        return;
-    err = json_parse(a, refs, NULL, NULL, &list);
+        return slot;
+    err = json_parse(m->change, refs, NULL, NULL, &list);
     err_free(err);
     JSON_EACH(ref, list)
-        if (json_get_bool(ref, "controller", false) && str_eq(json_get_str(ref, "kind"), owner->kind))
-            wake(c, o->key.ns, json_get_str(ref, "name"));
+        if (json_get_bool(ref, "controller", false)) {
+            slot->kind = json_get_str(ref, "kind");
+            slot->name = json_get_str(ref, "name");
+        }
+    return slot;
+}
+
+static void wake_owner_of(struct controller *c, const struct kind *owner, const struct obj *o)
+{
+    const struct owner_cache *found = owner_of(c->m, o);
+
+    if (found->name.n && str_eq(found->kind, owner->kind))
+        wake(c, o->key.ns, found->name);
 }
 
 void wake_owner(struct controller *c, const struct kind *owner, const struct obj *obj, const struct obj *prev)
 {
-    CLEANUP(arena) struct arena *a = arena_new();
-
     if (prev)
-        wake_owner_of(c, a, owner, prev);
+        wake_owner_of(c, owner, prev);
     if (obj)
-        wake_owner_of(c, a, owner, obj);
+        wake_owner_of(c, owner, obj);
 }
 
 /* ---- what a key's caches must show ---- */
@@ -306,6 +320,8 @@ static void on_changed(void *ctx, const struct obj *obj, const struct obj *prev)
     struct controllers *m = h->m;
     const struct obj *any = obj ? obj : prev;
 
+    arena_reset(m->change);
+    m->owners[0] = m->owners[1] = (struct owner_cache){0};
     for (size_t i = 0; i < m->n; i++) {
         struct controller *c = m->list[i];
 
@@ -372,6 +388,7 @@ struct controllers *controllers_start(const struct controllers_options *o)
     m->config = (struct config){.ca_pem = str_of(m->ca_pem), .ca_key_pem = str_of(m->ca_key_pem),
                                 .cluster_cidr = str_of(m->cluster_cidr),
                                 .node_monitor_grace_ns = o->node_monitor_grace_ns ? o->node_monitor_grace_ns : 50 * NS_PER_S};
+    m->change = arena_new();
     m->list = mem_zalloc(ARRAY_LEN(table) * sizeof *m->list);
     for (int k = 0; k < K_N; k++) {
         m->handlers[k] = (struct cache_handler){m, (enum kind_id)k};
@@ -425,6 +442,7 @@ void controllers_stop(struct controllers *m)
     for (int k = 0; k < K_N; k++)
         informer_free(m->caches[k]);
     mem_free(m->list);
+    arena_free(m->change);
     mem_free(m->ca_pem);
     mem_free(m->ca_key_pem);
     mem_free(m->cluster_cidr);

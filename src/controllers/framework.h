@@ -34,6 +34,12 @@ struct controller {
     void *state;
 };
 
+/* Who controls an object: read once per change, though a dozen controllers ask. */
+struct owner_cache {
+    const struct obj *of;        /* NULL: nothing yet */
+    str kind, name;              /* empty: nobody; slices into the arena */
+};
+
 struct gc;
 struct controllers {
     struct loop *loop;
@@ -47,6 +53,8 @@ struct controllers {
     size_t n;
     int n_unsynced;
     bool running;
+    struct arena *change;        /* of the change being told */
+    struct owner_cache owners[2]; /* of its new and old version */
     struct gc *gc;
     void (*synced)(void *ctx);
     void *synced_ctx;

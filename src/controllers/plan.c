@@ -121,7 +121,7 @@ static void format_target(const struct action *act, struct buf *out)
         buf_char(out, '/');
     }
     buf_str(out, act->name.n ? act->name : json_get_str(act->body, "metadata.name"));
-    if (!act->name.n)
+    if (!act->name.n && !json_get_str(act->body, "metadata.name").n)
         buf_str(out, json_get_str(act->body, "metadata.generateName"));
 }
 

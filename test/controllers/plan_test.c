@@ -1,0 +1,561 @@
+/* plan_test.c - reconciles alone: objects in, a plan out as text. No loop runs, no request is sent. */
+#include "controllers/controllers_internal.h"
+#include "controllers/cron.h"
+#include "test/test.h"
+
+#include <inttypes.h>
+
+/* ---- a world of caches ---- */
+
+struct world {
+    struct loop *loop;
+    struct client *client;
+    struct informer *caches[K_N];
+    int64_t revision;
+    struct arena *a;
+    struct config config;
+    wall_time now;
+    const char *failure;
+};
+
+static void no_api(void *ctx, struct http_exchange *ex)
+{
+}
+
+static void world_init(struct world *w)
+{
+    *w = (struct world){.loop = loop_new_virtual(1, (wall_time){0}), .a = arena_new(), .now = {INT64_C(1767225600) * NS_PER_S}};
+    w->client = client_new_inproc(w->loop, &(struct client_inproc_options){.handler = no_api, .server_loop = w->loop, .user = S("x")});
+    for (int k = 0; k < K_N; k++)
+        w->caches[k] = kind_informer(w->client, (enum kind_id)k);
+}
+
+static void world_fini(struct world *w)
+{
+    for (int k = 0; k < K_N; k++)
+        informer_free(w->caches[k]);
+    client_free(w->client);
+    loop_free(w->loop);
+    arena_free(w->a);
+}
+
+/* Adds or replaces an object; kind, apiVersion, namespace "default", uid ("u-" and the name) and revision are filled in. */
+static void have(struct world *w, enum kind_id k, const char *fmt, ...) PRINTF(3, 4);
+static void have(struct world *w, enum kind_id k, const char *fmt, ...)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct json *tree = NULL, *meta;
+    va_list ap;
+    str text;
+
+    va_start(ap, fmt);
+    text = arena_vfmt(w->a, fmt, ap);
+    va_end(ap);
+    CHECK_OK(json_parse(w->a, text, NULL, NULL, &tree));
+    json_setz(w->a, tree, "kind", json_string(kinds[k].kind));
+    json_setz(w->a, tree, "apiVersion",
+              json_string(kinds[k].group.n ? arena_fmt(w->a, PRI_STR "/" PRI_STR, STR_ARG(kinds[k].group), STR_ARG(kinds[k].version))
+                                           : kinds[k].version));
+    meta = json_findz(tree, "metadata");
+    if (kinds[k].namespaced)
+        json_setz(w->a, meta, "namespace", json_z("default"));
+    if (!json_findz(meta, "uid"))
+        json_setz(w->a, meta, "uid", json_string(arena_fmt(w->a, "u-" PRI_STR, STR_ARG(json_get_str(meta, "name")))));
+    json_setz(w->a, meta, "resourceVersion", json_string(arena_fmt(w->a, "%" PRId64, ++w->revision)));
+    json_encode(&b, tree);
+    informer_put(w->caches[k], buf_view(&b));
+}
+
+static str plan_of(struct world *w, const struct controller_type *t, const char *ns, const char *name)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct reconcile r = {.a = w->a, .now = w->now, .ns = str_of(ns), .name = str_of(name), .caches = w->caches, .config = &w->config,
+                          .failure = w->failure ? str_of(w->failure) : STR_NONE, .plan = {.arena = w->a}};
+
+    t->reconcile(&r);
+    plan_format(&r.plan, &b);
+    return arena_dup(w->a, buf_view(&b));
+}
+
+#define OWNED(kind, owner) "\"ownerReferences\":[{\"kind\":\"" kind "\",\"name\":\"" owner "\",\"uid\":\"u-" owner "\",\"controller\":true}]"
+#define LABELS "\"labels\":{\"app\":\"x\"}"
+#define TEMPLATE "\"selector\":{\"matchLabels\":{\"app\":\"x\"}},\"template\":{\"metadata\":{" LABELS "},\"spec\":{}}"
+#define POD(name, extra, status) "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED("ReplicaSet", "rs") extra "},\"spec\":{},\"status\":" status "}"
+#define RUNNING "{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"2025-12-31T23:00:00Z\"}]}"
+#define PENDING "{\"phase\":\"Pending\"}"
+
+/* ---- ReplicaSets ---- */
+
+TEST(replicaset, creates_what_is_missing_and_then_reports)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":3," TEMPLATE "}}");
+    have(&w, K_PODS, POD("rs-a", "", RUNNING));
+    CHECK_STRZ(plan_of(&w, &replicaset_controller, "default", "rs"),
+               "create pods default/rs-\ncreate pods default/rs-\nthen\nstatus replicasets default/rs "
+               "{\"replicas\":1,\"fullyLabeledReplicas\":1,\"readyReplicas\":1,\"availableReplicas\":1,\"terminatingReplicas\":0}\n");
+    world_fini(&w);
+}
+
+TEST(replicaset, removes_pending_pods_before_ready_ones)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1," TEMPLATE "}}");
+    have(&w, K_PODS, POD("rs-a", "", RUNNING));
+    have(&w, K_PODS, POD("rs-b", "", PENDING));
+    have(&w, K_PODS, POD("rs-c", ",\"annotations\":{\"controller.kubernetes.io/pod-deletion-cost\":\"-5\"}", RUNNING));
+    CHECK(str_has_prefix(plan_of(&w, &replicaset_controller, "default", "rs"),
+                         S("delete pods default/rs-b\ndelete pods default/rs-c\nthen\n")));
+    world_fini(&w);
+}
+
+TEST(replicaset, adopts_orphans_that_match_and_releases_pods_that_do_not)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1," TEMPLATE "}}");
+    have(&w, K_PODS, "{\"metadata\":{\"name\":\"orphan\"," LABELS "},\"spec\":{},\"status\":" RUNNING "}");
+    have(&w, K_PODS, "{\"metadata\":{\"name\":\"stranger\",\"labels\":{\"app\":\"y\"}," OWNED("ReplicaSet", "rs") "},\"spec\":{},\"status\":" RUNNING "}");
+    CHECK(str_has_prefix(
+        plan_of(&w, &replicaset_controller, "default", "rs"),
+        S("patch pods default/stranger {\"metadata\":{\"uid\":\"u-stranger\",\"ownerReferences\":[{\"$patch\":\"delete\",\"uid\":\"u-rs\"}]}}\n"
+          "patch pods default/orphan {\"metadata\":{\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"name\":\"rs\","
+          "\"uid\":\"u-rs\",\"controller\":true,\"blockOwnerDeletion\":true}],\"uid\":\"u-orphan\"}}\nthen\nstatus")));
+    world_fini(&w);
+}
+
+TEST(replicaset, says_that_pods_cannot_be_made)
+{
+    struct world w;
+
+    world_init(&w);
+    w.failure = "pods \"rs-\" is forbidden: exceeded quota";
+    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1," TEMPLATE "}}");
+    CHECK(str_find(plan_of(&w, &replicaset_controller, "default", "rs"),
+                   S("\"conditions\":[{\"type\":\"ReplicaFailure\",\"status\":\"True\",\"lastTransitionTime\":\"2026-01-01T00:00:00Z\","
+                     "\"reason\":\"FailedCreate\",\"message\":\"pods \\\"rs-\\\" is forbidden: exceeded quota\"}]")) > 0);
+    world_fini(&w);
+}
+
+TEST(replicaset, counts_a_pod_as_available_only_after_min_ready_seconds)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1,\"minReadySeconds\":3610," TEMPLATE "}}");
+    have(&w, K_PODS, POD("rs-a", "", RUNNING));
+    plan = plan_of(&w, &replicaset_controller, "default", "rs");
+    CHECK(str_find(plan, S("availableReplicas")) < 0);
+    CHECK(str_has_suffix(plan, S("requeue 11000ms\n")));
+    world_fini(&w);
+}
+
+/* ---- Deployments ---- */
+
+#define DEPLOYMENT(fields)                                                                                                              \
+    "{\"metadata\":{\"name\":\"d\",\"generation\":1},\"spec\":{" fields ",\"revisionHistoryLimit\":1,\"strategy\":{\"type\":"           \
+    "\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":\"25%%\",\"maxUnavailable\":\"25%%\"}}," TEMPLATE "}}"
+#define OLD_RS(name, replicas, available, revision)                                                                                      \
+    "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED("Deployment", "d") ",\"annotations\":{\"deployment.kubernetes.io/revision\":\"" \
+    revision "\",\"deployment.kubernetes.io/desired-replicas\":\"4\",\"deployment.kubernetes.io/max-replicas\":\"5\"}},\"spec\":{"        \
+    "\"replicas\":" replicas ",\"template\":{\"metadata\":{" LABELS "},\"spec\":{\"old\":\"" name "\"}}},\"status\":{\"replicas\":" replicas \
+    ",\"availableReplicas\":" available "}}"
+#define NEW_RS(name, replicas, available, revision)                                                                                      \
+    "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED("Deployment", "d") ",\"annotations\":{\"deployment.kubernetes.io/revision\":\"" \
+    revision "\",\"deployment.kubernetes.io/desired-replicas\":\"4\",\"deployment.kubernetes.io/max-replicas\":\"5\"}},\"spec\":{"        \
+    "\"replicas\":" replicas "," TEMPLATE "},\"status\":{\"replicas\":" replicas ",\"readyReplicas\":" available ",\"availableReplicas\":" available "}}"
+
+static str head(str plan)
+{
+    ptrdiff_t at = str_find(plan, S("then\n"));
+
+    return at < 0 ? plan : str_slice(plan, 0, (size_t)at);
+}
+
+TEST(deployment, makes_its_first_replicaset_at_full_size)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":4"));
+    CHECK(str_has_prefix(plan_of(&w, &deployment_controller, "default", "d"), S("create replicasets default/d-")));
+    world_fini(&w);
+}
+
+TEST(deployment, surges_first_and_takes_from_the_old_only_what_stays_available)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":4"));
+    have(&w, K_REPLICASETS, OLD_RS("old", "4", "4", "1"));
+    have(&w, K_REPLICASETS, NEW_RS("new", "0", "0", "2"));
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), "update replicasets default/new replicas=1\n");
+    have(&w, K_REPLICASETS, NEW_RS("new", "1", "0", "2"));
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), "update replicasets default/old replicas=3\n");
+    have(&w, K_REPLICASETS, OLD_RS("old", "3", "3", "1"));
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), "update replicasets default/new replicas=2\n");
+    have(&w, K_REPLICASETS, NEW_RS("new", "2", "0", "2"));
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), ""); /* waits for a new pod to be available */
+    world_fini(&w);
+}
+
+TEST(deployment, takes_pods_that_are_not_available_first)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":4"));
+    have(&w, K_REPLICASETS, OLD_RS("old", "4", "2", "1"));
+    have(&w, K_REPLICASETS, NEW_RS("new", "1", "1", "2"));
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), "update replicasets default/old replicas=2\n");
+    world_fini(&w);
+}
+
+TEST(deployment, shares_a_new_size_among_its_replicasets)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":8"));
+    have(&w, K_REPLICASETS, OLD_RS("old", "3", "3", "1"));
+    have(&w, K_REPLICASETS, NEW_RS("new", "2", "2", "2"));
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")),
+               "update replicasets default/old replicas=6\nupdate replicasets default/new replicas=4\n");
+    world_fini(&w);
+}
+
+TEST(deployment, does_not_roll_while_paused)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":4,\"progressDeadlineSeconds\":600,\"paused\":true"));
+    have(&w, K_REPLICASETS, OLD_RS("old", "4", "4", "1"));
+    plan = plan_of(&w, &deployment_controller, "default", "d");
+    CHECK(str_has_prefix(plan, S("then\nstatus")));
+    CHECK(str_find(plan, S("\"type\":\"Progressing\",\"status\":\"Unknown\"")) > 0);
+    CHECK(str_find(plan, S("\"reason\":\"DeploymentPaused\",\"message\":\"Deployment is paused\"")) > 0);
+    world_fini(&w);
+}
+
+TEST(deployment, going_back_to_an_old_template_makes_its_replicaset_the_newest)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":4"));
+    have(&w, K_REPLICASETS, NEW_RS("first", "0", "0", "1"));
+    have(&w, K_REPLICASETS, OLD_RS("second", "4", "4", "2"));
+    plan = plan_of(&w, &deployment_controller, "default", "d");
+    CHECK(str_has_prefix(plan, S("update replicasets default/first replicas=1\n")));
+    world_fini(&w);
+}
+
+TEST(deployment, forgets_history_beyond_its_limit_when_complete)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_DEPLOYMENTS,
+         "{\"metadata\":{\"name\":\"d\",\"generation\":1,\"annotations\":{\"deployment.kubernetes.io/revision\":\"4\"}},\"spec\":{\"replicas\":4,"
+         "\"revisionHistoryLimit\":1,\"strategy\":{\"rollingUpdate\":{\"maxSurge\":1}}," TEMPLATE "},\"status\":{\"observedGeneration\":1,"
+         "\"replicas\":4,\"updatedReplicas\":4,\"availableReplicas\":4}}");
+    have(&w, K_REPLICASETS, OLD_RS("r1", "0", "0", "1"));
+    have(&w, K_REPLICASETS, OLD_RS("r2", "0", "0", "2"));
+    have(&w, K_REPLICASETS, OLD_RS("r3", "0", "0", "3"));
+    have(&w, K_REPLICASETS, NEW_RS("r4", "4", "4", "4"));
+    plan = head(plan_of(&w, &deployment_controller, "default", "d"));
+    CHECK_STRZ(plan, "delete replicasets default/r1\ndelete replicasets default/r2\n");
+    world_fini(&w);
+}
+
+TEST(deployment, a_name_that_another_template_has_taken_counts_as_collision)
+{
+    struct world w;
+    str plan, name;
+
+    world_init(&w);
+    have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":1"));
+    plan = plan_of(&w, &deployment_controller, "default", "d");
+    name = str_slice(plan, strlen("create replicasets default/"), (size_t)str_index(plan, '\n'));
+    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"" PRI_STR "\"},\"spec\":{\"replicas\":0,\"template\":{}}}", STR_ARG(name));
+    CHECK_STRZ(plan_of(&w, &deployment_controller, "default", "d"), "then\nstatus deployments default/d {\"collisionCount\":1}\n");
+    world_fini(&w);
+}
+
+TEST(deployment, recreate_waits_for_the_last_old_pod)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_DEPLOYMENTS, "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"replicas\":4,\"strategy\":{\"type\":\"Recreate\"}," TEMPLATE "}}");
+    have(&w, K_REPLICASETS, OLD_RS("rs", "4", "4", "1"));
+    CHECK(str_has_prefix(plan_of(&w, &deployment_controller, "default", "d"), S("update replicasets default/rs replicas=0\nthen\n")));
+    have(&w, K_REPLICASETS, OLD_RS("rs", "0", "0", "1"));
+    have(&w, K_PODS, POD("rs-a", ",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"", RUNNING));
+    CHECK(str_find(plan_of(&w, &deployment_controller, "default", "d"), S("create")) < 0);
+    informer_drop(w.caches[K_PODS], S("default"), S("rs-a"));
+    CHECK(str_has_prefix(plan_of(&w, &deployment_controller, "default", "d"), S("create replicasets default/d-")));
+    world_fini(&w);
+}
+
+/* ---- Jobs ---- */
+
+#define JOB(spec, status) "{\"metadata\":{\"name\":\"j\"},\"spec\":{" spec ",\"template\":{\"spec\":{\"restartPolicy\":\"Never\"}}},\"status\":" status "}"
+#define JOB_POD(name, finalizer, phase)                                                                                                  \
+    "{\"metadata\":{\"name\":\"" name "\"," OWNED("Job", "j") ",\"finalizers\":[" finalizer "]},\"spec\":{},\"status\":{\"phase\":\"" phase "\"}}"
+#define TRACKED "\"batch.kubernetes.io/job-tracking\""
+
+TEST(job, counts_an_end_in_two_writes)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":2", "{\"startTime\":\"2026-01-01T00:00:00Z\"}"));
+    have(&w, K_PODS, JOB_POD("j-a", TRACKED, "Succeeded"));
+    CHECK_STRZ(plan_of(&w, &job_controller, "default", "j"),
+               "create pods default/j-\nthen\nstatus jobs default/j {\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{"
+               "\"succeeded\":[\"u-j-a\"]},\"ready\":0,\"terminating\":0}\n");
+    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":2",
+                         "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{\"succeeded\":[\"u-j-a\"]},\"ready\":0,\"terminating\":0}"));
+    have(&w, K_PODS, JOB_POD("j-b", TRACKED, "Running"));
+    CHECK(str_has_prefix(plan_of(&w, &job_controller, "default", "j"),
+                         S("patch pods default/j-a {\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[\"batch.kubernetes.io/job-tracking\"]}}\n")));
+    have(&w, K_PODS, JOB_POD("j-a", "", "Succeeded"));
+    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"), S("\"uncountedTerminatedPods\":{},\"ready\":0,\"terminating\":0,\"succeeded\":1")) > 0);
+    world_fini(&w);
+}
+
+TEST(job, is_complete_only_when_every_end_is_counted)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":1", "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{\"succeeded\":[\"u-j-a\"]}}"));
+    have(&w, K_PODS, JOB_POD("j-a", TRACKED, "Succeeded"));
+    plan = plan_of(&w, &job_controller, "default", "j");
+    CHECK(str_find(plan, S("SuccessCriteriaMet")) > 0);
+    CHECK(str_find(plan, S("\"Complete\"")) < 0);
+    have(&w, K_PODS, JOB_POD("j-a", "", "Succeeded"));
+    plan = plan_of(&w, &job_controller, "default", "j");
+    CHECK(str_find(plan, S("\"type\":\"Complete\",\"status\":\"True\"")) > 0);
+    CHECK(str_find(plan, S("event Normal Completed Job completed")) >= 0);
+    world_fini(&w);
+}
+
+TEST(job, fails_beyond_its_backoff_limit)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":1,\"backoffLimit\":0", "{\"startTime\":\"2026-01-01T00:00:00Z\",\"failed\":1}"));
+    plan = plan_of(&w, &job_controller, "default", "j");
+    CHECK(str_find(plan, S("event Warning BackoffLimitExceeded Job has reached the specified backoff limit")) >= 0);
+    CHECK(str_find(plan, S("\"type\":\"Failed\",\"status\":\"True\"")) > 0);
+    world_fini(&w);
+}
+
+TEST(job, indexed_pods_fill_the_gaps)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_JOBS, JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\"",
+                         "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"0,2\",\"succeeded\":2}"));
+    plan = plan_of(&w, &job_controller, "default", "j");
+    CHECK(str_has_prefix(plan, S("create pods default/j-1-\ncreate pods default/j-3-\ncreate pods default/j-4-\n")));
+    world_fini(&w);
+}
+
+/* ---- StatefulSets ---- */
+
+#define SET(spec) "{\"metadata\":{\"name\":\"s\",\"generation\":1},\"spec\":{\"serviceName\":\"svc\"," spec "," TEMPLATE "}}"
+#define SET_POD(name, revision, status) "{\"metadata\":{\"name\":\"" name "\",\"labels\":{\"app\":\"x\",\"controller-revision-hash\":\"%s\"}," OWNED("StatefulSet", "s") "},\"spec\":{},\"status\":" status "}", revision
+
+static const char *the_revision(struct world *w)
+{
+    str plan = plan_of(w, &statefulset_controller, "default", "s");
+    size_t skip = strlen("create controllerrevisions default/");
+    const char *name;
+
+    CHECK(str_has_prefix(plan, S("create controllerrevisions default/s-")));
+    name = arena_dupz(w->a, str_slice(plan, skip, (size_t)str_index(plan, '\n')));
+    have(w, K_CONTROLLERREVISIONS,
+         "{\"metadata\":{\"name\":\"%s\"," OWNED("StatefulSet", "s") "},\"revision\":1,\"data\":{\"spec\":{\"template\":{\"$patch\":\"replace\",\"metadata\":{" LABELS "},\"spec\":{}}}}}", name);
+    return name;
+}
+
+static bool has_line(str plan, const char *line)
+{
+    return str_find(plan, str_of(line)) >= 0;
+}
+
+TEST(statefulset, makes_one_pod_after_the_other)
+{
+    struct world w;
+    const char *rev;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_STATEFULSETS, SET("\"replicas\":3"));
+    rev = the_revision(&w);
+    plan = plan_of(&w, &statefulset_controller, "default", "s");
+    CHECK(has_line(plan, "create pods default/s-0\n") && !has_line(plan, "default/s-1"));
+    have(&w, K_PODS, SET_POD("s-0", rev, PENDING));
+    CHECK(!has_line(plan_of(&w, &statefulset_controller, "default", "s"), "create"));
+    have(&w, K_PODS, SET_POD("s-0", rev, RUNNING));
+    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"), "create pods default/s-1\n"));
+    world_fini(&w);
+}
+
+TEST(statefulset, in_parallel_makes_all_at_once)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_STATEFULSETS, SET("\"replicas\":3,\"podManagementPolicy\":\"Parallel\""));
+    the_revision(&w);
+    plan = plan_of(&w, &statefulset_controller, "default", "s");
+    CHECK(has_line(plan, "create pods default/s-0\n") && has_line(plan, "create pods default/s-2\n"));
+    world_fini(&w);
+}
+
+TEST(statefulset, updates_from_the_top_down_to_the_partition)
+{
+    struct world w;
+    const char *rev;
+
+    world_init(&w);
+    have(&w, K_STATEFULSETS, SET("\"replicas\":3,\"updateStrategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"partition\":1}}"));
+    rev = the_revision(&w);
+    have(&w, K_PODS, SET_POD("s-0", "s-old", RUNNING));
+    have(&w, K_PODS, SET_POD("s-1", "s-old", RUNNING));
+    have(&w, K_PODS, SET_POD("s-2", "s-old", RUNNING));
+    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"), "delete pods default/s-2\n"));
+    have(&w, K_PODS, SET_POD("s-2", rev, RUNNING));
+    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"), "delete pods default/s-1\n"));
+    have(&w, K_PODS, SET_POD("s-1", rev, RUNNING));
+    CHECK(!has_line(plan_of(&w, &statefulset_controller, "default", "s"), "delete"));
+    world_fini(&w);
+}
+
+TEST(statefulset, removes_the_highest_first)
+{
+    struct world w;
+    const char *rev;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_STATEFULSETS, SET("\"replicas\":1"));
+    rev = the_revision(&w);
+    have(&w, K_PODS, SET_POD("s-0", rev, RUNNING));
+    have(&w, K_PODS, SET_POD("s-1", rev, RUNNING));
+    have(&w, K_PODS, SET_POD("s-10", rev, RUNNING));
+    plan = plan_of(&w, &statefulset_controller, "default", "s");
+    CHECK(has_line(plan, "delete pods default/s-10\n") && !has_line(plan, "s-1\n"));
+    world_fini(&w);
+}
+
+/* ---- DaemonSets ---- */
+
+TEST(daemonset, runs_on_nodes_that_fit_and_tolerates_their_troubles)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_DAEMONSETS, "{\"metadata\":{\"name\":\"ds\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"x\"}},\"template\":{\"metadata\":{" LABELS
+                           "},\"spec\":{\"nodeSelector\":{\"os\":\"linux\"}}}}}");
+    have(&w, K_NODES, "{\"metadata\":{\"name\":\"a\",\"labels\":{\"os\":\"linux\"}},\"spec\":{\"taints\":[{\"key\":\"node.kubernetes.io/not-ready\",\"effect\":\"NoExecute\"}]}}");
+    have(&w, K_NODES, "{\"metadata\":{\"name\":\"b\",\"labels\":{\"os\":\"linux\"}},\"spec\":{\"taints\":[{\"key\":\"mine\",\"effect\":\"NoSchedule\"}]}}");
+    have(&w, K_NODES, "{\"metadata\":{\"name\":\"c\"},\"spec\":{}}");
+    plan = plan_of(&w, &daemonset_controller, "default", "ds");
+    CHECK(has_line(plan, "create pods default/ds-\nthen\nstatus"));
+    CHECK(has_line(plan, "{\"currentNumberScheduled\":0,\"numberMisscheduled\":0,\"desiredNumberScheduled\":1,\"numberReady\":0,\"numberUnavailable\":1"));
+    world_fini(&w);
+}
+
+/* ---- schedules ---- */
+
+static int64_t next(const char *schedule, const char *after)
+{
+    struct cron c;
+    wall_time t;
+
+    CHECK(rfc3339_parse(str_of(after), &t));
+    if (!cron_parse(str_of(schedule), &c))
+        return -1;
+    return cron_next(&c, t.ns / NS_PER_S);
+}
+
+static void check_next(const char *schedule, const char *after, const char *want)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    buf_rfc3339(&b, (wall_time){next(schedule, after) * NS_PER_S});
+    CHECK_STRZ(buf_view(&b), want);
+}
+
+TEST(cron, finds_the_next_time)
+{
+    check_next("*/5 * * * *", "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z");
+    check_next("0 0 29 2 *", "2026-01-01T00:00:00Z", "2028-02-29T00:00:00Z");
+    check_next("30 8-17/3 * * mon-fri", "2026-01-02T15:00:00Z", "2026-01-02T17:30:00Z");
+    check_next("30 8-17/3 * * MON-FRI", "2026-01-02T18:00:00Z", "2026-01-05T08:30:00Z");
+    check_next("0 0 13 * 5", "2026-02-01T00:00:00Z", "2026-02-06T00:00:00Z"); /* either day will do */
+    check_next("@hourly", "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z");
+    check_next("0 12 * * 7", "2026-01-01T00:00:00Z", "2026-01-04T12:00:00Z");
+}
+
+TEST(cron, refuses_what_is_no_schedule)
+{
+    CHECK_INT(next("", "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("* * * *", "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("60 * * * *", "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("*/0 * * * *", "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("5-1 * * * *", "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("a * * * *", "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("* * * * * *", "2026-01-01T00:00:00Z"), -1);
+}
+
+TEST(cronjob, makes_one_job_for_the_last_missed_time)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_CRONJOBS, "{\"metadata\":{\"name\":\"c\",\"creationTimestamp\":\"2025-12-31T23:00:30Z\"},\"spec\":{\"schedule\":\"*/20 * * * *\","
+                         "\"jobTemplate\":{\"spec\":{}}}}");
+    plan = plan_of(&w, &cronjob_controller, "default", "c");
+    CHECK_STRZ(plan, "create jobs default/c-29453760\nthen\nstatus cronjobs default/c {\"lastScheduleTime\":\"2026-01-01T00:00:00Z\"}\nrequeue 1200100ms\n");
+    world_fini(&w);
+}
+
+TEST(cronjob, forbid_leaves_a_time_out_while_one_runs)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_CRONJOBS, "{\"metadata\":{\"name\":\"c\",\"creationTimestamp\":\"2025-12-31T23:00:30Z\"},\"spec\":{\"schedule\":\"*/20 * * * *\","
+                         "\"concurrencyPolicy\":\"Forbid\",\"jobTemplate\":{\"spec\":{}}}}");
+    have(&w, K_JOBS, "{\"metadata\":{\"name\":\"c-1\"," OWNED("CronJob", "c") "},\"status\":{}}");
+    CHECK(has_line(plan_of(&w, &cronjob_controller, "default", "c"), "event Normal JobAlreadyActive Not starting job because prior execution"));
+    CHECK(!has_line(plan_of(&w, &cronjob_controller, "default", "c"), "create"));
+    world_fini(&w);
+}
+
+TEST_MAIN
