@@ -12,7 +12,11 @@ struct forward {
     struct req *req;
     struct http_call *call;
     bool head_sent, ended, upgrade;
+    bool log;                 /* what a kubelet says instead of a log becomes a Status */
+    int refused;              /* its HTTP status; 0: none */
+    str words;
 };
+#define REFUSAL_MAX 10000     /* bytes of such words */
 
 static struct err *clients_ready(struct api *api)
 {
@@ -51,6 +55,10 @@ static void on_head(void *ctx, const struct http_response *r)
     struct http_header *h = ARENA_NEW_N(f->req->a, struct http_header, r->n_headers + 1);
     size_t n = 0;
 
+    if (f->log && r->status >= 400) {
+        f->refused = r->status;
+        return;
+    }
     for (size_t i = 0; i < r->n_headers; i++)
         if (!hop_by_hop(r->headers[i].name, false))
             h[n++] = (struct http_header){arena_dup(f->req->a, r->headers[i].name), arena_dup(f->req->a, r->headers[i].value)};
@@ -65,6 +73,11 @@ static void on_data(void *ctx, const char *p, size_t n)
 
     if (f->ended)
         return;
+    if (f->refused) {
+        if (f->words.n + n <= REFUSAL_MAX)
+            f->words = arena_fmt(f->req->a, PRI_STR PRI_STR, (int)f->words.n, f->words.n ? f->words.p : "", (int)n, p);
+        return;
+    }
     http_write(f->req->ex, (str){p, n});
     if (http_queued(f->req->ex) > HTTP_QUEUE_HIGH)
         http_call_pause(f->call, true);
@@ -80,6 +93,10 @@ static void on_done(void *ctx, struct err *e)
         /* The head is out: all that can be told is that it ends here. */
         err_free(e);
         http_end(q->ex);
+        return;
+    }
+    if (f->refused && !e) {
+        reply_error(q, err_new(f->refused == 400 ? REASON_BAD_REQUEST : f->refused == 404 ? REASON_NOT_FOUND : REASON_INTERNAL, PRI_STR, STR_ARG(str_trim(f->words))));
         return;
     }
     reply_error(q, err_new(REASON_UNAVAILABLE, "error trying to reach service: %s", e ? err_text(e) : "no answer"));
@@ -132,7 +149,7 @@ static void on_drain(void *user, struct http_exchange *ex)
 }
 
 /* Sends the request on to url; credentials of the caller stay here. */
-static void forward(struct req *q, str url)
+static void forward_as(struct req *q, str url, bool log)
 {
     static const struct http_call_events plain = {.head = on_head, .data = on_data, .done = on_done}, upgrading = {.head = on_head, .data = on_data, .done = on_done, .upgraded = on_upgraded};
     const struct http_request *r = &q->ex->req;
@@ -147,6 +164,7 @@ static void forward(struct req *q, str url)
         return;
     }
     f->req = q;
+    f->log = log;
     f->upgrade = r->is_upgrade;
     for (size_t i = 0; i < r->n_headers; i++) {
         str name = r->headers[i].name;
@@ -161,6 +179,11 @@ static void forward(struct req *q, str url)
     q->ex->on_gone = on_gone;
     q->ex->on_drain = on_drain;
     f->call = http_call(q->api->kubelets, &o, f->upgrade ? &upgrading : &plain, f);
+}
+
+static void forward(struct req *q, str url)
+{
+    forward_as(q, url, false);
 }
 
 /* ---- where pods live ---- */
@@ -337,7 +360,7 @@ void proxy_log(struct req *q)
     add_query(q, &b, options);
     base = arena_dup(q->a, buf_view(&b));
     buf_fini(&b);
-    forward(q, base);
+    forward_as(q, base, true);
 }
 
 void proxy_exec(struct req *q)
