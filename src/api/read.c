@@ -331,6 +331,22 @@ static void stream_gone(void *user, struct http_exchange *ex)
     stream_more(l);
 }
 
+/* To a caller in this process: the objects, then what else a list says. */
+static void reply_list_shared(struct listing *l)
+{
+    struct req *q = l->q;
+    struct http_header *h;
+    size_t n;
+
+    h = reply_headers(q, "application/json", &n, 0);
+    http_start(q->ex, 200, h, n);
+    for (size_t i = 0; i < l->n; i++)
+        http_share(q->ex, l->objs[i], false);
+    http_write(q->ex, arena_fmt(q->a, "{\"metadata\":{\"resourceVersion\":\"%lld\",\"continue\":\"" PRI_STR "\"}}\n", (long long)l->revision, STR_ARG(l->next)));
+    listing_fini(l);
+    http_end(q->ex);
+}
+
 static void reply_list_bytes(struct listing *l)
 {
     struct req *q = l->q;
@@ -431,7 +447,9 @@ static void reply_list(struct listing *l)
         l->remaining = -1;
     if (l->more && l->n)
         l->next = token_make(q->a, k, l->revision, l->objs[l->n - 1], !q->route.ns.n);
-    if (q->accept.media == MEDIA_JSON && q->accept.as == AS_OBJECT && !q->pretty && k->storage == k)
+    if (q->ex->shares && q->accept.media == MEDIA_JSON && (q->accept.as == AS_PARTIAL_LIST || (q->accept.as == AS_OBJECT && k->storage == k)))
+        reply_list_shared(l);
+    else if (q->accept.media == MEDIA_JSON && q->accept.as == AS_OBJECT && !q->pretty && k->storage == k)
         reply_list_bytes(l);
     else
         reply_list_trees(l);

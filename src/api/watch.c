@@ -33,7 +33,7 @@ struct watcher {
     const struct obj **initial;
     size_t n_initial, at, cap;
     int64_t from, seen_revision, sent_revision;
-    bool initial_bookmark, plain, protobuf, columns_sent, closing;
+    bool initial_bookmark, plain, protobuf, shares, columns_sent, closing;
 };
 
 static void watcher_end(struct watcher *w)
@@ -316,7 +316,9 @@ static void on_event(void *ctx, const struct store_event *e)
         watcher_end_soon(w); /* invariant (3) */
         return;
     }
-    if (seen == SEEN_DELETED && e->type != STORE_DELETED) {
+    if (w->shares) {
+        http_share(w->q->ex, e->obj, seen == SEEN_DELETED);
+    } else if (seen == SEEN_DELETED && e->type != STORE_DELETED) {
         /* It left the selection: its last matching content, at this event's revision. */
         struct arena *a = arena_new();
 
@@ -360,7 +362,10 @@ static void send_initial(struct watcher *w)
     while (w->at < w->n_initial && http_queued(w->q->ex) < HTTP_QUEUE_HIGH) {
         const struct obj *o = w->initial[w->at++];
 
-        send_object(w, SEEN_ADDED, o->data);
+        if (w->shares)
+            http_share(w->q->ex, o, false);
+        else
+            send_object(w, SEEN_ADDED, o->data);
         obj_unref(o);
     }
     if (w->at == w->n_initial && !w->watch && !w->closing)
@@ -411,6 +416,7 @@ void verb_watch(struct req *q)
     w->name = q->route.name;
     w->protobuf = q->accept.media == MEDIA_PROTOBUF;
     w->plain = !w->protobuf && q->accept.as == AS_OBJECT && k->storage == k;
+    w->shares = q->ex->shares && q->accept.media == MEDIA_JSON && (w->plain || q->accept.as == AS_PARTIAL);
     w->from = store_revision(q->api->store);
     /* No version (or "0"): begin with what there is. A version: the changes since. */
     legacy_start = !w->o.has_revision || w->o.revision == 0;

@@ -174,6 +174,12 @@ void client_call_bytes(struct client_call *call, const struct bytes *b)
         client_call_data(call, bytes_str(b));
 }
 
+void client_call_object(struct client_call *call, const struct obj *o, bool deleted)
+{
+    if (call->client)
+        call->events.object(call->ctx, o, deleted);
+}
+
 void client_call_done(struct client_call *call, struct err *err)
 {
     if (call->client)

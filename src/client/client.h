@@ -46,6 +46,9 @@ void client_cancel(struct client_call *call);     /* done is not called any more
 struct client_stream_events {
     void (*head)(void *ctx, int status);
     void (*data)(void *ctx, const char *p, size_t n);
+    /* Optional: takes objects of lists and watches themselves (borrowed) where the server can hand them over, which is inside the process;
+     * `data` then gets what is not an object: of a list {"metadata":{...}}, of a watch bookmarks and errors. */
+    void (*object)(void *ctx, const struct obj *o, bool deleted);
     void (*done)(void *ctx, struct err *err);
 };
 struct client_call *client_stream(struct client *c, str path, const struct client_stream_events *ev, void *ctx);
@@ -69,10 +72,10 @@ struct informer_options {
     str group, version, plural;
     str ns;                        /* empty: all */
     str label_selector, field_selector;
-    bool metadata_only;            /* asks for PartialObjectMetadata: data is metadata, apiVersion and kind of the kind itself are not in it */
+    bool metadata_only;            /* asks for PartialObjectMetadata; inside the process the whole object is shared all the same: only metadata may be read */
     /* Optional: packs what the owner reads often into the cached object's `fields` (any bytes), so that it need not parse `data`. */
     void (*pack)(const struct json *tree, struct buf *out);
-    /* Optional: what is kept as the object's `data`; without it all but managedFields. */
+    /* Optional: what is kept as the object's `data`; without it all (but managedFields, where the text is not shared with the store). */
     void (*reduce)(const struct json *tree, struct buf *out);
     /* Optional secondary index: writes the index key(s) of an object into `out`, separated by NUL; may be NULL. */
     void (*index)(const struct obj *o, const struct json *tree, struct buf *out);

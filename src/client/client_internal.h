@@ -47,6 +47,7 @@ struct client_call {
 void client_call_head(struct client_call *call, int status);
 void client_call_data(struct client_call *call, str data);
 void client_call_bytes(struct client_call *call, const struct bytes *b);
+void client_call_object(struct client_call *call, const struct obj *o, bool deleted);
 void client_call_done(struct client_call *call, struct err *err);
 
 struct client *client_new(struct loop *loop, const struct client_transport *t, void *impl);

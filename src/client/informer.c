@@ -4,7 +4,8 @@
  *   (1) Handlers see each object's versions in the server's order, and never an older one after a newer one.
  *   (2) A watch that breaks is resumed from the last revision seen; only 410 Gone makes a new list, and a list tells handlers
  *       nothing but what has really changed.
- *   (3) An object is kept as one block of text with its labels packed; trees live as long as one event.
+ *   (3) An object is kept as one block of text with its labels packed; trees live as long as one event. Inside the process it is the
+ *       store's own block: caches hold references, and at most what their owner packed beside them.
  *   (4) Failures are retried with growing, jittered pauses, lest all components of a cluster come back in step.
  *
  * Not here: frames and text cutting (raw.c), what to do about a change (handlers).
@@ -18,6 +19,7 @@
 #define BACKOFF_RESET_NS (120 * NS_PER_S) /* a session that lasted so long starts over with the shortest pause */
 #define WATCH_SHORT_NS NS_PER_S           /* a watch that ends sooner without an event is a failure, lest we spin */
 #define FRAME_MAX ((size_t)8 << 20)       /* one watch event: twice the largest object */
+#define LIST_TIMEOUT_NS (60 * NS_PER_S)
 #define WATCH_TIMEOUT_MIN_S 300           /* remote watches end by themselves, so that a dead peer is noticed */
 
 struct bucket;
@@ -229,8 +231,14 @@ static void cache_key(struct arena *a, str ns, str name, str *ret)
 struct event { /* one object of a list or of a watch event, taken apart */
     str key, ns, name, uid, data;
     int64_t revision;
-    struct json *tree;
+    struct json *tree;        /* NULL: nobody asks for it */
+    const struct obj *shared; /* the store's, borrowed; NULL: it came as text */
 };
+
+static bool needs_tree(const struct informer *i)
+{
+    return i->o.pack || i->o.reduce || i->o.index;
+}
 
 static struct err *event_read(struct informer *i, str object, str api_version, str kind, struct event *ret)
 {
@@ -240,6 +248,7 @@ static struct err *event_read(struct informer *i, str object, str api_version, s
     str rv;
 
     raw_object_for_cache(&text, object, api_version, kind);
+    ret->shared = NULL;
     ret->data = arena_dup(i->arena, buf_view(&text));
     buf_fini(&text);
     err = json_parse(i->arena, ret->data, &limits, NULL, &ret->tree);
@@ -255,28 +264,60 @@ static struct err *event_read(struct informer *i, str object, str api_version, s
     return NULL;
 }
 
-static void cache_put(struct informer *i, const struct event *e)
+static void event_shared(struct informer *i, const struct obj *o, struct event *ret)
+{
+    *ret = (struct event){.ns = o->key.ns, .name = o->key.name, .uid = o->uid, .data = o->data, .revision = o->revision, .shared = o};
+    cache_key(i->arena, o->key.ns, o->key.name, &ret->key);
+}
+
+static void pack_labels(const struct event *e, struct buf *out)
+{
+    if (e->shared)
+        buf_str(out, e->shared->labels);
+    else
+        JSON_EACH_MEMBER(m, json_path(e->tree, "metadata.labels")) {
+            buf_str(out, m->key);
+            buf_char(out, '\0');
+            buf_str(out, json_str(&m->value));
+            buf_char(out, '\0');
+        }
+}
+
+/* What the cache keeps of an event's object. */
+static const struct obj *event_obj(struct informer *i, const struct event *e)
 {
     CLEANUP(buf) struct buf labels = BUF_INIT, fields = BUF_INIT, reduced = BUF_INIT;
+    bool same_place = e->shared && str_eq(e->shared->key.resource, str_of(i->resource)); /* one storage may serve two groups */
+    str data = e->data;
+
+    if (same_place && !i->o.pack && !i->o.reduce)
+        return obj_ref(e->shared);
+    if (i->o.pack)
+        i->o.pack(e->tree, &fields);
+    if (same_place && !i->o.reduce)
+        return obj_new_over(e->shared, buf_view(&fields));
+    if (i->o.reduce) {
+        i->o.reduce(e->tree, &reduced);
+        data = buf_view(&reduced);
+    }
+    pack_labels(e, &labels);
+    return obj_new((struct key){str_of(i->resource), e->ns, e->name}, e->revision, e->uid, data, buf_view(&labels), buf_view(&fields));
+}
+
+static void cache_put(struct informer *i, struct event *e)
+{
     struct cached *c = tree_find(i->objects, e->key);
     const struct obj *prev = NULL;
-    str data = e->data;
 
     if (c && c->obj->revision >= e->revision) {
         c->round = i->round; /* a list that is no newer than the watch was, or an event repeated */
         return;
     }
-    JSON_EACH_MEMBER(m, json_path(e->tree, "metadata.labels")) {
-        buf_str(&labels, m->key);
-        buf_char(&labels, '\0');
-        buf_str(&labels, json_str(&m->value));
-        buf_char(&labels, '\0');
-    }
-    if (i->o.pack)
-        i->o.pack(e->tree, &fields);
-    if (i->o.reduce) {
-        i->o.reduce(e->tree, &reduced);
-        data = buf_view(&reduced);
+    if (e->shared && needs_tree(i)) {
+        struct err *err = json_parse(i->arena, e->data, NULL, NULL, &e->tree);
+
+        BUG_ON(err); /* the store's own bytes */
+        json_removez(json_findz(e->tree, "metadata"), "managedFields");
     }
     if (c) {
         prev = c->obj;
@@ -285,8 +326,7 @@ static void cache_put(struct informer *i, const struct event *e)
         c = NEW(struct cached);
         tree_put(i->objects, e->key, c);
     }
-    c->obj = obj_new((struct key){str_of(i->resource), e->ns, e->name}, e->revision, e->uid, data, buf_view(&labels),
-                     buf_view(&fields));
+    c->obj = event_obj(i, e);
     c->round = i->round;
     index_add(i, c, e->tree);
     tell(i, c->obj, prev);
@@ -345,7 +385,6 @@ static struct err *list_items(struct informer *i, str body)
         return err_new(REASON_INTERNAL, "a list without a resourceVersion");
     if (str_has_suffix(kind, S("List")))
         kind.n -= 4;
-    i->round++;
     if (raw_array(items, &it)) {
         while (!i->freed && raw_item(&it, &item)) {
             struct event e;
@@ -411,20 +450,63 @@ static void list_done(void *ctx, struct err *err, int status, str body)
         informer_watch(i);
 }
 
+/* The same as a stream, from a server that shares its objects. */
+static void take_object(struct informer *i, const struct obj *o, bool deleted)
+{
+    struct event e;
+
+    arena_reset(i->arena);
+    event_shared(i, o, &e);
+    if (deleted) {
+        struct cached *c = tree_find(i->objects, e.key);
+
+        if (c)
+            cached_drop(i, c, e.key);
+    } else {
+        cache_put(i, &e);
+    }
+}
+
+static void list_object(void *ctx, const struct obj *o, bool deleted)
+{
+    struct informer *i = ctx;
+
+    i->depth++;
+    take_object(i, o, deleted);
+    informer_leave(i);
+}
+
+static void list_rest(void *ctx, const char *p, size_t n)
+{
+    buf_add(&((struct informer *)ctx)->frame, p, n);
+}
+
+static void list_shared_done(void *ctx, struct err *err)
+{
+    struct informer *i = ctx;
+    CLEANUP(buf) struct buf rest = i->frame;
+
+    i->frame = BUF_INIT;
+    list_done(i, err, 200, buf_view(&rest));
+}
+
 static void informer_list(struct informer *i)
 {
+    static const struct client_stream_events shared = {.data = list_rest, .object = list_object, .done = list_shared_done};
     CLEANUP(buf) struct buf path = BUF_INIT;
+    struct client_request request = {.method = "GET", .timeout_ns = LIST_TIMEOUT_NS};
 
     i->session_start = loop_now(i->loop);
+    i->round++;
     informer_path(i, &path);
     buf_z(&path, "resourceVersion=");
-    i->call = client_do(i->client,
-                        &(struct client_request){
-                            .method = "GET", .path = buf_view(&path), .timeout_ns = 60 * NS_PER_S,
-                            .accept = i->o.metadata_only
-                                          ? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
-                                          : NULL},
-                        list_done, i);
+    request.path = buf_view(&path);
+    if (i->o.metadata_only)
+        request.accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+    if (i->client->in_process)
+        i->call = client_stream_request(i->client, &request, &shared, i);
+    else
+        i->call = client_do(i->client, &request, list_done, i);
 }
 
 static void watch_error(struct informer *i, str object)
@@ -478,6 +560,17 @@ static bool watch_frame(struct informer *i, str frame)
         cache_put(i, &e);
     }
     return true;
+}
+
+static void watch_object(void *ctx, const struct obj *o, bool deleted)
+{
+    struct informer *i = ctx;
+
+    i->saw_event = true;
+    i->revision = MAX(i->revision, o->revision);
+    i->depth++;
+    take_object(i, o, deleted);
+    informer_leave(i);
 }
 
 static void watch_data(void *ctx, const char *p, size_t n)
@@ -546,7 +639,7 @@ static void watch_done(void *ctx, struct err *err)
 
 static void informer_watch(struct informer *i)
 {
-    static const struct client_stream_events events = {.data = watch_data, .done = watch_done};
+    static const struct client_stream_events events = {.data = watch_data, .object = watch_object, .done = watch_done};
     CLEANUP(buf) struct buf path = BUF_INIT;
 
     i->session_start = loop_now(i->loop);

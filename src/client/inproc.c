@@ -2,7 +2,7 @@
  *
  * The two sides may be on two loops. Each owns its half of `struct exchange`; what passes between them is posted: to the server the
  * start, the news that the caller has gone, and that the queue has drained; to the client batches of an answer's parts, whose
- * bytes are shared by reference.
+ * bytes are shared by reference. Objects of lists and watches are shared themselves with callers that take them.
  *
  * Invariants
  *   (1) The exchange's memory goes when both sides, and every message under way, have dropped their reference.
@@ -24,7 +24,9 @@ struct inproc {
 };
 
 struct part {
-    const struct bytes *bytes;
+    const struct bytes *bytes; /* or */
+    const struct obj *obj;
+    bool deleted;
     struct part *next;
 };
 
@@ -100,6 +102,12 @@ static void server_drained(void *ctx)
     exchange_unref(x);
 }
 
+/* An object counts as its text: what waits keeps it in memory. */
+static size_t part_size(const struct part *p)
+{
+    return p->obj ? p->obj->data.n : p->bytes->n;
+}
+
 static void client_receive(void *ctx)
 {
     struct batch *b = ctx;
@@ -110,11 +118,14 @@ static void client_receive(void *ctx)
         client_call_head(x->call, b->status);
     for (struct part *p = b->first, *next; p; p = next) {
         next = p->next;
-        n += p->bytes->n;
+        n += part_size(p);
         /* Any of these calls may cancel. */
-        if (x->call)
+        if (x->call && p->obj)
+            client_call_object(x->call, p->obj, p->deleted);
+        else if (x->call)
             client_call_bytes(x->call, p->bytes);
         bytes_unref(p->bytes);
+        obj_unref(p->obj);
         mem_free(p);
     }
     before = __atomic_fetch_sub(&x->queued, n, __ATOMIC_ACQ_REL);
@@ -192,23 +203,31 @@ static void ex_start(struct http_exchange *ex, int status, const struct http_hea
         server_batch(x)->status = status;
 }
 
+static void ex_add_part(struct exchange *x, struct part part)
+{
+    struct batch *batch = server_batch(x);
+    struct part *p = NEW(struct part);
+
+    *p = part;
+    *batch->last = p;
+    batch->last = &p->next;
+    if (__atomic_add_fetch(&x->queued, part_size(p), __ATOMIC_ACQ_REL) >= HTTP_QUEUE_HIGH / 2)
+        x->was_full = true;
+}
+
 /* Owns b. */
 static void ex_add(struct exchange *x, const struct bytes *b)
 {
-    struct batch *batch;
-    struct part *p;
-
-    if (x->ex.gone || !b->n) {
+    if (x->ex.gone || !b->n)
         bytes_unref(b);
-        return;
-    }
-    batch = server_batch(x);
-    p = NEW(struct part);
-    p->bytes = b;
-    *batch->last = p;
-    batch->last = &p->next;
-    if (__atomic_add_fetch(&x->queued, b->n, __ATOMIC_ACQ_REL) >= HTTP_QUEUE_HIGH / 2)
-        x->was_full = true;
+    else
+        ex_add_part(x, (struct part){.bytes = b});
+}
+
+static void ex_share(struct http_exchange *ex, const struct obj *o, bool deleted)
+{
+    if (!ex->gone)
+        ex_add_part((struct exchange *)ex, (struct part){.obj = obj_ref(o), .deleted = deleted});
 }
 
 static void ex_write(struct http_exchange *ex, str data)
@@ -255,7 +274,7 @@ static void server_start(void *ctx)
 
 static void inproc_start(struct client_call *call, const struct client_request *r)
 {
-    static const struct http_exchange_ops ops = {ex_start, ex_write, ex_write_bytes, ex_queued, ex_end, ex_upgrade};
+    static const struct http_exchange_ops ops = {ex_start, ex_write, ex_write_bytes, ex_queued, ex_end, ex_upgrade, ex_share};
     struct inproc *conf = call->client->impl;
     struct exchange *x = NEW(struct exchange);
     struct arena *a = arena_new();
@@ -269,6 +288,7 @@ static void inproc_start(struct client_call *call, const struct client_request *
     x->call = call;
     x->ex.ops = &ops;
     x->ex.arena = a;
+    x->ex.shares = call->streaming && call->events.object;
     req->method = arena_dup(a, str_of(r->method));
     req->target = arena_dup(a, r->path);
     query = str_index(req->target, '?');

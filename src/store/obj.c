@@ -29,6 +29,18 @@ struct obj *obj_new(struct key key, int64_t revision, str uid, str data, str lab
     return o;
 }
 
+struct obj *obj_new_over(const struct obj *base, str fields)
+{
+    struct obj *o = mem_alloc(sizeof *o + fields.n);
+    char *at = (char *)(o + 1);
+
+    *o = *base;
+    o->refs = 1;
+    o->base = obj_ref(base->base ? base->base : base);
+    o->fields = place(&at, fields);
+    return o;
+}
+
 const struct obj *obj_ref(const struct obj *o)
 {
     __atomic_fetch_add(&((struct obj *)o)->refs, 1, __ATOMIC_RELAXED);
@@ -37,8 +49,12 @@ const struct obj *obj_ref(const struct obj *o)
 
 void obj_unref(const struct obj *o)
 {
-    if (o && __atomic_fetch_sub(&((struct obj *)o)->refs, 1, __ATOMIC_ACQ_REL) == 1)
+    while (o && __atomic_fetch_sub(&((struct obj *)o)->refs, 1, __ATOMIC_ACQ_REL) == 1) {
+        const struct obj *base = o->base;
+
         mem_free((void *)o);
+        o = base;
+    }
 }
 
 size_t obj_size(const struct obj *o)

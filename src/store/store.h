@@ -30,13 +30,15 @@ struct obj {
     str data;                  /* canonical JSON with apiVersion, kind and metadata.resourceVersion */
     str labels;                /* packed "k\0v\0k\0v\0", for selectors */
     str fields;                /* packed likewise: the kind's selectable fields, e.g. "spec.nodeName\0n1\0" */
-    const void *attached;      /* reserved for the api layer's protobuf/table cache; NULL */
+    const struct obj *base;    /* the object that holds everything but `fields` (obj_new_over); NULL: this one does */
 };
 const struct obj *obj_ref(const struct obj *o);
 void obj_unref(const struct obj *o);
 DEFINE_CLEANUP(obj, const struct obj *, obj_unref)
 /* Builds one (client caches, tests). All strings are copied. labels and fields packed as above. */
 struct obj *obj_new(struct key key, int64_t revision, str uid, str data, str labels, str fields);
+/* The same version with other packed fields: shares the rest with `base`, which it keeps alive. */
+struct obj *obj_new_over(const struct obj *base, str fields);
 bool packed_get(str packed, str key, str *ret_value);
 
 struct store_options {

@@ -39,6 +39,7 @@ struct http_request {
     struct http_peer peer;
 };
 
+struct obj; /* a stored object (store/store.h): opaque here */
 struct http_exchange;
 struct http_exchange_ops { /* a transport implements these */
     void (*start)(struct http_exchange *ex, int status, const struct http_header *headers, size_t n, bool has_body);
@@ -47,6 +48,7 @@ struct http_exchange_ops { /* a transport implements these */
     size_t (*queued)(const struct http_exchange *ex);                  /* bytes accepted but not sent */
     void (*end)(struct http_exchange *ex);
     struct stream *(*upgrade)(struct http_exchange *ex);               /* after start(101): the raw connection; ends the exchange */
+    void (*share)(struct http_exchange *ex, const struct obj *o, bool deleted); /* NULL on sockets; takes its own reference */
 };
 struct http_exchange {
     const struct http_exchange_ops *ops;
@@ -56,6 +58,7 @@ struct http_exchange {
     void (*on_drain)(void *user, struct http_exchange *ex); /* set by the handler: queued() fell below half of HTTP_QUEUE_HIGH */
     void *user;              /* the handler's */
     bool started, gone;
+    bool shares;             /* a caller in this process that takes the objects of lists and watches themselves instead of their text */
 };
 #define HTTP_QUEUE_HIGH (1u << 20)
 
@@ -71,6 +74,8 @@ void http_start(struct http_exchange *ex, int status, const struct http_header *
 void http_write(struct http_exchange *ex, str data);
 void http_write_bytes(struct http_exchange *ex, const struct bytes *b);
 size_t http_queued(const struct http_exchange *ex);
+/* Of exchanges that share: one object of a list or of a watch, in order with what is written. */
+void http_share(struct http_exchange *ex, const struct obj *o, bool deleted);
 void http_end(struct http_exchange *ex);
 /* Whole answer at once; adds Content-Length and Date. content_type may be NULL (no body). */
 void http_reply(struct http_exchange *ex, int status, const char *content_type, str body);

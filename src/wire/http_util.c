@@ -147,6 +147,12 @@ void http_write_bytes(struct http_exchange *ex, const struct bytes *b)
         ex->ops->write_bytes(ex, b);
 }
 
+void http_share(struct http_exchange *ex, const struct obj *o, bool deleted)
+{
+    BUG_ON(!ex->started || !ex->shares);
+    ex->ops->share(ex, o, deleted);
+}
+
 size_t http_queued(const struct http_exchange *ex)
 {
     return ex->ops->queued(ex);
