@@ -6,7 +6,6 @@
  * Not here: checking the text; whoever keeps a piece parses it. */
 #include "client/client_internal.h"
 
-#include <ctype.h>
 
 static size_t skip_space(str s, size_t i)
 {
@@ -18,39 +17,57 @@ static size_t skip_space(str s, size_t i)
 /* Behind the closing quote of the string that opens at i; SIZE_MAX when it does not close. */
 static size_t skip_string(str s, size_t i)
 {
-    for (i++; i < s.n; i++) {
-        if (s.p[i] == '\\')
-            i++;
-        else if (s.p[i] == '"')
-            return i + 1;
+    size_t from = ++i;
+
+    while (i < s.n) {
+        const char *quote = memchr(s.p + i, '"', s.n - i);
+        size_t end, escapes = 0;
+
+        if (!quote)
+            return SIZE_MAX;
+        end = (size_t)(quote - s.p);
+        while (end - escapes > from && s.p[end - escapes - 1] == '\\')
+            escapes++;
+        i = end + 1;
+        if (escapes % 2 == 0)
+            return i;
     }
     return SIZE_MAX;
 }
+
+/* What a value is made of, as far as its end is concerned. */
+enum { PLAIN, QUOTE, OPENING, CLOSING, BETWEEN };
+static const uint8_t classes[256] = {
+    ['"'] = QUOTE, ['{'] = OPENING, ['['] = OPENING, ['}'] = CLOSING, [']'] = CLOSING, [','] = BETWEEN,
+    [' '] = BETWEEN, ['\t'] = BETWEEN, ['\n'] = BETWEEN, ['\v'] = BETWEEN, ['\f'] = BETWEEN, ['\r'] = BETWEEN,
+};
 
 static size_t skip_value(str s, size_t i)
 {
     size_t depth = 0;
 
     while (i < s.n) {
-        char c = s.p[i];
-
-        if (c == '"') {
+        switch (classes[(uint8_t)s.p[i]]) {
+        case QUOTE:
             i = skip_string(s, i);
-            if (i == SIZE_MAX)
-                return i;
-            if (!depth)
+            if (i == SIZE_MAX || !depth)
                 return i;
             continue;
-        }
-        if (c == '{' || c == '[') {
+        case OPENING:
             depth++;
-        } else if (c == '}' || c == ']') {
+            break;
+        case CLOSING:
             if (!depth)
                 return i;
             if (!--depth)
                 return i + 1;
-        } else if (!depth && (c == ',' || isspace((unsigned char)c))) {
-            return i;
+            break;
+        case BETWEEN:
+            if (!depth)
+                return i;
+            break;
+        default:
+            break;
         }
         i++;
     }
@@ -100,7 +117,8 @@ bool raw_item(struct raw_iter *it, str *ret_value)
     return true;
 }
 
-bool raw_member(struct raw_iter *it, str *ret_key, str *ret_value)
+/* To the value of the next member. */
+static bool raw_key(struct raw_iter *it, str *ret_key)
 {
     size_t from, to;
 
@@ -114,9 +132,28 @@ bool raw_member(struct raw_iter *it, str *ret_key, str *ret_value)
     if (to >= it->text.n || it->text.p[to] != ':')
         return raw_broken(it);
     it->at = skip_space(it->text, to + 1);
-    if (!raw_item(it, ret_value))
-        return raw_broken(it);
     return true;
+}
+
+bool raw_member(struct raw_iter *it, str *ret_key, str *ret_value)
+{
+    if (!raw_key(it, ret_key))
+        return false;
+    return raw_item(it, ret_value) || raw_broken(it);
+}
+
+/* To the value of that member. */
+static bool raw_seek(struct raw_iter *it, str key)
+{
+    str k, v;
+
+    while (raw_key(it, &k)) {
+        if (str_eq(k, key))
+            return true;
+        if (!raw_item(it, &v))
+            return false;
+    }
+    return false;
 }
 
 str raw_find(str object, const char *key)
@@ -141,21 +178,19 @@ str raw_string(str value)
 
 str client_text_find(str object, const char *dotted)
 {
-    str rest = str_of(dotted), part;
+    str rest = str_of(dotted), part, value;
+    struct raw_iter it;
 
     while (str_cut(&rest, '.', &part)) {
-        struct raw_iter it;
-        str k, v, found = STR_NONE;
-
         if (!raw_object(object, &it))
             return STR_NONE;
-        while (!found.p && raw_member(&it, &k, &v))
-            if (str_eq(k, part))
-                found = v;
-        if (!found.p)
+        if (!raw_seek(&it, part))
             return STR_NONE;
-        object = found;
+        object = str_skip(it.text, it.at); /* on the way down the value need not be measured */
     }
+    if (!raw_item(&it, &value))
+        return STR_NONE;
+    object = value;
     return object.n >= 2 && object.p[0] == '"' ? str_slice(object, 1, object.n - 1) : object;
 }
 
