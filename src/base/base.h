@@ -98,7 +98,7 @@ bool str_to_int64(str s, int64_t *ret);          /* whole string, decimal, range
 uint64_t str_hash(str s);
 char *str_dupz(str s);                           /* heap, NUL-terminated; caller frees */
 static inline bool str_is_empty(str s) { return s.n == 0; }
-static inline bool str_is(str s, const char *z) { return s.n == strlen(z) && memcmp(s.p, z, s.n) == 0; }
+static inline bool str_is(str s, const char *z) { return s.n == strlen(z) && (s.n == 0 || memcmp(s.p, z, s.n) == 0); }
 
 /* ---- buf: owns growing text or bytes, always NUL-terminated behind `n` once written to ---- */
 struct buf {
