@@ -1,14 +1,21 @@
-/* refs.c - ConfigMaps, Secrets, claims and volumes that pods of this node refer to, watched one by one.
+/* refs.c - ConfigMaps, Secrets, claims and volumes that pods of this node refer to, one by one.
  *
- * A node may read only what its pods name, hence one small informer per object, as long as a pod needs it. Persistent volumes are
- * found through their claims. When an object changes, the workers that need it are woken. */
+ * A node may read only what its pods name. ConfigMaps and Secrets have one small informer each, as long as a pod needs them. Claims and
+ * persistent volumes, which a node may only get, are asked for until they are there and bound; a volume is found through its claim.
+ * When an object changes, the workers that need it are woken. */
 #include "kubelet/kubelet_internal.h"
+
+#define GET_RETRY_NS (2 * NS_PER_S)
 
 struct ref {
     struct refs *refs;
     char *key;                     /* "0/ns/name": kind, namespace, name */
     enum ref_kind kind;
-    struct informer *informer;
+    char *ns, *name;
+    struct informer *informer;     /* of kinds that are watched */
+    char *text;                    /* of kinds that are asked for: the object; NULL: absent */
+    struct client_call *call;
+    struct loop_timer *retry;
     struct pod_worker **users;
     size_t n_users;
     bool synced;
@@ -20,12 +27,12 @@ struct refs {
 
 static const struct {
     str plural;
-    bool namespaced;
+    bool namespaced, watched;
 } kinds[REF_N_KINDS] = {
-    [REF_CONFIGMAP] = {STR("configmaps"), true},
-    [REF_SECRET] = {STR("secrets"), true},
-    [REF_PVC] = {STR("persistentvolumeclaims"), true},
-    [REF_PV] = {STR("persistentvolumes"), false},
+    [REF_CONFIGMAP] = {STR("configmaps"), true, true},
+    [REF_SECRET] = {STR("secrets"), true, true},
+    [REF_PVC] = {STR("persistentvolumeclaims"), true, false},
+    [REF_PV] = {STR("persistentvolumes"), false, false},
 };
 
 struct refs *refs_new(struct kubelet *k)
@@ -39,7 +46,14 @@ struct refs *refs_new(struct kubelet *k)
 
 static void ref_free(struct ref *ref)
 {
-    informer_free(ref->informer);
+    if (ref->informer)
+        informer_free(ref->informer);
+    if (ref->call)
+        client_cancel(ref->call);
+    loop_timer_free(ref->retry);
+    mem_free(ref->text);
+    mem_free(ref->ns);
+    mem_free(ref->name);
     mem_free(ref->users);
     mem_free(ref->key);
     mem_free(ref);
@@ -71,21 +85,52 @@ static void wake_users(struct ref *ref)
 
 static void on_changed(void *ctx, const struct obj *obj, const struct obj *prev)
 {
+    wake_users(ctx);
+}
+
+/* ---- asked for ---- */
+
+static void on_got(void *ctx, struct err *err, int status, str body)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
     struct ref *ref = ctx;
+    struct json *v = NULL;
+    bool settled = false;
 
-    /* A claim leads to its volume. */
-    if (ref->kind == REF_PVC && obj) {
-        CLEANUP(arena) struct arena *a = arena_new();
-        struct json *pvc = NULL;
-        struct err *err = json_parse(a, obj->data, NULL, NULL, &pvc);
-        str volume = err ? STR_NONE : json_get_str(pvc, "spec.volumeName");
+    ref->call = NULL;
+    if (err && err->reason != REASON_NOT_FOUND)
+        log_warning("kubelet", "%s: %s", ref->key, err_text(err));
+    if (!err)
+        err = json_parse(a, body, NULL, NULL, &v);
+    if (!err) {
+        str volume = json_get_str(v, "spec.volumeName");
 
-        err_free(err);
-        if (volume.n)
+        mem_free(ref->text);
+        ref->text = str_dupz(body);
+        settled = str_is(json_get_str(v, "status.phase"), "Bound");
+        /* A claim leads to its volume. */
+        if (ref->kind == REF_PVC && settled && volume.n)
             for (size_t i = 0; i < ref->n_users; i++)
                 refs_need(ref->refs, ref->users[i], REF_PV, STR_NONE, volume);
     }
-    wake_users(ref);
+    err_free(err);
+    if (!settled)
+        loop_timer_set(ref->retry, GET_RETRY_NS);
+    if (!ref->synced || settled) {
+        ref->synced = true;
+        wake_users(ref);
+    }
+}
+
+static void on_retry(void *ctx)
+{
+    CLEANUP(buf) struct buf path = BUF_INIT;
+    struct client_request r = {.method = "GET"};
+    struct ref *ref = ctx;
+
+    buf_api_path(&path, STR_NONE, S("v1"), kinds[ref->kind].plural, str_of(ref->ns), str_of(ref->name), STR_NONE);
+    r.path = buf_view(&path);
+    ref->call = client_do(ref->refs->k->client, &r, on_got, ref);
 }
 
 static void on_synced(void *ctx)
@@ -122,10 +167,17 @@ void refs_need(struct refs *r, struct pod_worker *w, enum ref_kind kind, str ns,
     ref->users[ref->n_users++] = w;
     if (!fresh)
         return;
+    ref->ns = str_dupz(kinds[kind].namespaced ? ns : STR_NONE);
+    ref->name = str_dupz(name);
+    if (!kinds[kind].watched) {
+        ref->retry = loop_timer_new(r->k->loop, on_retry, ref);
+        on_retry(ref);
+        return;
+    }
     buf_fmt(&fields, "metadata.name=" PRI_STR, STR_ARG(name));
     o.version = S("v1");
     o.plural = kinds[kind].plural;
-    o.ns = kinds[kind].namespaced ? ns : STR_NONE;
+    o.ns = ns;
     o.field_selector = buf_view(&fields);
     ref->informer = informer_new(r->k->client, &o);
     informer_add_handler(ref->informer, &handler, ref);
@@ -171,10 +223,10 @@ const struct json *refs_find(struct refs *r, struct arena *a, enum ref_kind kind
 
     buf_key(&key, kind, kinds[kind].namespaced ? ns : STR_NONE, name);
     ref = map_find(&r->map, buf_view(&key));
-    obj = ref ? informer_find(ref->informer, kinds[kind].namespaced ? ns : STR_NONE, name) : NULL;
-    if (!obj)
+    obj = ref && ref->informer ? informer_find(ref->informer, ns, name) : NULL;
+    if (!obj && !(ref && ref->text))
         return NULL;
-    err = json_parse(a, arena_dup(a, obj->data), NULL, NULL, &tree);
+    err = json_parse(a, arena_dup(a, obj ? obj->data : str_of(ref->text)), NULL, NULL, &tree);
     if (err) {
         log_error("kubelet", "%s: %s", buf_cstr(&key), err_text(err));
         err_free(err);
