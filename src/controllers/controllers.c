@@ -253,7 +253,8 @@ static void run_start(struct controller *c, struct memory *m)
     r->caches = c->m->caches;
     r->config = &c->m->config;
     r->state = c->state;
-    r->failure = m->failure ? str_of(m->failure) : STR_NONE;
+    /* A copy: while the plan runs, a new failure may replace the remembered one. */
+    r->failure = m->failure ? arena_dup(r->a, str_of(m->failure)) : STR_NONE;
     r->random = random_of;
     r->random_ctx = c->m->loop;
     c->type->reconcile(r);
