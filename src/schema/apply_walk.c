@@ -11,6 +11,7 @@
  * Not here: results that are objects (apply_merge.c), sets as such (apply_set.c). */
 #include "schema/apply_internal.h"
 
+#define LIST_KEYS_MAX 16      /* keys of a list; items of lists with more have no path of their own */
 #define LINEAR_MEMBERS_MAX 24 /* in larger objects members are paired by sorting */
 
 /* ---- what nobody owns ---- */
@@ -163,7 +164,7 @@ static bool key_value(struct place list, const struct json *item, str key, struc
 bool place_item_element(struct arena *a, struct place list, const struct json *item, str *ret, str *ret_missing)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
-    str rest = schema_more(list.field)->list_keys, key, keys[16];
+    str rest = schema_more(list.field)->list_keys, key, keys[LIST_KEYS_MAX];
     size_t n = 0;
 
     *ret_missing = STR_NONE;
@@ -183,7 +184,8 @@ bool place_item_element(struct arena *a, struct place list, const struct json *i
 
         if (!key.n)
             continue;
-        BUG_ON(n == ARRAY_LEN(keys));
+        if (n == LIST_KEYS_MAX) /* a custom resource's schema may say anything */
+            return false;
         for (; at > 0 && str_cmp(keys[at - 1], key) > 0; at--)
             keys[at] = keys[at - 1];
         keys[at] = key;
