@@ -226,7 +226,8 @@ struct err *kube_websocket(struct kubectl *k, str path, const char *protocol, st
     headers[2] = (struct http_header){S("Sec-WebSocket-Version"), S("13")};
     headers[3] = (struct http_header){S("Sec-WebSocket-Key"), buf_view(&key)};
     headers[4] = (struct http_header){S("Sec-WebSocket-Protocol"), str_of(protocol)};
-    err = run(&w, &(struct kube_request){.method = "GET", .path = path}, headers, 5);
+    /* What comes is a stream of its own: a runtime that is asked for JSON refuses. */
+    err = run(&w, &(struct kube_request){.method = "GET", .path = path, .accept = "*/*"}, headers, 5);
     if (!err && !w.upgraded)
         err = err_new(REASON_INTERNAL, "the server did not upgrade the connection (status %d)", w.status);
     buf_fini(&w.body);
