@@ -137,6 +137,7 @@ void schema_validate(struct arena *a, const struct schema_type *t, const struct 
 /* ---- protobuf ---- */
 /* Plain messages (no envelope). The tree is in the form schema_decode leaves. */
 void proto_encode(struct buf *b, const struct schema_type *t, const struct json *v);
+/* Reading: the tree's strings are borrowed from data, which has to outlive it. Errors: BAD_REQUEST. */
 MUST_USE struct err *proto_decode(struct arena *a, const struct schema_type *t, str data, struct json **ret);
 /* "k8s\0" + runtime.Unknown{typeMeta, raw}: apiVersion and kind come from / go to the tree. */
 void proto_encode_envelope(struct buf *b, const struct schema_type *t, const struct json *v);
