@@ -95,7 +95,9 @@ struct action {
     const struct kind *kind;
     str ns, name, sub, uid, resource_version; /* uid, resource_version: preconditions of a delete */
     const char *patch_type;
-    struct json *body;               /* create, update, patch */
+    struct json *body;               /* create, update, patch; may be shared by actions that follow each other */
+    str label;                       /* a name for the log: execute.c's */
+    str text;                        /* the body as it is sent: execute.c's */
     const char *propagation;         /* delete: "Background", ...; NULL: the default */
     int64_t grace_s;                 /* delete: -1: the object's own */
     struct action_event success, failure;

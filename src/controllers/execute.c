@@ -5,7 +5,8 @@
  *   (2) Slow start: creations of one template begin with one request; each success allows one more at a time, the first failure
  *       stops the rest. A template that the server refuses costs one request per try, not five hundred
  *       (https://github.com/kubernetes/kubernetes/issues/43168).
- *   (3) Whatever was written is noted in the key's memory, so that it is not looked at again before the caches show it.
+ *   (3) Nothing of a plan borrows from the caches once reconcile has returned: it outlives their objects.
+ *   (4) Whatever was written is noted in the key's memory, so that it is not looked at again before the caches show it.
  *
  * Not here: retries (controllers.c). */
 #include "controllers/framework.h"
@@ -76,12 +77,12 @@ static bool is_forgiven(const struct action *act, const struct err *err)
 static void note_failure(struct run *run, const struct action *act, const struct err *err)
 {
     enum log_level level = err->reason == REASON_CONFLICT || err->reason == REASON_NOT_FOUND ? LOG_DEBUG : LOG_WARNING;
-    CLEANUP(mem) void *name = str_dupz(act->name.n ? act->name : json_get_str(act->body, "metadata.generateName"));
+    str name = act->name.n ? act->name : act->label;
 
     if (log_level_max >= level)
-        log_line(level, run->c->type->name, "%s: %s " PRI_STR " %s: %s", run->memory->key,
+        log_line(level, run->c->type->name, "%s: %s " PRI_STR " " PRI_STR ": %s", run->memory->key,
                  act->type == ACT_CREATE ? "create" : act->type == ACT_DELETE ? "delete" : "write", STR_ARG(act->kind->plural),
-                 (char *)name, err_text(err));
+                 STR_ARG(name), err_text(err));
     event_of(run, &act->failure, str_of(err_text(err)));
     if (act->flags & ACT_PUSH_FAILURE) {
         mem_free(run->memory->failure);
@@ -154,7 +155,7 @@ static void action_send(struct run *run, uint32_t i)
     if (act->type == ACT_DELETE)
         delete_options(act, &body);
     else
-        json_encode(&body, act->body);
+        buf_str(&body, act->text);
     s = ARENA_NEW(run->r.a, struct sent);
     *s = (struct sent){run, i};
     run->in_flight++;
@@ -190,8 +191,37 @@ static void run_advance(struct run *run)
         run_finished(run);
 }
 
+/* Invariant (3). A template that five hundred creations share is encoded once. */
+static void run_seal(struct run *run)
+{
+    struct arena *a = run->r.a;
+
+    for (uint32_t i = 0; i < run->r.plan.n; i++) {
+        struct action *act = &run->r.plan.actions[i];
+        CLEANUP(buf) struct buf b = BUF_INIT;
+
+        if (act->type == ACT_EVENT)
+            continue;
+        act->ns = arena_dup(a, act->ns);
+        act->name = arena_dup(a, act->name);
+        act->uid = arena_dup(a, act->uid);
+        if (!act->body)
+            continue;
+        if (!act->name.n)
+            act->label = arena_dup(a, json_get_str(act->body, "metadata.name").n ? json_get_str(act->body, "metadata.name")
+                                                                                 : json_get_str(act->body, "metadata.generateName"));
+        if (i && act->body == act[-1].body && act->type == act[-1].type) {
+            act->text = act[-1].text;
+            continue;
+        }
+        json_encode(&b, act->body);
+        act->text = arena_dup(a, buf_view(&b));
+    }
+}
+
 void run_execute(struct run *run)
 {
+    run_seal(run);
     run->window = 1;
     run->calls = ARENA_NEW_N(run->r.a, struct client_call *, run->r.plan.n + 1);
     run_advance(run);

@@ -1,0 +1,206 @@
+/* cluster_test.c - controllers with the real API server, store, scheduler and hollow nodes, under virtual time. */
+#include "schema/schema.h"
+#include "sim/sim.h"
+#include "test/test.h"
+
+#define STEP_NS (2 * NS_PER_S)
+
+struct cluster {
+    struct sim *s;
+    struct arena *a;
+};
+
+static void cluster_start(struct cluster *c)
+{
+    *c = (struct cluster){sim_new(&(struct sim_options){.seed = 11, .n_nodes = 3}), arena_new()};
+    sim_run(c->s, 10 * NS_PER_S);
+}
+
+static void cluster_end(struct cluster *c)
+{
+    sim_free(c->s);
+    arena_free(c->a);
+}
+
+/* NULL: not found. Any other error fails the test. */
+static struct json *call(struct cluster *c, const char *method, const char *path, const char *body)
+{
+    CLEANUP(buf) struct buf out = BUF_INIT;
+    static const struct json_limits limits = {64, 64 << 20};
+    struct json *tree = NULL;
+    struct err *err = sim_call(c->s, method, path, str_of(body), &out);
+
+    if (err) {
+        if (err->reason != REASON_NOT_FOUND)
+            test_fail(__FILE__, __LINE__, "%s %s: %s", method, path, err_text(err));
+        err_free(err);
+        return NULL;
+    }
+    CHECK_OK(json_parse(c->a, arena_dup(c->a, buf_view(&out)), &limits, NULL, &tree));
+    return tree;
+}
+
+static struct json *get(struct cluster *c, const char *path)
+{
+    return call(c, "GET", path, "");
+}
+
+static uint32_t count(struct cluster *c, const char *path)
+{
+    return json_count(json_findz(get(c, path), "items"));
+}
+
+static void wait_s(struct cluster *c, int64_t s)
+{
+    sim_run(c->s, s * NS_PER_S);
+}
+
+#define NS "/api/v1/namespaces/default"
+#define APPS "/apis/apps/v1/namespaces/default"
+#define BATCH "/apis/batch/v1/namespaces/default"
+#define CONTAINERS "\"containers\":[{\"name\":\"c\",\"image\":\"web:1\"}]"
+
+static const char deployment[] =
+    "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\"},\"spec\":{\"replicas\":4,\"selector\":{\"matchLabels\":{"
+    "\"app\":\"web\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\"}},\"spec\":{" CONTAINERS "}}}}";
+
+static str revision(struct cluster *c)
+{
+    return json_str(json_findz(json_path(get(c, APPS "/deployments/web"), "metadata.annotations"), "deployment.kubernetes.io/revision"));
+}
+
+TEST(cluster, a_deployment_rolls_forward_and_back_and_ends_with_everything_gone)
+{
+    struct cluster c;
+    struct json *d;
+
+    cluster_start(&c);
+    call(&c, "POST", APPS "/deployments", deployment);
+    wait_s(&c, 30);
+    d = get(&c, APPS "/deployments/web");
+    CHECK_INT(json_get_int(d, "status.availableReplicas", 0), 4);
+    CHECK_STRZ(revision(&c), "1");
+    call(&c, "PATCH", APPS "/deployments/web", "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:2\"}]}}}}");
+    wait_s(&c, 60);
+    d = get(&c, APPS "/deployments/web");
+    CHECK_INT(json_get_int(d, "status.updatedReplicas", 0), 4);
+    CHECK_INT(json_get_int(d, "status.replicas", 0), 4);
+    CHECK_STRZ(revision(&c), "2");
+    CHECK_INT(count(&c, APPS "/replicasets"), 2);
+    call(&c, "PATCH", APPS "/deployments/web", "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:1\"}]}}}}");
+    wait_s(&c, 60);
+    CHECK_STRZ(revision(&c), "3");
+    CHECK_INT(count(&c, APPS "/replicasets"), 2);
+    CHECK_INT(json_get_int(get(&c, APPS "/deployments/web"), "status.availableReplicas", 0), 4);
+    call(&c, "PATCH", APPS "/deployments/web/scale", "{\"spec\":{\"replicas\":1}}");
+    wait_s(&c, 60);
+    CHECK_INT(count(&c, NS "/pods"), 1);
+    call(&c, "DELETE", APPS "/deployments/web", "");
+    wait_s(&c, 60);
+    CHECK_INT(count(&c, APPS "/replicasets"), 0);
+    CHECK_INT(count(&c, NS "/pods"), 0);
+    cluster_end(&c);
+}
+
+TEST(cluster, a_job_counts_its_pods_ends)
+{
+    struct cluster c;
+    struct json *job;
+
+    cluster_start(&c);
+    call(&c, "POST", BATCH "/jobs",
+         "{\"apiVersion\":\"batch/v1\",\"kind\":\"Job\",\"metadata\":{\"name\":\"j\"},\"spec\":{\"completions\":3,\"parallelism\":2,\"template\":{"
+         "\"spec\":{\"restartPolicy\":\"Never\"," CONTAINERS "}}}}");
+    for (int i = 0; i < 3; i++) {
+        wait_s(&c, 20);
+        JSON_EACH(pod, json_findz(get(&c, NS "/pods"), "items")) {
+            str path = arena_fmt(c.a, NS "/pods/" PRI_STR "/status", STR_ARG(json_get_str(pod, "metadata.name")));
+
+            CHECK(str_is(json_str(json_item(json_path(pod, "metadata.finalizers"), 0)), "batch.kubernetes.io/job-tracking") ||
+                  !str_is(json_get_str(pod, "status.phase"), "Running"));
+            if (str_is(json_get_str(pod, "status.phase"), "Running"))
+                call(&c, "PATCH", path.p, "{\"status\":{\"phase\":\"Succeeded\"}}");
+        }
+    }
+    wait_s(&c, 20);
+    job = get(&c, BATCH "/jobs/j");
+    CHECK_INT(json_get_int(job, "status.succeeded", 0), 3);
+    CHECK_INT(json_get_int(job, "status.active", 0), 0);
+    CHECK_STRZ(json_get_str(json_item(json_path(job, "status.conditions"), 1), "type"), "Complete");
+    CHECK_INT(json_count(json_path(job, "status.uncountedTerminatedPods")), 0);
+    JSON_EACH(pod, json_findz(get(&c, NS "/pods"), "items"))
+        CHECK_INT(json_count(json_path(pod, "metadata.finalizers")), 0);
+    cluster_end(&c);
+}
+
+TEST(cluster, a_statefulset_and_a_daemonset_place_their_pods)
+{
+    struct cluster c;
+    struct json *set;
+
+    cluster_start(&c);
+    call(&c, "POST", APPS "/statefulsets",
+         "{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"s\"},\"spec\":{\"serviceName\":\"s\",\"replicas\":3,\"selector\":{"
+         "\"matchLabels\":{\"app\":\"s\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"s\"}},\"spec\":{" CONTAINERS "}}}}");
+    call(&c, "POST", APPS "/daemonsets",
+         "{\"apiVersion\":\"apps/v1\",\"kind\":\"DaemonSet\",\"metadata\":{\"name\":\"ds\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"ds\"}},"
+         "\"template\":{\"metadata\":{\"labels\":{\"app\":\"ds\"}},\"spec\":{" CONTAINERS "}}}}");
+    wait_s(&c, 60);
+    set = get(&c, APPS "/statefulsets/s");
+    CHECK_INT(json_get_int(set, "status.readyReplicas", 0), 3);
+    CHECK_STR(json_get_str(set, "status.currentRevision"), json_get_str(set, "status.updateRevision"));
+    CHECK(get(&c, NS "/pods/s-2") != NULL);
+    CHECK_INT(json_get_int(get(&c, APPS "/daemonsets/ds"), "status.numberReady", 0), 3);
+    call(&c, "PATCH", APPS "/statefulsets/s", "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:2\"}]}}}}");
+    call(&c, "PATCH", APPS "/daemonsets/ds", "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:2\"}]}}}}");
+    wait_s(&c, 200);
+    set = get(&c, APPS "/statefulsets/s");
+    CHECK_INT(json_get_int(set, "status.updatedReplicas", 0), 3);
+    CHECK_INT(json_get_int(set, "status.readyReplicas", 0), 3);
+    CHECK(str_eq(json_get_str(set, "status.currentRevision"), json_get_str(set, "status.updateRevision")));
+    CHECK_INT(json_get_int(get(&c, APPS "/daemonsets/ds"), "status.updatedNumberScheduled", 0), 3);
+    CHECK_INT(json_get_int(get(&c, APPS "/daemonsets/ds"), "status.numberAvailable", 0), 3);
+    JSON_EACH(pod, json_findz(get(&c, NS "/pods"), "items"))
+        CHECK_STRZ(json_get_str(json_item(json_path(pod, "spec.containers"), 0), "image"), "web:2");
+    cluster_end(&c);
+}
+
+TEST(cluster, a_namespace_takes_its_content_with_it)
+{
+    struct cluster c;
+
+    cluster_start(&c);
+    call(&c, "POST", "/api/v1/namespaces", "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"gone\"}}");
+    wait_s(&c, 2);
+    CHECK(get(&c, "/api/v1/namespaces/gone/serviceaccounts/default") != NULL);
+    CHECK(get(&c, "/api/v1/namespaces/gone/configmaps/kube-root-ca.crt") != NULL);
+    call(&c, "POST", "/apis/apps/v1/namespaces/gone/deployments", deployment);
+    wait_s(&c, 20);
+    CHECK_INT(count(&c, "/api/v1/namespaces/gone/pods"), 4);
+    call(&c, "DELETE", "/api/v1/namespaces/gone", "");
+    wait_s(&c, 90);
+    CHECK(get(&c, "/api/v1/namespaces/gone") == NULL);
+    CHECK_INT(count(&c, "/api/v1/namespaces/gone/pods"), 0);
+    cluster_end(&c);
+}
+
+TEST(cluster, a_quota_gives_back_what_has_gone)
+{
+    struct cluster c;
+
+    cluster_start(&c);
+    call(&c, "POST", NS "/resourcequotas",
+         "{\"apiVersion\":\"v1\",\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"pods\":\"10\",\"requests.cpu\":\"2\"}}}");
+    call(&c, "POST", NS "/pods",
+         "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"x\",\"resources\":{"
+         "\"requests\":{\"cpu\":\"250m\"}}}]}}");
+    wait_s(&c, 5);
+    CHECK_STRZ(json_str(json_findz(json_path(get(&c, NS "/resourcequotas/q"), "status.used"), "requests.cpu")), "250m");
+    call(&c, "DELETE", NS "/pods/p", "");
+    wait_s(&c, 60);
+    CHECK_STRZ(json_str(json_findz(json_path(get(&c, NS "/resourcequotas/q"), "status.used"), "pods")), "0");
+    CHECK_STRZ(json_str(json_findz(json_path(get(&c, NS "/resourcequotas/q"), "status.used"), "requests.cpu")), "0");
+    cluster_end(&c);
+}
+
+TEST_MAIN
