@@ -58,8 +58,8 @@ struct action *plan_patch(struct plan *p, const struct kind *k, str ns, str name
     struct action *act = plan_add(p, ACT_PATCH);
 
     act->kind = k;
-    act->ns = arena_dup(p->arena, ns); /* cached objects go while requests are on their way */
-    act->name = arena_dup(p->arena, name);
+    act->ns = ns;
+    act->name = name;
     act->sub = sub;
     act->patch_type = patch_type;
     act->body = body;
@@ -71,9 +71,9 @@ struct action *plan_delete_named(struct plan *p, const struct kind *k, str ns, s
     struct action *act = plan_add(p, ACT_DELETE);
 
     act->kind = k;
-    act->ns = arena_dup(p->arena, ns);
-    act->name = arena_dup(p->arena, name);
-    act->uid = arena_dup(p->arena, uid);
+    act->ns = ns;
+    act->name = name;
+    act->uid = uid;
     act->flags = ACT_IGNORE_NOT_FOUND;
     return act;
 }
