@@ -185,10 +185,14 @@ check undo_rolls_out kd rollout status deployment/app --timeout=120s
 requests_end no_request_fails_during_undo
 check the_old_version_answers_again is "$(version)" 1
 
+app_pods() { is "$(kd get pods -l app.kubernetes.io/name=app -o name | grep -c .)" "$1"; }
+check old_pods_are_gone await 30 app_pods 3
 victim=$(kd get pods -l app.kubernetes.io/name=app -o 'jsonpath={.items[0].metadata.name}')
 check a_pod_can_be_deleted kd delete pod "$victim" --timeout=60s
 check its_successor_becomes_ready kd rollout status deployment/app --timeout=60s
 check three_pods_answer_after_a_deletion await 20 three_pods
+
+check the_deleted_pod_is_gone await 30 app_pods 3
 
 # ---- looking inside ----
 
