@@ -6,6 +6,8 @@
 MUST_USE struct err *limit_ranger_mutate(struct write *w);
 MUST_USE struct err *limit_ranger_update(struct write *w);
 MUST_USE struct err *resource_quota(struct write *w);
+/* pod_security.c */
+MUST_USE struct err *pod_security(struct write *w);
 /* node_restriction.c */
 MUST_USE struct err *node_restriction(struct write *w);
 MUST_USE struct err *node_restriction_delete(struct req *q, const struct kind *k, str name);

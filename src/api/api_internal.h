@@ -159,6 +159,7 @@ void reply_object(struct req *q, int code, const struct kind *k, str data);
 /* A tree that is not stored: Status, reviews, Scale. t may be NULL: then protobuf is refused. */
 void reply_tree(struct req *q, int code, const struct schema_type *t, struct json *v);
 void reply_page_not_found(struct req *q);
+void reply_no_content(struct req *q);    /* 204 */
 void reply_status_ok(struct req *q, int code, const struct kind *k, str name, str uid);
 struct http_header *reply_headers(struct req *q, const char *content_type, size_t *ret_n, size_t extra);
 const char *media_name(enum media m);

@@ -236,6 +236,7 @@ static struct err *charge(void *ctx, struct arena *a, const struct obj *current,
     struct req *q = v->q;
     struct json *pdb, *status, *disrupted;
     int64_t allowed;
+    struct write w;
     str why;
     struct err *e;
 
@@ -266,7 +267,10 @@ static struct err *charge(void *ctx, struct arena *a, const struct obj *current,
     set_allowed_condition(q, pdb, allowed - 1);
     disrupted = json_make(q->a, pdb, "status.disruptedPods", JSON_OBJECT);
     json_set(q->a, disrupted, q->route.name, json_string(now_text(q->a, loop_wall(q->api->loop))));
-    e = object_store(q->a, v->pdbs, pdb, revision, ret);
+    w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = v->pdbs, .ns = q->route.ns, .name = v->pdb_name, .subresource = S("status"), .obj = pdb, .old = object_parse(q->a, arena_dup(q->a, current->data)), .now = loop_wall(q->api->loop)};
+    e = write_track(&w, S("kube-apiserver"), S("status"));
+    if (!e)
+        e = object_store(q->a, v->pdbs, pdb, revision, ret);
     if (e)
         return e;
     ret->op = v->o.dry_run ? STORE_KEEP : STORE_PUT;

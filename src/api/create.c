@@ -46,6 +46,13 @@ static void created(void *ctx, struct err *e, const struct obj *result)
         return;
     }
     settled(c, !e);
+    if (e && e->reason == REASON_ALREADY_EXISTS && meta_str(c->w.obj, "generateName").n) {
+        str text = arena_fmt(q->a, "%s, the server was not able to generate a unique name for the object", err_text(e));
+
+        mem_free(e->message);
+        e->message = str_dupz(text);
+        e->retry_after_s = 1;
+    }
     if (e) {
         reply_error(q, e);
         return;

@@ -6,7 +6,7 @@
 
 static const struct { const char *key, *value; } version_info[] = {
     {"major", "1"}, {"minor", "36"}, {"emulationMajor", "1"}, {"emulationMinor", "36"}, {"minCompatibilityMajor", "1"}, {"minCompatibilityMinor", "35"},
-    {"gitVersion", "v1.36.2+k1s"}, {"gitCommit", ""}, {"gitTreeState", "clean"}, {"buildDate", "1970-01-01T00:00:00Z"}, {"goVersion", "none"}, {"compiler", "gcc"},
+    {"gitVersion", "v1.36.2"}, {"gitCommit", ""}, {"gitTreeState", "clean"}, {"buildDate", "1970-01-01T00:00:00Z"}, {"goVersion", "none"}, {"compiler", "gcc"},
 #if defined(__aarch64__)
     {"platform", "linux/arm64"},
 #else

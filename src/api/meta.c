@@ -384,6 +384,7 @@ static void immutable(struct write *w, const struct json *meta, const struct jso
 
 void meta_validate_update(struct write *w, struct err **errs)
 {
+    static const char *const fixed[] = {"name", "namespace", "uid", "creationTimestamp"};
     const struct json *meta = json_findz(w->obj, "metadata"), *old = json_findz(w->old, "metadata");
 
     validate_common(w, meta, errs);
@@ -405,8 +406,8 @@ void meta_validate_update(struct write *w, struct err **errs)
             cause(errs, CAUSE_FORBIDDEN, S("metadata.finalizers"), "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{%s}", buf_cstr(&added));
         buf_fini(&added);
     }
-    immutable(w, meta, old, "name", errs);
-    immutable(w, meta, old, "namespace", errs);
-    immutable(w, meta, old, "uid", errs);
-    immutable(w, meta, old, "creationTimestamp", errs);
+    /* Kubernetes checks these in the generic update and again in each built-in kind's own validation. */
+    for (int pass = 0; pass < (w->kind->r->custom ? 1 : 2); pass++)
+        for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+            immutable(w, meta, old, fixed[i], errs);
 }

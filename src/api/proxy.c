@@ -347,7 +347,7 @@ void proxy_log(struct req *q)
         node = json_get_str(pod, "spec.nodeName");
         if (!node.n) {
             /* Nothing has run yet: an empty log, as Kubernetes. */
-            http_reply(q->ex, 204, NULL, S(""));
+            reply_no_content(q);
             return;
         }
         e = node_url(q, node, &base);

@@ -233,3 +233,12 @@ void reply_page_not_found(struct req *q)
         http_write(q->ex, S("404 page not found\n"));
     http_end(q->ex);
 }
+
+void reply_no_content(struct req *q)
+{
+    size_t n;
+    struct http_header *h = reply_headers(q, NULL, &n, 0);
+
+    http_start(q->ex, 204, h, n);
+    http_end(q->ex);
+}
