@@ -379,8 +379,8 @@ static struct err *default_classes(struct write *w)
 
 typedef struct err *plugin_fn(struct write *w);
 
-static plugin_fn *const on_create[] = {namespace_lifecycle, limit_ranger_mutate, service_account, taint_node, priority, default_tolerations, runtime_class, default_classes, node_restriction, resource_quota};
-static plugin_fn *const on_update[] = {default_tolerations, node_restriction, limit_ranger_update, resource_quota};
+static plugin_fn *const on_create[] = {namespace_lifecycle, limit_ranger_mutate, service_account, taint_node, priority, default_tolerations, runtime_class, default_classes, node_restriction, pod_security, resource_quota};
+static plugin_fn *const on_update[] = {default_tolerations, node_restriction, limit_ranger_update, pod_security, resource_quota};
 
 struct err *admission_create(struct write *w)
 {

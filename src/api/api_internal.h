@@ -80,6 +80,7 @@ struct api_check { struct api_check *next; char *name; bool ok; };
 struct rbac;
 struct authn;
 struct ip_allocator;
+struct event_ttl;
 struct discovery;
 
 struct api {
@@ -92,6 +93,7 @@ struct api {
     struct rbac *rbac;
     struct authn *authn;
     struct ip_allocator *ips;
+    struct event_ttl *event_ttl;
     struct discovery *discovery;
     struct api_check *checks;
     struct http_client *kubelets;         /* for log, exec, proxy; made at first use */
@@ -291,6 +293,8 @@ void proxy_exec(struct req *q);
 void proxy_any(struct req *q);
 MUST_USE struct err *ips_new(struct api *api, struct ip_allocator **ret);
 void ips_free(struct ip_allocator *ips);
+MUST_USE struct err *event_ttl_new(struct api *api, struct event_ttl **ret);
+void event_ttl_free(struct event_ttl *t);
 
 struct group_info { const char *name; const char *version; int group_priority, version_priority; };
 extern const struct group_info api_groups[]; /* in the order of /apis; ends with name NULL; core is not among them */

@@ -35,6 +35,7 @@ static void api_free(struct api *api)
     rbac_free(api->rbac);
     authn_free(api->authn);
     ips_free(api->ips);
+    event_ttl_free(api->event_ttl);
     discovery_fini(api);
     if (api->kubelets)
         http_client_free(api->kubelets);
@@ -67,6 +68,8 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
         e = rbac_new(api, &api->rbac);
     if (!e)
         e = ips_new(api, &api->ips);
+    if (!e)
+        e = event_ttl_new(api, &api->event_ttl);
     if (e) {
         api_free(api);
         return err_note(e, "API server");

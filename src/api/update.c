@@ -51,7 +51,7 @@ static struct err *replace(void *ctx, struct arena *a, const struct obj *current
     if (!wanted && (k->hooks->flags & KIND_CONDITIONAL_UPDATE)) {
         e = NULL;
         cause(&e, CAUSE_INVALID, S("metadata.resourceVersion"), "Invalid value: 0: must be specified for an update");
-        return err_invalid(e, k->r->group, k->r->kind, w->name);
+        return err_invalid(e, k->r->group, k->r->plural, w->name);
     }
     if (wanted && wanted != current->revision)
         return err_conflict(k, w->name, "the object has been modified; please apply your changes to the latest version and try again");

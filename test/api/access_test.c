@@ -126,6 +126,60 @@ TEST(quota, stops_what_would_exceed_it)
     world_fini(&w);
 }
 
+#define SA "/api/v1/namespaces/default/serviceaccounts"
+
+TEST(pod_security, refuses_by_the_namespaces_labels)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    world_json(&w, "POST", SA, "{\"metadata\":{\"name\":\"default\"}}", 201);
+    world_json(&w, "PATCH", "/api/v1/namespaces/default", "{\"metadata\":{\"labels\":{\"pod-security.kubernetes.io/enforce\":\"baseline\"}}}", 200);
+    v = world_json(&w, "POST", PODS, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"hostNetwork\":true,\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 403);
+    CHECK_STRZ(json_get_str(v, "message"), "pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)");
+    world_json(&w, "POST", PODS, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 201);
+    v = world_json(&w, "PATCH", "/api/v1/namespaces/default", "{\"metadata\":{\"labels\":{\"pod-security.kubernetes.io/enforce\":\"bogus\"}}}", 422);
+    world_fini(&w);
+}
+
+TEST(eviction, respects_the_budget)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    world_json(&w, "POST", SA, "{\"metadata\":{\"name\":\"default\"}}", 201);
+    world_json(&w, "POST", PODS, "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"nodeName\":\"n\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 201);
+    world_json(&w, "PATCH", PODS "/p/status", "{\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}", 200);
+    world_json(&w, "POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets", "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"minAvailable\":1,\"selector\":{\"matchLabels\":{\"a\":\"b\"}}}}", 201);
+    v = world_json(&w, "POST", PODS "/p/eviction", "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"p\"}}", 429);
+    CHECK_STRZ(json_get_str(v, "message"), "Cannot evict pod as it would violate the pod's disruption budget.");
+    world_json(&w, "PATCH", "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b/status", "{\"status\":{\"observedGeneration\":1,\"disruptionsAllowed\":1,\"currentHealthy\":2,\"desiredHealthy\":1,\"expectedPods\":2}}", 200);
+    world_json(&w, "POST", PODS "/p/eviction", "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"p\"}}", 201);
+    v = world_json(&w, "GET", "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b", NULL, 200);
+    CHECK_INT(json_get_int(v, "status.disruptionsAllowed", -1), 0);
+    CHECK(json_path(world_json(&w, "GET", PODS "/p", NULL, 200), "metadata.deletionTimestamp") != NULL);
+    world_fini(&w);
+}
+
+TEST(binding, gives_a_pod_its_node_once)
+{
+    static const char body[] = "{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"p\"},\"target\":{\"kind\":\"Node\",\"name\":\"n1\"}}";
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    world_json(&w, "POST", SA, "{\"metadata\":{\"name\":\"default\"}}", 201);
+    world_json(&w, "POST", PODS, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 201);
+    CHECK_INT(world_status(&w, "POST", PODS "/p/binding", body), 201);
+    v = world_json(&w, "GET", PODS "/p", NULL, 200);
+    CHECK_STRZ(json_get_str(v, "spec.nodeName"), "n1");
+    CHECK_INT(json_count(json_path(world_json(&w, "GET", PODS "?fieldSelector=spec.nodeName%3Dn1", NULL, 200), "items")), 1);
+    CHECK_INT(world_status(&w, "POST", PODS "/p/binding", body), 409);
+    world_fini(&w);
+}
+
 TEST(discovery, tells_what_is_served_in_both_forms)
 {
     struct world w;

@@ -363,4 +363,56 @@ TEST(watch, that_falls_behind_is_ended)
     world_fini(&w);
 }
 
+TEST(update, of_some_kinds_must_name_the_version)
+{
+    static const char lease[] = "{\"metadata\":{\"name\":\"l\"},\"spec\":{\"holderIdentity\":\"me\"}}";
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    /* A lease is created by PUT; changing it without a version is refused. */
+    CHECK_INT(world_status(&w, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l", lease), 201);
+    v = world_json(&w, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l", lease, 422);
+    CHECK_STRZ(json_get_str(v, "message"), "leases.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update");
+    world_fini(&w);
+}
+
+TEST(events, live_for_an_hour_after_their_last_write)
+{
+    static const char event[] = "{\"metadata\":{\"name\":\"e\"},\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":\"p\"},\"reason\":\"R\",\"type\":\"Normal\"}";
+    struct world w;
+
+    world_init(&w);
+    world_json(&w, "POST", "/api/v1/namespaces/default/events", event, 201);
+    world_run(&w, 50 * 60 * NS_PER_S);
+    world_json(&w, "PATCH", "/api/v1/namespaces/default/events/e", "{\"count\":2}", 200);
+    world_run(&w, 50 * 60 * NS_PER_S);
+    CHECK_INT(world_status(&w, "GET", "/api/v1/namespaces/default/events/e", NULL), 200);
+    world_run(&w, 11 * 60 * NS_PER_S);
+    CHECK_INT(world_status(&w, "GET", "/api/v1/namespaces/default/events/e", NULL), 404);
+    world_fini(&w);
+}
+
+TEST(apply, creates_owns_and_conflicts)
+{
+    static const char type[] = "Content-Type: application/apply-patch+yaml";
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    c = world_call(&w, "PATCH", CM "/a?fieldManager=one", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n", type);
+    CHECK_INT(c->status, 201);
+    CHECK_STRZ(json_get_str(json_item(json_path(call_json(c), "metadata.managedFields"), 0), "operation"), "Apply");
+    call_free(c);
+    c = world_call(&w, "PATCH", CM "/a?fieldManager=two", "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"w\"}}", type);
+    CHECK_INT(c->status, 409);
+    CHECK_STRZ(json_get_str(call_json(c), "message"), "Apply failed with 1 conflict: conflict with \"one\": .data.k");
+    call_free(c);
+    c = world_call(&w, "PATCH", CM "/a?fieldManager=two&force=true", "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"w\"}}", type);
+    CHECK_INT(c->status, 200);
+    CHECK_STRZ(json_get_str(call_json(c), "data.k"), "w");
+    call_free(c);
+    world_fini(&w);
+}
+
 TEST_MAIN
