@@ -166,7 +166,8 @@ static struct model_field *new_field(struct model *m, struct model_type *t)
     return &t->fields[t->n_fields++];
 }
 
-static void add_plain(struct model *m, struct model_type *t, const char *name, const char *type, uint32_t flags, uint32_t proto)
+static void add_plain(struct model *m, struct model_type *t, const char *name, const char *type, uint32_t flags, uint32_t proto,
+                      const char *doc)
 {
     struct model_field *f = new_field(m, t);
 
@@ -174,6 +175,7 @@ static void add_plain(struct model *m, struct model_type *t, const char *name, c
     f->type_text = str_of(type);
     f->flags = flags;
     f->proto = proto;
+    f->doc = str_of(doc);
     f->file = t->file;
     f->line = t->line;
 }
@@ -280,8 +282,8 @@ static void parse_type(struct parser *p, str rest, str doc)
             model_error(p->m, p->file, p->line, "no such attribute: " PRI_STR, STR_ARG(w));
     }
     if (p->type->is_kind && !p->type->untyped) {
-        add_plain(p->m, p->type, "kind", "string", FIELD_OMITEMPTY, 0);
-        add_plain(p->m, p->type, "apiVersion", "string", FIELD_OMITEMPTY, 0);
+        add_plain(p->m, p->type, "kind", "string", FIELD_OMITEMPTY, 0, "The kind of object this is.");
+        add_plain(p->m, p->type, "apiVersion", "string", FIELD_OMITEMPTY, 0, "Group and version that the object is written in.");
     }
 }
 
@@ -297,14 +299,15 @@ static void parse_list(struct parser *p, str rest)
     p->type = new_type(p, name);
     p->type->kind = SCHEMA_STRUCT;
     p->type->is_kind = p->type->is_list = true;
-    add_plain(p->m, p->type, "kind", "string", FIELD_OMITEMPTY, 0);
-    add_plain(p->m, p->type, "apiVersion", "string", FIELD_OMITEMPTY, 0);
-    add_plain(p->m, p->type, "metadata", "meta/v1.ListMeta", 0, 1);
+    add_plain(p->m, p->type, "kind", "string", FIELD_OMITEMPTY, 0, "The kind of object this is.");
+    add_plain(p->m, p->type, "apiVersion", "string", FIELD_OMITEMPTY, 0, "Group and version that the object is written in.");
+    add_plain(p->m, p->type, "metadata", "meta/v1.ListMeta", 0, 1, "How fresh the list is, and how it goes on.");
     f = new_field(p->m, p->type);
     f->name = S("items");
     f->proto = 2;
     f->flags = FIELD_REQUIRED;
     f->type_text = arena_fmt(p->m->arena, "[]" PRI_STR, STR_ARG(item));
+    f->doc = S("The objects.");
     f->file = p->file;
     f->line = p->line;
     p->type->doc = arena_fmt(p->m->arena, "A list of " PRI_STR " objects.", STR_ARG(item));
