@@ -77,6 +77,7 @@ struct informer_options {
     void (*pack)(const struct json *tree, struct buf *out);
     /* Optional: what is kept as the object's `data`; without it all (but managedFields, where the text is not shared with the store). */
     void (*reduce)(const struct json *tree, struct buf *out);
+    bool reduce_optional;          /* where the store's own object can be shared, that is smaller than any reduced copy: take it whole */
     /* Optional secondary index: writes the index key(s) of an object into `out`, separated by NUL; may be NULL. */
     void (*index)(const struct obj *o, const struct json *tree, struct buf *out);
 };

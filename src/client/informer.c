@@ -235,9 +235,20 @@ struct event { /* one object of a list or of a watch event, taken apart */
     const struct obj *shared; /* the store's, borrowed; NULL: it came as text */
 };
 
-static bool needs_tree(const struct informer *i)
+/* One storage may serve two groups; only where the place is the same can the store's object stand in the cache. */
+static bool is_same_place(const struct informer *i, const struct event *e)
 {
-    return i->o.pack || i->o.reduce || i->o.index;
+    return e->shared && str_eq(e->shared->key.resource, str_of(i->resource));
+}
+
+static bool reduces(const struct informer *i, const struct event *e)
+{
+    return i->o.reduce && !(i->o.reduce_optional && is_same_place(i, e));
+}
+
+static bool needs_tree(const struct informer *i, const struct event *e)
+{
+    return i->o.pack || i->o.index || reduces(i, e);
 }
 
 static struct err *event_read(struct informer *i, str object, str api_version, str kind, struct event *ret)
@@ -287,16 +298,16 @@ static void pack_labels(const struct event *e, struct buf *out)
 static const struct obj *event_obj(struct informer *i, const struct event *e)
 {
     CLEANUP(buf) struct buf labels = BUF_INIT, fields = BUF_INIT, reduced = BUF_INIT;
-    bool same_place = e->shared && str_eq(e->shared->key.resource, str_of(i->resource)); /* one storage may serve two groups */
+    bool same_place = is_same_place(i, e);
     str data = e->data;
 
-    if (same_place && !i->o.pack && !i->o.reduce)
+    if (same_place && !i->o.pack && !reduces(i, e))
         return obj_ref(e->shared);
     if (i->o.pack)
         i->o.pack(e->tree, &fields);
-    if (same_place && !i->o.reduce)
+    if (same_place && !reduces(i, e))
         return obj_new_over(e->shared, buf_view(&fields));
-    if (i->o.reduce) {
+    if (reduces(i, e)) {
         i->o.reduce(e->tree, &reduced);
         data = buf_view(&reduced);
     }
@@ -313,7 +324,7 @@ static void cache_put(struct informer *i, struct event *e)
         c->round = i->round; /* a list that is no newer than the watch was, or an event repeated */
         return;
     }
-    if (e->shared && needs_tree(i)) {
+    if (e->shared && needs_tree(i, e)) {
         struct err *err = json_parse(i->arena, e->data, NULL, NULL, &e->tree);
 
         BUG_ON(err); /* the store's own bytes */

@@ -353,7 +353,8 @@ static void gc_add_kind(struct gc *gc, const struct resource *r)
     k->resource = r;
     if (!i)
         i = k->own = informer_new(gc->m->client, &(struct informer_options){.group = r->group, .version = r->version, .plural = r->plural,
-                                                                           .metadata_only = true, .reduce = reduce});
+                                                                           .metadata_only = true, .reduce = reduce,
+                                                                           .reduce_optional = true});
     gc->n_unsynced++;
     informer_add_handler(i, &handler, k);
 }

@@ -112,7 +112,7 @@ static void reduce_secret(const struct json *tree, struct buf *out)
 struct informer *kind_informer(struct client *c, enum kind_id id)
 {
     const struct kind *k = &kinds[id];
-    struct informer_options o = {.group = k->group, .version = k->version, .plural = k->plural};
+    struct informer_options o = {.group = k->group, .version = k->version, .plural = k->plural, .reduce_optional = true};
 
     if (k->namespaced)
         o.index = index_controlled;
