@@ -1,8 +1,9 @@
 /* convert.c - one object between the versions in which its kind is served.
  *
- * Most versions of a kind have equal fields: converting is then the apiVersion and the other type's form. What differs is
- * listed in `conversions`: renamed members as data, anything else as a function. A removed version's own defaults (those that
- * its clients rely on, such as a selector taken from the template) are filled in on the way to the stored version.
+ * Most versions of a kind have equal fields: converting is then the apiVersion and the other type's
+ * form. What differs is listed in `conversions`: renamed members as data, anything else as a
+ * function. A removed version's own defaults (those that its clients rely on, such as a selector
+ * taken from the template) are filled in on the way to the stored version.
  *
  * Not here: HorizontalPodAutoscaler v1 (convert_hpa.c), custom resources (their webhook). */
 #include "schema/convert.h"
@@ -49,7 +50,8 @@ static void set_unless_set(struct arena *a, struct json *obj, const char *name, 
 
 /* ---- workloads of extensions/v1beta1, apps/v1beta1 and apps/v1beta2 ---- */
 
-static void annotation_from_int(struct arena *a, struct json *v, const char *annotation, struct json number)
+static void annotation_from_int(struct arena *a, struct json *v, const char *annotation,
+                                struct json number)
 {
     if (number.type == JSON_INT && number.i)
         json_setz(a, json_make(a, v, "metadata.annotations", JSON_OBJECT), annotation,
@@ -96,35 +98,44 @@ static void legacy_workload(struct arena *a, const struct resource *from, struct
         struct json rollback = take_member(spec, "rollbackTo");
 
         /* extensions/v1beta1 kept everything and never gave up; one pod more or less at a time. */
-        set_unless_set(a, spec, "revisionHistoryLimit", json_int(extensions ? INT32_MAX : beta1 ? 2 : 10));
+        set_unless_set(a, spec, "revisionHistoryLimit",
+                       json_int(extensions ? INT32_MAX
+                                : beta1    ? 2
+                                           : 10));
         set_unless_set(a, spec, "progressDeadlineSeconds", json_int(extensions ? INT32_MAX : 600));
-        if (extensions && (!json_get_str(spec, "strategy.type").n || str_is(json_get_str(spec, "strategy.type"), "RollingUpdate"))) {
+        if (extensions && (!json_get_str(spec, "strategy.type").n ||
+                           str_is(json_get_str(spec, "strategy.type"), "RollingUpdate"))) {
             struct json *rolling = json_make(a, v, "spec.strategy.rollingUpdate", JSON_OBJECT);
 
             set_unless_set(a, rolling, "maxUnavailable", json_int(1));
             set_unless_set(a, rolling, "maxSurge", json_int(1));
         }
         if (rollback.type == JSON_OBJECT)
-            annotation_from_int(a, v, "deprecated.deployment.rollback.to", json_int(json_get_int(&rollback, "revision", 0)));
+            annotation_from_int(a, v, "deprecated.deployment.rollback.to",
+                                json_int(json_get_int(&rollback, "revision", 0)));
     } else if (str_is(from->kind, "DaemonSet")) {
         struct json generation = take_member(spec, "templateGeneration");
 
         if (extensions && !json_get_str(spec, "updateStrategy.type").n)
-            json_setz(a, json_make(a, v, "spec.updateStrategy", JSON_OBJECT), "type", json_z("OnDelete"));
+            json_setz(a, json_make(a, v, "spec.updateStrategy", JSON_OBJECT), "type",
+                      json_z("OnDelete"));
         annotation_from_int(a, v, "deprecated.daemonset.template.generation", generation);
     } else if (str_is(from->kind, "StatefulSet") && beta1) {
         if (!json_get_str(spec, "updateStrategy.type").n)
-            json_setz(a, json_make(a, v, "spec.updateStrategy", JSON_OBJECT), "type", json_z("OnDelete"));
+            json_setz(a, json_make(a, v, "spec.updateStrategy", JSON_OBJECT), "type",
+                      json_z("OnDelete"));
     }
 }
 
-static struct err *workload_to_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+static struct err *workload_to_stored(struct arena *a, const struct resource *from,
+                                      const struct resource *to, struct json *v)
 {
     legacy_workload(a, from, v);
     return NULL;
 }
 
-static struct err *workload_from_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+static struct err *workload_from_stored(struct arena *a, const struct resource *from,
+                                        const struct resource *to, struct json *v)
 {
     struct json number, object = json_object();
 
@@ -181,38 +192,44 @@ static void backend_to_v1beta1(struct arena *a, struct json *backend)
         json_setz(a, backend, "servicePort", json_int(json_get_int(port, "number", 0)));
 }
 
-static struct err *ingress_to_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+static struct err *ingress_to_stored(struct arena *a, const struct resource *from,
+                                     const struct resource *to, struct json *v)
 {
     struct json *spec = json_findz(v, "spec");
 
     rename_member(spec, "backend", "defaultBackend");
     backend_to_v1(a, json_findz(spec, "defaultBackend"));
     JSON_EACH(rule, json_findz(spec, "rules"))
-        JSON_EACH(path, json_path(rule, "http.paths")) {
-            backend_to_v1(a, json_findz(path, "backend"));
-            set_unless_set(a, path, "pathType", json_z("ImplementationSpecific"));
-        }
+    JSON_EACH(path, json_path(rule, "http.paths"))
+    {
+        backend_to_v1(a, json_findz(path, "backend"));
+        set_unless_set(a, path, "pathType", json_z("ImplementationSpecific"));
+    }
     return NULL;
 }
 
-static struct err *ingress_from_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+static struct err *ingress_from_stored(struct arena *a, const struct resource *from,
+                                       const struct resource *to, struct json *v)
 {
     struct json *spec = json_findz(v, "spec");
 
     rename_member(spec, "defaultBackend", "backend");
     backend_to_v1beta1(a, json_findz(spec, "backend"));
     JSON_EACH(rule, json_findz(spec, "rules"))
-        JSON_EACH(path, json_path(rule, "http.paths"))
-            backend_to_v1beta1(a, json_findz(path, "backend"));
+    JSON_EACH(path, json_path(rule, "http.paths"))
+    backend_to_v1beta1(a, json_findz(path, "backend"));
     return NULL;
 }
 
 /* ---- smaller ones ---- */
 
-static struct err *endpoint_slice_to_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+static struct err *endpoint_slice_to_stored(struct arena *a, const struct resource *from,
+                                            const struct resource *to, struct json *v)
 {
-    JSON_EACH(e, json_findz(v, "endpoints")) {
-        struct json topology = take_member(e, "topology"), zone = take_member(&topology, "topology.kubernetes.io/zone");
+    JSON_EACH(e, json_findz(v, "endpoints"))
+    {
+        struct json topology = take_member(e, "topology"),
+                    zone = take_member(&topology, "topology.kubernetes.io/zone");
         struct json node = take_member(&topology, "kubernetes.io/hostname");
 
         if (zone.type == JSON_STRING)
@@ -225,9 +242,11 @@ static struct err *endpoint_slice_to_stored(struct arena *a, const struct resour
     return NULL;
 }
 
-static struct err *endpoint_slice_from_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+static struct err *endpoint_slice_from_stored(struct arena *a, const struct resource *from,
+                                              const struct resource *to, struct json *v)
 {
-    JSON_EACH(e, json_findz(v, "endpoints")) {
+    JSON_EACH(e, json_findz(v, "endpoints"))
+    {
         struct json topology = take_member(e, "deprecatedTopology"), zone = take_member(e, "zone");
         str node = json_get_str(e, "nodeName");
 
@@ -243,19 +262,23 @@ static struct err *endpoint_slice_from_stored(struct arena *a, const struct reso
     return NULL;
 }
 
-static struct err *csr_to_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+static struct err *csr_to_stored(struct arena *a, const struct resource *from,
+                                 const struct resource *to, struct json *v)
 {
     set_unless_set(a, json_findz(v, "spec"), "signerName", json_z("kubernetes.io/legacy-unknown"));
     JSON_EACH(c, json_path(v, "status.conditions"))
-        if (!json_get_str(c, "status").n)
-            json_setz(a, c, "status", json_z("True"));
+    if (!json_get_str(c, "status").n)
+        json_setz(a, c, "status", json_z("True"));
     return NULL;
 }
 
-/* Webhooks were lenient before v1: ignore failures, match exactly, half a minute, side effects unknown. */
-static struct err *webhooks_to_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+/* Webhooks were lenient before v1: ignore failures, match exactly, half a minute, side effects
+ * unknown. */
+static struct err *webhooks_to_stored(struct arena *a, const struct resource *from,
+                                      const struct resource *to, struct json *v)
 {
-    JSON_EACH(w, json_findz(v, "webhooks")) {
+    JSON_EACH(w, json_findz(v, "webhooks"))
+    {
         set_unless_set(a, w, "failurePolicy", json_z("Ignore"));
         set_unless_set(a, w, "matchPolicy", json_z("Exact"));
         set_unless_set(a, w, "timeoutSeconds", json_int(30));
@@ -270,21 +293,25 @@ static struct err *webhooks_to_stored(struct arena *a, const struct resource *fr
     return NULL;
 }
 
-static struct err *access_review_to_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+static struct err *access_review_to_stored(struct arena *a, const struct resource *from,
+                                           const struct resource *to, struct json *v)
 {
     rename_member(json_findz(v, "spec"), "group", "groups");
     return NULL;
 }
 
-static struct err *access_review_from_stored(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+static struct err *access_review_from_stored(struct arena *a, const struct resource *from,
+                                             const struct resource *to, struct json *v)
 {
     rename_member(json_findz(v, "spec"), "groups", "group");
     return NULL;
 }
 
-typedef struct err *convert_fn(struct arena *a, const struct resource *from, const struct resource *to, struct json *v);
+typedef struct err *convert_fn(struct arena *a, const struct resource *from,
+                               const struct resource *to, struct json *v);
 
-/* What differs between a served version and the stored one. Kinds that are not listed have equal fields. */
+/* What differs between a served version and the stored one. Kinds that are not listed have equal
+ * fields. */
 static const struct conversion {
     const char *group, *version, *kind; /* of the version that is not stored; version NULL: any */
     const struct rename *names;         /* stored name -> this version's */
@@ -300,12 +327,17 @@ static const struct conversion {
     {"apps", "v1beta1", "Deployment", NULL, workload_to_stored, workload_from_stored},
     {"apps", "v1beta1", "StatefulSet", NULL, workload_to_stored, workload_from_stored},
     {"apps", "v1beta2", "Deployment", NULL, workload_to_stored, workload_from_stored},
-    {"discovery.k8s.io", "v1beta1", "EndpointSlice", NULL, endpoint_slice_to_stored, endpoint_slice_from_stored},
+    {"discovery.k8s.io", "v1beta1", "EndpointSlice", NULL, endpoint_slice_to_stored,
+     endpoint_slice_from_stored},
     {"certificates.k8s.io", "v1beta1", "CertificateSigningRequest", NULL, csr_to_stored, NULL},
-    {"admissionregistration.k8s.io", "v1beta1", "MutatingWebhookConfiguration", NULL, webhooks_to_stored, NULL},
-    {"admissionregistration.k8s.io", "v1beta1", "ValidatingWebhookConfiguration", NULL, webhooks_to_stored, NULL},
-    {"authorization.k8s.io", "v1beta1", "SubjectAccessReview", NULL, access_review_to_stored, access_review_from_stored},
-    {"authorization.k8s.io", "v1beta1", "LocalSubjectAccessReview", NULL, access_review_to_stored, access_review_from_stored},
+    {"admissionregistration.k8s.io", "v1beta1", "MutatingWebhookConfiguration", NULL,
+     webhooks_to_stored, NULL},
+    {"admissionregistration.k8s.io", "v1beta1", "ValidatingWebhookConfiguration", NULL,
+     webhooks_to_stored, NULL},
+    {"authorization.k8s.io", "v1beta1", "SubjectAccessReview", NULL, access_review_to_stored,
+     access_review_from_stored},
+    {"authorization.k8s.io", "v1beta1", "LocalSubjectAccessReview", NULL, access_review_to_stored,
+     access_review_from_stored},
 };
 
 static const struct conversion *conversion_of(const struct resource *r)
@@ -313,7 +345,8 @@ static const struct conversion *conversion_of(const struct resource *r)
     for (size_t i = 0; i < ARRAY_LEN(conversions); i++) {
         const struct conversion *c = &conversions[i];
 
-        if (str_is(r->group, c->group) && str_is(r->kind, c->kind) && (!c->version || str_is(r->version, c->version)))
+        if (str_is(r->group, c->group) && str_is(r->kind, c->kind) &&
+            (!c->version || str_is(r->version, c->version)))
             return c;
     }
     return NULL;
@@ -325,7 +358,8 @@ static void rename_all(struct json *v, const struct rename *names, bool to_store
         rename_member(v, to_stored ? names->to : names->from, to_stored ? names->from : names->to);
 }
 
-struct err *schema_convert(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+struct err *schema_convert(struct arena *a, const struct resource *from, const struct resource *to,
+                           struct json *v)
 {
     const struct resource *stored = schema_find_storage(from);
     const struct conversion *c;
@@ -353,6 +387,8 @@ struct err *schema_convert(struct arena *a, const struct resource *from, const s
         return err;
     json_setz(a, v, "kind", json_string(to->kind));
     json_setz(a, v, "apiVersion",
-              json_string(to->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(to->group), STR_ARG(to->version)) : to->version));
+              json_string(to->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(to->group),
+                                                  STR_ARG(to->version))
+                                      : to->version));
     return schema_decode(a, to->type, v, NULL);
 }

@@ -1,7 +1,8 @@
 /* convert_hpa.c - HorizontalPodAutoscaler v1 (one CPU target) and v2 (any metrics).
  *
- * What v1 has no field for travels in annotations: metrics and their values in an older notation, conditions, and the
- * behaviour with Go's member names. The texts are those of a real server, since tools parse them. */
+ * What v1 has no field for travels in annotations: metrics and their values in an older notation,
+ * conditions, and the behaviour with Go's member names. The texts are those of a real server, since
+ * tools parse them. */
 #include "schema/convert.h"
 
 #define ANNOTATION_METRICS "autoscaling.alpha.kubernetes.io/metrics"
@@ -14,24 +15,72 @@ struct place {
     const char *old, *path;
 };
 struct notation {
-    const char *type, *member;    /* "Resource", "resource" */
+    const char *type, *member; /* "Resource", "resource" */
     struct place places[8];
 };
 
 /* In the order in which Go writes the old structs. */
 static const struct notation specs[] = {
-    {"Resource", "resource", {{"name", "name"}, {"targetAverageUtilization", "target.averageUtilization"}, {"targetAverageValue", "target.averageValue"}}},
-    {"Pods", "pods", {{"metricName", "metric.name"}, {"targetAverageValue", "target.averageValue"}, {"selector", "metric.selector"}}},
-    {"Object", "object", {{"target", "describedObject"}, {"metricName", "metric.name"}, {"targetValue", "target.value"}, {"selector", "metric.selector"}, {"averageValue", "target.averageValue"}}},
-    {"External", "external", {{"metricName", "metric.name"}, {"metricSelector", "metric.selector"}, {"targetValue", "target.value"}, {"targetAverageValue", "target.averageValue"}}},
-    {"ContainerResource", "containerResource", {{"name", "name"}, {"targetAverageUtilization", "target.averageUtilization"}, {"targetAverageValue", "target.averageValue"}, {"container", "container"}}},
+    {"Resource",
+     "resource",
+     {{"name", "name"},
+      {"targetAverageUtilization", "target.averageUtilization"},
+      {"targetAverageValue", "target.averageValue"}}},
+    {"Pods",
+     "pods",
+     {{"metricName", "metric.name"},
+      {"targetAverageValue", "target.averageValue"},
+      {"selector", "metric.selector"}}},
+    {"Object",
+     "object",
+     {{"target", "describedObject"},
+      {"metricName", "metric.name"},
+      {"targetValue", "target.value"},
+      {"selector", "metric.selector"},
+      {"averageValue", "target.averageValue"}}},
+    {"External",
+     "external",
+     {{"metricName", "metric.name"},
+      {"metricSelector", "metric.selector"},
+      {"targetValue", "target.value"},
+      {"targetAverageValue", "target.averageValue"}}},
+    {"ContainerResource",
+     "containerResource",
+     {{"name", "name"},
+      {"targetAverageUtilization", "target.averageUtilization"},
+      {"targetAverageValue", "target.averageValue"},
+      {"container", "container"}}},
 };
 static const struct notation values[] = {
-    {"Resource", "resource", {{"name", "name"}, {"currentAverageUtilization", "current.averageUtilization"}, {"currentAverageValue", "current.averageValue"}}},
-    {"Pods", "pods", {{"metricName", "metric.name"}, {"currentAverageValue", "current.averageValue"}, {"selector", "metric.selector"}}},
-    {"Object", "object", {{"target", "describedObject"}, {"metricName", "metric.name"}, {"currentValue", "current.value"}, {"selector", "metric.selector"}, {"averageValue", "current.averageValue"}}},
-    {"External", "external", {{"metricName", "metric.name"}, {"metricSelector", "metric.selector"}, {"currentValue", "current.value"}, {"currentAverageValue", "current.averageValue"}}},
-    {"ContainerResource", "containerResource", {{"name", "name"}, {"currentAverageUtilization", "current.averageUtilization"}, {"currentAverageValue", "current.averageValue"}, {"container", "container"}}},
+    {"Resource",
+     "resource",
+     {{"name", "name"},
+      {"currentAverageUtilization", "current.averageUtilization"},
+      {"currentAverageValue", "current.averageValue"}}},
+    {"Pods",
+     "pods",
+     {{"metricName", "metric.name"},
+      {"currentAverageValue", "current.averageValue"},
+      {"selector", "metric.selector"}}},
+    {"Object",
+     "object",
+     {{"target", "describedObject"},
+      {"metricName", "metric.name"},
+      {"currentValue", "current.value"},
+      {"selector", "metric.selector"},
+      {"averageValue", "current.averageValue"}}},
+    {"External",
+     "external",
+     {{"metricName", "metric.name"},
+      {"metricSelector", "metric.selector"},
+      {"currentValue", "current.value"},
+      {"currentAverageValue", "current.averageValue"}}},
+    {"ContainerResource",
+     "containerResource",
+     {{"name", "name"},
+      {"currentAverageUtilization", "current.averageUtilization"},
+      {"currentAverageValue", "current.averageValue"},
+      {"container", "container"}}},
 };
 
 static const struct notation *notation_of(const struct notation *table, str type)
@@ -93,8 +142,8 @@ static struct json from_old(struct arena *a, const struct notation *table, const
 
 static bool is_cpu(const struct json *metric, const char *utilization)
 {
-    return str_is(json_get_str(metric, "type"), "Resource") && str_is(json_get_str(metric, "resource.name"), "cpu") &&
-           json_path(metric, utilization);
+    return str_is(json_get_str(metric, "type"), "Resource") &&
+           str_is(json_get_str(metric, "resource.name"), "cpu") && json_path(metric, utilization);
 }
 
 static void annotate(struct arena *a, struct json *v, const char *name, const struct json *value)
@@ -109,7 +158,8 @@ static void annotate(struct arena *a, struct json *v, const char *name, const st
     buf_fini(&b);
 }
 
-/* Takes an annotation and gives its value; NULL: absent or not JSON (ignored, as Kubernetes does). */
+/* Takes an annotation and gives its value; NULL: absent or not JSON (ignored, as Kubernetes does).
+ */
 static struct json *take_annotation(struct arena *a, struct json *v, const char *name)
 {
     struct json *annotations = json_path(v, "metadata.annotations"), *parsed = NULL;
@@ -130,12 +180,14 @@ static struct json *take_annotation(struct arena *a, struct json *v, const char 
 /* Member names of scaling rules in v2 and in the annotation (Go's field names). */
 static const struct {
     const char *v2, *go;
-} rule_names[] = {
-    {"stabilizationWindowSeconds", "StabilizationWindowSeconds"},
-    {"selectPolicy", "SelectPolicy"},
-    {"policies", "Policies"},
-    {"tolerance", "Tolerance"},
-}, policy_names[] = {{"type", "Type"}, {"value", "Value"}, {"periodSeconds", "PeriodSeconds"}};
+} rule_names[] =
+    {
+        {"stabilizationWindowSeconds", "StabilizationWindowSeconds"},
+        {"selectPolicy", "SelectPolicy"},
+        {"policies", "Policies"},
+        {"tolerance", "Tolerance"},
+},
+  policy_names[] = {{"type", "Type"}, {"value", "Value"}, {"periodSeconds", "PeriodSeconds"}};
 
 static struct json rules_to_go(struct arena *a, const struct json *rules)
 {
@@ -150,12 +202,14 @@ static struct json rules_to_go(struct arena *a, const struct json *rules)
         if (value.type == JSON_ARRAY) {
             struct json list = json_array();
 
-            JSON_EACH(p, m) {
+            JSON_EACH(p, m)
+            {
                 struct json policy = json_object();
 
                 for (size_t k = 0; k < ARRAY_LEN(policy_names); k++)
                     if (json_findz(p, policy_names[k].v2))
-                        json_setz(a, &policy, policy_names[k].go, *json_findz(p, policy_names[k].v2));
+                        json_setz(a, &policy, policy_names[k].go,
+                                  *json_findz(p, policy_names[k].v2));
                 json_append(a, &list, policy);
             }
             value = list;
@@ -178,12 +232,14 @@ static struct json rules_from_go(struct arena *a, const struct json *go)
         if (value.type == JSON_ARRAY) {
             struct json list = json_array();
 
-            JSON_EACH(p, m) {
+            JSON_EACH(p, m)
+            {
                 struct json policy = json_object();
 
                 for (size_t k = 0; k < ARRAY_LEN(policy_names); k++)
                     if (json_findz(p, policy_names[k].go))
-                        json_setz(a, &policy, policy_names[k].v2, *json_findz(p, policy_names[k].go));
+                        json_setz(a, &policy, policy_names[k].v2,
+                                  *json_findz(p, policy_names[k].go));
                 json_append(a, &list, policy);
             }
             value = list;
@@ -194,25 +250,32 @@ static struct json rules_from_go(struct arena *a, const struct json *go)
     return rules;
 }
 
-struct err *convert_hpa_to_v1(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+struct err *convert_hpa_to_v1(struct arena *a, const struct resource *from,
+                              const struct resource *to, struct json *v)
 {
-    struct json *spec = json_findz(v, "spec"), *status = json_findz(v, "status"), others = json_array(), current = json_array();
+    struct json *spec = json_findz(v, "spec"), *status = json_findz(v, "status"),
+                others = json_array(), current = json_array();
     const struct json *behavior = json_findz(spec, "behavior");
 
-    JSON_EACH(m, json_findz(spec, "metrics")) {
+    JSON_EACH(m, json_findz(spec, "metrics"))
+    {
         if (is_cpu(m, "resource.target.averageUtilization"))
-            json_setz(a, spec, "targetCPUUtilizationPercentage", json_int(json_get_int(m, "resource.target.averageUtilization", 0)));
+            json_setz(a, spec, "targetCPUUtilizationPercentage",
+                      json_int(json_get_int(m, "resource.target.averageUtilization", 0)));
         else
             json_append(a, &others, to_old(a, specs, m));
     }
-    JSON_EACH(m, json_findz(status, "currentMetrics")) {
+    JSON_EACH(m, json_findz(status, "currentMetrics"))
+    {
         if (is_cpu(m, "resource.current.averageUtilization"))
-            json_setz(a, status, "currentCPUUtilizationPercentage", json_int(json_get_int(m, "resource.current.averageUtilization", 0)));
+            json_setz(a, status, "currentCPUUtilizationPercentage",
+                      json_int(json_get_int(m, "resource.current.averageUtilization", 0)));
         json_append(a, &current, to_old(a, values, m));
     }
     if (others.n)
         annotate(a, v, ANNOTATION_METRICS, &others);
-    if (current.n > 1 || (current.n && !json_findz(json_findz(v, "status"), "currentCPUUtilizationPercentage")))
+    if (current.n > 1 ||
+        (current.n && !json_findz(json_findz(v, "status"), "currentCPUUtilizationPercentage")))
         annotate(a, v, ANNOTATION_CURRENT, &current);
     spec = json_findz(v, "spec");
     status = json_findz(v, "status");
@@ -231,16 +294,19 @@ struct err *convert_hpa_to_v1(struct arena *a, const struct resource *from, cons
     return NULL; /* what v1 does not know, schema_decode drops */
 }
 
-struct err *convert_hpa_to_v2(struct arena *a, const struct resource *from, const struct resource *to, struct json *v)
+struct err *convert_hpa_to_v2(struct arena *a, const struct resource *from,
+                              const struct resource *to, struct json *v)
 {
-    const struct json *old = take_annotation(a, v, ANNOTATION_METRICS), *current = take_annotation(a, v, ANNOTATION_CURRENT);
-    const struct json *conditions = take_annotation(a, v, ANNOTATION_CONDITIONS), *go = take_annotation(a, v, ANNOTATION_BEHAVIOR);
+    const struct json *old = take_annotation(a, v, ANNOTATION_METRICS),
+                      *current = take_annotation(a, v, ANNOTATION_CURRENT);
+    const struct json *conditions = take_annotation(a, v, ANNOTATION_CONDITIONS),
+                      *go = take_annotation(a, v, ANNOTATION_BEHAVIOR);
     struct json metrics = json_array(), current_metrics = json_array();
     struct json *spec = json_make(a, v, "spec", JSON_OBJECT), *status;
     const struct json *cpu = json_findz(spec, "targetCPUUtilizationPercentage");
 
     JSON_EACH(m, old)
-        json_append(a, &metrics, from_old(a, specs, m));
+    json_append(a, &metrics, from_old(a, specs, m));
     if (json_is(cpu, JSON_INT)) {
         struct json metric = json_object();
 
@@ -253,7 +319,8 @@ struct err *convert_hpa_to_v2(struct arena *a, const struct resource *from, cons
     if (metrics.n)
         json_setz(a, spec, "metrics", metrics);
     if (json_is(go, JSON_OBJECT)) {
-        struct json behavior = json_object(), up = rules_from_go(a, json_findz(go, "ScaleUp")), down = rules_from_go(a, json_findz(go, "ScaleDown"));
+        struct json behavior = json_object(), up = rules_from_go(a, json_findz(go, "ScaleUp")),
+                    down = rules_from_go(a, json_findz(go, "ScaleDown"));
 
         if (up.type == JSON_OBJECT)
             json_setz(a, &behavior, "scaleUp", up);
@@ -263,7 +330,7 @@ struct err *convert_hpa_to_v2(struct arena *a, const struct resource *from, cons
     }
     status = json_make(a, v, "status", JSON_OBJECT);
     JSON_EACH(m, current)
-        json_append(a, &current_metrics, from_old(a, values, m));
+    json_append(a, &current_metrics, from_old(a, values, m));
     cpu = json_findz(status, "currentCPUUtilizationPercentage");
     if (json_is(cpu, JSON_INT) && !current_metrics.n) {
         struct json metric = json_object();

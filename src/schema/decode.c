@@ -1,21 +1,26 @@
-/* decode.c - gives a parsed JSON tree the form of its type, as Go's decoder and encoder together would.
+/* decode.c - gives a parsed JSON tree the form of its type, as Go's decoder and encoder together
+ * would.
  *
- * One walk over the tree in document order: names and types are checked, values brought into their canonical form,
- * and every struct is rebuilt with its members in Go's order (form.c). The first value of a wrong type ends it with Go's
- * message; unknown fields are dropped and, if wanted, collected.
+ * One walk over the tree in document order: names and types are checked, values brought into their
+ * canonical form, and every struct is rebuilt with its members in Go's order (form.c). The first
+ * value of a wrong type ends it with Go's message; unknown fields are dropped and, if wanted,
+ * collected.
  *
  * Not here: duplicate keys (json_parse reports them), defaults, validation. */
 #include "schema/schema_internal.h"
 
-#define DECODE_DEPTH_MAX 200 /* values within values; Go's limit is 10000, nothing real is deeper than 30 */
-#define DECODE_SLOTS 128     /* fields of a struct that fit the stack; larger ones (run-time tables) take the arena */
+#define DECODE_DEPTH_MAX                                                                           \
+    200 /* values within values; Go's limit is 10000, nothing real is deeper than 30 */
+#define DECODE_SLOTS                                                                               \
+    128 /* fields of a struct that fit the stack; larger ones (run-time tables) take the arena */
 
 /* Where the walk is; frames are on the stack of decode_value. */
 struct frame {
     const struct frame *up;
-    const struct schema_type *owner; /* the struct whose field this is; NULL: item of a list or value of a map */
-    str name;                        /* field, or key of a map */
-    int64_t index;                   /* of a list item; -1 otherwise */
+    const struct schema_type
+        *owner;    /* the struct whose field this is; NULL: item of a list or value of a map */
+    str name;      /* field, or key of a map */
+    int64_t index; /* of a list item; -1 otherwise */
 };
 
 struct decoder {
@@ -81,15 +86,33 @@ static void go_type(struct buf *b, const struct schema_type *t)
         buf_z(b, "[]");
         go_type(b, t->item);
         return;
-    case SCHEMA_VERB_LIST: buf_z(b, "v1.ExtraValue"); return;
-    case SCHEMA_BYTES: buf_z(b, "[]uint8"); return;
-    case SCHEMA_BOOL: buf_z(b, "bool"); return;
-    case SCHEMA_INT32: buf_z(b, "int32"); return;
-    case SCHEMA_INT64: buf_z(b, "int64"); return;
-    case SCHEMA_UINT32: buf_z(b, "uint32"); return;
-    case SCHEMA_UINT64: buf_z(b, "uint64"); return;
-    case SCHEMA_DOUBLE: buf_z(b, "float64"); return;
-    case SCHEMA_FLOAT: buf_z(b, "float32"); return;
+    case SCHEMA_VERB_LIST:
+        buf_z(b, "v1.ExtraValue");
+        return;
+    case SCHEMA_BYTES:
+        buf_z(b, "[]uint8");
+        return;
+    case SCHEMA_BOOL:
+        buf_z(b, "bool");
+        return;
+    case SCHEMA_INT32:
+        buf_z(b, "int32");
+        return;
+    case SCHEMA_INT64:
+        buf_z(b, "int64");
+        return;
+    case SCHEMA_UINT32:
+        buf_z(b, "uint32");
+        return;
+    case SCHEMA_UINT64:
+        buf_z(b, "uint64");
+        return;
+    case SCHEMA_DOUBLE:
+        buf_z(b, "float64");
+        return;
+    case SCHEMA_FLOAT:
+        buf_z(b, "float32");
+        return;
     case SCHEMA_STRING:
     case SCHEMA_QUANTITY:
     case SCHEMA_TIME:
@@ -102,15 +125,21 @@ static void go_type(struct buf *b, const struct schema_type *t)
     case SCHEMA_SCHEMA_OR_BOOL:
     case SCHEMA_SCHEMA_OR_ARRAY:
     case SCHEMA_SCHEMA_OR_STRINGS:
-    case SCHEMA_ENUM: buf_z(b, "string"); return;
+    case SCHEMA_ENUM:
+        buf_z(b, "string");
+        return;
     }
 }
 
 static void json_kind(struct buf *b, const struct json *v, bool with_number)
 {
     switch (v->type) {
-    case JSON_NULL: buf_z(b, "null"); return;
-    case JSON_BOOL: buf_z(b, "bool"); return;
+    case JSON_NULL:
+        buf_z(b, "null");
+        return;
+    case JSON_BOOL:
+        buf_z(b, "bool");
+        return;
     case JSON_INT:
     case JSON_DOUBLE:
         buf_z(b, "number");
@@ -119,14 +148,21 @@ static void json_kind(struct buf *b, const struct json *v, bool with_number)
             json_encode(b, v);
         }
         return;
-    case JSON_STRING: buf_z(b, "string"); return;
-    case JSON_ARRAY: buf_z(b, "array"); return;
-    case JSON_OBJECT: buf_z(b, "object"); return;
+    case JSON_STRING:
+        buf_z(b, "string");
+        return;
+    case JSON_ARRAY:
+        buf_z(b, "array");
+        return;
+    case JSON_OBJECT:
+        buf_z(b, "object");
+        return;
     }
 }
 
 /* mismatch - Go's UnmarshalTypeError. */
-static bool mismatch(struct decoder *d, const struct schema_type *t, const struct json *v, const struct frame *at, bool with_number)
+static bool mismatch(struct decoder *d, const struct schema_type *t, const struct json *v,
+                     const struct frame *at, bool with_number)
 {
     struct buf b = BUF_INIT, path = BUF_INIT;
     const struct frame *f = at;
@@ -138,7 +174,8 @@ static bool mismatch(struct decoder *d, const struct schema_type *t, const struc
     buf_z(&b, " into Go ");
     if (f) {
         path_fields(&path, at);
-        buf_fmt(&b, "struct field " PRI_STR "." PRI_STR, STR_ARG(local_name(f->owner->name)), STR_ARG(buf_view(&path)));
+        buf_fmt(&b, "struct field " PRI_STR "." PRI_STR, STR_ARG(local_name(f->owner->name)),
+                STR_ARG(buf_view(&path)));
     } else
         buf_z(&b, "value");
     buf_z(&b, " of type ");
@@ -211,14 +248,18 @@ static str quantity_error(str s)
         while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
             i++;
         if (i == s.n)
-            return suffix < s.n ? S("unable to parse quantity's suffix") : S("unable to parse numeric part of quantity");
+            return suffix < s.n ? S("unable to parse quantity's suffix")
+                                : S("unable to parse numeric part of quantity");
     }
-    return S("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+    return S("quantities must match the regular expression "
+             "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
 }
 
-static bool decode_value(struct decoder *d, const struct schema_type *t, struct json *v, const struct frame *at);
+static bool decode_value(struct decoder *d, const struct schema_type *t, struct json *v,
+                         const struct frame *at);
 
-static bool decode_struct(struct decoder *d, const struct schema_type *t, struct json *v, const struct frame *at)
+static bool decode_struct(struct decoder *d, const struct schema_type *t, struct json *v,
+                          const struct frame *at)
 {
     struct json *stack[DECODE_SLOTS], **slots = stack;
     uint32_t n = form_slots(t), n_extra = 0;
@@ -230,7 +271,8 @@ static bool decode_struct(struct decoder *d, const struct schema_type *t, struct
     if (n > DECODE_SLOTS)
         slots = arena_alloc(d->a, sizeof *slots * n);
     memset(slots, 0, sizeof *slots * n);
-    JSON_EACH_MEMBER(m, &old) {
+    JSON_EACH_MEMBER(m, &old)
+    {
         const struct schema_field *f = NULL;
         int slot = form_slot(t, m->key, &f);
         struct frame here = {.up = at, .owner = t, .index = -1};
@@ -257,13 +299,15 @@ static bool decode_struct(struct decoder *d, const struct schema_type *t, struct
     return true;
 }
 
-static bool decode_list(struct decoder *d, const struct schema_type *t, struct json *v, const struct frame *at)
+static bool decode_list(struct decoder *d, const struct schema_type *t, struct json *v,
+                        const struct frame *at)
 {
     int64_t i = 0;
 
     if (v->type != JSON_ARRAY)
         return mismatch(d, t, v, at, false);
-    JSON_EACH(it, v) {
+    JSON_EACH(it, v)
+    {
         struct frame here = {.up = at, .index = i++};
 
         if (it->type == JSON_NULL)
@@ -279,11 +323,13 @@ static int by_key(const void *a, const void *b, void *ctx)
     return str_cmp(((const struct json_member *)a)->key, ((const struct json_member *)b)->key);
 }
 
-static bool decode_map(struct decoder *d, const struct schema_type *t, struct json *v, const struct frame *at)
+static bool decode_map(struct decoder *d, const struct schema_type *t, struct json *v,
+                       const struct frame *at)
 {
     if (v->type != JSON_OBJECT)
         return mismatch(d, t, v, at, false);
-    JSON_EACH_MEMBER(m, v) {
+    JSON_EACH_MEMBER(m, v)
+    {
         struct frame here = {.up = at, .name = m->key, .index = -1};
 
         if (m->value.type == JSON_NULL)
@@ -300,14 +346,16 @@ static bool decode_map(struct decoder *d, const struct schema_type *t, struct js
     return true;
 }
 
-static bool decode_int(struct decoder *d, const struct schema_type *t, struct json *v, const struct frame *at)
+static bool decode_int(struct decoder *d, const struct schema_type *t, struct json *v,
+                       const struct frame *at)
 {
     if (v->type == JSON_DOUBLE)
         return mismatch(d, t, v, at, true);
     if (v->type != JSON_INT)
         return mismatch(d, t, v, at, false);
     if ((t->kind == SCHEMA_INT32 && (v->i < INT32_MIN || v->i > INT32_MAX)) ||
-        (t->kind == SCHEMA_UINT32 && (v->i < 0 || v->i > UINT32_MAX)) || (t->kind == SCHEMA_UINT64 && v->i < 0 && !t->proto3))
+        (t->kind == SCHEMA_UINT32 && (v->i < 0 || v->i > UINT32_MAX)) ||
+        (t->kind == SCHEMA_UINT64 && v->i < 0 && !t->proto3))
         return mismatch(d, t, v, at, true);
     return true;
 }
@@ -348,7 +396,8 @@ static bool decode_time(struct decoder *d, struct json *v, bool micro)
     return true;
 }
 
-static bool decode_bytes(struct decoder *d, const struct schema_type *t, struct json *v, const struct frame *at)
+static bool decode_bytes(struct decoder *d, const struct schema_type *t, struct json *v,
+                         const struct frame *at)
 {
     str raw;
 
@@ -367,8 +416,9 @@ static bool decode_bytes(struct decoder *d, const struct schema_type *t, struct 
     if (!base64_decode(d->a, v->s, &raw)) {
         size_t i = 0;
 
-        while (i < v->s.n && ((v->s.p[i] >= 'A' && v->s.p[i] <= 'Z') || (v->s.p[i] >= 'a' && v->s.p[i] <= 'z') ||
-                              (v->s.p[i] >= '0' && v->s.p[i] <= '9') || v->s.p[i] == '+' || v->s.p[i] == '/'))
+        while (i < v->s.n &&
+               ((v->s.p[i] >= 'A' && v->s.p[i] <= 'Z') || (v->s.p[i] >= 'a' && v->s.p[i] <= 'z') ||
+                (v->s.p[i] >= '0' && v->s.p[i] <= '9') || v->s.p[i] == '+' || v->s.p[i] == '/'))
             i++;
         if (i == v->s.n) /* cut short: Go names the start of the last quantum */
             i -= i % 4;
@@ -377,7 +427,8 @@ static bool decode_bytes(struct decoder *d, const struct schema_type *t, struct 
     return true;
 }
 
-static bool decode_value(struct decoder *d, const struct schema_type *t, struct json *v, const struct frame *at)
+static bool decode_value(struct decoder *d, const struct schema_type *t, struct json *v,
+                         const struct frame *at)
 {
     bool ok = true;
 
@@ -386,10 +437,16 @@ static bool decode_value(struct decoder *d, const struct schema_type *t, struct 
         return false;
     }
     switch (t->kind) {
-    case SCHEMA_STRUCT: ok = decode_struct(d, t, v, at); break;
+    case SCHEMA_STRUCT:
+        ok = decode_struct(d, t, v, at);
+        break;
     case SCHEMA_LIST:
-    case SCHEMA_VERB_LIST: ok = decode_list(d, t, v, at); break;
-    case SCHEMA_MAP: ok = decode_map(d, t, v, at); break;
+    case SCHEMA_VERB_LIST:
+        ok = decode_list(d, t, v, at);
+        break;
+    case SCHEMA_MAP:
+        ok = decode_map(d, t, v, at);
+        break;
     case SCHEMA_STRING:
         if (v->type != JSON_STRING)
             ok = mismatch(d, t, v, at, false);
@@ -398,20 +455,30 @@ static bool decode_value(struct decoder *d, const struct schema_type *t, struct 
         if (v->type != JSON_BOOL)
             ok = mismatch(d, t, v, at, false);
         break;
-    case SCHEMA_BYTES: ok = t->proto3 || decode_bytes(d, t, v, at); break;
+    case SCHEMA_BYTES:
+        ok = t->proto3 || decode_bytes(d, t, v, at);
+        break;
     case SCHEMA_INT32:
     case SCHEMA_INT64:
     case SCHEMA_UINT32:
     case SCHEMA_UINT64:
-    case SCHEMA_ENUM: ok = decode_int(d, t, v, at); break;
+    case SCHEMA_ENUM:
+        ok = decode_int(d, t, v, at);
+        break;
     case SCHEMA_DOUBLE:
     case SCHEMA_FLOAT:
         if (v->type != JSON_DOUBLE && v->type != JSON_INT)
             ok = mismatch(d, t, v, at, false);
         break;
-    case SCHEMA_QUANTITY: ok = decode_quantity(d, v); break;
-    case SCHEMA_TIME: ok = decode_time(d, v, false); break;
-    case SCHEMA_MICROTIME: ok = decode_time(d, v, true); break;
+    case SCHEMA_QUANTITY:
+        ok = decode_quantity(d, v);
+        break;
+    case SCHEMA_TIME:
+        ok = decode_time(d, v, false);
+        break;
+    case SCHEMA_MICROTIME:
+        ok = decode_time(d, v, true);
+        break;
     case SCHEMA_DURATION:
         if (v->type != JSON_STRING)
             ok = mismatch_plain(d, v, "string");
@@ -422,7 +489,8 @@ static bool decode_value(struct decoder *d, const struct schema_type *t, struct 
         break;
     case SCHEMA_RAW:
     case SCHEMA_FIELDS_V1:
-    case SCHEMA_ANY: break;
+    case SCHEMA_ANY:
+        break;
     case SCHEMA_SCHEMA_OR_BOOL:
         if (v->type == JSON_OBJECT)
             ok = decode_struct(d, t->item, v, at);
@@ -436,7 +504,8 @@ static bool decode_value(struct decoder *d, const struct schema_type *t, struct 
         else if (v->type == JSON_ARRAY && t->kind == SCHEMA_SCHEMA_OR_ARRAY) {
             int64_t i = 0;
 
-            JSON_EACH(it, v) {
+            JSON_EACH(it, v)
+            {
                 struct frame here = {.up = at, .index = i++};
 
                 if (ok)
@@ -449,7 +518,8 @@ static bool decode_value(struct decoder *d, const struct schema_type *t, struct 
     return ok;
 }
 
-struct err *schema_decode(struct arena *a, const struct schema_type *t, struct json *v, struct schema_warnings *warnings)
+struct err *schema_decode(struct arena *a, const struct schema_type *t, struct json *v,
+                          struct schema_warnings *warnings)
 {
     struct decoder d = {.a = a, .warnings = warnings};
 

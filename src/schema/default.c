@@ -1,8 +1,9 @@
-/* default.c - fills in what a client left out: the static defaults of the tables and the computed ones.
+/* default.c - fills in what a client left out: the static defaults of the tables and the computed
+ * ones.
  *
- * One walk from the outside in, only where the generator found defaults at all. At each struct: the static defaults of its
- * fields, then its function (defaults_<area>.c), then what is below it, so that a struct made by a default gets its own
- * defaults too. Members are put where Go has them.
+ * One walk from the outside in, only where the generator found defaults at all. At each struct: the
+ * static defaults of its fields, then its function (defaults_<area>.c), then what is below it, so
+ * that a struct made by a default gets its own defaults too. Members are put where Go has them.
  *
  * Idempotent: nothing that is set is changed. */
 #include "schema/schema_internal.h"
@@ -19,13 +20,18 @@ static bool is_unset(const struct schema_field *f, const struct json *v)
     if (f->flags & FIELD_POINTER)
         return false;
     switch (v->type) {
-    case JSON_STRING: return v->s.n == 0;
-    case JSON_INT: return v->i == 0 && f->type->kind != SCHEMA_INT_OR_STRING;
-    case JSON_BOOL: return !v->b;
-    case JSON_ARRAY: return v->n == 0;
+    case JSON_STRING:
+        return v->s.n == 0;
+    case JSON_INT:
+        return v->i == 0 && f->type->kind != SCHEMA_INT_OR_STRING;
+    case JSON_BOOL:
+        return !v->b;
+    case JSON_ARRAY:
+        return v->n == 0;
     case JSON_NULL:
     case JSON_DOUBLE:
-    case JSON_OBJECT: break;
+    case JSON_OBJECT:
+        break;
     }
     return false;
 }
@@ -37,7 +43,8 @@ bool default_is_unset(const struct schema_type *t, const struct json *obj, const
     return f && is_unset(f, json_find(obj, f->name));
 }
 
-void default_set(struct arena *a, const struct schema_type *t, struct json *obj, const char *name, struct json v)
+void default_set(struct arena *a, const struct schema_type *t, struct json *obj, const char *name,
+                 struct json v)
 {
     if (default_is_unset(t, obj, name))
         form_set(a, t, obj, str_of(name), v);
@@ -59,7 +66,8 @@ static struct json value_of(struct arena *a, str text)
     return *v;
 }
 
-void default_json(struct arena *a, const struct schema_type *t, struct json *obj, const char *name, const char *json)
+void default_json(struct arena *a, const struct schema_type *t, struct json *obj, const char *name,
+                  const char *json)
 {
     if (default_is_unset(t, obj, name))
         form_set(a, t, obj, str_of(name), value_of(a, str_of(json)));
@@ -67,7 +75,8 @@ void default_json(struct arena *a, const struct schema_type *t, struct json *obj
 
 static void walk(struct arena *a, const struct schema_type *t, struct json *v);
 
-static void static_defaults(struct arena *a, const struct schema_type *outer, const struct schema_type *t, struct json *v)
+static void static_defaults(struct arena *a, const struct schema_type *outer,
+                            const struct schema_type *t, struct json *v)
 {
     for (uint32_t i = 0; i < t->n_fields; i++) {
         const struct schema_field *f = &t->fields[i];
@@ -88,7 +97,8 @@ static void walk_struct(struct arena *a, const struct schema_type *t, struct jso
     static_defaults(a, t, t, v);
     if (t->defaults)
         schema_default_fns[t->defaults](a, t, v);
-    JSON_EACH_MEMBER(m, v) {
+    JSON_EACH_MEMBER(m, v)
+    {
         const struct schema_field *f;
 
         if (m->value.type != JSON_OBJECT && m->value.type != JSON_ARRAY)
@@ -105,10 +115,8 @@ static void walk(struct arena *a, const struct schema_type *t, struct json *v)
         walk_struct(a, t, v);
     else if (t->kind == SCHEMA_LIST)
         JSON_EACH(it, v)
-            walk(a, t->item, it);
-    else if (t->kind == SCHEMA_MAP)
-        JSON_EACH_MEMBER(m, v)
-            walk(a, t->item, &m->value);
+    walk(a, t->item, it);
+    else if (t->kind == SCHEMA_MAP) JSON_EACH_MEMBER(m, v) walk(a, t->item, &m->value);
 }
 
 void schema_default(struct arena *a, const struct resource *r, struct json *v)

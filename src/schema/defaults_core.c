@@ -1,6 +1,7 @@
 /* defaults_core.c - computed defaults of the core group. Static ones are in api/core/v1.k1s.
  *
- * Source: how Kubernetes v1.36 answers; https://kubernetes.io/docs/reference/kubernetes-api/ names most of them. */
+ * Source: how Kubernetes v1.36 answers; https://kubernetes.io/docs/reference/kubernetes-api/ names
+ * most of them. */
 #include "schema/schema_internal.h"
 
 /* An image without tag, or with :latest, is pulled always. A digest counts as a fixed version. */
@@ -18,19 +19,22 @@ static bool image_is_latest(str image)
 
 void default_container(struct arena *a, const struct schema_type *t, struct json *v)
 {
-    default_set(a, t, v, "imagePullPolicy", json_z(image_is_latest(json_get_str(v, "image")) ? "Always" : "IfNotPresent"));
+    default_set(a, t, v, "imagePullPolicy",
+                json_z(image_is_latest(json_get_str(v, "image")) ? "Always" : "IfNotPresent"));
 }
 
 void default_volume(struct arena *a, const struct schema_type *t, struct json *v)
 {
     JSON_EACH_MEMBER(m, v)
-        if (!str_is(m->key, "name"))
-            return;
+    if (!str_is(m->key, "name"))
+        return;
     default_json(a, t, v, "emptyDir", "{}");
 }
 
-/* Adds what `to` lacks of `from`, both members of obj and maps of quantities, and keeps them sorted as Go writes them. */
-static void complete_from(struct arena *a, const struct schema_type *t, struct json *obj, const char *to_name, const char *from_name)
+/* Adds what `to` lacks of `from`, both members of obj and maps of quantities, and keeps them sorted
+ * as Go writes them. */
+static void complete_from(struct arena *a, const struct schema_type *t, struct json *obj,
+                          const char *to_name, const char *from_name)
 {
     struct json *to;
 
@@ -40,15 +44,16 @@ static void complete_from(struct arena *a, const struct schema_type *t, struct j
         form_set(a, t, obj, str_of(to_name), json_object());
     to = json_findz(obj, to_name);
     JSON_EACH_MEMBER(m, json_findz(obj, from_name))
-        if (!json_find(to, m->key))
-            json_set(a, to, m->key, m->value);
+    if (!json_find(to, m->key))
+        json_set(a, to, m->key, m->value);
     json_sort_keys(to);
 }
 
 /* A resource that is limited and not requested is requested as much as it is limited. */
 static void requests_from_limits(struct arena *a, struct json *resources)
 {
-    complete_from(a, schema_find_type(S("io.k8s.api.core.v1.ResourceRequirements")), resources, "requests", "limits");
+    complete_from(a, schema_find_type(S("io.k8s.api.core.v1.ResourceRequirements")), resources,
+                  "requests", "limits");
 }
 
 void default_pod_spec(struct arena *a, const struct schema_type *t, struct json *v)
@@ -74,15 +79,16 @@ void default_pod(struct arena *a, const struct schema_type *t, struct json *v)
         return;
     default_json(a, spec_type, spec, "enableServiceLinks", "true");
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        JSON_EACH(c, json_findz(spec, lists[i])) {
+        JSON_EACH(c, json_findz(spec, lists[i]))
+        {
             resources = json_findz(c, "resources");
             if (json_is(resources, JSON_OBJECT))
                 requests_from_limits(a, resources);
             if (host_network)
                 JSON_EACH(port, json_findz(c, "ports"))
-                    if (!json_get_int(port, "hostPort", 0))
-                        form_set(a, schema_find_type(S("io.k8s.api.core.v1.ContainerPort")), port, S("hostPort"),
-                                 json_int(json_get_int(port, "containerPort", 0)));
+            if (!json_get_int(port, "hostPort", 0))
+                form_set(a, schema_find_type(S("io.k8s.api.core.v1.ContainerPort")), port,
+                         S("hostPort"), json_int(json_get_int(port, "containerPort", 0)));
         }
     resources = json_findz(spec, "resources");
     if (json_is(resources, JSON_OBJECT))
@@ -110,13 +116,14 @@ void default_service(struct arena *a, const struct schema_type *t, struct json *
         if (!timeout->i)
             *timeout = json_int(10800);
     }
-    JSON_EACH(port, json_findz(spec, "ports")) {
+    JSON_EACH(port, json_findz(spec, "ports"))
+    {
         struct json *target = json_findz(port, "targetPort");
 
         if (!target || target->type == JSON_NULL || (target->type == JSON_INT && !target->i) ||
             (target->type == JSON_STRING && !target->s.n))
-            form_set(a, schema_find_type(S("io.k8s.api.core.v1.ServicePort")), port, S("targetPort"),
-                     json_int(json_get_int(port, "port", 0)));
+            form_set(a, schema_find_type(S("io.k8s.api.core.v1.ServicePort")), port,
+                     S("targetPort"), json_int(json_get_int(port, "port", 0)));
     }
     if (external || (str_is(type, "ClusterIP") && json_count(json_findz(spec, "externalIPs"))))
         default_json(a, spec_type, spec, "externalTrafficPolicy", "\"Cluster\"");
@@ -125,8 +132,9 @@ void default_service(struct arena *a, const struct schema_type *t, struct json *
     if (str_is(type, "LoadBalancer"))
         default_json(a, spec_type, spec, "allocateLoadBalancerNodePorts", "true");
     JSON_EACH(ingress, json_path(v, "status.loadBalancer.ingress"))
-        if (json_get_str(ingress, "ip").n && str_is(type, "LoadBalancer"))
-            default_json(a, schema_find_type(S("io.k8s.api.core.v1.LoadBalancerIngress")), ingress, "ipMode", "\"VIP\"");
+    if (json_get_str(ingress, "ip").n && str_is(type, "LoadBalancer"))
+        default_json(a, schema_find_type(S("io.k8s.api.core.v1.LoadBalancerIngress")), ingress,
+                     "ipMode", "\"VIP\"");
 }
 
 void default_namespace(struct arena *a, const struct schema_type *t, struct json *v)
@@ -134,7 +142,8 @@ void default_namespace(struct arena *a, const struct schema_type *t, struct json
     str name = json_get_str(v, "metadata.name");
     struct json *meta = json_findz(v, "metadata"), *labels;
 
-    /* The label lets a NetworkPolicy select a namespace by its name. With generateName it is set once there is a name. */
+    /* The label lets a NetworkPolicy select a namespace by its name. With generateName it is set
+     * once there is a name. */
     if (!name.n)
         return;
     labels = json_findz(meta, "labels");
@@ -165,7 +174,8 @@ void default_persistent_volume(struct arena *a, const struct schema_type *t, str
     default_json(a, t, spec, "volumeMode", "\"Filesystem\"");
 }
 
-/* For containers: the default limit is the maximum; the default request is the default limit, or else the minimum. */
+/* For containers: the default limit is the maximum; the default request is the default limit, or
+ * else the minimum. */
 void default_limit_range_item(struct arena *a, const struct schema_type *t, struct json *v)
 {
     if (!str_is(json_get_str(v, "type"), "Container"))
@@ -183,7 +193,9 @@ void default_replication_controller(struct arena *a, const struct schema_type *t
     if (!json_count(labels))
         return;
     if (json_is(spec, JSON_OBJECT))
-        default_set(a, schema_find_field(t, S("spec"))->type, spec, "selector", json_share(a, labels));
+        default_set(a, schema_find_field(t, S("spec"))->type, spec, "selector",
+                    json_share(a, labels));
     if (json_is(meta, JSON_OBJECT))
-        default_set(a, schema_find_field(t, S("metadata"))->type, meta, "labels", json_share(a, labels));
+        default_set(a, schema_find_field(t, S("metadata"))->type, meta, "labels",
+                    json_share(a, labels));
 }

@@ -1,7 +1,8 @@
 /* defaults_groups.c - computed defaults of the groups beside core. Static ones are in api/. */
 #include "schema/schema_internal.h"
 
-/* Deployment, StatefulSet, DaemonSet: the parameters of a rolling update are there when it is one. */
+/* Deployment, StatefulSet, DaemonSet: the parameters of a rolling update are there when it is one.
+ */
 void default_rolling_update(struct arena *a, const struct schema_type *t, struct json *v)
 {
     if (str_is(json_get_str(v, "type"), "RollingUpdate"))
@@ -11,9 +12,11 @@ void default_rolling_update(struct arena *a, const struct schema_type *t, struct
 /* Claim templates are whole objects: they carry their own type. */
 void default_stateful_set_spec(struct arena *a, const struct schema_type *t, struct json *v)
 {
-    const struct schema_type *claim = schema_find_type(S("io.k8s.api.core.v1.PersistentVolumeClaim"));
+    const struct schema_type *claim =
+        schema_find_type(S("io.k8s.api.core.v1.PersistentVolumeClaim"));
 
-    JSON_EACH(c, json_findz(v, "volumeClaimTemplates")) {
+    JSON_EACH(c, json_findz(v, "volumeClaimTemplates"))
+    {
         default_set(a, claim, c, "kind", json_z("PersistentVolumeClaim"));
         default_set(a, claim, c, "apiVersion", json_z("v1"));
     }
@@ -33,17 +36,21 @@ void default_job(struct arena *a, const struct schema_type *t, struct json *v)
         default_json(a, st, spec, "parallelism", "1");
     }
     default_json(a, st, spec, "parallelism", "1");
-    default_json(a, st, spec, "backoffLimit", default_is_unset(st, spec, "backoffLimitPerIndex") ? "6" : "2147483647");
+    default_json(a, st, spec, "backoffLimit",
+                 default_is_unset(st, spec, "backoffLimitPerIndex") ? "6" : "2147483647");
     default_json(a, st, spec, "completionMode", "\"NonIndexed\"");
     default_json(a, st, spec, "suspend", "false");
     default_json(a, st, spec, "manualSelector", "false");
-    default_json(a, st, spec, "podReplacementPolicy", json_findz(spec, "podFailurePolicy") ? "\"Failed\"" : "\"TerminatingOrFailed\"");
+    default_json(a, st, spec, "podReplacementPolicy",
+                 json_findz(spec, "podFailurePolicy") ? "\"Failed\"" : "\"TerminatingOrFailed\"");
     if (json_count(labels) && json_is(meta, JSON_OBJECT))
-        default_set(a, schema_find_field(t, S("metadata"))->type, meta, "labels", json_share(a, labels));
+        default_set(a, schema_find_field(t, S("metadata"))->type, meta, "labels",
+                    json_share(a, labels));
 }
 
 /* scaling_rules - of a behaviour that is given at all, both directions are complete. */
-static void scaling_rules(struct arena *a, struct json *rules, const char *window, const char *policies)
+static void scaling_rules(struct arena *a, struct json *rules, const char *window,
+                          const char *policies)
 {
     const struct schema_type *t = schema_find_type(S("io.k8s.api.autoscaling.v2.HPAScalingRules"));
 
@@ -59,7 +66,8 @@ void default_hpa_spec(struct arena *a, const struct schema_type *t, struct json 
     const struct schema_type *bt;
 
     default_json(a, t, v, "metrics",
-                 "[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":\"Utilization\",\"averageUtilization\":80}}}]");
+                 "[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":"
+                 "\"Utilization\",\"averageUtilization\":80}}}]");
     behavior = json_findz(v, "behavior");
     if (!json_is(behavior, JSON_OBJECT))
         return;
@@ -67,13 +75,17 @@ void default_hpa_spec(struct arena *a, const struct schema_type *t, struct json 
     default_json(a, bt, behavior, "scaleUp", "{}");
     default_json(a, bt, behavior, "scaleDown", "{}");
     scaling_rules(a, json_findz(behavior, "scaleUp"), "0",
-                  "[{\"type\":\"Pods\",\"value\":4,\"periodSeconds\":15},{\"type\":\"Percent\",\"value\":100,\"periodSeconds\":15}]");
-    scaling_rules(a, json_findz(behavior, "scaleDown"), NULL, "[{\"type\":\"Percent\",\"value\":100,\"periodSeconds\":15}]");
+                  "[{\"type\":\"Pods\",\"value\":4,\"periodSeconds\":15},{\"type\":\"Percent\","
+                  "\"value\":100,\"periodSeconds\":15}]");
+    scaling_rules(a, json_findz(behavior, "scaleDown"), NULL,
+                  "[{\"type\":\"Percent\",\"value\":100,\"periodSeconds\":15}]");
 }
 
 void default_network_policy_spec(struct arena *a, const struct schema_type *t, struct json *v)
 {
-    default_json(a, t, v, "policyTypes", json_count(json_findz(v, "egress")) ? "[\"Ingress\",\"Egress\"]" : "[\"Ingress\"]");
+    default_json(a, t, v, "policyTypes",
+                 json_count(json_findz(v, "egress")) ? "[\"Ingress\",\"Egress\"]"
+                                                     : "[\"Ingress\"]");
 }
 
 void default_rbac_subject(struct arena *a, const struct schema_type *t, struct json *v)
@@ -104,5 +116,6 @@ void default_crd_spec(struct arena *a, const struct schema_type *t, struct json 
         default_set(a, nt, names, "singular", json_z(low));
     }
     if (kind.n)
-        default_set(a, nt, names, "listKind", json_string(arena_fmt(a, PRI_STR "List", STR_ARG(kind))));
+        default_set(a, nt, names, "listKind",
+                    json_string(arena_fmt(a, PRI_STR "List", STR_ARG(kind))));
 }

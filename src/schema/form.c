@@ -2,9 +2,10 @@
  *
  * The rules are encoding/json's, as the table's flags tell them:
  *   FIELD_OMITEMPTY  absent when zero; a pointer is zero only when nil
- *   otherwise        always written: scalars as their zero, structs as {}, lists, maps, pointers, times and raw values as null
- * Objects of built-in kinds pass through protobuf before they are answered, which knows no difference between an
- * empty list and none: so [] and {} of lists and maps are null, or omitted, too. */
+ *   otherwise        always written: scalars as their zero, structs as {}, lists, maps, pointers,
+ * times and raw values as null Objects of built-in kinds pass through protobuf before they are
+ * answered, which knows no difference between an empty list and none: so [] and {} of lists and
+ * maps are null, or omitted, too. */
 #include "schema/schema_internal.h"
 
 uint32_t form_slots(const struct schema_type *t)
@@ -50,16 +51,23 @@ static bool is_zero(const struct schema_field *f, const struct json *v)
 {
     if (f->flags & FIELD_POINTER)
         return false;
-    if (f->type->kind == SCHEMA_LIST || f->type->kind == SCHEMA_MAP || f->type->kind == SCHEMA_VERB_LIST)
+    if (f->type->kind == SCHEMA_LIST || f->type->kind == SCHEMA_MAP ||
+        f->type->kind == SCHEMA_VERB_LIST)
         return v->n == 0;
     switch (v->type) {
-    case JSON_NULL: return true;
-    case JSON_BOOL: return !v->b;
-    case JSON_INT: return v->i == 0 && f->type->kind != SCHEMA_INT_OR_STRING;
-    case JSON_DOUBLE: return v->d == 0;
-    case JSON_STRING: return v->s.n == 0;
+    case JSON_NULL:
+        return true;
+    case JSON_BOOL:
+        return !v->b;
+    case JSON_INT:
+        return v->i == 0 && f->type->kind != SCHEMA_INT_OR_STRING;
+    case JSON_DOUBLE:
+        return v->d == 0;
+    case JSON_STRING:
+        return v->s.n == 0;
     case JSON_ARRAY:
-    case JSON_OBJECT: return v->n == 0;
+    case JSON_OBJECT:
+        return v->n == 0;
     }
     return false;
 }
@@ -76,8 +84,10 @@ struct json form_zero(struct arena *a, const struct schema_type *t)
         return form_object(a, t, none, 0);
     }
     case SCHEMA_STRING:
-    case SCHEMA_BYTES: return json_string(S(""));
-    case SCHEMA_BOOL: return json_bool(false);
+    case SCHEMA_BYTES:
+        return json_string(S(""));
+    case SCHEMA_BOOL:
+        return json_bool(false);
     case SCHEMA_INT32:
     case SCHEMA_INT64:
     case SCHEMA_UINT32:
@@ -85,10 +95,13 @@ struct json form_zero(struct arena *a, const struct schema_type *t)
     case SCHEMA_DOUBLE:
     case SCHEMA_FLOAT:
     case SCHEMA_ENUM:
-    case SCHEMA_INT_OR_STRING: return json_int(0);
+    case SCHEMA_INT_OR_STRING:
+        return json_int(0);
     case SCHEMA_QUANTITY:
-    case SCHEMA_DURATION: return json_string(S("0"));
-    case SCHEMA_SCHEMA_OR_BOOL: return json_bool(false);
+    case SCHEMA_DURATION:
+        return json_string(S("0"));
+    case SCHEMA_SCHEMA_OR_BOOL:
+        return json_bool(false);
     case SCHEMA_MAP:
     case SCHEMA_LIST:
     case SCHEMA_VERB_LIST:
@@ -98,7 +111,8 @@ struct json form_zero(struct arena *a, const struct schema_type *t)
     case SCHEMA_FIELDS_V1:
     case SCHEMA_ANY:
     case SCHEMA_SCHEMA_OR_ARRAY:
-    case SCHEMA_SCHEMA_OR_STRINGS: break;
+    case SCHEMA_SCHEMA_OR_STRINGS:
+        break;
     }
     return json_null();
 }
@@ -111,7 +125,8 @@ static struct json absent_value(struct arena *a, const struct schema_field *f)
     return form_zero(a, f->type);
 }
 
-static uint32_t emit(struct arena *a, const struct schema_type *t, struct json *const *slots, struct json_member *out)
+static uint32_t emit(struct arena *a, const struct schema_type *t, struct json *const *slots,
+                     struct json_member *out)
 {
     uint32_t n = 0, slot = 0;
 
@@ -129,7 +144,8 @@ static uint32_t emit(struct arena *a, const struct schema_type *t, struct json *
             v = NULL;
         if (v && f->type->kind != SCHEMA_STRUCT && is_zero(f, v) && (f->flags & FIELD_OMITEMPTY))
             v = NULL;
-        if (v && f->proto && v->n == 0 && (f->type->kind == SCHEMA_LIST || f->type->kind == SCHEMA_MAP))
+        if (v && f->proto && v->n == 0 &&
+            (f->type->kind == SCHEMA_LIST || f->type->kind == SCHEMA_MAP))
             v = NULL;
         if (!v && (f->flags & FIELD_OMITEMPTY))
             continue;
@@ -140,7 +156,8 @@ static uint32_t emit(struct arena *a, const struct schema_type *t, struct json *
     return n;
 }
 
-struct json form_object(struct arena *a, const struct schema_type *t, struct json *const *slots, uint32_t n_extra)
+struct json form_object(struct arena *a, const struct schema_type *t, struct json *const *slots,
+                        uint32_t n_extra)
 {
     uint32_t n = form_slots(t), cap = n_extra, slot = 0;
     struct json v = json_object();
@@ -150,14 +167,16 @@ struct json form_object(struct arena *a, const struct schema_type *t, struct jso
         cap += slots[slot] != NULL;
     if (!t->proto3)
         for (uint32_t i = 0; i < t->n_fields; i++)
-            cap += (t->fields[i].flags & FIELD_INLINE) ? t->fields[i].type->n_fields : !(t->fields[i].flags & FIELD_OMITEMPTY);
+            cap += (t->fields[i].flags & FIELD_INLINE) ? t->fields[i].type->n_fields
+                                                       : !(t->fields[i].flags & FIELD_OMITEMPTY);
     v.cap = cap;
     v.members = cap ? arena_alloc(a, sizeof *v.members * cap) : NULL;
     v.n = cap ? emit(a, t, slots, v.members) : 0;
     return v;
 }
 
-void form_set(struct arena *a, const struct schema_type *t, struct json *obj, str name, struct json v)
+void form_set(struct arena *a, const struct schema_type *t, struct json *obj, str name,
+              struct json v)
 {
     const struct schema_field *f = NULL, *g = NULL;
     struct json *known = json_find(obj, name);

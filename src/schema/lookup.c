@@ -120,12 +120,14 @@ const struct resource *schema_find_storage(const struct resource *r)
         return r;
     if (!group.p) /* no dot: the core group */
         group = S("");
-    if (str_eq(group, r->group) && str_eq(plural, r->plural) && str_eq(r->version, r->storage_version))
+    if (str_eq(group, r->group) && str_eq(plural, r->plural) &&
+        str_eq(r->version, r->storage_version))
         return r;
     for (size_t i = 0; i < schema_n_resources; i++) {
         const struct resource *s = &schema_resources[i];
 
-        if (str_eq(s->group, group) && str_eq(s->plural, plural) && str_eq(s->version, r->storage_version))
+        if (str_eq(s->group, group) && str_eq(s->plural, plural) &&
+            str_eq(s->version, r->storage_version))
             return s;
     }
     return r;

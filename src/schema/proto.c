@@ -1,12 +1,13 @@
-/* proto.c - value trees to protobuf, driven by the tables: Kubernetes' own messages (proto2 as gogo writes them), CRI and
- * etcd (proto3). Reading is in proto_read.c.
+/* proto.c - value trees to protobuf, driven by the tables: Kubernetes' own messages (proto2 as gogo
+ * writes them), CRI and etcd (proto3). Reading is in proto_read.c.
  *
- * Writing goes backwards, from the last byte to the first, as gogo does: a nested message's length is known by the
- * time it is written, so that one pass suffices. Fields are in order of their numbers, maps sorted by key: the bytes are those
- * of a real API server.
+ * Writing goes backwards, from the last byte to the first, as gogo does: a nested message's length
+ * is known by the time it is written, so that one pass suffices. Fields are in order of their
+ * numbers, maps sorted by key: the bytes are those of a real API server.
  *
- * What is always written (gogo's non-nullable fields): scalars and structs that are not pointers, zero or not. In
- * proto3 nothing that is zero is written, unless it has presence (messages, oneof: FIELD_POINTER).
+ * What is always written (gogo's non-nullable fields): scalars and structs that are not pointers,
+ * zero or not. In proto3 nothing that is zero is written, unless it has presence (messages, oneof:
+ * FIELD_POINTER).
  */
 #include "schema/proto_internal.h"
 
@@ -159,13 +160,17 @@ static uint64_t int_bits(const struct json *v)
     if (!v)
         return 0;
     switch (v->type) {
-    case JSON_BOOL: return v->b;
-    case JSON_INT: return (uint64_t)v->i;
-    case JSON_DOUBLE: return (uint64_t)(int64_t)v->d;
+    case JSON_BOOL:
+        return v->b;
+    case JSON_INT:
+        return (uint64_t)v->i;
+    case JSON_DOUBLE:
+        return (uint64_t)(int64_t)v->d;
     case JSON_NULL:
     case JSON_STRING:
     case JSON_ARRAY:
-    case JSON_OBJECT: break;
+    case JSON_OBJECT:
+        break;
     }
     return 0;
 }
@@ -176,12 +181,15 @@ static double number_of(const struct json *v)
 }
 
 /* put_value - one value with its tag; v NULL: the zero value. */
-static void put_value(struct rbuf *r, const struct schema_type *t, uint32_t number, const struct json *v)
+static void put_value(struct rbuf *r, const struct schema_type *t, uint32_t number,
+                      const struct json *v)
 {
     size_t end = written(r);
 
     switch (t->kind) {
-    case SCHEMA_STRING: put_bytes(r, number, json_str(v)); return;
+    case SCHEMA_STRING:
+        put_bytes(r, number, json_str(v));
+        return;
     case SCHEMA_BYTES:
         if (t->proto3)
             put_bytes(r, number, json_str(v));
@@ -201,7 +209,8 @@ static void put_value(struct rbuf *r, const struct schema_type *t, uint32_t numb
     case SCHEMA_DOUBLE: {
         double x = number_of(v);
 
-        put_raw(r, (str){(const char *)&x, sizeof x}); /* little-endian machines only: x86-64 and arm64 */
+        put_raw(r, (str){(const char *)&x,
+                         sizeof x}); /* little-endian machines only: x86-64 and arm64 */
         put_tag(r, number, WIRE_FIXED64);
         return;
     }
@@ -212,9 +221,15 @@ static void put_value(struct rbuf *r, const struct schema_type *t, uint32_t numb
         put_tag(r, number, WIRE_FIXED32);
         return;
     }
-    case SCHEMA_QUANTITY: put_bytes(r, 1, json_is(v, JSON_STRING) ? v->s : S("0")); break;
-    case SCHEMA_TIME: put_time_body(r, v, false); break;
-    case SCHEMA_MICROTIME: put_time_body(r, v, true); break;
+    case SCHEMA_QUANTITY:
+        put_bytes(r, 1, json_is(v, JSON_STRING) ? v->s : S("0"));
+        break;
+    case SCHEMA_TIME:
+        put_time_body(r, v, false);
+        break;
+    case SCHEMA_MICROTIME:
+        put_time_body(r, v, true);
+        break;
     case SCHEMA_INT_OR_STRING:
         put_bytes(r, 3, json_str(v));
         put_varint(r, json_is(v, JSON_INT) ? (uint64_t)v->i : 0);
@@ -230,22 +245,28 @@ static void put_value(struct rbuf *r, const struct schema_type *t, uint32_t numb
         break;
     case SCHEMA_SCHEMA_OR_BOOL:
     case SCHEMA_SCHEMA_OR_ARRAY:
-    case SCHEMA_SCHEMA_OR_STRINGS: put_schema_union(r, t, v); break;
+    case SCHEMA_SCHEMA_OR_STRINGS:
+        put_schema_union(r, t, v);
+        break;
     case SCHEMA_VERB_LIST:
         if (json_is(v, JSON_ARRAY))
             for (uint32_t i = v->n; i-- > 0;)
                 put_bytes(r, 1, json_str(&v->items[i]));
         break;
-    case SCHEMA_STRUCT: put_message(r, t, v); break;
+    case SCHEMA_STRUCT:
+        put_message(r, t, v);
+        break;
     case SCHEMA_MAP:
-    case SCHEMA_LIST: BUG_ON(true); /* a map of lists is no protobuf */
+    case SCHEMA_LIST:
+        BUG_ON(true); /* a map of lists is no protobuf */
     }
     put_head(r, number, end);
 }
 
 static int by_key(const void *a, const void *b, void *ctx)
 {
-    return str_cmp((*(const struct json_member *const *)a)->key, (*(const struct json_member *const *)b)->key);
+    return str_cmp((*(const struct json_member *const *)a)->key,
+                   (*(const struct json_member *const *)b)->key);
 }
 
 static void put_map(struct rbuf *r, const struct schema_field *f, const struct json *v)
@@ -271,7 +292,8 @@ static void put_map(struct rbuf *r, const struct schema_field *f, const struct j
     mem_free(sorted);
 }
 
-static void put_list(struct rbuf *r, const struct schema_field *f, const struct json *v, bool proto3)
+static void put_list(struct rbuf *r, const struct schema_field *f, const struct json *v,
+                     bool proto3)
 {
     const struct schema_type *item = f->type->item;
 
@@ -290,7 +312,8 @@ static void put_list(struct rbuf *r, const struct schema_field *f, const struct 
             double x = number_of(&v->items[i]);
             float y = (float)x;
 
-            put_raw(r, item->kind == SCHEMA_DOUBLE ? (str){(const char *)&x, sizeof x} : (str){(const char *)&y, sizeof y});
+            put_raw(r, item->kind == SCHEMA_DOUBLE ? (str){(const char *)&x, sizeof x}
+                                                   : (str){(const char *)&y, sizeof y});
         }
         put_head(r, f->proto, end);
         return;
@@ -302,18 +325,25 @@ static void put_list(struct rbuf *r, const struct schema_field *f, const struct 
 static bool is_proto3_zero(const struct json *v)
 {
     switch (v->type) {
-    case JSON_NULL: return true;
-    case JSON_BOOL: return !v->b;
-    case JSON_INT: return v->i == 0;
-    case JSON_DOUBLE: return v->d == 0;
-    case JSON_STRING: return v->s.n == 0;
+    case JSON_NULL:
+        return true;
+    case JSON_BOOL:
+        return !v->b;
+    case JSON_INT:
+        return v->i == 0;
+    case JSON_DOUBLE:
+        return v->d == 0;
+    case JSON_STRING:
+        return v->s.n == 0;
     case JSON_ARRAY:
-    case JSON_OBJECT: break;
+    case JSON_OBJECT:
+        break;
     }
     return false;
 }
 
-static void put_field(struct rbuf *r, const struct schema_type *t, const struct schema_field *f, const struct json *v)
+static void put_field(struct rbuf *r, const struct schema_type *t, const struct schema_field *f,
+                      const struct json *v)
 {
     enum schema_kind k = f->type->kind;
 
@@ -343,7 +373,8 @@ static void put_message(struct rbuf *r, const struct schema_type *t, const struc
     uint32_t expected = 0;
 
     memset(values, 0, sizeof *values * t->n_fields);
-    JSON_EACH_MEMBER(m, v) {
+    JSON_EACH_MEMBER(m, v)
+    {
         const struct schema_field *f = NULL;
 
         /* Members mostly come in the table's order. */

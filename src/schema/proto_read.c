@@ -1,7 +1,8 @@
 /* proto_read.c - protobuf to value trees: the other direction of proto.c.
  *
- * Reading trusts nothing: lengths are checked against what is left, depth is limited, unknown fields are skipped. The tree
- * has the form of schema_decode(); its strings are borrowed from the message. */
+ * Reading trusts nothing: lengths are checked against what is left, depth is limited, unknown
+ * fields are skipped. The tree has the form of schema_decode(); its strings are borrowed from the
+ * message. */
 #include "schema/proto_internal.h"
 
 #define PROTO_DEPTH_MAX 100 /* messages within messages */
@@ -56,8 +57,10 @@ static bool skip(struct reader *r, enum wire wire, unsigned depth)
     str s;
 
     switch (wire) {
-    case WIRE_VARINT: return get_varint(r, &v);
-    case WIRE_BYTES: return get_bytes(r, &s);
+    case WIRE_VARINT:
+        return get_varint(r, &v);
+    case WIRE_BYTES:
+        return get_bytes(r, &s);
     case WIRE_FIXED64:
     case WIRE_FIXED32: {
         size_t n = wire == WIRE_FIXED64 ? 8 : 4;
@@ -76,30 +79,40 @@ static bool skip(struct reader *r, enum wire wire, unsigned depth)
             if (!skip(r, (enum wire)(v & 7), depth + 1))
                 return false;
         }
-    case WIRE_GROUP_END: break;
+    case WIRE_GROUP_END:
+        break;
     }
     return false;
 }
 
-static struct err *get_message(struct arena *a, const struct schema_type *t, str data, unsigned depth, struct json *ret);
+static struct err *get_message(struct arena *a, const struct schema_type *t, str data,
+                               unsigned depth, struct json *ret);
 
 static enum wire wire_of(enum schema_kind k)
 {
-    return is_varint(k) ? WIRE_VARINT : k == SCHEMA_DOUBLE ? WIRE_FIXED64 : k == SCHEMA_FLOAT ? WIRE_FIXED32 : WIRE_BYTES;
+    return is_varint(k)         ? WIRE_VARINT
+           : k == SCHEMA_DOUBLE ? WIRE_FIXED64
+           : k == SCHEMA_FLOAT  ? WIRE_FIXED32
+                                : WIRE_BYTES;
 }
 
 static struct json int_value(enum schema_kind k, uint64_t v)
 {
     switch ((int)k) {
-    case SCHEMA_BOOL: return json_bool(v != 0);
+    case SCHEMA_BOOL:
+        return json_bool(v != 0);
     case SCHEMA_INT32:
-    case SCHEMA_ENUM: return json_int((int32_t)v);
-    case SCHEMA_UINT32: return json_int((uint32_t)v);
-    default: return json_int((int64_t)v);
+    case SCHEMA_ENUM:
+        return json_int((int32_t)v);
+    case SCHEMA_UINT32:
+        return json_int((uint32_t)v);
+    default:
+        return json_int((int64_t)v);
     }
 }
 
-/* The varint and the last bytes fields of a small message: Time, IntOrString, Quantity, RawExtension. */
+/* The varint and the last bytes fields of a small message: Time, IntOrString, Quantity,
+ * RawExtension. */
 struct small {
     uint64_t ints[4];
     str bytes[4];
@@ -149,7 +162,8 @@ static struct err *get_strings(struct arena *a, str data, struct json *ret)
     return NULL;
 }
 
-static struct err *get_schema_union(struct arena *a, const struct schema_type *t, str data, unsigned depth, struct json *ret)
+static struct err *get_schema_union(struct arena *a, const struct schema_type *t, str data,
+                                    unsigned depth, struct json *ret)
 {
     struct reader r = reader_of(a, data);
     bool or_bool = t->kind == SCHEMA_SCHEMA_OR_BOOL;
@@ -213,7 +227,8 @@ static struct err *get_raw(struct arena *a, str raw, struct json *ret)
 }
 
 /* get_length_delimited - a value of wire type 2. */
-static struct err *get_length_delimited(struct arena *a, const struct schema_type *t, str s, unsigned depth, struct json *ret)
+static struct err *get_length_delimited(struct arena *a, const struct schema_type *t, str s,
+                                        unsigned depth, struct json *ret)
 {
     struct small small;
     struct schema_time time;
@@ -221,7 +236,9 @@ static struct err *get_length_delimited(struct arena *a, const struct schema_typ
     str text;
 
     switch (t->kind) {
-    case SCHEMA_STRING: *ret = json_string(s); return NULL;
+    case SCHEMA_STRING:
+        *ret = json_string(s);
+        return NULL;
     case SCHEMA_BYTES:
         if (t->proto3)
             *ret = json_string(s);
@@ -233,7 +250,8 @@ static struct err *get_length_delimited(struct arena *a, const struct schema_typ
             buf_fini(&b);
         }
         return NULL;
-    case SCHEMA_STRUCT: return get_message(a, t, s, depth, ret);
+    case SCHEMA_STRUCT:
+        return get_message(a, t, s, depth, ret);
     case SCHEMA_QUANTITY:
         err = get_small(s, &small);
         if (err)
@@ -243,7 +261,8 @@ static struct err *get_length_delimited(struct arena *a, const struct schema_typ
         else if (quantity_canonical(a, small.bytes[1], &text))
             *ret = json_string(text);
         else
-            return err_new(REASON_BAD_REQUEST, "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+            return err_new(REASON_BAD_REQUEST, "quantities must match the regular expression "
+                                               "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
         return NULL;
     case SCHEMA_TIME:
     case SCHEMA_MICROTIME:
@@ -268,8 +287,10 @@ static struct err *get_length_delimited(struct arena *a, const struct schema_typ
         return err ? err : get_raw(a, small.bytes[1], ret);
     case SCHEMA_SCHEMA_OR_BOOL:
     case SCHEMA_SCHEMA_OR_ARRAY:
-    case SCHEMA_SCHEMA_OR_STRINGS: return get_schema_union(a, t, s, depth, ret);
-    case SCHEMA_VERB_LIST: return get_strings(a, s, ret);
+    case SCHEMA_SCHEMA_OR_STRINGS:
+        return get_schema_union(a, t, s, depth, ret);
+    case SCHEMA_VERB_LIST:
+        return get_strings(a, s, ret);
     case SCHEMA_MAP:
     case SCHEMA_LIST:
     case SCHEMA_BOOL:
@@ -280,19 +301,23 @@ static struct err *get_length_delimited(struct arena *a, const struct schema_typ
     case SCHEMA_DOUBLE:
     case SCHEMA_FLOAT:
     case SCHEMA_DURATION:
-    case SCHEMA_ENUM: break;
+    case SCHEMA_ENUM:
+        break;
     }
-    return err_new(REASON_BAD_REQUEST, "proto: wrong wireType = %d for a " PRI_STR, WIRE_BYTES, STR_ARG(t->name));
+    return err_new(REASON_BAD_REQUEST, "proto: wrong wireType = %d for a " PRI_STR, WIRE_BYTES,
+                   STR_ARG(t->name));
 }
 
-static struct err *get_value(struct reader *r, const struct schema_type *t, const struct schema_field *f, enum wire wire, unsigned depth,
+static struct err *get_value(struct reader *r, const struct schema_type *t,
+                             const struct schema_field *f, enum wire wire, unsigned depth,
                              struct json *ret)
 {
     uint64_t v;
     str s;
 
     if (wire != wire_of(t->kind))
-        return err_new(REASON_BAD_REQUEST, "proto: wrong wireType = %d for field " PRI_STR, wire, STR_ARG(f->name));
+        return err_new(REASON_BAD_REQUEST, "proto: wrong wireType = %d for field " PRI_STR, wire,
+                       STR_ARG(f->name));
     switch (wire) {
     case WIRE_VARINT:
         if (!get_varint(r, &v))
@@ -306,7 +331,8 @@ static struct err *get_value(struct reader *r, const struct schema_type *t, cons
             return truncated();
         memcpy(&x, r->p, sizeof x);
         r->p += sizeof x;
-        *ret = x == (double)(int64_t)x && x > -1e15 && x < 1e15 ? json_int((int64_t)x) : json_double(x);
+        *ret = x == (double)(int64_t)x && x > -1e15 && x < 1e15 ? json_int((int64_t)x)
+                                                                : json_double(x);
         return NULL;
     }
     case WIRE_FIXED32: {
@@ -324,12 +350,14 @@ static struct err *get_value(struct reader *r, const struct schema_type *t, cons
             return truncated();
         return get_length_delimited(r->a, t, s, depth, ret);
     case WIRE_GROUP:
-    case WIRE_GROUP_END: break;
+    case WIRE_GROUP_END:
+        break;
     }
     return truncated();
 }
 
-static struct err *get_map_entry(struct arena *a, const struct schema_field *f, str data, unsigned depth, struct json *map)
+static struct err *get_map_entry(struct arena *a, const struct schema_field *f, str data,
+                                 unsigned depth, struct json *map)
 {
     struct reader r = reader_of(a, data);
     struct json value = form_zero(a, f->type->item);
@@ -358,7 +386,8 @@ static struct err *get_map_entry(struct arena *a, const struct schema_field *f, 
         if (map->n == map->cap) {
             uint32_t cap = map->cap ? map->cap * 2 : 4;
 
-            map->members = arena_grow(a, map->members, sizeof *map->members * map->cap, sizeof *map->members * cap);
+            map->members = arena_grow(a, map->members, sizeof *map->members * map->cap,
+                                      sizeof *map->members * cap);
             map->cap = cap;
         }
         map->members[map->n++] = (struct json_member){key, value};
@@ -366,7 +395,8 @@ static struct err *get_map_entry(struct arena *a, const struct schema_field *f, 
     return NULL;
 }
 
-static struct err *get_packed(struct arena *a, const struct schema_field *f, str data, struct json *list)
+static struct err *get_packed(struct arena *a, const struct schema_field *f, str data,
+                              struct json *list)
 {
     struct reader r = reader_of(a, data);
 
@@ -381,7 +411,8 @@ static struct err *get_packed(struct arena *a, const struct schema_field *f, str
     return NULL;
 }
 
-static const struct schema_field *field_by_number(const struct schema_type *t, uint64_t number, uint32_t *hint)
+static const struct schema_field *field_by_number(const struct schema_type *t, uint64_t number,
+                                                  uint32_t *hint)
 {
     uint32_t lo = 0, hi = t->n_proto;
 
@@ -419,7 +450,8 @@ static uint32_t slot_of(const struct schema_type *t, const struct schema_field *
     return slot;
 }
 
-static struct err *get_fields(struct arena *a, const struct schema_type *t, str data, unsigned depth, struct json **slots)
+static struct err *get_fields(struct arena *a, const struct schema_type *t, str data,
+                              unsigned depth, struct json **slots)
 {
     struct reader r = reader_of(a, data);
     uint32_t hint = 0;
@@ -455,10 +487,12 @@ static struct err *get_fields(struct arena *a, const struct schema_type *t, str 
         if (f->type->kind == SCHEMA_MAP || f->type->kind == SCHEMA_LIST) {
             if (!*slot)
                 *slot = json_new(a, f->type->kind == SCHEMA_MAP ? json_object() : json_array());
-            if (f->type->kind == SCHEMA_MAP || (wire == WIRE_BYTES && wire_of(f->type->item->kind) != WIRE_BYTES)) {
+            if (f->type->kind == SCHEMA_MAP ||
+                (wire == WIRE_BYTES && wire_of(f->type->item->kind) != WIRE_BYTES)) {
                 if (wire != WIRE_BYTES || !get_bytes(&r, &s))
                     return truncated();
-                err = f->type->kind == SCHEMA_MAP ? get_map_entry(a, f, s, depth + 1, *slot) : get_packed(a, f, s, *slot);
+                err = f->type->kind == SCHEMA_MAP ? get_map_entry(a, f, s, depth + 1, *slot)
+                                                  : get_packed(a, f, s, *slot);
             } else {
                 err = get_value(&r, f->type->item, f, wire, depth + 1, &v);
                 if (!err)
@@ -476,7 +510,8 @@ static struct err *get_fields(struct arena *a, const struct schema_type *t, str 
     return NULL;
 }
 
-static struct err *get_message(struct arena *a, const struct schema_type *t, str data, unsigned depth, struct json *ret)
+static struct err *get_message(struct arena *a, const struct schema_type *t, str data,
+                               unsigned depth, struct json *ret)
 {
     struct json *slots[256];
     uint32_t n = form_slots(t);
@@ -509,7 +544,8 @@ struct err *proto_decode_envelope(struct arena *a, str data, struct json **ret)
     struct err *err;
 
     if (!str_has_prefix(data, (str){"k8s\0", 4}))
-        return err_new(REASON_BAD_REQUEST, "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+        return err_new(REASON_BAD_REQUEST, "provided data does not appear to be a protobuf "
+                                           "message, expected prefix [107 56 115 0]");
     err = get_small(str_skip(data, 4), &unknown);
     if (!err)
         err = get_small(unknown.bytes[1], &meta);
@@ -523,8 +559,10 @@ struct err *proto_decode_envelope(struct arena *a, str data, struct json **ret)
         str_cut(&version, '/', &group);
     t = schema_find_gvk(group, version, kind);
     if (!t)
-        return err_new(REASON_BAD_REQUEST, "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR "\" in scheme", STR_ARG(kind),
-                       STR_ARG(api_version));
+        return err_new(REASON_BAD_REQUEST,
+                       "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR
+                       "\" in scheme",
+                       STR_ARG(kind), STR_ARG(api_version));
     err = get_message(a, t, unknown.bytes[2], 0, &v);
     if (err)
         return err;

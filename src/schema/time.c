@@ -57,7 +57,8 @@ static bool fraction(str *s, size_t want_digits, int32_t *ret_ns)
 
     if (!s->n || (s->p[0] != '.' && s->p[0] != ','))
         return false;
-    for (; n < s->n && s->p[n] >= '0' && s->p[n] <= '9' && (!want_digits || n <= want_digits); n++) {
+    for (; n < s->n && s->p[n] >= '0' && s->p[n] <= '9' && (!want_digits || n <= want_digits);
+         n++) {
         ns += (s->p[n] - '0') * scale;
         scale /= 10;
     }
@@ -75,13 +76,15 @@ static int days_in(int64_t y, int m)
     return m == 2 && (y % 4 == 0 && (y % 100 != 0 || y % 400 == 0)) ? 29 : days[m - 1];
 }
 
-bool schema_time_parse(struct arena *a, str text, bool micro, struct schema_time *ret, str *ret_error)
+bool schema_time_parse(struct arena *a, str text, bool micro, struct schema_time *ret,
+                       str *ret_error)
 {
     static const struct {
         char literal;
         uint8_t n;
         const char *layout;
-    } parts[] = {{0, 4, "2006"}, {'-', 2, "01"}, {'-', 2, "02"}, {'T', 2, "15"}, {':', 2, "04"}, {':', 2, "05"}};
+    } parts[] = {{0, 4, "2006"}, {'-', 2, "01"}, {'-', 2, "02"},
+                 {'T', 2, "15"}, {':', 2, "04"}, {':', 2, "05"}};
     int v[6] = {0}, oh = 0, om = 0;
     int32_t ns = 0;
     str rest = text, failed;
@@ -113,8 +116,8 @@ bool schema_time_parse(struct arena *a, str text, bool micro, struct schema_time
         fraction(&rest, 0, &ns);
     if (rest.n && rest.p[0] == 'Z')
         rest = str_skip(rest, 1);
-    else if (rest.n >= 6 && (rest.p[0] == '+' || rest.p[0] == '-') && rest.p[3] == ':' && digits(str_skip(rest, 1), 2, &oh) &&
-             digits(str_skip(rest, 4), 2, &om)) {
+    else if (rest.n >= 6 && (rest.p[0] == '+' || rest.p[0] == '-') && rest.p[3] == ':' &&
+             digits(str_skip(rest, 1), 2, &oh) && digits(str_skip(rest, 4), 2, &om)) {
         if (rest.p[0] == '-') {
             oh = -oh;
             om = -om;
@@ -139,20 +142,24 @@ bool schema_time_parse(struct arena *a, str text, bool micro, struct schema_time
     else if (om > 60 || om < -60)
         range = "time zone offset minute";
     if (range) {
-        *ret_error = arena_fmt(a, "parsing time \"" PRI_STR "\": %s out of range", STR_ARG(text), range);
+        *ret_error =
+            arena_fmt(a, "parsing time \"" PRI_STR "\": %s out of range", STR_ARG(text), range);
         return false;
     }
     if (rest.n) {
-        *ret_error = arena_fmt(a, "parsing time \"" PRI_STR "\": extra text: \"" PRI_STR "\"", STR_ARG(text), STR_ARG(rest));
+        *ret_error = arena_fmt(a, "parsing time \"" PRI_STR "\": extra text: \"" PRI_STR "\"",
+                               STR_ARG(text), STR_ARG(rest));
         return false;
     }
-    s = days_from_civil(v[0], v[1], v[2]) * 86400 + v[3] * 3600 + v[4] * 60 + v[5] - oh * 3600 - om * 60;
+    s = days_from_civil(v[0], v[1], v[2]) * 86400 + v[3] * 3600 + v[4] * 60 + v[5] - oh * 3600 -
+        om * 60;
     *ret = (struct schema_time){.s = s, .ns = ns, .zero = s == INT64_C(-62135596800) && !ns};
     return true;
 bad:
     failed = rest;
-    *ret_error = arena_fmt(a, "parsing time \"" PRI_STR "\" as \"%s\": cannot parse \"" PRI_STR "\" as \"%s\"", STR_ARG(text),
-                           micro ? LAYOUT_MICRO : LAYOUT, STR_ARG(failed), layout);
+    *ret_error = arena_fmt(
+        a, "parsing time \"" PRI_STR "\" as \"%s\": cannot parse \"" PRI_STR "\" as \"%s\"",
+        STR_ARG(text), micro ? LAYOUT_MICRO : LAYOUT, STR_ARG(failed), layout);
     return false;
 }
 
@@ -167,8 +174,8 @@ str schema_time_format(struct arena *a, const struct schema_time *t, bool micro)
     }
     civil_from_days(days, &y, &m, &d);
     if (micro)
-        return arena_fmt(a, "%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", (long long)y, m, d, (int)(rest / 3600), (int)(rest / 60 % 60),
-                         (int)(rest % 60), t->ns / 1000);
-    return arena_fmt(a, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)y, m, d, (int)(rest / 3600), (int)(rest / 60 % 60),
-                     (int)(rest % 60));
+        return arena_fmt(a, "%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", (long long)y, m, d,
+                         (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60), t->ns / 1000);
+    return arena_fmt(a, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)y, m, d, (int)(rest / 3600),
+                     (int)(rest / 60 % 60), (int)(rest % 60));
 }

@@ -1,7 +1,9 @@
-/* validate.c - the rules that stand beside fields in api/: required, one of, ranges, lengths, forms of names.
+/* validate.c - the rules that stand beside fields in api/: required, one of, ranges, lengths, forms
+ * of names.
  *
- * One walk, only where there are rules at all. What depends on other fields is each kind's own business, as is everything
- * whose order of complaints Kubernetes fixes; a rule belongs either here or there.
+ * One walk, only where there are rules at all. What depends on other fields is each kind's own
+ * business, as is everything whose order of complaints Kubernetes fixes; a rule belongs either here
+ * or there.
  *
  * Texts: k8s.io/apimachinery/pkg/util/validation/field (ErrorBody), one StatusCause a complaint. */
 #include "schema/schema_internal.h"
@@ -11,8 +13,8 @@
 struct place {
     const struct place *up;
     str name;
-    int64_t index;  /* -1: a field */
-    bool key;       /* name is a map's key */
+    int64_t index; /* -1: a field */
+    bool key;      /* name is a map's key */
 };
 
 struct walk {
@@ -39,7 +41,8 @@ static void write_place(struct buf *b, const struct walk *w, const struct place 
     }
 }
 
-static void complain(struct walk *w, const struct place *at, const char *type, const struct buf *message)
+static void complain(struct walk *w, const struct place *at, const char *type,
+                     const struct buf *message)
 {
     struct buf path = BUF_INIT;
 
@@ -99,7 +102,8 @@ static void required(struct walk *w, const struct place *at, const struct schema
     buf_fini(&b);
 }
 
-static void check_enum(struct walk *w, const struct place *at, const struct schema_rules *r, const struct json *v)
+static void check_enum(struct walk *w, const struct place *at, const struct schema_rules *r,
+                       const struct json *v)
 {
     struct buf b = BUF_INIT;
 
@@ -115,23 +119,28 @@ static void check_enum(struct walk *w, const struct place *at, const struct sche
     buf_fini(&b);
 }
 
-static void check_range(struct walk *w, const struct place *at, const struct schema_rules *r, const struct json *v)
+static void check_range(struct walk *w, const struct place *at, const struct schema_rules *r,
+                        const struct json *v)
 {
     bool low = r->has_min && v->i < r->min, high = r->has_max && v->i > r->max;
 
     if (!low && !high)
         return;
     if (r->has_min && r->has_max)
-        invalid(w, at, v, arena_fmt(w->a, "must be between %lld and %lld, inclusive", (long long)r->min, (long long)r->max));
+        invalid(w, at, v,
+                arena_fmt(w->a, "must be between %lld and %lld, inclusive", (long long)r->min,
+                          (long long)r->max));
     else if (low && r->min == 1)
         invalid(w, at, v, S("must be greater than 0"));
     else if (low)
-        invalid(w, at, v, arena_fmt(w->a, "must be greater than or equal to %lld", (long long)r->min));
+        invalid(w, at, v,
+                arena_fmt(w->a, "must be greater than or equal to %lld", (long long)r->min));
     else
         invalid(w, at, v, arena_fmt(w->a, "must be less than or equal to %lld", (long long)r->max));
 }
 
-static void check_string(struct walk *w, const struct place *at, const struct schema_rules *r, const struct json *v)
+static void check_string(struct walk *w, const struct place *at, const struct schema_rules *r,
+                         const struct json *v)
 {
     str texts[FORMAT_PROBLEMS_MAX];
     size_t n;
@@ -152,7 +161,8 @@ static void check_string(struct walk *w, const struct place *at, const struct sc
         invalid(w, at, v, texts[i]);
 }
 
-static void check_quantity(struct walk *w, const struct place *at, const struct schema_rules *r, const struct json *v)
+static void check_quantity(struct walk *w, const struct place *at, const struct schema_rules *r,
+                           const struct json *v)
 {
     struct quantity q, min = {0};
 
@@ -160,16 +170,19 @@ static void check_quantity(struct walk *w, const struct place *at, const struct 
         return;
     /* Only zero and one are used as bounds: "not negative" and "more than nothing". */
     if (r->min == 0 ? quantity_cmp(&q, &min) < 0 : quantity_cmp(&q, &min) <= 0)
-        invalid(w, at, v, r->min == 0 ? S("must be greater than or equal to 0") : S("must be greater than zero"));
+        invalid(w, at, v,
+                r->min == 0 ? S("must be greater than or equal to 0")
+                            : S("must be greater than zero"));
 }
 
 static bool is_empty(const struct json *v)
 {
-    return !v || v->type == JSON_NULL || (v->type == JSON_STRING && !v->s.n) || (v->type == JSON_ARRAY && !v->n) ||
-           (v->type == JSON_INT && !v->i);
+    return !v || v->type == JSON_NULL || (v->type == JSON_STRING && !v->s.n) ||
+           (v->type == JSON_ARRAY && !v->n) || (v->type == JSON_INT && !v->i);
 }
 
-static void check_rules(struct walk *w, const struct schema_field *f, const struct json *v, const struct place *at)
+static void check_rules(struct walk *w, const struct schema_field *f, const struct json *v,
+                        const struct place *at)
 {
     const struct schema_rules *r = f->more->rules;
 
@@ -193,7 +206,8 @@ static void check_rules(struct walk *w, const struct schema_field *f, const stru
             complain(w, at, "FieldValueTooMany", &b);
             buf_fini(&b);
         }
-        JSON_EACH(it, v) {
+        JSON_EACH(it, v)
+        {
             struct place item = {.up = at, .index = i++};
 
             if (it->type == JSON_STRING)
@@ -202,9 +216,11 @@ static void check_rules(struct walk *w, const struct schema_field *f, const stru
     }
 }
 
-static void walk_type(struct walk *w, const struct schema_type *t, const struct json *v, const struct place *at);
+static void walk_type(struct walk *w, const struct schema_type *t, const struct json *v,
+                      const struct place *at);
 
-static void walk_fields(struct walk *w, const struct schema_type *t, const struct json *v, const struct place *at)
+static void walk_fields(struct walk *w, const struct schema_type *t, const struct json *v,
+                        const struct place *at)
 {
     for (uint32_t i = 0; i < t->n_fields; i++) {
         const struct schema_field *f = &t->fields[i];
@@ -226,27 +242,31 @@ static void walk_fields(struct walk *w, const struct schema_type *t, const struc
     }
 }
 
-static void walk_type(struct walk *w, const struct schema_type *t, const struct json *v, const struct place *at)
+static void walk_type(struct walk *w, const struct schema_type *t, const struct json *v,
+                      const struct place *at)
 {
     if (t->kind == SCHEMA_STRUCT && v->type == JSON_OBJECT)
         walk_fields(w, t, v, at);
     else if (t->kind == SCHEMA_LIST) {
         int64_t i = 0;
 
-        JSON_EACH(it, v) {
+        JSON_EACH(it, v)
+        {
             struct place here = {.up = at, .index = i++};
 
             walk_type(w, t->item, it, &here);
         }
     } else if (t->kind == SCHEMA_MAP)
-        JSON_EACH_MEMBER(m, v) {
+        JSON_EACH_MEMBER(m, v)
+        {
             struct place here = {.up = at, .name = m->key, .index = -1, .key = true};
 
             walk_type(w, t->item, &m->value, &here);
         }
 }
 
-void schema_validate(struct arena *a, const struct schema_type *t, const struct json *v, str path, struct err **errs)
+void schema_validate(struct arena *a, const struct schema_type *t, const struct json *v, str path,
+                     struct err **errs)
 {
     struct walk w = {a, errs, path};
 

@@ -10,12 +10,15 @@
 #define DNS_SUBDOMAIN_MAX 253
 #define PORT_NAME_MAX 15
 
-#define QUALIFIED_NAME                                                                                                              \
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or " \
-    "'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-#define SUBDOMAIN                                                                                                                   \
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "     \
-    "alphanumeric character (e.g. 'example.com', regex used for validation is "                                                          \
+#define QUALIFIED_NAME                                                                             \
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "    \
+    "alphanumeric character (e.g. 'MyName',  or "                                                  \
+    "'my.name',  or '123-abc', regex used for validation is "                                      \
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+#define SUBDOMAIN                                                                                  \
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "   \
+    "'.', and must start and end with an "                                                         \
+    "alphanumeric character (e.g. 'example.com', regex used for validation is "                    \
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 
 struct problems {
@@ -36,11 +39,26 @@ static void too_long(struct problems *p, str s, size_t max, const char *prefix, 
         problem(p, arena_fmt(p->a, "%smust be no more than %zu %s", prefix, max, unit));
 }
 
-static bool lower(char c) { return c >= 'a' && c <= 'z'; }
-static bool upper(char c) { return c >= 'A' && c <= 'Z'; }
-static bool digit(char c) { return c >= '0' && c <= '9'; }
-static bool lower_alnum(char c) { return lower(c) || digit(c); }
-static bool alnum(char c) { return lower(c) || upper(c) || digit(c); }
+static bool lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+static bool upper(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+static bool digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static bool lower_alnum(char c)
+{
+    return lower(c) || digit(c);
+}
+static bool alnum(char c)
+{
+    return lower(c) || upper(c) || digit(c);
+}
 
 /* [a-z0-9]([-a-z0-9]*[a-z0-9])? */
 static bool is_label(str s)
@@ -80,8 +98,10 @@ static void dns_label(struct problems *p, str s)
 {
     too_long(p, s, DNS_LABEL_MAX, "", "bytes");
     if (!is_label(s))
-        problem(p, S("a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-                     "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"));
+        problem(p, S("a lowercase RFC 1123 label must consist of lower case alphanumeric "
+                     "characters or '-', and must start and end with an "
+                     "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for "
+                     "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"));
 }
 
 static void dns_subdomain(struct problems *p, str s)
@@ -95,8 +115,10 @@ static void dns1035_label(struct problems *p, str s)
 {
     too_long(p, s, DNS_LABEL_MAX, "", "bytes");
     if (!is_label(s) || !lower(s.p[0]))
-        problem(p, S("a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end "
-                     "with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"));
+        problem(p, S("a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
+                     "start with an alphabetic character, and end "
+                     "with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used "
+                     "for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"));
 }
 
 static void qualified_name(struct problems *p, str s)
@@ -108,7 +130,9 @@ static void qualified_name(struct problems *p, str s)
         prefix = str_slice(s, 0, (size_t)slash);
         name = str_skip(s, (size_t)slash + 1);
         if (str_has_char(name, '/')) {
-            problem(p, S("a qualified name " QUALIFIED_NAME " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"));
+            problem(
+                p, S("a qualified name " QUALIFIED_NAME
+                     " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"));
             return;
         }
         if (!prefix.n)
@@ -130,8 +154,10 @@ static void label_value(struct problems *p, str s)
 {
     too_long(p, s, DNS_LABEL_MAX, "", "bytes");
     if (s.n && !is_name(s))
-        problem(p, S("a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-                     "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+        problem(p, S("a valid label must be an empty string or consist of alphanumeric characters, "
+                     "'-', '_' or '.', and must start and end with an "
+                     "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex "
+                     "used for validation is "
                      "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
 }
 
@@ -143,7 +169,8 @@ static void config_key(struct problems *p, str s)
     for (size_t i = 0; i < s.n; i++)
         ok &= alnum(s.p[i]) || s.p[i] == '-' || s.p[i] == '_' || s.p[i] == '.';
     if (!ok)
-        problem(p, S("a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+        problem(p, S("a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
+                     "(e.g. 'key.name',  or 'KEY_NAME',  or "
                      "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"));
     if (str_is(s, "."))
         problem(p, S("must not be '.'"));
@@ -160,7 +187,8 @@ static void env_name(struct problems *p, str s)
     for (size_t i = 0; i < s.n; i++)
         ok &= s.p[i] >= 0x20 && s.p[i] < 0x7f && s.p[i] != '=';
     if (!ok)
-        problem(p, S("a valid environment variable name must consist only of printable ASCII characters other than '='"));
+        problem(p, S("a valid environment variable name must consist only of printable ASCII "
+                     "characters other than '='"));
 }
 
 static void port_name(struct problems *p, str s)
@@ -206,8 +234,8 @@ static void cidr(struct problems *p, str s)
     str address = slash < 0 ? STR_NONE : str_slice(s, 0, (size_t)slash);
     int64_t bits = -1;
 
-    if (slash < 0 || !is_address(address) || !str_to_int64(str_skip(s, (size_t)slash + 1), &bits) || bits < 0 ||
-        bits > (str_has_char(address, ':') ? 128 : 32))
+    if (slash < 0 || !is_address(address) || !str_to_int64(str_skip(s, (size_t)slash + 1), &bits) ||
+        bits < 0 || bits > (str_has_char(address, ':') ? 128 : 32))
         problem(p, S("must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
 }
 
@@ -218,8 +246,10 @@ static void c_identifier(struct problems *p, str s)
     for (size_t i = 0; i < s.n; i++)
         ok &= alnum(s.p[i]) || s.p[i] == '_';
     if (!ok)
-        problem(p, S("a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_' "
-                     "(e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')"));
+        problem(p, S("a valid C identifier must start with alphabetic character or '_', followed "
+                     "by a string of alphanumeric characters or '_' "
+                     "(e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is "
+                     "'[A-Za-z_][A-Za-z0-9_]*')"));
 }
 
 static void path_segment(struct problems *p, str s)
@@ -241,7 +271,8 @@ static void percent(struct problems *p, str s)
     for (size_t i = 0; i + 1 < s.n; i++)
         ok &= digit(s.p[i]);
     if (!ok)
-        problem(p, S("a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation "
+        problem(p, S("a valid percent string must be a numeric string followed by an ending '%' "
+                     "(e.g. '1%',  or '93%', regex used for validation "
                      "is '[0-9]+%')"));
 }
 

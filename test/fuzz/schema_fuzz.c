@@ -1,4 +1,5 @@
-/* schema_fuzz.c - typed decoding and protobuf: nothing a stranger sends crashes them, and what one form says the other says.
+/* schema_fuzz.c - typed decoding and protobuf: nothing a stranger sends crashes them, and what one
+ * form says the other says.
  *
  * The first byte chooses the way in (JSON or protobuf), the second and third the type. */
 #include "schema/schema.h"

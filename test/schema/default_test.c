@@ -45,28 +45,37 @@ static void check_default(const char *given, const char *want)
 
 TEST(schema_default, a_service_gets_ports_and_policies_in_gos_order)
 {
-    check_default("{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"ports\":[{\"port\":80}],\"type\":\"NodePort\"}}",
-                  "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"ports\":[{\"protocol\":\"TCP\",\"port\":80,"
-                  "\"targetPort\":80}],\"type\":\"NodePort\",\"sessionAffinity\":\"None\",\"externalTrafficPolicy\":\"Cluster\","
+    check_default("{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"},"
+                  "\"spec\":{\"ports\":[{\"port\":80}],\"type\":\"NodePort\"}}",
+                  "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"},"
+                  "\"spec\":{\"ports\":[{\"protocol\":\"TCP\",\"port\":80,"
+                  "\"targetPort\":80}],\"type\":\"NodePort\",\"sessionAffinity\":\"None\","
+                  "\"externalTrafficPolicy\":\"Cluster\","
                   "\"internalTrafficPolicy\":\"Cluster\"},\"status\":{\"loadBalancer\":{}}}");
 }
 
 TEST(schema_default, a_namespace_carries_its_name_as_a_label)
 {
-    check_default("{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"labels\":{\"z\":\"1\"}}}",
-                  "{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"labels\":{\"kubernetes.io/metadata.name\":"
+    check_default("{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\","
+                  "\"labels\":{\"z\":\"1\"}}}",
+                  "{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\","
+                  "\"labels\":{\"kubernetes.io/metadata.name\":"
                   "\"a\",\"z\":\"1\"}},\"spec\":{},\"status\":{\"phase\":\"Active\"}}");
 }
 
 TEST(schema_default, a_limit_range_completes_itself)
 {
-    check_default("{\"kind\":\"LimitRange\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"limits\":[{\"type\":\"Container\","
+    check_default("{\"kind\":\"LimitRange\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"},"
+                  "\"spec\":{\"limits\":[{\"type\":\"Container\","
                   "\"max\":{\"cpu\":\"2\"},\"min\":{\"memory\":\"1Mi\"}}]}}",
-                  "{\"kind\":\"LimitRange\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"limits\":[{\"type\":\"Container\","
-                  "\"max\":{\"cpu\":\"2\"},\"min\":{\"memory\":\"1Mi\"},\"default\":{\"cpu\":\"2\"},\"defaultRequest\":{\"cpu\":\"2\",\"memory\":\"1Mi\"}}]}}");
+                  "{\"kind\":\"LimitRange\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"},"
+                  "\"spec\":{\"limits\":[{\"type\":\"Container\","
+                  "\"max\":{\"cpu\":\"2\"},\"min\":{\"memory\":\"1Mi\"},\"default\":{\"cpu\":\"2\"}"
+                  ",\"defaultRequest\":{\"cpu\":\"2\",\"memory\":\"1Mi\"}}]}}");
 }
 
-/* What other parts of the server add, and so is no default: paths of members that are not compared. */
+/* What other parts of the server add, and so is no default: paths of members that are not compared.
+ */
 static const struct {
     const char *kind, *path;
 } others[] = {
@@ -128,22 +137,26 @@ static void forget_in_lists(struct json *v)
     static const char *const lists[] = {"spec.containers", "spec.initContainers"};
 
     JSON_EACH(port, json_path(v, "spec.ports"))
-        json_removez(port, "nodePort");
+    json_removez(port, "nodePort");
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         JSON_EACH(c, json_path(v, lists[i]))
-            json_removez(c, "volumeMounts");
+    json_removez(c, "volumeMounts");
 }
 
-static void compare_step(struct arena *a, const char *file, const struct json *step, int *n_compared)
+static void compare_step(struct arena *a, const char *file, const struct json *step,
+                         int *n_compared)
 {
-    const struct json *request = json_findz(step, "request"), *response = json_findz(step, "response");
+    const struct json *request = json_findz(step, "request"),
+                      *response = json_findz(step, "response");
     struct json got, want;
     const struct resource *r;
     str version, group = S("");
     struct err *err;
 
-    if (!str_is(json_get_str(request, "method"), "POST") || json_get_int(response, "status", 0) != 201 ||
-        !json_is(json_findz(request, "body"), JSON_OBJECT) || !json_is(json_findz(response, "body"), JSON_OBJECT) ||
+    if (!str_is(json_get_str(request, "method"), "POST") ||
+        json_get_int(response, "status", 0) != 201 ||
+        !json_is(json_findz(request, "body"), JSON_OBJECT) ||
+        !json_is(json_findz(response, "body"), JSON_OBJECT) ||
         str_has_char(json_get_str(request, "path"), '?'))
         return;
     got = json_copy(a, json_findz(request, "body"));
@@ -153,7 +166,9 @@ static void compare_step(struct arena *a, const char *file, const struct json *s
         str_cut(&version, '/', &group);
     r = schema_find_kind(group, version, json_get_str(&got, "kind"));
     /* A kind that is converted for storage gets the defaults of the stored version, too. */
-    if (!r || !(r->verbs & VERB_GET) || schema_find_storage(r) != r || !str_eq(json_get_str(&want, "kind"), r->kind) || !str_has_suffix(json_get_str(request, "path"), r->plural))
+    if (!r || !(r->verbs & VERB_GET) || schema_find_storage(r) != r ||
+        !str_eq(json_get_str(&want, "kind"), r->kind) ||
+        !str_has_suffix(json_get_str(request, "path"), r->plural))
         return;
     err = schema_decode(a, r->type, &got, NULL);
     if (err) {
@@ -171,7 +186,8 @@ static void compare_step(struct arena *a, const char *file, const struct json *s
     ++*n_compared;
     if (!json_equal(&got, &want))
         test_fail(__FILE__, __LINE__, "%s " PRI_STR "\n  got  " PRI_STR "\n  want " PRI_STR, file,
-                  STR_ARG(encode(a, json_findz(request, "path"))), STR_ARG(encode(a, &got)), STR_ARG(encode(a, &want)));
+                  STR_ARG(encode(a, json_findz(request, "path"))), STR_ARG(encode(a, &got)),
+                  STR_ARG(encode(a, &want)));
 }
 
 TEST(schema_default, answers_are_those_of_a_real_server)
@@ -212,7 +228,7 @@ TEST(schema_default, answers_are_those_of_a_real_server)
                 fclose(f);
             CHECK_OK(json_parse(a, buf_view(&b), NULL, NULL, &v));
             JSON_EACH(step, json_findz(v, "steps"))
-                compare_step(a, e->d_name, step, &n_compared);
+            compare_step(a, e->d_name, step, &n_compared);
             buf_fini(&b);
         }
         if (d)

@@ -1,4 +1,5 @@
-/* openapi_test.c - the OpenAPI documents are whole: they parse, and every reference leads somewhere. */
+/* openapi_test.c - the OpenAPI documents are whole: they parse, and every reference leads
+ * somewhere. */
 #include "schema/openapi.h"
 #include "schema/schema.h"
 #include "test/test.h"
@@ -21,16 +22,20 @@ static struct json *document(struct arena *a, const char *path)
     return v;
 }
 
-static void check_refs(const struct json *v, const struct json *schemas, str prefix, const char *doc, int *n)
+static void check_refs(const struct json *v, const struct json *schemas, str prefix,
+                       const char *doc, int *n)
 {
     if (json_is(v, JSON_ARRAY))
         JSON_EACH(it, v)
-            check_refs(it, schemas, prefix, doc, n);
-    JSON_EACH_MEMBER(m, v) {
+    check_refs(it, schemas, prefix, doc, n);
+    JSON_EACH_MEMBER(m, v)
+    {
         if (str_is(m->key, "$ref") && m->value.type == JSON_STRING) {
             ++*n;
-            if (!str_has_prefix(m->value.s, prefix) || !json_find(schemas, str_skip(m->value.s, prefix.n)))
-                test_fail(__FILE__, __LINE__, "%s: " PRI_STR " leads nowhere", doc, STR_ARG(m->value.s));
+            if (!str_has_prefix(m->value.s, prefix) ||
+                !json_find(schemas, str_skip(m->value.s, prefix.n)))
+                test_fail(__FILE__, __LINE__, "%s: " PRI_STR " leads nowhere", doc,
+                          STR_ARG(m->value.s));
         } else
             check_refs(&m->value, schemas, prefix, doc, n);
     }
@@ -67,12 +72,13 @@ TEST(openapi, operation_names_are_unique)
 
     map_init(&seen);
     JSON_EACH_MEMBER(path, json_findz(v, "paths"))
-        JSON_EACH_MEMBER(op, &path->value) {
-            str id = json_get_str(&op->value, "operationId");
+    JSON_EACH_MEMBER(op, &path->value)
+    {
+        str id = json_get_str(&op->value, "operationId");
 
-            if (id.n && map_put(&seen, id, op))
-                test_fail(__FILE__, __LINE__, "twice: " PRI_STR, STR_ARG(id));
-        }
+        if (id.n && map_put(&seen, id, op))
+            test_fail(__FILE__, __LINE__, "twice: " PRI_STR, STR_ARG(id));
+    }
     CHECK(seen.n > 500);
     map_fini(&seen);
     arena_free(a);
@@ -81,15 +87,19 @@ TEST(openapi, operation_names_are_unique)
 TEST(openapi, merge_keys_and_kinds_are_told)
 {
     struct arena *a = arena_new();
-    struct json *v = document(a, "v3/apis/apps/v1"), *schemas = json_path(v, "components.schemas"), *c;
+    struct json *v = document(a, "v3/apis/apps/v1"), *schemas = json_path(v, "components.schemas"),
+                *c;
 
     c = json_at(schemas, "io.k8s.api.core.v1.Container", "properties", "ports", NULL);
     CHECK_STR(json_str(json_findz(c, "x-kubernetes-patch-merge-key")), S("containerPort"));
     CHECK_STR(json_str(json_findz(c, "x-kubernetes-list-type")), S("map"));
     CHECK_INT(json_count(json_findz(c, "x-kubernetes-list-map-keys")), 2);
-    c = json_item(json_at(schemas, "io.k8s.api.apps.v1.Deployment", "x-kubernetes-group-version-kind", NULL), 0);
+    c = json_item(
+        json_at(schemas, "io.k8s.api.apps.v1.Deployment", "x-kubernetes-group-version-kind", NULL),
+        0);
     CHECK_STR(json_get_str(c, "group"), S("apps"));
-    CHECK(json_at(v, "paths", "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale", "patch", NULL) != NULL);
+    CHECK(json_at(v, "paths", "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale",
+                  "patch", NULL) != NULL);
     arena_free(a);
 }
 

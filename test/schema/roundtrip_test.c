@@ -1,6 +1,7 @@
 /* roundtrip_test.c - every kind of Kubernetes between JSON, protobuf and YAML, byte for byte.
  *
- * The fixtures are one object of every kind with every field filled, as a real API server's own tests have them. */
+ * The fixtures are one object of every kind with every field filled, as a real API server's own
+ * tests have them. */
 #include "schema/schema.h"
 #include "test/test.h"
 #include "wire/yaml.h"
@@ -63,8 +64,8 @@ static void differ(const char *name, const char *what, str got, str want)
     while (i < got.n && i < want.n && got.p[i] == want.p[i])
         i++;
     i = i > 60 ? i - 60 : 0;
-    test_fail(__FILE__, __LINE__, "%s: %s: at %zu got ...%.160s\n  want ...%.160s", name, what, i, i < got.n ? got.p + i : "",
-              i < want.n ? want.p + i : "");
+    test_fail(__FILE__, __LINE__, "%s: %s: at %zu got ...%.160s\n  want ...%.160s", name, what, i,
+              i < got.n ? got.p + i : "", i < want.n ? want.p + i : "");
 }
 
 static str path_to(struct arena *a, const char *dir, const char *name, const char *suffix)
@@ -112,7 +113,8 @@ TEST(roundtrip, every_kind_is_the_same_in_json_and_protobuf)
             continue;
         }
         if (json_count(w.list))
-            test_fail(__FILE__, __LINE__, "%s: " PRI_STR, names[i], STR_ARG(json_str(json_item(w.list, 0))));
+            test_fail(__FILE__, __LINE__, "%s: " PRI_STR, names[i],
+                      STR_ARG(json_str(json_item(w.list, 0))));
         json_encode_pretty(&pretty, v, 2);
         if (!str_eq(buf_view(&pretty), text))
             differ(names[i], "JSON", buf_view(&pretty), text);
@@ -121,8 +123,11 @@ TEST(roundtrip, every_kind_is_the_same_in_json_and_protobuf)
             struct json *other = NULL;
 
             err = proto_decode_envelope(a, pb, &other);
-            test_fail(__FILE__, __LINE__, "%s: protobuf differs, %zu bytes, want %zu%s", names[i], b.n, pb.n,
-                      err ? " (cannot be read)" : json_equal(other, want_json) ? " (reads the same)" : "");
+            test_fail(__FILE__, __LINE__, "%s: protobuf differs, %zu bytes, want %zu%s", names[i],
+                      b.n, pb.n,
+                      err                            ? " (cannot be read)"
+                      : json_equal(other, want_json) ? " (reads the same)"
+                                                     : "");
             err_free(err);
         }
         err = proto_decode_envelope(a, pb, &back);
@@ -187,7 +192,8 @@ TEST(roundtrip, a_watch_event_carries_any_object)
 {
     struct arena *a = arena_new();
     const char *dir = test_shared("suites/kubernetes-roundtrip");
-    const struct schema_type *t = schema_find_type(S("io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"));
+    const struct schema_type *t =
+        schema_find_type(S("io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"));
     struct json *v = NULL;
     struct buf b = BUF_INIT;
     str pb;
@@ -198,7 +204,8 @@ TEST(roundtrip, a_watch_event_carries_any_object)
     }
     dir = arena_dupz(a, str_of(dir));
     pb = read_all(a, path_to(a, dir, "core.v1.WatchEvent", ".pb").p);
-    CHECK_OK(json_parse(a, read_all(a, path_to(a, dir, "core.v1.WatchEvent", ".json").p), NULL, NULL, &v));
+    CHECK_OK(json_parse(a, read_all(a, path_to(a, dir, "core.v1.WatchEvent", ".json").p), NULL,
+                        NULL, &v));
     CHECK_OK(schema_decode(a, t, v, NULL));
     proto_encode(&b, t, v);
     CHECK(str_find(pb, buf_view(&b)) > 0);
@@ -235,30 +242,38 @@ TEST(roundtrip, cri_messages_leave_out_what_is_zero)
 {
     check_message("runtime.v1.VersionRequest", "{\"version\":\"v1\"}", S("\x0a\x02v1"));
     check_message("runtime.v1.VersionRequest", "{}", S(""));
-    check_message("runtime.v1.PortMapping", "{\"protocol\":1,\"container_port\":80}", S("\x08\x01\x10\x50"));
+    check_message("runtime.v1.PortMapping", "{\"protocol\":1,\"container_port\":80}",
+                  S("\x08\x01\x10\x50"));
     check_message("runtime.v1.RunPodSandboxRequest",
-                  "{\"config\":{\"metadata\":{\"name\":\"a\",\"attempt\":3},\"labels\":{\"k\":\"v\"}},\"runtime_handler\":\"r\"}",
+                  "{\"config\":{\"metadata\":{\"name\":\"a\",\"attempt\":3},\"labels\":{\"k\":"
+                  "\"v\"}},\"runtime_handler\":\"r\"}",
                   S("\x0a\x0f\x0a\x05\x0a\x01"
                     "a\x20\x03\x32\x06\x0a\x01k\x12\x01v\x12\x01r"));
 }
 
 TEST(roundtrip, proto3_packs_numbers_and_keeps_empty_messages)
 {
-    check_message("runtime.v1.LinuxSandboxSecurityContext", "{\"run_as_user\":{},\"supplemental_groups\":[1,300]}",
+    check_message("runtime.v1.LinuxSandboxSecurityContext",
+                  "{\"run_as_user\":{},\"supplemental_groups\":[1,300]}",
                   S("\x1a\x00\x2a\x03\x01\xac\x02"));
 }
 
 TEST(roundtrip, etcd_values_are_raw_bytes_and_a_oneof_keeps_its_zero)
 {
-    check_message("etcdserverpb.Compare", "{\"target\":1,\"key\":\"/k\",\"create_revision\":0}", S("\x10\x01\x1a\x02/k\x28\x00"));
+    check_message("etcdserverpb.Compare", "{\"target\":1,\"key\":\"/k\",\"create_revision\":0}",
+                  S("\x10\x01\x1a\x02/k\x28\x00"));
 }
 
 TEST(roundtrip, damaged_messages_are_refused)
 {
     static const str bad[] = {
-        STR("\x0a"), STR("\x0a\xff\xff\xff\xff\x0f"), STR("\x0a\x05"
-                                                       "ab"),
-        STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), STR("\x08\x01"), STR("\x0b\x0b\x0b"),
+        STR("\x0a"),
+        STR("\x0a\xff\xff\xff\xff\x0f"),
+        STR("\x0a\x05"
+            "ab"),
+        STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+        STR("\x08\x01"),
+        STR("\x0b\x0b\x0b"),
     };
     const struct schema_type *t = schema_find_message(S("runtime.v1.VersionResponse"));
     struct arena *a = arena_new();

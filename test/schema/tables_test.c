@@ -23,7 +23,9 @@ TEST(schema_tables, members_of_inlined_structs_are_fields_of_the_outer_one)
     const struct schema_field *f = schema_find_field(t, S("emptyDir"));
 
     CHECK(f && f->proto == 2);
-    f = schema_find_field(schema_find_type(S("io.k8s.api.admissionregistration.v1.NamedRuleWithOperations")), S("apiGroups"));
+    f = schema_find_field(
+        schema_find_type(S("io.k8s.api.admissionregistration.v1.NamedRuleWithOperations")),
+        S("apiGroups"));
     CHECK(f && f->proto == 1);
 }
 
@@ -41,7 +43,8 @@ TEST(schema_tables, every_field_finds_itself)
 
 TEST(schema_tables, lists_know_their_keys)
 {
-    const struct schema_field *f = schema_find_field(schema_find_type(S("io.k8s.api.core.v1.Container")), S("ports"));
+    const struct schema_field *f =
+        schema_find_field(schema_find_type(S("io.k8s.api.core.v1.Container")), S("ports"));
 
     CHECK_INT(f->list_type, SCHEMA_LIST_MAP);
     CHECK_STR(schema_more(f)->list_keys, S("containerPort\0protocol"));
@@ -67,10 +70,12 @@ TEST(schema_tables, resources_are_found_by_plural_and_by_kind)
 
 TEST(schema_tables, two_versions_of_a_kind_are_stored_as_one)
 {
-    const struct resource *v1 = schema_find_resource(S("autoscaling"), S("v1"), S("horizontalpodautoscalers"));
+    const struct resource *v1 =
+        schema_find_resource(S("autoscaling"), S("v1"), S("horizontalpodautoscalers"));
     const struct resource *event = schema_find_resource(S("events.k8s.io"), S("v1"), S("events"));
 
-    CHECK(schema_find_storage(v1) == schema_find_resource(S("autoscaling"), S("v2"), S("horizontalpodautoscalers")));
+    CHECK(schema_find_storage(v1) ==
+          schema_find_resource(S("autoscaling"), S("v2"), S("horizontalpodautoscalers")));
     CHECK(schema_find_storage(event) == schema_find_resource(S(""), S("v1"), S("events")));
 }
 

@@ -16,7 +16,8 @@ static void check(const char *type, const char *object, const char *want)
     CHECK_OK(schema_decode(a, t, v, NULL));
     schema_validate(a, t, v, S(""), &errs);
     for (unsigned i = 0; errs && i < errs->n_causes; i++)
-        buf_fmt(&b, "%s %s: %s\n", errs->causes[i].type, errs->causes[i].field, errs->causes[i].message);
+        buf_fmt(&b, "%s %s: %s\n", errs->causes[i].type, errs->causes[i].field,
+                errs->causes[i].message);
     CHECK_STRZ(buf_view(&b), want);
     err_free(errs);
     buf_fini(&b);
@@ -25,29 +26,36 @@ static void check(const char *type, const char *object, const char *want)
 
 TEST(schema_validate, what_is_required_is_named_by_path)
 {
-    check("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding", "{\"spec\":{\"paramRef\":{\"name\":\"p\"}}}",
+    check("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
+          "{\"spec\":{\"paramRef\":{\"name\":\"p\"}}}",
           "FieldValueRequired spec.policyName: Required value\n"
           "FieldValueRequired spec.paramRef.parameterNotFoundAction: Required value\n"
-          "FieldValueRequired spec.validationActions: Required value: at least one validation action is required\n");
-    check("io.k8s.api.storage.v1.CSINode", "{\"spec\":{\"drivers\":[{\"name\":\"a\",\"nodeID\":\"n\"},{\"name\":\"b\"}]}}",
+          "FieldValueRequired spec.validationActions: Required value: at least one validation "
+          "action is required\n");
+    check("io.k8s.api.storage.v1.CSINode",
+          "{\"spec\":{\"drivers\":[{\"name\":\"a\",\"nodeID\":\"n\"},{\"name\":\"b\"}]}}",
           "FieldValueRequired spec.drivers[1].nodeID: Required value\n");
 }
 
 TEST(schema_validate, an_unsupported_value_is_told_the_supported_ones)
 {
     check("io.k8s.api.storage.v1.CSIDriver", "{\"spec\":{\"fsGroupPolicy\":\"B\\\"ad\"}}",
-          "FieldValueNotSupported spec.fsGroupPolicy: Unsupported value: \"B\\\"ad\": supported values: \"File\", \"None\", "
+          "FieldValueNotSupported spec.fsGroupPolicy: Unsupported value: \"B\\\"ad\": supported "
+          "values: \"File\", \"None\", "
           "\"ReadWriteOnceWithFSType\"\n");
-    check("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec", "{\"policyName\":\"p\",\"validationActions\":[\"Deny\",\"Bad\"]}",
-          "FieldValueNotSupported validationActions[1]: Unsupported value: \"Bad\": supported values: \"Audit\", \"Deny\", \"Warn\"\n");
+    check("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec",
+          "{\"policyName\":\"p\",\"validationActions\":[\"Deny\",\"Bad\"]}",
+          "FieldValueNotSupported validationActions[1]: Unsupported value: \"Bad\": supported "
+          "values: \"Audit\", \"Deny\", \"Warn\"\n");
 }
 
 TEST(schema_validate, numbers_and_quantities_have_bounds)
 {
     check("io.k8s.api.autoscaling.v1.ScaleSpec", "{\"replicas\":-1}",
           "FieldValueInvalid replicas: Invalid value: -1: must be greater than or equal to 0\n");
-    check("io.k8s.api.storage.v1.CSIStorageCapacity", "{\"capacity\":\"-1\"}",
-          "FieldValueInvalid capacity: Invalid value: \"-1\": must be greater than or equal to 0\n");
+    check(
+        "io.k8s.api.storage.v1.CSIStorageCapacity", "{\"capacity\":\"-1\"}",
+        "FieldValueInvalid capacity: Invalid value: \"-1\": must be greater than or equal to 0\n");
 }
 
 static void check_format(const char *format, const char *value, const char *want)
@@ -68,14 +76,17 @@ TEST(schema_validate, names_have_forms)
 {
     check_format("dns-label", "a-1", "");
     check_format("dns-label", "a.b", "a lowercase RFC 1123 label must consist ");
-    check_format("dns-label", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "must be no more than 63 bytes");
+    check_format("dns-label", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                 "must be no more than 63 bytes");
     check_format("dns-subdomain", "a.b-c.d", "");
     check_format("dns-subdomain", "a..b", "a lowercase RFC 1123 subdomain must cons");
     check_format("dns-subdomain", "a.", "a lowercase RFC 1123 subdomain must cons");
     check_format("dns-1035-label", "1a", "a DNS-1035 label must consist of lower c");
     check_format("qualified-name", "example.com/a_B", "");
     check_format("qualified-name", "a/b/c", "a qualified name must consist of alphanu");
-    check_format("qualified-name", "UP/", "prefix part a lowercase RFC 1123 subdoma|name part must be non-empty|name part must consist of alphanumeric c");
+    check_format("qualified-name", "UP/",
+                 "prefix part a lowercase RFC 1123 subdoma|name part must be non-empty|name part "
+                 "must consist of alphanumeric c");
     check_format("label-value", "", "");
     check_format("label-value", "-a", "a valid label must be an empty string or");
     check_format("port-name", "http-2", "");

@@ -2,8 +2,8 @@
  *
  *     k1s-schemagen API-FOLDER DEPFILE TABLES.c OPENAPI.c
  *
- * api/index.k1s lists the files; their order is the order of discovery. The output depends on nothing else, so that two
- * runs agree byte for byte. */
+ * api/index.k1s lists the files; their order is the order of discovery. The output depends on
+ * nothing else, so that two runs agree byte for byte. */
 #include "model.h"
 
 static void write_file(const char *path, str data)
@@ -38,7 +38,8 @@ int main(int argc, char **argv)
         line = str_trim(line);
         if (!line.n || line.p[0] == '#')
             continue;
-        file = arena_dupz(m.arena, arena_fmt(m.arena, "%s/" PRI_STR ".k1s", argv[1], STR_ARG(line)));
+        file =
+            arena_dupz(m.arena, arena_fmt(m.arena, "%s/" PRI_STR ".k1s", argv[1], STR_ARG(line)));
         buf_fmt(&deps, " %s", file);
         model_parse(&m, file, line);
     }

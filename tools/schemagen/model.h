@@ -9,17 +9,17 @@
 
 struct model_type;
 struct model_field {
-    str name;                 /* in JSON; empty for inlined structs */
-    str type_text;            /* as written, without the pointer's star */
+    str name;      /* in JSON; empty for inlined structs */
+    str type_text; /* as written, without the pointer's star */
     struct model_type *type;
     uint32_t proto;
-    uint32_t flags;           /* FIELD_... */
+    uint32_t flags; /* FIELD_... */
     enum schema_list_type list_type;
-    bool has_list_type;       /* said in the file, for OpenAPI */
-    str keys;                 /* comma-separated */
+    bool has_list_type; /* said in the file, for OpenAPI */
+    str keys;           /* comma-separated */
     str merge_key, def, doc;
-    str enum_values;          /* '|'-separated: checked by validation */
-    str values, shown;        /* for OpenAPI: possible values, and a default that is told */
+    str enum_values;   /* '|'-separated: checked by validation */
+    str values, shown; /* for OpenAPI: possible values, and a default that is told */
     str format, pattern, required_detail;
     bool nonempty;
     bool has_min, has_max, value; /* value: Go's non-pointer struct */
@@ -29,14 +29,14 @@ struct model_field {
     unsigned line;
 };
 struct model_type {
-    str name;                 /* OpenAPI's or protobuf's full name; of lists and maps: their notation */
+    str name; /* OpenAPI's or protobuf's full name; of lists and maps: their notation */
     enum schema_kind kind;
     struct model_type *item;
     struct model_field *fields;
     uint32_t n_fields, cap;
     struct model_package *package;
-    str defaults;             /* name of the function that computes defaults; empty: none */
-    str local, doc, like;     /* name within the package; name of the type whose fields it repeats */
+    str defaults;         /* name of the function that computes defaults; empty: none */
+    str local, doc, like; /* name within the package; name of the type whose fields it repeats */
     bool is_kind, untyped, everywhere, atomic, internal, is_list, proto3, has_defaults, has_rules;
     uint32_t defaults_index;
     struct model_field *enums; /* of protobuf enums: name and number */
@@ -78,17 +78,19 @@ struct model {
     uint32_t n_packages;
     struct model_resource **resources;
     uint32_t n_resources;
-    struct map by_name;       /* full name -> struct model_type */
-    struct map by_alias;      /* "apps/v1" -> struct model_package */
+    struct map by_name;  /* full name -> struct model_type */
+    struct map by_alias; /* "apps/v1" -> struct model_package */
     unsigned n_errors;
 };
 
-/* Reads one file of api/; alias is its path without directory prefix and suffix. Errors are printed and counted. */
+/* Reads one file of api/; alias is its path without directory prefix and suffix. Errors are printed
+ * and counted. */
 void model_parse(struct model *m, const char *path, str alias);
 /* Links names to types. */
 void model_resolve(struct model *m);
 bool model_has_rules(const struct model_field *f);
-void model_error(struct model *m, const char *file, unsigned line, const char *fmt, ...) PRINTF(4, 5);
+void model_error(struct model *m, const char *file, unsigned line, const char *fmt, ...)
+    PRINTF(4, 5);
 str read_file(struct arena *a, const char *path); /* exits when unreadable */
 
 void tables_write(struct model *m, struct buf *out);

@@ -1,4 +1,5 @@
-/* openapi.h - what the two halves of the OpenAPI writer share: schemas (openapi_schemas.c) and paths (openapi_paths.c). */
+/* openapi.h - what the two halves of the OpenAPI writer share: schemas (openapi_schemas.c) and
+ * paths (openapi_paths.c). */
 #ifndef K1S_SCHEMAGEN_OPENAPI_H
 #define K1S_SCHEMAGEN_OPENAPI_H
 #include "model.h"
@@ -11,8 +12,8 @@ struct openapi {
     struct model_package *package; /* of the document; NULL: all (v2) */
     struct model_type **wanted;    /* types that are referred to, in order of mention */
     uint32_t n_wanted, cap_wanted;
-    bool *is_wanted;               /* by type index */
-    uint32_t special;              /* bits of referred special types, see openapi_schemas.c */
+    bool *is_wanted;  /* by type index */
+    uint32_t special; /* bits of referred special types, see openapi_schemas.c */
 };
 /* {"$ref": ...} of a type; remembers it. */
 void openapi_ref(struct openapi *o, struct model_type *t);
@@ -25,7 +26,8 @@ void openapi_write_paths(struct openapi *o, struct model_package *p);
 /* "rbac.authorization.k8s.io" -> "RbacAuthorization", or with a small first letter. */
 str openapi_group_name(struct openapi *o, str group, bool capital);
 /* One GET that answers with a type (or a plain string, when type is NULL). */
-void openapi_write_get(struct openapi *o, str path, str id, str tag, const char *description, struct model_type *t, const char *const *media);
+void openapi_write_get(struct openapi *o, str path, str id, str tag, const char *description,
+                       struct model_type *t, const char *const *media);
 /* The v2 document as protobuf. */
 void openapi_write_proto(struct arena *a, str v2_text, struct buf *out);
 #endif

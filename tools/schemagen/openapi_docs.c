@@ -1,7 +1,8 @@
-/* openapi_docs.c - the OpenAPI documents, compressed, as C: one for v2, one for each group-version for v3.
+/* openapi_docs.c - the OpenAPI documents, compressed, as C: one for v2, one for each group-version
+ * for v3.
  *
- * They are made here so that the server neither builds nor keeps them: a client that accepts gzip gets the bytes as they lie in
- * the binary. The etag is a digest of the uncompressed text. */
+ * They are made here so that the server neither builds nor keeps them: a client that accepts gzip
+ * gets the bytes as they lie in the binary. The etag is a digest of the uncompressed text. */
 #include "openapi.h"
 
 #include <openssl/sha.h>
@@ -55,7 +56,8 @@ static void add_doc(struct docs *d, str path, str text, bool legacy)
         }
     }
     buf_z(&d->arrays, "\";\n");
-    buf_fmt(&d->rows, "{STR(\"" PRI_STR "\"),{(const char *)doc_%u,%zu},%zu,STR(\"", STR_ARG(path), d->n, gz.n, text.n);
+    buf_fmt(&d->rows, "{STR(\"" PRI_STR "\"),{(const char *)doc_%u,%zu},%zu,STR(\"", STR_ARG(path),
+            d->n, gz.n, text.n);
     for (size_t i = 0; i < sizeof digest; i++)
         buf_fmt(&d->rows, "%02X", digest[i]);
     buf_fmt(&d->rows, "\"),%d},\n", legacy);
@@ -63,20 +65,23 @@ static void add_doc(struct docs *d, str path, str text, bool legacy)
     buf_fini(&gz);
 }
 
-static void begin(struct openapi *o, struct docs *d, struct buf *b, struct model_package *p, bool v3)
+static void begin(struct openapi *o, struct docs *d, struct buf *b, struct model_package *p,
+                  bool v3)
 {
     *o = (struct openapi){.m = d->m, .w = {.out = b}, .v3 = v3, .package = p};
     o->is_wanted = arena_zalloc(d->m->arena, d->m->n_types);
     writer_open(&o->w, '{');
     writer_memberz(&o->w, v3 ? "openapi" : "swagger", v3 ? "3.0.0" : "2.0");
     writer_key(&o->w, "info");
-    writer_raw(&o->w, v3 ? S("{\"title\":\"Kubernetes\",\"version\":\"1.36\"}") : S("{\"title\":\"Kubernetes\",\"version\":\"v1.36.2\"}"));
+    writer_raw(&o->w, v3 ? S("{\"title\":\"Kubernetes\",\"version\":\"1.36\"}")
+                         : S("{\"title\":\"Kubernetes\",\"version\":\"v1.36.2\"}"));
     writer_key(&o->w, "paths");
     writer_open(&o->w, '{');
 }
 
-#define BEARER                                                                                                                      \
-    "{\"BearerToken\":{\"type\":\"apiKey\",\"description\":\"Bearer Token authentication\",\"name\":\"authorization\",\"in\":\"header\"}}"
+#define BEARER                                                                                     \
+    "{\"BearerToken\":{\"type\":\"apiKey\",\"description\":\"Bearer Token "                        \
+    "authentication\",\"name\":\"authorization\",\"in\":\"header\"}}"
 
 static void finish(struct openapi *o, struct docs *d, struct buf *b, str path, bool legacy)
 {
@@ -117,49 +122,68 @@ static void finish(struct openapi *o, struct docs *d, struct buf *b, str path, b
 
 static struct model_type *meta_type(struct docs *d, const char *name)
 {
-    struct model_type *t = map_find(&d->m->by_name, arena_fmt(d->m->arena, "io.k8s.apimachinery.pkg.apis.meta.v1.%s", name));
+    struct model_type *t = map_find(
+        &d->m->by_name, arena_fmt(d->m->arena, "io.k8s.apimachinery.pkg.apis.meta.v1.%s", name));
 
     BUG_ON(!t);
     return t;
 }
 
-static const char *const discovery_media[] = {"application/json", "application/yaml", "application/vnd.kubernetes.protobuf", NULL};
+static const char *const discovery_media[] = {"application/json", "application/yaml",
+                                              "application/vnd.kubernetes.protobuf", NULL};
 
 static void write_group(struct openapi *o, struct docs *d, str group)
 {
     struct arena *a = d->m->arena;
 
-    openapi_write_get(o, arena_fmt(a, "/apis/" PRI_STR "/", STR_ARG(group)),
-                      arena_fmt(a, "get" PRI_STR "APIGroup", STR_ARG(openapi_group_name(o, group, true))), openapi_group_name(o, group, false),
-                      "get information of a group", meta_type(d, "APIGroup"), discovery_media);
+    openapi_write_get(
+        o, arena_fmt(a, "/apis/" PRI_STR "/", STR_ARG(group)),
+        arena_fmt(a, "get" PRI_STR "APIGroup", STR_ARG(openapi_group_name(o, group, true))),
+        openapi_group_name(o, group, false), "get information of a group", meta_type(d, "APIGroup"),
+        discovery_media);
 }
 
 /* The documents that belong to no group-version. */
 static void write_root(struct openapi *o, struct docs *d, unsigned which)
 {
-    static const char *const json[] = {"application/json", NULL}, *const jwks[] = {"application/jwk-set+json", NULL};
+    static const char *const json[] = {"application/json", NULL}, *const jwks[] = {
+                                                                      "application/jwk-set+json",
+                                                                      NULL};
 
     switch (which) {
     case 0:
-        openapi_write_get(o, S("/api/"), S("getCoreAPIVersions"), S("core"), "get available API versions", meta_type(d, "APIVersions"), discovery_media);
+        openapi_write_get(o, S("/api/"), S("getCoreAPIVersions"), S("core"),
+                          "get available API versions", meta_type(d, "APIVersions"),
+                          discovery_media);
         return;
     case 1:
-        openapi_write_get(o, S("/apis/"), S("getAPIVersions"), S("apis"), "get available API versions", meta_type(d, "APIGroupList"), discovery_media);
+        openapi_write_get(o, S("/apis/"), S("getAPIVersions"), S("apis"),
+                          "get available API versions", meta_type(d, "APIGroupList"),
+                          discovery_media);
         return;
     case 2:
-        openapi_write_get(o, S("/version/"), S("getCodeVersion"), S("version"), "get the version information for this server",
-                          map_find(&d->m->by_name, S("io.k8s.apimachinery.pkg.version.Info")), json);
+        openapi_write_get(o, S("/version/"), S("getCodeVersion"), S("version"),
+                          "get the version information for this server",
+                          map_find(&d->m->by_name, S("io.k8s.apimachinery.pkg.version.Info")),
+                          json);
         return;
     case 3:
-        openapi_write_get(o, S("/.well-known/openid-configuration/"), S("getServiceAccountIssuerOpenIDConfiguration"), S("WellKnown"),
-                          "get service account issuer OpenID configuration, also known as the 'OIDC discovery doc'", NULL, json);
+        openapi_write_get(o, S("/.well-known/openid-configuration/"),
+                          S("getServiceAccountIssuerOpenIDConfiguration"), S("WellKnown"),
+                          "get service account issuer OpenID configuration, also known as the "
+                          "'OIDC discovery doc'",
+                          NULL, json);
         return;
     default:
-        openapi_write_get(o, S("/openid/v1/jwks/"), S("getServiceAccountIssuerOpenIDKeyset"), S("openid"),
-                          "get service account issuer OpenID JSON Web Key Set (contains public token verification keys)", NULL, jwks);
+        openapi_write_get(o, S("/openid/v1/jwks/"), S("getServiceAccountIssuerOpenIDKeyset"),
+                          S("openid"),
+                          "get service account issuer OpenID JSON Web Key Set (contains public "
+                          "token verification keys)",
+                          NULL, jwks);
     }
 }
-static const char *const roots[] = {"api", "apis", "version", ".well-known/openid-configuration", "openid/v1/jwks"};
+static const char *const roots[] = {"api", "apis", "version", ".well-known/openid-configuration",
+                                    "openid/v1/jwks"};
 
 static bool has_resources(struct model *m, struct model_package *p)
 {
@@ -173,7 +197,8 @@ static bool has_resources(struct model *m, struct model_package *p)
 static bool first_of_group(struct model *m, uint32_t at)
 {
     for (uint32_t i = 0; i < at; i++)
-        if (m->packages[i]->served != SERVED_OFF && has_resources(m, m->packages[i]) && str_eq(m->packages[i]->group, m->packages[at]->group))
+        if (m->packages[i]->served != SERVED_OFF && has_resources(m, m->packages[i]) &&
+            str_eq(m->packages[i]->group, m->packages[at]->group))
             return false;
     return true;
 }
@@ -203,7 +228,8 @@ void openapi_write(struct model *m, struct buf *out)
         begin(&o, &d, &b, p, true);
         openapi_write_paths(&o, p);
         finish(&o, &d, &b,
-               p->group.n ? arena_fmt(m->arena, "v3/apis/" PRI_STR "/" PRI_STR, STR_ARG(p->group), STR_ARG(p->version))
+               p->group.n ? arena_fmt(m->arena, "v3/apis/" PRI_STR "/" PRI_STR, STR_ARG(p->group),
+                                      STR_ARG(p->version))
                           : arena_fmt(m->arena, "v3/api/" PRI_STR, STR_ARG(p->version)),
                legacy);
     }
@@ -220,9 +246,13 @@ void openapi_write(struct model *m, struct buf *out)
         openapi_write_paths(&o, p);
     }
     finish(&o, &d, &b, S("v2"), false);
-    buf_z(out, "/* openapi_docs.c - generated by tools/schemagen from api/: do not edit. */\n#include \"schema/openapi.h\"\n");
+    buf_z(out, "/* openapi_docs.c - generated by tools/schemagen from api/: do not edit. "
+               "*/\n#include \"schema/openapi.h\"\n");
     buf_str(out, buf_view(&d.arrays));
-    buf_fmt(out, "const struct openapi_doc openapi_docs[] = {\n" PRI_STR "};\nconst size_t openapi_n_docs = %u;\n", STR_ARG(buf_view(&d.rows)), d.n);
+    buf_fmt(out,
+            "const struct openapi_doc openapi_docs[] = {\n" PRI_STR
+            "};\nconst size_t openapi_n_docs = %u;\n",
+            STR_ARG(buf_view(&d.rows)), d.n);
     buf_fini(&b);
     buf_fini(&d.rows);
     buf_fini(&d.arrays);

@@ -1,7 +1,8 @@
-/* openapi_paths.c - what can be asked of the server: the operations of every resource as OpenAPI paths.
+/* openapi_paths.c - what can be asked of the server: the operations of every resource as OpenAPI
+ * paths.
  *
- * Operation names follow Kubernetes' pattern (readAppsV1NamespacedDeploymentScale), since generated clients take their
- * function names from them. */
+ * Operation names follow Kubernetes' pattern (readAppsV1NamespacedDeploymentScale), since generated
+ * clients take their function names from them. */
 #include "openapi.h"
 
 #include <ctype.h>
@@ -15,15 +16,18 @@ static const struct {
     {"dryRun", "string", "All: do everything but keep the result."},
     {"fieldManager", "string", "Name of the actor that makes the change."},
     {"fieldSelector", "string", "Only objects whose fields match."},
-    {"fieldValidation", "string", "What happens to unknown and duplicate fields: Ignore, Warn or Strict."},
+    {"fieldValidation", "string",
+     "What happens to unknown and duplicate fields: Ignore, Warn or Strict."},
     {"force", "boolean", "Take over fields that other managers own (apply only)."},
     {"gracePeriodSeconds", "integer", "How long the object may take to end; zero is at once."},
-    {"ignoreStoreReadErrorWithClusterBreakingPotential", "boolean", "Delete an object that cannot be read from storage. Dangerous."},
+    {"ignoreStoreReadErrorWithClusterBreakingPotential", "boolean",
+     "Delete an object that cannot be read from storage. Dangerous."},
     {"labelSelector", "string", "Only objects whose labels match."},
     {"limit", "integer", "At most so many objects in one answer."},
     {"orphanDependents", "boolean", "Deprecated: use propagationPolicy."},
     {"pretty", "string", "true: indent the answer."},
-    {"propagationPolicy", "string", "What happens to dependents: Orphan, Background or Foreground."},
+    {"propagationPolicy", "string",
+     "What happens to dependents: Orphan, Background or Foreground."},
     {"resourceVersion", "string", "How fresh the answer has to be, or where a watch starts."},
     {"resourceVersionMatch", "string", "How resourceVersion is meant: Exact or NotOlderThan."},
     {"sendInitialEvents", "boolean", "Begin a watch with the objects that exist."},
@@ -32,11 +36,28 @@ static const struct {
     {"watch", "boolean", "Answer with changes as they happen."},
 };
 enum {
-    P_BOOKMARKS = 1 << 0, P_CONTINUE = 1 << 1, P_DRY_RUN = 1 << 2, P_MANAGER = 1 << 3, P_FIELDS = 1 << 4, P_VALIDATION = 1 << 5,
-    P_FORCE = 1 << 6, P_GRACE = 1 << 7, P_IGNORE = 1 << 8, P_LABELS = 1 << 9, P_LIMIT = 1 << 10, P_ORPHAN = 1 << 11,
-    P_PRETTY = 1 << 12, P_PROPAGATION = 1 << 13, P_VERSION = 1 << 14, P_MATCH = 1 << 15, P_INITIAL = 1 << 16, P_SHARD = 1 << 17,
-    P_TIMEOUT = 1 << 18, P_WATCH = 1 << 19,
-    P_LIST = P_BOOKMARKS | P_CONTINUE | P_FIELDS | P_LABELS | P_LIMIT | P_VERSION | P_MATCH | P_INITIAL | P_SHARD | P_TIMEOUT | P_WATCH,
+    P_BOOKMARKS = 1 << 0,
+    P_CONTINUE = 1 << 1,
+    P_DRY_RUN = 1 << 2,
+    P_MANAGER = 1 << 3,
+    P_FIELDS = 1 << 4,
+    P_VALIDATION = 1 << 5,
+    P_FORCE = 1 << 6,
+    P_GRACE = 1 << 7,
+    P_IGNORE = 1 << 8,
+    P_LABELS = 1 << 9,
+    P_LIMIT = 1 << 10,
+    P_ORPHAN = 1 << 11,
+    P_PRETTY = 1 << 12,
+    P_PROPAGATION = 1 << 13,
+    P_VERSION = 1 << 14,
+    P_MATCH = 1 << 15,
+    P_INITIAL = 1 << 16,
+    P_SHARD = 1 << 17,
+    P_TIMEOUT = 1 << 18,
+    P_WATCH = 1 << 19,
+    P_LIST = P_BOOKMARKS | P_CONTINUE | P_FIELDS | P_LABELS | P_LIMIT | P_VERSION | P_MATCH |
+             P_INITIAL | P_SHARD | P_TIMEOUT | P_WATCH,
     P_WRITE = P_DRY_RUN | P_MANAGER | P_VALIDATION,
     P_DELETE = P_DRY_RUN | P_GRACE | P_IGNORE | P_ORPHAN | P_PROPAGATION,
     P_COLLECTION = P_DELETE | (P_LIST & ~(P_BOOKMARKS | P_WATCH)),
@@ -49,7 +70,7 @@ struct operation {
     str id, description;
     struct model_type *body, *answer;
     bool body_required, is_patch, is_list, plain; /* plain: answers with text (log, connect) */
-    const char *codes; /* "200 201" */
+    const char *codes;                            /* "200 201" */
     str group, version, kind;
 };
 
@@ -83,7 +104,8 @@ static str capital(struct openapi *o, str s)
     return str_of(z);
 }
 
-static void write_parameter(struct openapi *o, const char *in, const char *name, const char *type, const char *doc, bool required)
+static void write_parameter(struct openapi *o, const char *in, const char *name, const char *type,
+                            const char *doc, bool required)
 {
     struct writer *w = &o->w;
 
@@ -111,7 +133,8 @@ static void write_query(struct openapi *o, uint32_t bits)
 {
     for (size_t i = 0; i < ARRAY_LEN(parameters); i++)
         if (bits & 1u << i)
-            write_parameter(o, "query", parameters[i].name, parameters[i].type, parameters[i].doc, false);
+            write_parameter(o, "query", parameters[i].name, parameters[i].type, parameters[i].doc,
+                            false);
 }
 
 static void write_media(struct openapi *o, const char *media, struct model_type *t)
@@ -128,12 +151,15 @@ static void write_media(struct openapi *o, const char *media, struct model_type 
     writer_close(w, '}');
 }
 
-static const char *const patch_media[] = {"application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json",
-                                          "application/strategic-merge-patch+json"};
-static const char *const answer_media[] = {"application/json", "application/json;stream=watch", "application/vnd.kubernetes.protobuf",
-                                           "application/vnd.kubernetes.protobuf;stream=watch", "application/yaml"};
+static const char *const patch_media[] = {
+    "application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json",
+    "application/strategic-merge-patch+json"};
+static const char *const answer_media[] = {
+    "application/json", "application/json;stream=watch", "application/vnd.kubernetes.protobuf",
+    "application/vnd.kubernetes.protobuf;stream=watch", "application/yaml"};
 
-static void write_media_list(struct openapi *o, const char *key, const struct operation *op, bool body)
+static void write_media_list(struct openapi *o, const char *key, const struct operation *op,
+                             bool body)
 {
     struct writer *w = &o->w;
 
@@ -269,7 +295,8 @@ static void write_operation(struct openapi *o, const struct operation *op, str t
     writer_close(w, '}');
 }
 
-void openapi_write_get(struct openapi *o, str path, str id, str tag, const char *description, struct model_type *t, const char *const *media)
+void openapi_write_get(struct openapi *o, str path, str id, str tag, const char *description,
+                       struct model_type *t, const char *const *media)
 {
     struct writer *w = &o->w;
 
@@ -329,13 +356,19 @@ struct context {
 
 static str id_of(struct context *c, const char *verb, const char *middle, const char *suffix)
 {
-    return arena_fmt(c->o->m->arena, "%s" PRI_STR "%s" PRI_STR "%s", verb, STR_ARG(c->who), middle, STR_ARG(c->r->kind), suffix);
+    return arena_fmt(c->o->m->arena, "%s" PRI_STR "%s" PRI_STR "%s", verb, STR_ARG(c->who), middle,
+                     STR_ARG(c->r->kind), suffix);
 }
 
 static struct operation base_operation(struct context *c, const char *method, const char *action)
 {
-    return (struct operation){.method = method, .action = action, .codes = "200", .answer = c->type, .group = c->r->package->group,
-                              .version = c->r->package->version, .kind = c->r->kind};
+    return (struct operation){.method = method,
+                              .action = action,
+                              .codes = "200",
+                              .answer = c->type,
+                              .group = c->r->package->group,
+                              .version = c->r->package->version,
+                              .kind = c->r->kind};
 }
 
 static str describe(struct context *c, const char *fmt, str a)
@@ -383,7 +416,8 @@ static void open_path(struct context *c, const char *fmt, ...)
 static void collection_paths(struct context *c)
 {
     struct model_resource *r = c->r;
-    const char *ns = r->namespaced ? "/namespaces/{namespace}/" : "/", *middle = r->namespaced ? "Namespaced" : "";
+    const char *ns = r->namespaced ? "/namespaces/{namespace}/" : "/",
+               *middle = r->namespaced ? "Namespaced" : "";
     struct operation op;
 
     if (!(r->verbs & (VERB_LIST | VERB_CREATE | VERB_DELETECOLLECTION)))
@@ -402,7 +436,8 @@ static void collection_paths(struct context *c)
         op = base_operation(c, "post", "post");
         op.query = P_WRITE;
         op.id = id_of(c, "create", middle, "");
-        op.description = arena_fmt(c->o->m->arena, "create %s " PRI_STR, c->article, STR_ARG(r->kind));
+        op.description =
+            arena_fmt(c->o->m->arena, "create %s " PRI_STR, c->article, STR_ARG(r->kind));
         op.body = c->type;
         op.body_required = true;
         op.codes = "200 201 202";
@@ -448,7 +483,8 @@ static void patch_operation(struct context *c, struct operation *op)
 static void object_paths(struct context *c)
 {
     struct model_resource *r = c->r;
-    const char *ns = r->namespaced ? "/namespaces/{namespace}/" : "/", *middle = r->namespaced ? "Namespaced" : "";
+    const char *ns = r->namespaced ? "/namespaces/{namespace}/" : "/",
+               *middle = r->namespaced ? "Namespaced" : "";
     struct operation op;
 
     if (!(r->verbs & (VERB_GET | VERB_UPDATE | VERB_PATCH | VERB_DELETE)))
@@ -474,7 +510,8 @@ static void object_paths(struct context *c)
         op = base_operation(c, "delete", "delete");
         op.query = P_DELETE;
         op.id = id_of(c, "delete", middle, "");
-        op.description = arena_fmt(c->o->m->arena, "delete %s " PRI_STR, c->article, STR_ARG(r->kind));
+        op.description =
+            arena_fmt(c->o->m->arena, "delete %s " PRI_STR, c->article, STR_ARG(r->kind));
         op.body = c->options;
         op.answer = r->deleted ? c->type : c->status;
         op.codes = "200 202";
@@ -491,14 +528,18 @@ static void object_paths(struct context *c)
     writer_close(&c->o->w, '}');
 }
 
-static void watch_path(struct context *c, str path, const char *middle, const char *suffix, bool one, bool namespace, bool name)
+static void watch_path(struct context *c, str path, const char *middle, const char *suffix,
+                       bool one, bool namespace, bool name)
 {
     struct operation op = base_operation(c, "get", one ? "watch" : "watchlist");
 
     open_path(c, "/watch/" PRI_STR, STR_ARG(path));
     op.id = id_of(c, "watch", middle, suffix);
-    op.description = describe(c, one ? "watch changes to an object of kind " PRI_STR ". deprecated: use the 'watch' parameter with a list."
-                                     : "watch individual changes to a list of " PRI_STR ". deprecated: use the 'watch' parameter with a list.",
+    op.description = describe(c,
+                              one ? "watch changes to an object of kind " PRI_STR
+                                    ". deprecated: use the 'watch' parameter with a list."
+                                  : "watch individual changes to a list of " PRI_STR
+                                    ". deprecated: use the 'watch' parameter with a list.",
                               c->r->kind);
     op.answer = map_find(&c->o->m->by_name, S("io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"));
     op.is_list = true;
@@ -515,12 +556,15 @@ static void watch_paths(struct context *c)
     if (!(r->verbs & VERB_WATCH))
         return;
     if (r->namespaced) {
-        watch_path(c, arena_fmt(a, "namespaces/{namespace}/" PRI_STR, STR_ARG(r->plural)), "Namespaced", "List", false, true, false);
-        watch_path(c, arena_fmt(a, "namespaces/{namespace}/" PRI_STR "/{name}", STR_ARG(r->plural)), "Namespaced", "", true, true, true);
+        watch_path(c, arena_fmt(a, "namespaces/{namespace}/" PRI_STR, STR_ARG(r->plural)),
+                   "Namespaced", "List", false, true, false);
+        watch_path(c, arena_fmt(a, "namespaces/{namespace}/" PRI_STR "/{name}", STR_ARG(r->plural)),
+                   "Namespaced", "", true, true, true);
         watch_path(c, r->plural, "", "ListForAllNamespaces", false, false, false);
     } else {
         watch_path(c, r->plural, "", "List", false, false, false);
-        watch_path(c, arena_fmt(a, PRI_STR "/{name}", STR_ARG(r->plural)), "", "", true, false, true);
+        watch_path(c, arena_fmt(a, PRI_STR "/{name}", STR_ARG(r->plural)), "", "", true, false,
+                   true);
     }
 }
 
@@ -534,27 +578,35 @@ static struct model_type *sub_type(struct context *c, const struct model_sub *s)
 
         if (!str_eq(p->group, s->group) || !str_eq(p->version, s->version) || p->proto3)
             continue;
-        t = map_find(&c->o->m->by_name, arena_fmt(c->o->m->arena, PRI_STR "." PRI_STR, STR_ARG(p->prefix), STR_ARG(s->kind)));
+        t = map_find(&c->o->m->by_name, arena_fmt(c->o->m->arena, PRI_STR "." PRI_STR,
+                                                  STR_ARG(p->prefix), STR_ARG(s->kind)));
         if (t)
             return t;
     }
     return c->type;
 }
 
-static void connect_operations(struct context *c, const struct model_sub *s, const char *middle, const char *suffix)
+static void connect_operations(struct context *c, const struct model_sub *s, const char *middle,
+                               const char *suffix)
 {
     static const struct {
         uint32_t verb;
         const char *method, *word;
-    } methods[] = {{VERB_GET, "get", "Get"}, {VERB_CREATE, "post", "Post"}, {VERB_UPDATE, "put", "Put"}, {VERB_DELETE, "delete", "Delete"}, {VERB_PATCH, "patch", "Patch"}};
+    } methods[] = {{VERB_GET, "get", "Get"},
+                   {VERB_CREATE, "post", "Post"},
+                   {VERB_UPDATE, "put", "Put"},
+                   {VERB_DELETE, "delete", "Delete"},
+                   {VERB_PATCH, "patch", "Patch"}};
 
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         struct operation op = base_operation(c, methods[i].method, "connect");
 
         if (!(s->verbs & methods[i].verb))
             continue;
-        op.id = arena_fmt(c->o->m->arena, "connect" PRI_STR "%s%s" PRI_STR "%s", STR_ARG(c->who), methods[i].word, middle, STR_ARG(c->r->kind), suffix);
-        op.description = arena_fmt(c->o->m->arena, "connect %s requests to " PRI_STR " of " PRI_STR, methods[i].word, STR_ARG(s->name), STR_ARG(c->r->kind));
+        op.id = arena_fmt(c->o->m->arena, "connect" PRI_STR "%s%s" PRI_STR "%s", STR_ARG(c->who),
+                          methods[i].word, middle, STR_ARG(c->r->kind), suffix);
+        op.description = arena_fmt(c->o->m->arena, "connect %s requests to " PRI_STR " of " PRI_STR,
+                                   methods[i].word, STR_ARG(s->name), STR_ARG(c->r->kind));
         op.plain = true;
         op.kind = s->kind;
         write_operation(c->o, &op, c->tag);
@@ -564,7 +616,8 @@ static void connect_operations(struct context *c, const struct model_sub *s, con
 static void sub_paths(struct context *c, const struct model_sub *s)
 {
     struct model_resource *r = c->r;
-    const char *ns = r->namespaced ? "/namespaces/{namespace}/" : "/", *middle = r->namespaced ? "Namespaced" : "";
+    const char *ns = r->namespaced ? "/namespaces/{namespace}/" : "/",
+               *middle = r->namespaced ? "Namespaced" : "";
     struct model_type *t = sub_type(c, s);
     char suffix[64];
     struct operation op;
@@ -595,7 +648,8 @@ static void sub_paths(struct context *c, const struct model_sub *s)
         op.answer = t;
         op.codes = verbs[i].codes;
         op.id = id_of(c, verbs[i].word, middle, suffix);
-        op.description = arena_fmt(c->o->m->arena, "%s " PRI_STR " of the specified " PRI_STR, verbs[i].text, STR_ARG(s->name), STR_ARG(kind));
+        op.description = arena_fmt(c->o->m->arena, "%s " PRI_STR " of the specified " PRI_STR,
+                                   verbs[i].text, STR_ARG(s->name), STR_ARG(kind));
         if (verbs[i].verb == VERB_PATCH)
             patch_operation(c, &op);
         else if (verbs[i].verb != VERB_GET) {
@@ -617,30 +671,41 @@ static void sub_paths(struct context *c, const struct model_sub *s)
 
 void openapi_write_paths(struct openapi *o, struct model_package *p)
 {
-    static const char *const media[] = {"application/json", "application/yaml", "application/vnd.kubernetes.protobuf", NULL};
+    static const char *const media[] = {"application/json", "application/yaml",
+                                        "application/vnd.kubernetes.protobuf", NULL};
     struct arena *a = o->m->arena;
     str prefix, tag, who;
 
-    prefix = p->group.n ? arena_fmt(a, "/apis/" PRI_STR "/" PRI_STR, STR_ARG(p->group), STR_ARG(p->version))
+    prefix = p->group.n ? arena_fmt(a, "/apis/" PRI_STR "/" PRI_STR, STR_ARG(p->group),
+                                    STR_ARG(p->version))
                         : arena_fmt(a, "/api/" PRI_STR, STR_ARG(p->version));
-    tag = arena_fmt(a, PRI_STR "_" PRI_STR, STR_ARG(openapi_group_name(o, p->group, false)), STR_ARG(p->version));
-    who = arena_fmt(a, PRI_STR PRI_STR, STR_ARG(openapi_group_name(o, p->group, true)), STR_ARG(capital(o, p->version)));
-    openapi_write_get(o, arena_fmt(a, PRI_STR "/", STR_ARG(prefix)), arena_fmt(a, "get" PRI_STR "APIResources", STR_ARG(who)), tag,
-                      "get available resources", map_find(&o->m->by_name, S("io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList")), media);
+    tag = arena_fmt(a, PRI_STR "_" PRI_STR, STR_ARG(openapi_group_name(o, p->group, false)),
+                    STR_ARG(p->version));
+    who = arena_fmt(a, PRI_STR PRI_STR, STR_ARG(openapi_group_name(o, p->group, true)),
+                    STR_ARG(capital(o, p->version)));
+    openapi_write_get(
+        o, arena_fmt(a, PRI_STR "/", STR_ARG(prefix)),
+        arena_fmt(a, "get" PRI_STR "APIResources", STR_ARG(who)), tag, "get available resources",
+        map_find(&o->m->by_name, S("io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList")), media);
     for (uint32_t i = 0; i < o->m->n_resources; i++) {
         struct model_resource *r = o->m->resources[i];
         struct context c = {.o = o, .r = r, .prefix = prefix, .tag = tag, .who = who};
 
         /* A legacy file and another one may declare one group-version. */
-        if (!str_eq(r->package->group, p->group) || !str_eq(r->package->version, p->version) || r->package->served != p->served)
+        if (!str_eq(r->package->group, p->group) || !str_eq(r->package->version, p->version) ||
+            r->package->served != p->served)
             continue;
         c.article = str_has_char(S("AEIOU"), r->kind.p[0]) ? "an" : "a";
-        c.type = map_find(&o->m->by_name, arena_fmt(a, PRI_STR "." PRI_STR, STR_ARG(r->package->prefix), STR_ARG(r->kind)));
-        c.list = map_find(&o->m->by_name, arena_fmt(a, PRI_STR "." PRI_STR "List", STR_ARG(r->package->prefix), STR_ARG(r->kind)));
+        c.type = map_find(&o->m->by_name, arena_fmt(a, PRI_STR "." PRI_STR,
+                                                    STR_ARG(r->package->prefix), STR_ARG(r->kind)));
+        c.list = map_find(&o->m->by_name, arena_fmt(a, PRI_STR "." PRI_STR "List",
+                                                    STR_ARG(r->package->prefix), STR_ARG(r->kind)));
         c.status = map_find(&o->m->by_name, S("io.k8s.apimachinery.pkg.apis.meta.v1.Status"));
-        c.options = map_find(&o->m->by_name, S("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"));
+        c.options =
+            map_find(&o->m->by_name, S("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"));
         c.patch = map_find(&o->m->by_name, S("io.k8s.apimachinery.pkg.apis.meta.v1.Patch"));
-        BUG_ON(!c.type || !c.status || !c.options || !c.patch || ((r->verbs & VERB_LIST) && !c.list));
+        BUG_ON(!c.type || !c.status || !c.options || !c.patch ||
+               ((r->verbs & VERB_LIST) && !c.list));
         collection_paths(&c);
         object_paths(&c);
         for (uint32_t k = 0; k < r->n_subs; k++)

@@ -1,23 +1,45 @@
-/* openapi_proto.c - the v2 document as protobuf, for clients before Kubernetes 1.27, which ask for nothing else.
+/* openapi_proto.c - the v2 document as protobuf, for clients before Kubernetes 1.27, which ask for
+ * nothing else.
  *
- * The messages are gnostic's (openapi.v2, https://github.com/google/gnostic-models/blob/main/openapiv2/OpenAPIv2.proto). Such clients look
- * into definitions (to validate what a user wrote) and into PATCH operations (which parameters a kind supports): this much is
- * written. Extensions are YAML there; ours are JSON, which is YAML too. */
+ * The messages are gnostic's (openapi.v2,
+ * https://github.com/google/gnostic-models/blob/main/openapiv2/OpenAPIv2.proto). Such clients look
+ * into definitions (to validate what a user wrote) and into PATCH operations (which parameters a
+ * kind supports): this much is written. Extensions are YAML there; ours are JSON, which is YAML
+ * too. */
 #include "openapi.h"
 
 /* Field numbers. */
 enum {
-    DOCUMENT_SWAGGER = 1, DOCUMENT_INFO = 2, DOCUMENT_PATHS = 8, DOCUMENT_DEFINITIONS = 9,
-    INFO_TITLE = 1, INFO_VERSION = 2,
+    DOCUMENT_SWAGGER = 1,
+    DOCUMENT_INFO = 2,
+    DOCUMENT_PATHS = 8,
+    DOCUMENT_DEFINITIONS = 9,
+    INFO_TITLE = 1,
+    INFO_VERSION = 2,
     PATHS_PATH = 2,
-    NAMED_NAME = 1, NAMED_VALUE = 2,
+    NAMED_NAME = 1,
+    NAMED_VALUE = 2,
     PATH_ITEM_PATCH = 8,
-    OPERATION_ID = 5, OPERATION_PARAMETERS = 8, OPERATION_EXTENSION = 13,
-    PARAMETERS_ITEM_PARAMETER = 1, PARAMETER_NON_BODY = 2, NON_BODY_QUERY = 3,
-    QUERY_IN = 2, QUERY_NAME = 4, QUERY_TYPE = 6,
-    LIST_OF = 1, /* Definitions, Properties, TypeItem, ItemsItem, AdditionalPropertiesItem: their first field */
-    SCHEMA_REF = 1, SCHEMA_FORMAT = 2, SCHEMA_DESCRIPTION = 4, SCHEMA_REQUIRED = 19, SCHEMA_ADDITIONAL = 21, SCHEMA_TYPE = 22,
-    SCHEMA_ITEMS = 23, SCHEMA_PROPERTIES = 25, SCHEMA_EXTENSION = 31,
+    OPERATION_ID = 5,
+    OPERATION_PARAMETERS = 8,
+    OPERATION_EXTENSION = 13,
+    PARAMETERS_ITEM_PARAMETER = 1,
+    PARAMETER_NON_BODY = 2,
+    NON_BODY_QUERY = 3,
+    QUERY_IN = 2,
+    QUERY_NAME = 4,
+    QUERY_TYPE = 6,
+    LIST_OF = 1, /* Definitions, Properties, TypeItem, ItemsItem, AdditionalPropertiesItem: their
+                    first field */
+    SCHEMA_REF = 1,
+    SCHEMA_FORMAT = 2,
+    SCHEMA_DESCRIPTION = 4,
+    SCHEMA_REQUIRED = 19,
+    SCHEMA_ADDITIONAL = 21,
+    SCHEMA_TYPE = 22,
+    SCHEMA_ITEMS = 23,
+    SCHEMA_PROPERTIES = 25,
+    SCHEMA_EXTENSION = 31,
     ANY_YAML = 2,
 };
 
@@ -53,7 +75,8 @@ static void put_named(struct buf *b, unsigned number, str name, struct buf *valu
 /* What the JSON document says of a schema, as a message. */
 static void put_schema(struct buf *b, const struct json *schema)
 {
-    JSON_EACH_MEMBER(m, schema) {
+    JSON_EACH_MEMBER(m, schema)
+    {
         struct buf inner = BUF_INIT, value = BUF_INIT;
 
         if (str_is(m->key, "$ref"))
@@ -67,13 +90,14 @@ static void put_schema(struct buf *b, const struct json *schema)
             put_buf(b, SCHEMA_TYPE, &inner);
         } else if (str_is(m->key, "required")) {
             JSON_EACH(it, &m->value)
-                put(b, SCHEMA_REQUIRED, json_str(it));
+            put(b, SCHEMA_REQUIRED, json_str(it));
         } else if (str_is(m->key, "items") || str_is(m->key, "additionalProperties")) {
             put_schema(&value, &m->value);
             put_buf(&inner, LIST_OF, &value);
             put_buf(b, str_is(m->key, "items") ? SCHEMA_ITEMS : SCHEMA_ADDITIONAL, &inner);
         } else if (str_is(m->key, "properties")) {
-            JSON_EACH_MEMBER(p, &m->value) {
+            JSON_EACH_MEMBER(p, &m->value)
+            {
                 struct buf property = BUF_INIT;
 
                 put_schema(&property, &p->value);
@@ -110,8 +134,8 @@ static void put_patch(struct buf *paths, str path, const struct json *patch)
 
     put(&operation, OPERATION_ID, json_get_str(patch, "operationId"));
     JSON_EACH(p, json_findz(patch, "parameters"))
-        if (str_is(json_get_str(p, "in"), "query"))
-            put_query_parameter(&operation, p);
+    if (str_is(json_get_str(p, "in"), "query"))
+        put_query_parameter(&operation, p);
     json_encode(&text, json_findz(patch, "x-kubernetes-group-version-kind"));
     put(&any, ANY_YAML, buf_view(&text));
     buf_fini(&text);
@@ -133,10 +157,11 @@ void openapi_write_proto(struct arena *a, str v2_text, struct buf *out)
     put(&info, INFO_VERSION, json_get_str(json_findz(doc, "info"), "version"));
     put_buf(out, DOCUMENT_INFO, &info);
     JSON_EACH_MEMBER(p, json_findz(doc, "paths"))
-        if (json_findz(&p->value, "patch"))
-            put_patch(&paths, p->key, json_findz(&p->value, "patch"));
+    if (json_findz(&p->value, "patch"))
+        put_patch(&paths, p->key, json_findz(&p->value, "patch"));
     put_buf(out, DOCUMENT_PATHS, &paths);
-    JSON_EACH_MEMBER(d, json_findz(doc, "definitions")) {
+    JSON_EACH_MEMBER(d, json_findz(doc, "definitions"))
+    {
         struct buf schema = BUF_INIT;
 
         put_schema(&schema, &d->value);

@@ -1,7 +1,7 @@
 /* openapi_schemas.c - the types as OpenAPI schemas (v3) or definitions (v2).
  *
- * The two differ little: v3 wraps a reference that has neighbours in allOf, and tells defaults and enumerations; v2 as
- * Kubernetes serves it has neither. */
+ * The two differ little: v3 wraps a reference that has neighbours in allOf, and tells defaults and
+ * enumerations; v2 as Kubernetes serves it has neither. */
 #include "openapi.h"
 
 /* Types with their own notation. Their OpenAPI definitions stand alone. */
@@ -9,23 +9,39 @@ static const struct {
     enum schema_kind kind;
     const char *name, *v2, *v3, *doc;
 } specials[] = {
-    {SCHEMA_QUANTITY, "io.k8s.apimachinery.pkg.api.resource.Quantity", "\"type\":\"string\"", "\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]",
-     "A number with a unit: decimal (m, k, M, G, ...), binary (Ki, Mi, Gi, ...) or exponential (1e3)."},
-    {SCHEMA_TIME, "io.k8s.apimachinery.pkg.apis.meta.v1.Time", "\"type\":\"string\",\"format\":\"date-time\"", "\"type\":\"string\",\"format\":\"date-time\"",
+    {SCHEMA_QUANTITY, "io.k8s.apimachinery.pkg.api.resource.Quantity", "\"type\":\"string\"",
+     "\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]",
+     "A number with a unit: decimal (m, k, M, G, ...), binary (Ki, Mi, Gi, ...) or exponential "
+     "(1e3)."},
+    {SCHEMA_TIME, "io.k8s.apimachinery.pkg.apis.meta.v1.Time",
+     "\"type\":\"string\",\"format\":\"date-time\"", "\"type\":\"string\",\"format\":\"date-time\"",
      "A time as in RFC 3339, to the second."},
-    {SCHEMA_MICROTIME, "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime", "\"type\":\"string\",\"format\":\"date-time\"",
-     "\"type\":\"string\",\"format\":\"date-time\"", "A time as in RFC 3339, with six decimals."},
-    {SCHEMA_DURATION, "io.k8s.apimachinery.pkg.apis.meta.v1.Duration", "\"type\":\"string\"", "\"type\":\"string\"", "A duration such as 1h30m."},
-    {SCHEMA_INT_OR_STRING, "io.k8s.apimachinery.pkg.util.intstr.IntOrString", "\"type\":\"string\",\"format\":\"int-or-string\"",
-     "\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}],\"format\":\"int-or-string\"", "A number or a string, often a percentage or a name."},
-    {SCHEMA_RAW, "io.k8s.apimachinery.pkg.runtime.RawExtension", "\"type\":\"object\"", "\"type\":\"object\"", "Any object."},
-    {SCHEMA_FIELDS_V1, "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1", "\"type\":\"object\"", "\"type\":\"object\"",
-     "A set of fields: f:NAME a field, k:{KEYS} an item by its keys, v:VALUE an item by value, i:INDEX an item by position, . the thing itself."},
-    {SCHEMA_ANY, "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON", "", "", "Any JSON value."},
-    {SCHEMA_SCHEMA_OR_BOOL, "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool", "", "", "A schema, or true or false."},
-    {SCHEMA_SCHEMA_OR_ARRAY, "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray", "", "", "A schema, or a list of schemas."},
-    {SCHEMA_SCHEMA_OR_STRINGS, "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray", "", "",
-     "A schema, or a list of names."},
+    {SCHEMA_MICROTIME, "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
+     "\"type\":\"string\",\"format\":\"date-time\"", "\"type\":\"string\",\"format\":\"date-time\"",
+     "A time as in RFC 3339, with six decimals."},
+    {SCHEMA_DURATION, "io.k8s.apimachinery.pkg.apis.meta.v1.Duration", "\"type\":\"string\"",
+     "\"type\":\"string\"", "A duration such as 1h30m."},
+    {SCHEMA_INT_OR_STRING, "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+     "\"type\":\"string\",\"format\":\"int-or-string\"",
+     "\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}],\"format\":\"int-or-string\"",
+     "A number or a string, often a percentage or a name."},
+    {SCHEMA_RAW, "io.k8s.apimachinery.pkg.runtime.RawExtension", "\"type\":\"object\"",
+     "\"type\":\"object\"", "Any object."},
+    {SCHEMA_FIELDS_V1, "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1", "\"type\":\"object\"",
+     "\"type\":\"object\"",
+     "A set of fields: f:NAME a field, k:{KEYS} an item by its keys, v:VALUE an item by value, "
+     "i:INDEX an item by position, . the thing itself."},
+    {SCHEMA_ANY, "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON", "", "",
+     "Any JSON value."},
+    {SCHEMA_SCHEMA_OR_BOOL,
+     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool", "", "",
+     "A schema, or true or false."},
+    {SCHEMA_SCHEMA_OR_ARRAY,
+     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray", "", "",
+     "A schema, or a list of schemas."},
+    {SCHEMA_SCHEMA_OR_STRINGS,
+     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray", "",
+     "", "A schema, or a list of names."},
 };
 
 static int special_of(enum schema_kind kind)
@@ -44,7 +60,8 @@ void openapi_want(struct openapi *o, struct model_type *t)
     if (o->n_wanted == o->cap_wanted) {
         uint32_t cap = o->cap_wanted ? o->cap_wanted * 2 : 256;
 
-        o->wanted = arena_grow(o->m->arena, o->wanted, sizeof *o->wanted * o->cap_wanted, sizeof *o->wanted * cap);
+        o->wanted = arena_grow(o->m->arena, o->wanted, sizeof *o->wanted * o->cap_wanted,
+                               sizeof *o->wanted * cap);
         o->cap_wanted = cap;
     }
     o->wanted[o->n_wanted++] = t;
@@ -53,7 +70,8 @@ void openapi_want(struct openapi *o, struct model_type *t)
 static void ref_to(struct openapi *o, str name)
 {
     writer_key(&o->w, "$ref");
-    writer_fmt(&o->w, "%s" PRI_STR, o->v3 ? "#/components/schemas/" : "#/definitions/", STR_ARG(name));
+    writer_fmt(&o->w, "%s" PRI_STR, o->v3 ? "#/components/schemas/" : "#/definitions/",
+               STR_ARG(name));
 }
 
 void openapi_ref(struct openapi *o, struct model_type *t)
@@ -113,12 +131,16 @@ static void write_type_members(struct openapi *o, struct model_type *t)
         writer_key(w, "additionalProperties");
         write_type(o, t->item);
         return;
-    case SCHEMA_STRING: writer_memberz(w, "type", "string"); return;
+    case SCHEMA_STRING:
+        writer_memberz(w, "type", "string");
+        return;
     case SCHEMA_BYTES:
         writer_memberz(w, "type", "string");
         writer_memberz(w, "format", "byte");
         return;
-    case SCHEMA_BOOL: writer_memberz(w, "type", "boolean"); return;
+    case SCHEMA_BOOL:
+        writer_memberz(w, "type", "boolean");
+        return;
     case SCHEMA_INT32:
     case SCHEMA_UINT32:
         writer_memberz(w, "type", "integer");
@@ -145,8 +167,12 @@ static void write_type_members(struct openapi *o, struct model_type *t)
     case SCHEMA_ANY:
     case SCHEMA_SCHEMA_OR_BOOL:
     case SCHEMA_SCHEMA_OR_ARRAY:
-    case SCHEMA_SCHEMA_OR_STRINGS: write_ref_members(o, t); return;
-    case SCHEMA_ENUM: writer_memberz(w, "type", "integer"); return;
+    case SCHEMA_SCHEMA_OR_STRINGS:
+        write_ref_members(o, t);
+        return;
+    case SCHEMA_ENUM:
+        writer_memberz(w, "type", "integer");
+        return;
     }
 }
 
@@ -174,13 +200,18 @@ static const char *zero_text(const struct model_field *f)
     if (f->flags & (FIELD_OMITEMPTY | FIELD_POINTER))
         return "";
     switch ((int)f->type->kind) {
-    case SCHEMA_STRING: return "\"\"";
-    case SCHEMA_BOOL: return "false";
+    case SCHEMA_STRING:
+        return "\"\"";
+    case SCHEMA_BOOL:
+        return "false";
     case SCHEMA_INT32:
     case SCHEMA_INT64:
-    case SCHEMA_DOUBLE: return "0";
-    case SCHEMA_STRUCT: return "{}";
-    default: return "";
+    case SCHEMA_DOUBLE:
+        return "0";
+    case SCHEMA_STRUCT:
+        return "{}";
+    default:
+        return "";
     }
 }
 
@@ -231,7 +262,8 @@ static void write_property(struct openapi *o, const struct model_field *f)
                        : f->list_type == SCHEMA_LIST_SET ? "set"
                                                          : "atomic");
     }
-    if ((f->flags & FIELD_MAP_ATOMIC) && !(f->flags & FIELD_MAP_GRANULAR) && !(f->type->kind == SCHEMA_STRUCT && f->type->atomic))
+    if ((f->flags & FIELD_MAP_ATOMIC) && !(f->flags & FIELD_MAP_GRANULAR) &&
+        !(f->type->kind == SCHEMA_STRUCT && f->type->atomic))
         writer_memberz(w, "x-kubernetes-map-type", "atomic");
     if (f->flags & FIELD_MAP_GRANULAR)
         writer_memberz(w, "x-kubernetes-map-type", "granular");
@@ -260,7 +292,8 @@ static uint32_t count_required(struct model_type *t)
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < t->n_fields; i++)
-        n += (t->fields[i].flags & FIELD_INLINE) ? count_required(t->fields[i].type) : (t->fields[i].flags & FIELD_REQUIRED) != 0;
+        n += (t->fields[i].flags & FIELD_INLINE) ? count_required(t->fields[i].type)
+                                                 : (t->fields[i].flags & FIELD_REQUIRED) != 0;
     return n;
 }
 
@@ -294,7 +327,8 @@ static void write_gvks(struct openapi *o, struct model_type *t)
         for (uint32_t i = 0; i < o->m->n_packages; i++) {
             struct model_package *p = o->m->packages[i];
 
-            if (p->proto3 || !p->group.n || (o->package ? o->package != p : p->served == SERVED_LEGACY))
+            if (p->proto3 || !p->group.n ||
+                (o->package ? o->package != p : p->served == SERVED_LEGACY))
                 continue;
             write_gvk(o, p->group, p->version, t->local);
         }

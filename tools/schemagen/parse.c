@@ -1,27 +1,22 @@
 /* parse.c - reads the schema language of api/.
  *
- * One declaration a line; indented lines belong to the declaration above; `#` starts a comment line and
- * ` -- ` the documentation at the end of a line. Words are separated by blanks.
+ * One declaration a line; indented lines belong to the declaration above; `#` starts a comment line
+ * and ` -- ` the documentation at the end of a line. Words are separated by blanks.
  *
- *     group NAME VERSION          the group-version that the file declares ("core": the empty group)
- *     package NAME                protobuf messages instead (proto3)
- *     openapi PREFIX              of its types' OpenAPI names
- *     served off|legacy           not served unless asked for
- *     resource PLURAL KIND cluster|namespaced verbs=… [singular= short= categories= hash= stored= warning= deleted]
- *         sub NAME verbs=… [kind=GROUP/VERSION/KIND]
- *     type NAME [kind|untyped] [everywhere] [atomic] [internal] [like OTHER] [defaults=FUNCTION]
- *         FIELD[?] NUMBER TYPE [attribute…]      `?`: omitted when zero; NUMBER: protobuf's, or -
- *         inline NUMBER TYPE
- *     list NAME of TYPE
- *     enum NAME
- *         VALUE NUMBER
- *     service NAME
- *         METHOD [stream] REQUEST [stream] RESPONSE
+ *     group NAME VERSION          the group-version that the file declares ("core": the empty
+ * group) package NAME                protobuf messages instead (proto3) openapi PREFIX of its
+ * types' OpenAPI names served off|legacy           not served unless asked for resource PLURAL KIND
+ * cluster|namespaced verbs=… [singular= short= categories= hash= stored= warning= deleted] sub NAME
+ * verbs=… [kind=GROUP/VERSION/KIND] type NAME [kind|untyped] [everywhere] [atomic] [internal] [like
+ * OTHER] [defaults=FUNCTION] FIELD[?] NUMBER TYPE [attribute…]      `?`: omitted when zero; NUMBER:
+ * protobuf's, or - inline NUMBER TYPE list NAME of TYPE enum NAME VALUE NUMBER service NAME METHOD
+ * [stream] REQUEST [stream] RESPONSE
  *
- * TYPE is string, int32, int64, uint32, uint64, bool, bytes, double, quantity, time, microtime, intstr, raw, fieldsv1,
- * json, schemaorbool, schemaorarray, schemaorstrings, wrapped (a list of strings in a message of its own), enum:NAME, a
- * type of the file, or FILE.TYPE of another one; []TYPE is a list, map[TYPE] a map with string keys. A star in front
- * means that presence is kept even of a zero value (Go's pointer); a struct without it is always written. */
+ * TYPE is string, int32, int64, uint32, uint64, bool, bytes, double, quantity, time, microtime,
+ * intstr, raw, fieldsv1, json, schemaorbool, schemaorarray, schemaorstrings, wrapped (a list of
+ * strings in a message of its own), enum:NAME, a type of the file, or FILE.TYPE of another one;
+ * []TYPE is a list, map[TYPE] a map with string keys. A star in front means that presence is kept
+ * even of a zero value (Go's pointer); a struct without it is always written. */
 #include "model.h"
 
 #include <stdarg.h>
@@ -95,7 +90,8 @@ static bool attribute(str word, const char *name, str *ret)
     if (word.n <= n || memcmp(word.p, name, n) != 0 || word.p[n] != '=')
         return false;
     *ret = str_skip(word, n + 1);
-    if (ret->n >= 2 && ret->p[0] == '"' && ret->p[ret->n - 1] == '"' && strcmp(name, "default") != 0 && strcmp(name, "shown") != 0)
+    if (ret->n >= 2 && ret->p[0] == '"' && ret->p[ret->n - 1] == '"' &&
+        strcmp(name, "default") != 0 && strcmp(name, "shown") != 0)
         *ret = str_slice(*ret, 1, ret->n - 1);
     return true;
 }
@@ -104,9 +100,15 @@ static const struct {
     str name;
     uint32_t bit;
 } verbs[] = {
-    {STR("create"), VERB_CREATE}, {STR("delete"), VERB_DELETE}, {STR("deletecollection"), VERB_DELETECOLLECTION},
-    {STR("get"), VERB_GET},       {STR("list"), VERB_LIST},     {STR("patch"), VERB_PATCH},
-    {STR("update"), VERB_UPDATE}, {STR("watch"), VERB_WATCH},   {STR("all"), VERBS_ALL},
+    {STR("create"), VERB_CREATE},
+    {STR("delete"), VERB_DELETE},
+    {STR("deletecollection"), VERB_DELETECOLLECTION},
+    {STR("get"), VERB_GET},
+    {STR("list"), VERB_LIST},
+    {STR("patch"), VERB_PATCH},
+    {STR("update"), VERB_UPDATE},
+    {STR("watch"), VERB_WATCH},
+    {STR("all"), VERBS_ALL},
 };
 
 static uint32_t parse_verbs(struct parser *p, str text)
@@ -149,7 +151,8 @@ static struct model_type *new_type(struct parser *p, str local)
     t->proto3 = p->package->proto3;
     if (map_put(&m->by_name, t->name, t))
         model_error(m, p->file, p->line, "declared twice: " PRI_STR, STR_ARG(t->name));
-    m->types = arena_grow(m->arena, m->types, sizeof *m->types * m->n_types, sizeof *m->types * (m->n_types + 1));
+    m->types = arena_grow(m->arena, m->types, sizeof *m->types * m->n_types,
+                          sizeof *m->types * (m->n_types + 1));
     m->types[m->n_types++] = t;
     return t;
 }
@@ -159,15 +162,16 @@ static struct model_field *new_field(struct model *m, struct model_type *t)
     if (t->n_fields == t->cap) {
         uint32_t cap = t->cap ? t->cap * 2 : 16;
 
-        t->fields = arena_grow(m->arena, t->fields, sizeof *t->fields * t->cap, sizeof *t->fields * cap);
+        t->fields =
+            arena_grow(m->arena, t->fields, sizeof *t->fields * t->cap, sizeof *t->fields * cap);
         memset(t->fields + t->cap, 0, sizeof *t->fields * (cap - t->cap));
         t->cap = cap;
     }
     return &t->fields[t->n_fields++];
 }
 
-static void add_plain(struct model *m, struct model_type *t, const char *name, const char *type, uint32_t flags, uint32_t proto,
-                      const char *doc)
+static void add_plain(struct model *m, struct model_type *t, const char *name, const char *type,
+                      uint32_t flags, uint32_t proto, const char *doc)
 {
     struct model_field *f = new_field(m, t);
 
@@ -230,8 +234,9 @@ static void parse_field(struct parser *p, str rest, str doc)
         } else if (attribute(w, "keys", &f->keys)) {
             f->list_type = SCHEMA_LIST_MAP;
             f->has_list_type = true;
-        } else if (attribute(w, "default", &f->def) || attribute(w, "values", &f->values) || attribute(w, "shown", &f->shown) || attribute(w, "enum", &f->enum_values) || attribute(w, "format", &f->format) ||
-                   attribute(w, "pattern", &f->pattern))
+        } else if (attribute(w, "default", &f->def) || attribute(w, "values", &f->values) ||
+                   attribute(w, "shown", &f->shown) || attribute(w, "enum", &f->enum_values) ||
+                   attribute(w, "format", &f->format) || attribute(w, "pattern", &f->pattern))
             ;
         else if (attribute(w, "min", &v)) {
             f->has_min = true;
@@ -282,8 +287,10 @@ static void parse_type(struct parser *p, str rest, str doc)
             model_error(p->m, p->file, p->line, "no such attribute: " PRI_STR, STR_ARG(w));
     }
     if (p->type->is_kind && !p->type->untyped) {
-        add_plain(p->m, p->type, "kind", "string", FIELD_OMITEMPTY, 0, "The kind of object this is.");
-        add_plain(p->m, p->type, "apiVersion", "string", FIELD_OMITEMPTY, 0, "Group and version that the object is written in.");
+        add_plain(p->m, p->type, "kind", "string", FIELD_OMITEMPTY, 0,
+                  "The kind of object this is.");
+        add_plain(p->m, p->type, "apiVersion", "string", FIELD_OMITEMPTY, 0,
+                  "Group and version that the object is written in.");
     }
 }
 
@@ -300,8 +307,10 @@ static void parse_list(struct parser *p, str rest)
     p->type->kind = SCHEMA_STRUCT;
     p->type->is_kind = p->type->is_list = true;
     add_plain(p->m, p->type, "kind", "string", FIELD_OMITEMPTY, 0, "The kind of object this is.");
-    add_plain(p->m, p->type, "apiVersion", "string", FIELD_OMITEMPTY, 0, "Group and version that the object is written in.");
-    add_plain(p->m, p->type, "metadata", "meta/v1.ListMeta", 0, 1, "How fresh the list is, and how it goes on.");
+    add_plain(p->m, p->type, "apiVersion", "string", FIELD_OMITEMPTY, 0,
+              "Group and version that the object is written in.");
+    add_plain(p->m, p->type, "metadata", "meta/v1.ListMeta", 0, 1,
+              "How fresh the list is, and how it goes on.");
     f = new_field(p->m, p->type);
     f->name = S("items");
     f->proto = 2;
@@ -334,7 +343,8 @@ static void parse_resource(struct parser *p, str rest)
             r->verbs = parse_verbs(p, v);
         else if (attribute(w, "singular", &r->singular) || attribute(w, "short", &r->short_names) ||
                  attribute(w, "categories", &r->categories) || attribute(w, "hash", &r->hash) ||
-                 attribute(w, "stored", &r->storage) || attribute(w, "version", &r->storage_version) ||
+                 attribute(w, "stored", &r->storage) ||
+                 attribute(w, "version", &r->storage_version) ||
                  attribute(w, "warning", &r->warning))
             ;
         else
@@ -347,7 +357,8 @@ static void parse_resource(struct parser *p, str rest)
             *c = *c >= 'A' && *c <= 'Z' ? *c + 32 : *c;
         r->singular = str_of(low);
     }
-    m->resources = arena_grow(m->arena, m->resources, sizeof r * m->n_resources, sizeof r * (m->n_resources + 1));
+    m->resources = arena_grow(m->arena, m->resources, sizeof r * m->n_resources,
+                              sizeof r * (m->n_resources + 1));
     m->resources[m->n_resources++] = r;
     p->resource = r;
 }
@@ -367,7 +378,8 @@ static void parse_sub(struct parser *p, str rest)
         if (attribute(w, "verbs", &v))
             s->verbs = parse_verbs(p, v);
         else if (attribute(w, "kind", &v)) {
-            if (!str_cut(&v, '/', &s->group) || !str_cut(&v, '/', &s->version) || !str_cut(&v, '/', &s->kind))
+            if (!str_cut(&v, '/', &s->group) || !str_cut(&v, '/', &s->version) ||
+                !str_cut(&v, '/', &s->kind))
                 model_error(p->m, p->file, p->line, "kind=GROUP/VERSION/KIND");
             if (str_is(s->group, "core"))
                 s->group = S("");
@@ -385,7 +397,8 @@ static void parse_enum_value(struct parser *p, str rest)
         model_error(p->m, p->file, p->line, "VALUE NUMBER");
         return;
     }
-    e->enums = arena_grow(p->m->arena, e->enums, sizeof *e->enums * e->n_enums, sizeof *e->enums * (e->n_enums + 1));
+    e->enums = arena_grow(p->m->arena, e->enums, sizeof *e->enums * e->n_enums,
+                          sizeof *e->enums * (e->n_enums + 1));
     memset(&e->enums[e->n_enums], 0, sizeof *e->enums);
     e->enums[e->n_enums].name = name;
     e->enums[e->n_enums].min = parse_int(p, number);
@@ -433,7 +446,9 @@ static void parse_line(struct parser *p, str text)
         next_word(&rest, &p->package->prefix);
     } else if (str_is(word, "served")) {
         next_word(&rest, &word);
-        p->package->served = str_is(word, "off") ? SERVED_OFF : str_is(word, "legacy") ? SERVED_LEGACY : SERVED_DEFAULT;
+        p->package->served = str_is(word, "off")      ? SERVED_OFF
+                             : str_is(word, "legacy") ? SERVED_LEGACY
+                                                      : SERVED_DEFAULT;
     } else if (str_is(word, "resource")) {
         parse_resource(p, rest);
     } else if (str_is(word, "type")) {
@@ -458,7 +473,8 @@ void model_parse(struct model *m, const char *path, str alias)
 
     p.package = ARENA_NEW(m->arena, struct model_package);
     p.package->alias = alias;
-    m->packages = arena_grow(m->arena, m->packages, sizeof p.package * m->n_packages, sizeof p.package * (m->n_packages + 1));
+    m->packages = arena_grow(m->arena, m->packages, sizeof p.package * m->n_packages,
+                             sizeof p.package * (m->n_packages + 1));
     m->packages[m->n_packages++] = p.package;
     map_put(&m->by_alias, alias, p.package);
     while (str_cut(&text, '\n', &line)) {

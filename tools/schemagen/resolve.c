@@ -1,24 +1,36 @@
-/* resolve.c - from names to types: what a field's type text means, shared list and map types, `like`. */
+/* resolve.c - from names to types: what a field's type text means, shared list and map types,
+ * `like`. */
 #include "model.h"
 
 static const struct {
     str name;
     enum schema_kind kind;
 } scalars[] = {
-    {STR("string"), SCHEMA_STRING},       {STR("bytes"), SCHEMA_BYTES},
-    {STR("bool"), SCHEMA_BOOL},           {STR("int32"), SCHEMA_INT32},
-    {STR("int64"), SCHEMA_INT64},         {STR("uint32"), SCHEMA_UINT32},
-    {STR("uint64"), SCHEMA_UINT64},       {STR("double"), SCHEMA_DOUBLE},
-    {STR("float"), SCHEMA_FLOAT},         {STR("quantity"), SCHEMA_QUANTITY},
-    {STR("time"), SCHEMA_TIME},           {STR("microtime"), SCHEMA_MICROTIME},
-    {STR("duration"), SCHEMA_DURATION},   {STR("intstr"), SCHEMA_INT_OR_STRING},
-    {STR("raw"), SCHEMA_RAW},             {STR("fieldsv1"), SCHEMA_FIELDS_V1},
-    {STR("json"), SCHEMA_ANY},            {STR("schemaorbool"), SCHEMA_SCHEMA_OR_BOOL},
-    {STR("schemaorarray"), SCHEMA_SCHEMA_OR_ARRAY}, {STR("schemaorstrings"), SCHEMA_SCHEMA_OR_STRINGS},
+    {STR("string"), SCHEMA_STRING},
+    {STR("bytes"), SCHEMA_BYTES},
+    {STR("bool"), SCHEMA_BOOL},
+    {STR("int32"), SCHEMA_INT32},
+    {STR("int64"), SCHEMA_INT64},
+    {STR("uint32"), SCHEMA_UINT32},
+    {STR("uint64"), SCHEMA_UINT64},
+    {STR("double"), SCHEMA_DOUBLE},
+    {STR("float"), SCHEMA_FLOAT},
+    {STR("quantity"), SCHEMA_QUANTITY},
+    {STR("time"), SCHEMA_TIME},
+    {STR("microtime"), SCHEMA_MICROTIME},
+    {STR("duration"), SCHEMA_DURATION},
+    {STR("intstr"), SCHEMA_INT_OR_STRING},
+    {STR("raw"), SCHEMA_RAW},
+    {STR("fieldsv1"), SCHEMA_FIELDS_V1},
+    {STR("json"), SCHEMA_ANY},
+    {STR("schemaorbool"), SCHEMA_SCHEMA_OR_BOOL},
+    {STR("schemaorarray"), SCHEMA_SCHEMA_OR_ARRAY},
+    {STR("schemaorstrings"), SCHEMA_SCHEMA_OR_STRINGS},
     {STR("wrapped"), SCHEMA_VERB_LIST},
 };
 
-static struct model_type *intern(struct model *m, str name, enum schema_kind kind, struct model_type *item)
+static struct model_type *intern(struct model *m, str name, enum schema_kind kind,
+                                 struct model_type *item)
 {
     struct model_type *t = map_find(&m->by_name, name);
 
@@ -43,11 +55,15 @@ static struct model_type *find_type(struct model *m, struct model_package *from,
 
     if (str_has_prefix(text, S("[]"))) {
         item = find_type(m, from, str_skip(text, 2));
-        return item ? intern(m, arena_fmt(m->arena, "[]" PRI_STR, STR_ARG(item->name)), SCHEMA_LIST, item) : NULL;
+        return item ? intern(m, arena_fmt(m->arena, "[]" PRI_STR, STR_ARG(item->name)), SCHEMA_LIST,
+                             item)
+                    : NULL;
     }
     if (str_has_prefix(text, S("map[")) && text.p[text.n - 1] == ']') {
         item = find_type(m, from, str_slice(text, 4, text.n - 1));
-        return item ? intern(m, arena_fmt(m->arena, "map[" PRI_STR "]", STR_ARG(item->name)), SCHEMA_MAP, item) : NULL;
+        return item ? intern(m, arena_fmt(m->arena, "map[" PRI_STR "]", STR_ARG(item->name)),
+                             SCHEMA_MAP, item)
+                    : NULL;
     }
     for (size_t i = 0; i < ARRAY_LEN(scalars); i++) {
         if (!str_eq(text, scalars[i].name))
@@ -59,7 +75,8 @@ static struct model_type *find_type(struct model *m, struct model_package *from,
             item = p ? find_type(m, p, S("JSONSchemaProps")) : NULL;
         } else if (scalars[i].kind == SCHEMA_VERB_LIST)
             item = find_type(m, from, S("string"));
-        if (scalars[i].kind == SCHEMA_BYTES && from->proto3) { /* raw in the tree: a type of its own */
+        if (scalars[i].kind == SCHEMA_BYTES &&
+            from->proto3) { /* raw in the tree: a type of its own */
             item = intern(m, S("octets"), SCHEMA_BYTES, NULL);
             item->proto3 = true;
             return item;
@@ -74,14 +91,16 @@ static struct model_type *find_type(struct model *m, struct model_package *from,
 
         if (!p)
             return NULL;
-        full = arena_fmt(m->arena, PRI_STR "." PRI_STR, STR_ARG(p->prefix), STR_ARG(str_skip(text, (size_t)dot + 1)));
+        full = arena_fmt(m->arena, PRI_STR "." PRI_STR, STR_ARG(p->prefix),
+                         STR_ARG(str_skip(text, (size_t)dot + 1)));
     } else
         full = arena_fmt(m->arena, PRI_STR "." PRI_STR, STR_ARG(from->prefix), STR_ARG(text));
     t = map_find(&m->by_name, full);
     return t;
 }
 
-/* A type that is `like` another has its fields first; a field declared again replaces the other's, in its place. */
+/* A type that is `like` another has its fields first; a field declared again replaces the other's,
+ * in its place. */
 static void apply_like(struct model *m, struct model_type *t, unsigned depth)
 {
     struct model_type *o;
@@ -129,11 +148,12 @@ static void apply_like(struct model *m, struct model_type *t, unsigned depth)
 
 bool model_has_rules(const struct model_field *f)
 {
-    return f->enum_values.n || f->has_min || f->has_max || f->min_length || f->max_length || f->min_items || f->max_items || f->format.n ||
-           f->nonempty;
+    return f->enum_values.n || f->has_min || f->has_max || f->min_length || f->max_length ||
+           f->min_items || f->max_items || f->format.n || f->nonempty;
 }
 
-/* A type is worth walking for defaults (or rules) when it, or anything below it, has some. Recursive types settle by repetition. */
+/* A type is worth walking for defaults (or rules) when it, or anything below it, has some.
+ * Recursive types settle by repetition. */
 static void mark_walks(struct model *m)
 {
     bool changed = true;
@@ -142,7 +162,8 @@ static void mark_walks(struct model *m)
         changed = false;
         for (uint32_t i = 0; i < m->n_types; i++) {
             struct model_type *t = m->types[i];
-            bool has = t->defaults.n || (t->item && t->item->has_defaults), rules = t->item && t->item->has_rules;
+            bool has = t->defaults.n || (t->item && t->item->has_defaults),
+                 rules = t->item && t->item->has_rules;
 
             for (uint32_t k = 0; k < t->n_fields; k++) {
                 const struct model_field *f = &t->fields[k];

@@ -1,12 +1,13 @@
 /* tables.c - writes the schema as C: constant tables for src/schema/schema.h.
  *
- * All text is one pool in which equal strings (and strings that are the tail of another) are shared. Tables refer to
- * each other by address; linked without position independence they need no relocation and stay clean, shared pages. */
+ * All text is one pool in which equal strings (and strings that are the tail of another) are
+ * shared. Tables refer to each other by address; linked without position independence they need no
+ * relocation and stay clean, shared pages. */
 #include "model.h"
 
 struct pool {
     struct buf text;
-    struct map at;   /* string -> offset + 1 */
+    struct map at; /* string -> offset + 1 */
 };
 
 struct tables {
@@ -113,8 +114,9 @@ static void add_rules(struct tables *t, struct buf *b, const struct model_field 
         buf_z(b, "0");
         return;
     }
-    buf_fmt(&key, PRI_STR "\1%d %d %lld %lld %u %u %u %u\1" PRI_STR "\1" PRI_STR "\1%d" PRI_STR, STR_ARG(f->enum_values), f->has_min, f->has_max,
-            (long long)f->min, (long long)f->max, f->min_length, f->max_length, f->min_items, f->max_items, STR_ARG(f->pattern),
+    buf_fmt(&key, PRI_STR "\1%d %d %lld %lld %u %u %u %u\1" PRI_STR "\1" PRI_STR "\1%d" PRI_STR,
+            STR_ARG(f->enum_values), f->has_min, f->has_max, (long long)f->min, (long long)f->max,
+            f->min_length, f->max_length, f->min_items, f->max_items, STR_ARG(f->pattern),
             STR_ARG(f->format), f->nonempty, STR_ARG(f->required_detail));
     known = map_find(&t->rule_at, buf_view(&key));
     if (known)
@@ -123,8 +125,9 @@ static void add_rules(struct tables *t, struct buf *b, const struct model_field 
         uint32_t first = split_into(t, f->enum_values, '|', &n_enum);
 
         at = t->n_rules++;
-        buf_fmt(&row, "{%s%u,%u,%d,%d,%lldLL,%lldLL,%u,%u,%u,%u,", n_enum ? "V+" : "", first, n_enum, f->has_min, f->has_max,
-                (long long)f->min, (long long)f->max, f->min_length, f->max_length, f->min_items, f->max_items);
+        buf_fmt(&row, "{%s%u,%u,%d,%d,%lldLL,%lldLL,%u,%u,%u,%u,", n_enum ? "V+" : "", first,
+                n_enum, f->has_min, f->has_max, (long long)f->min, (long long)f->max, f->min_length,
+                f->max_length, f->min_items, f->max_items);
         add_str(t, &row, f->pattern);
         buf_char(&row, ',');
         add_str(t, &row, f->format);
@@ -188,7 +191,8 @@ struct sort_ctx {
 static int by_field_name(const void *a, const void *b, void *ctx)
 {
     const struct sort_ctx *c = ctx;
-    str x = c->type->fields[*(const uint8_t *)a].name, y = c->type->fields[*(const uint8_t *)b].name;
+    str x = c->type->fields[*(const uint8_t *)a].name,
+        y = c->type->fields[*(const uint8_t *)b].name;
 
     return x.n != y.n ? (x.n < y.n ? -1 : 1) : memcmp(x.p, y.p, x.n);
 }
@@ -216,7 +220,8 @@ static uint32_t write_sorted(struct tables *t, const struct model_type *type, ui
 static int by_proto_number(const void *a, const void *b, void *ctx)
 {
     const struct sort_ctx *c = ctx;
-    uint32_t x = c->type->fields[*(const uint8_t *)a].proto, y = c->type->fields[*(const uint8_t *)b].proto;
+    uint32_t x = c->type->fields[*(const uint8_t *)a].proto,
+             y = c->type->fields[*(const uint8_t *)b].proto;
 
     return x < y ? -1 : x > y;
 }
@@ -235,7 +240,8 @@ static uint32_t write_by_proto(struct tables *t, const struct model_type *type, 
     for (uint32_t i = 0; i < n; i++) {
         buf_fmt(&t->sorted, "%u,", order[i]);
         if (i && type->fields[order[i]].proto == type->fields[order[i - 1]].proto)
-            model_error(t->m, type->fields[order[i]].file, type->fields[order[i]].line, "number %u twice", type->fields[order[i]].proto);
+            model_error(t->m, type->fields[order[i]].file, type->fields[order[i]].line,
+                        "number %u twice", type->fields[order[i]].proto);
     }
     buf_char(&t->sorted, '\n');
     t->n_sorted += n;
@@ -261,7 +267,8 @@ static uint32_t defaults_number(struct tables *t, str name)
 
 static int by_type_name(const void *a, const void *b)
 {
-    const struct model_type *x = *(struct model_type *const *)a, *y = *(struct model_type *const *)b;
+    const struct model_type *x = *(struct model_type *const *)a,
+                            *y = *(struct model_type *const *)b;
 
     return str_cmp(x->name, y->name);
 }
@@ -300,12 +307,16 @@ static void write_types(struct tables *t)
             buf_fmt(&types, "F+%u,O+%u,O+%u,", ty->first_field, sorted, by_proto);
         else
             buf_z(&types, "0,0,0,");
-        buf_fmt(&types, "%u,%u,%u,%u,%u,0,%d,%d,%d,%d,%d},\n", ty->n_fields, (unsigned)ty->kind, n_sorted, n_proto,
-                defaults_number(t, ty->defaults), ty->has_defaults, ty->has_rules, inlines, ty->atomic, ty->proto3);
+        buf_fmt(&types, "%u,%u,%u,%u,%u,0,%d,%d,%d,%d,%d},\n", ty->n_fields, (unsigned)ty->kind,
+                n_sorted, n_proto, defaults_number(t, ty->defaults), ty->has_defaults,
+                ty->has_rules, inlines, ty->atomic, ty->proto3);
     }
-    buf_fmt(t->out, "const struct schema_type schema_types[%u] = {\n" PRI_STR "};\nconst size_t schema_n_types = %u;\n", m->n_types,
-            STR_ARG(buf_view(&types)), m->n_types);
-    buf_fmt(t->out, "static const struct schema_field F[%u] = {\n" PRI_STR "};\n", n_fields + 1, STR_ARG(buf_view(&fields)));
+    buf_fmt(t->out,
+            "const struct schema_type schema_types[%u] = {\n" PRI_STR
+            "};\nconst size_t schema_n_types = %u;\n",
+            m->n_types, STR_ARG(buf_view(&types)), m->n_types);
+    buf_fmt(t->out, "static const struct schema_field F[%u] = {\n" PRI_STR "};\n", n_fields + 1,
+            STR_ARG(buf_view(&fields)));
     t->n_fields = n_fields;
     buf_fini(&types);
     buf_fini(&fields);
@@ -313,7 +324,8 @@ static void write_types(struct tables *t)
 
 static struct model_type *type_of_kind(struct model *m, const struct model_resource *r)
 {
-    return map_find(&m->by_name, arena_fmt(m->arena, PRI_STR "." PRI_STR, STR_ARG(r->package->prefix), STR_ARG(r->kind)));
+    return map_find(&m->by_name, arena_fmt(m->arena, PRI_STR "." PRI_STR,
+                                           STR_ARG(r->package->prefix), STR_ARG(r->kind)));
 }
 
 static void write_resources(struct tables *t)
@@ -354,8 +366,10 @@ static void write_resources(struct tables *t)
         short_at = split_into(t, r->short_names, ',', &n_short);
         categories_at = split_into(t, r->categories, ',', &n_categories);
         if (!storage.n)
-            storage = r->package->group.n ? arena_fmt(m->arena, PRI_STR "." PRI_STR, STR_ARG(r->plural), STR_ARG(r->package->group))
-                                          : r->plural;
+            storage = r->package->group.n
+                          ? arena_fmt(m->arena, PRI_STR "." PRI_STR, STR_ARG(r->plural),
+                                      STR_ARG(r->package->group))
+                          : r->plural;
         buf_char(&rows, '{');
         add_str(t, &rows, r->package->group);
         buf_char(&rows, ',');
@@ -374,8 +388,8 @@ static void write_resources(struct tables *t)
         add_str(t, &rows, r->singular);
         buf_char(&rows, ',');
         add_str(t, &rows, storage);
-        buf_fmt(&rows, ",V+%u,%u,V+%u,%u,%d,%u,U+%u,%u,T+%u,", short_at, n_short, categories_at, n_categories, r->namespaced, r->verbs,
-                r->first_sub, r->n_subs, ty->index);
+        buf_fmt(&rows, ",V+%u,%u,V+%u,%u,%d,%u,U+%u,%u,T+%u,", short_at, n_short, categories_at,
+                n_categories, r->namespaced, r->verbs, r->first_sub, r->n_subs, ty->index);
         add_str(t, &rows, r->storage_version.n ? r->storage_version : r->package->version);
         buf_fmt(&rows, ",%d,", r->package->served == SERVED_LEGACY);
         add_str(t, &rows, r->warning);
@@ -384,8 +398,11 @@ static void write_resources(struct tables *t)
         buf_z(&rows, "},\n");
         n++;
     }
-    buf_fmt(t->out, "static const struct subresource U[%u] = {\n" PRI_STR "};\n", n_subs + 1, STR_ARG(buf_view(&subs)));
-    buf_fmt(t->out, "const struct resource schema_resources[] = {\n" PRI_STR "};\nconst size_t schema_n_resources = %u;\n",
+    buf_fmt(t->out, "static const struct subresource U[%u] = {\n" PRI_STR "};\n", n_subs + 1,
+            STR_ARG(buf_view(&subs)));
+    buf_fmt(t->out,
+            "const struct resource schema_resources[] = {\n" PRI_STR
+            "};\nconst size_t schema_n_resources = %u;\n",
             STR_ARG(buf_view(&rows)), n);
     buf_fini(&subs);
     buf_fini(&rows);
@@ -393,7 +410,8 @@ static void write_resources(struct tables *t)
 
 static int by_gvk(const void *a, const void *b)
 {
-    const struct model_type *x = *(struct model_type *const *)a, *y = *(struct model_type *const *)b;
+    const struct model_type *x = *(struct model_type *const *)a,
+                            *y = *(struct model_type *const *)b;
     int c = str_cmp(x->local, y->local);
 
     if (!c)
@@ -467,15 +485,23 @@ void tables_write(struct model *m, struct buf *out)
     write_kinds(&t);
     buf_z(out, "/* schema_tables.c - generated by tools/schemagen from api/: do not edit. */\n"
                "#include \"schema/schema_internal.h\"\n");
-    buf_fmt(out, "static const char P[%zu];\n#define T schema_types\nstatic const struct schema_field F[%u];\n", t.pool.text.n + 1,
-            t.n_fields + 1);
-    buf_fmt(out, "static const str V[%u] = {\n" PRI_STR "};\n", t.n_strs + 1, STR_ARG(buf_view(&t.strs)));
-    buf_fmt(out, "static const struct schema_rules R[%u] UNUSED = {\n" PRI_STR "};\n", t.n_rules + 1, STR_ARG(buf_view(&t.rules)));
-    buf_fmt(out, "const struct schema_more schema_no_more;\nstatic const struct schema_more M[%u] = {\n" PRI_STR "};\n", t.n_more + 1,
-            STR_ARG(buf_view(&t.more)));
+    buf_fmt(out,
+            "static const char P[%zu];\n#define T schema_types\nstatic const struct schema_field "
+            "F[%u];\n",
+            t.pool.text.n + 1, t.n_fields + 1);
+    buf_fmt(out, "static const str V[%u] = {\n" PRI_STR "};\n", t.n_strs + 1,
+            STR_ARG(buf_view(&t.strs)));
+    buf_fmt(out, "static const struct schema_rules R[%u] UNUSED = {\n" PRI_STR "};\n",
+            t.n_rules + 1, STR_ARG(buf_view(&t.rules)));
+    buf_fmt(out,
+            "const struct schema_more schema_no_more;\nstatic const struct schema_more M[%u] = "
+            "{\n" PRI_STR "};\n",
+            t.n_more + 1, STR_ARG(buf_view(&t.more)));
     buf_str(out, buf_view(&t.externs));
-    buf_fmt(out, "schema_default_fn *const schema_default_fns[%u] = {\n0,\n" PRI_STR "};\n", t.n_defaults + 1, STR_ARG(buf_view(&t.defaults)));
-    buf_fmt(out, "static const uint8_t O[%u] = {\n" PRI_STR "};\n", t.n_sorted + 1, STR_ARG(buf_view(&t.sorted)));
+    buf_fmt(out, "schema_default_fn *const schema_default_fns[%u] = {\n0,\n" PRI_STR "};\n",
+            t.n_defaults + 1, STR_ARG(buf_view(&t.defaults)));
+    buf_fmt(out, "static const uint8_t O[%u] = {\n" PRI_STR "};\n", t.n_sorted + 1,
+            STR_ARG(buf_view(&t.sorted)));
     buf_str(out, buf_view(&body));
     buf_fmt(out, "static const char P[%zu] =\n", t.pool.text.n + 1);
     write_bytes_as_string(out, buf_view(&t.pool.text));
