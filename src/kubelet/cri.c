@@ -126,21 +126,21 @@ static str wire_find(str message, unsigned number)
     return STR_NONE;
 }
 
-bool cri_event_parse(str envelope, str *ret_id, bool *ret_exited)
+bool cri_event_parse(str envelope, enum runtime_event *ret_event, str *ret_id)
 {
     enum { ENVELOPE_TOPIC = 3, ENVELOPE_EVENT = 4, ANY_VALUE = 2 };
     static const struct {
         str topic;
         unsigned id_field;  /* of the container's id in the event's message */
         unsigned exec_field; /* non-empty and different from the container's: only a process that was executed in it */
-        bool exited;
+        enum runtime_event event;
     } topics[] = {
-        {STR("/tasks/exit"), 1, 2, true},
-        {STR("/tasks/start"), 1, 0, false},
-        {STR("/tasks/oom"), 1, 0, false},
-        {STR("/tasks/delete"), 1, 0, false},
-        {STR("/tasks/paused"), 1, 0, false},
-        {STR("/containers/delete"), 1, 0, false},
+        {STR("/tasks/exit"), 1, 2, RUNTIME_EXITED},
+        {STR("/tasks/start"), 1, 0, RUNTIME_CHANGED},
+        {STR("/tasks/oom"), 1, 0, RUNTIME_CHANGED},
+        {STR("/tasks/delete"), 1, 0, RUNTIME_CHANGED},
+        {STR("/images/create"), 1, 0, RUNTIME_IMAGES},
+        {STR("/images/delete"), 1, 0, RUNTIME_IMAGES},
     };
     str topic = wire_find(envelope, ENVELOPE_TOPIC);
     str event = wire_find(wire_find(envelope, ENVELOPE_EVENT), ANY_VALUE);
@@ -155,7 +155,7 @@ bool cri_event_parse(str envelope, str *ret_id, bool *ret_exited)
         if (!id.n || (exec.n && !str_eq(exec, id)))
             return false;
         *ret_id = id;
-        *ret_exited = topics[i].exited;
+        *ret_event = topics[i].event;
         return true;
     }
     return false;
@@ -242,17 +242,17 @@ static void open_stream(struct cri *c);
 static void on_event(void *ctx, str message)
 {
     struct cri *c = ctx;
-    bool exited;
+    enum runtime_event event;
     str id;
 
     if (c->source == SOURCE_CONTAINERD) {
-        if (cri_event_parse(message, &id, &exited))
-            c->event(c->event_ctx, id, exited);
+        if (cri_event_parse(message, &event, &id))
+            c->event(c->event_ctx, event, id);
         return;
     }
     /* ContainerEventResponse: container_id = 1, container_event_type = 2 (stopped: 2) */
     id = wire_find(message, 1);
-    c->event(c->event_ctx, id, false);
+    c->event(c->event_ctx, RUNTIME_CHANGED, id);
 }
 
 static void on_stream_end(void *ctx, int status, str message)
@@ -278,8 +278,8 @@ static void open_stream(struct cri *c)
     if (c->stream || !c->event || !c->up || c->source == SOURCE_NONE)
         return;
     if (c->source == SOURCE_CONTAINERD) {
-        /* SubscribeRequest.filters: only what concerns tasks of pods. */
-        static const char filter[] = "namespace==k8s.io,topic~=\"^/tasks/(start|exit|oom|delete)\"";
+        /* SubscribeRequest.filters: only what concerns pods. */
+        static const char filter[] = "namespace==k8s.io,topic~=\"^/tasks/(start|exit|oom|delete)|^/images/(create|delete)\"";
         CLEANUP(buf) struct buf request = BUF_INIT;
 
         buf_char(&request, 1 << 3 | 2);
@@ -291,7 +291,7 @@ static void open_stream(struct cri *c)
         c->stream = grpc_server_stream(c->channel, S("/runtime.v1.RuntimeService/GetContainerEvents"), STR_NONE, &events, c);
     }
     /* What happened before the stream began must be looked up. */
-    c->event(c->event_ctx, STR_NONE, false);
+    c->event(c->event_ctx, RUNTIME_CHANGED, STR_NONE);
 }
 
 static void on_retry(void *ctx)

@@ -240,9 +240,16 @@ static void on_containerd_down(void *ctx)
     node_changed(k->node);
 }
 
-static void on_runtime_event(void *ctx, str id, bool exited)
+static void on_runtime_event(void *ctx, enum runtime_event event, str id)
 {
-    worker_runtime_event(ctx, id, exited);
+    struct kubelet *k = ctx;
+
+    if (event == RUNTIME_IMAGES) {
+        node_images_changed(k->node);
+        worker_images_changed(k);
+    } else {
+        worker_runtime_event(k, id, event == RUNTIME_EXITED);
+    }
 }
 
 /* ---- the pod network ---- */

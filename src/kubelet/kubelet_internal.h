@@ -141,6 +141,7 @@ void worker_wake(struct pod_worker *w);
 void worker_wake_in(struct pod_worker *w, int64_t delay_ns);
 void worker_runtime_event(struct kubelet *k, str id, bool exited); /* id empty: all */
 void worker_ref_changed(struct pod_worker *w);
+void worker_images_changed(struct kubelet *k); /* who waits for an image looks again */
 void worker_free_all(struct kubelet *k);
 struct container_local *worker_local(struct pod_worker *w, str name);
 void worker_local_waiting(struct container_local *l, const char *reason, str message); /* reason NULL: not waiting */
@@ -194,7 +195,8 @@ void probes_stop(struct container_local *l);
 struct node *node_new(struct kubelet *k);
 void node_free(struct node *n);
 void node_start(struct node *n);
-void node_changed(struct node *n);           /* images, conditions or pods may have: tell soon */
+void node_changed(struct node *n);           /* conditions may have: tell soon */
+void node_images_changed(struct node *n);
 
 /* ---- log_rotate.c ---- */
 struct log_rotation *log_rotation_new(struct kubelet *k);

@@ -9,6 +9,7 @@
 #define STATUS_PERIOD_NS (300 * NS_PER_S)
 #define CHECK_PERIOD_NS (10 * NS_PER_S)   /* pressure conditions are looked at so often */
 #define SOON_NS (100 * NS_PER_MS)
+#define IMAGES_SOON_NS (2 * NS_PER_S)     /* several images often come together */
 #define RETRY_NS NS_PER_S
 
 static void register_node(struct node *n);
@@ -258,6 +259,14 @@ static void sync_status(struct node *n)
 static void on_status_timer(void *ctx)
 {
     sync_status(ctx);
+}
+
+void node_images_changed(struct node *n)
+{
+    n->images_dirty = true;
+    n->dirty = true;
+    if (n->registered && n->told)
+        loop_timer_set(n->status_timer, IMAGES_SOON_NS);
 }
 
 void node_changed(struct node *n)

@@ -59,9 +59,12 @@ enum { PROFILE_RUNTIME_DEFAULT = 0, PROFILE_UNCONFINED = 1, PROFILE_LOCALHOST = 
  * UNAVAILABLE (the runtime is not there), METHOD_NOT_ALLOWED (it does not know the call), INTERNAL (everything else).
  * response is borrowed during the call. Runs on the loop, once, never before runtime_call has returned. */
 typedef void runtime_done_fn(void *ctx, struct err *err, const struct json *response);
-/* Something about a container or sandbox has changed (id may be empty: anything may have). exited: it is known to have ended,
- * even if the runtime's own status may still say otherwise for a moment. */
-typedef void runtime_event_fn(void *ctx, str id, bool exited);
+enum runtime_event {
+    RUNTIME_CHANGED, /* something about this container or sandbox has changed; id empty: anything may have */
+    RUNTIME_EXITED,  /* it is known to have ended, even if the runtime's own status may still say otherwise for a moment */
+    RUNTIME_IMAGES,  /* an image came or went */
+};
+typedef void runtime_event_fn(void *ctx, enum runtime_event event, str id);
 
 struct runtime;
 struct runtime_ops {
@@ -83,5 +86,5 @@ void runtime_free(struct runtime *rt);
 /* CRI over gRPC on a unix socket. */
 struct runtime *cri_new(struct loop *loop, str socket_path);
 /* The id and kind within an event of containerd's stream (containerd.types.Envelope); false: of no interest here. */
-bool cri_event_parse(str envelope, str *ret_id, bool *ret_exited);
+bool cri_event_parse(str envelope, enum runtime_event *ret_event, str *ret_id);
 #endif

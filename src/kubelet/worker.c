@@ -170,6 +170,22 @@ void worker_runtime_event(struct kubelet *k, str id, bool exited)
     worker_wake(w);
 }
 
+void worker_images_changed(struct kubelet *k)
+{
+    MAP_EACH(e, &k->workers) {
+        struct pod_worker *w = e->value;
+
+        MAP_EACH(le, &w->locals) {
+            struct container_local *l = le->value;
+
+            if (!l->waiting_reason || !strstr(l->waiting_reason, "Image") || !l->retry_at.ns)
+                continue;
+            l->retry_at.ns = 0;
+            worker_wake(w);
+        }
+    }
+}
+
 void worker_ref_changed(struct pod_worker *w)
 {
     w->volumes_dirty = true;

@@ -160,6 +160,8 @@ static void on_prepared(void *ctx)
         w->cgroup_made = true;
         w->volume_retry_ns = 0;
         w->volume_retry_at.ns = 0;
+        if (p->make_cgroup)
+            kubelet_pods_changed(w->k);
         worker_wake(w);
     }
     mem_free(p);

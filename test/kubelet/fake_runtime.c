@@ -89,7 +89,7 @@ static void end_container(struct fake_runtime *f, struct fake_container *c, int 
     c->finished = now(f);
     buf_fmt(&f->log, "exit %s %d\n", c->name, code);
     if (f->event)
-        f->event(f->event_ctx, str_of(c->id), true);
+        f->event(f->event_ctx, RUNTIME_EXITED, str_of(c->id));
 }
 
 static struct json describe(struct arena *a, struct fake_container *c)
@@ -311,6 +311,8 @@ void fake_runtime_free(struct fake_runtime *f)
 void fake_runtime_add_image(struct fake_runtime *f, const char *name)
 {
     f->images[f->n_images++] = arena_dup(f->arena, str_of(name));
+    if (f->event)
+        f->event(f->event_ctx, RUNTIME_IMAGES, str_of(name));
 }
 
 size_t fake_runtime_count(const struct fake_runtime *f, const char *name)

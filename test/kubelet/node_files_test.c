@@ -405,20 +405,22 @@ TEST(cri_event, an_exit_is_told_from_the_end_of_an_exec)
 {
     /* Envelope{topic=3, event=4: Any{value=2: TaskExit{container_id=1, id=2}}} */
     static const char exit_of_container[] = "\x1a\x0b/tasks/exit\x22\x08\x12\x06\x0a\x01x\x12\x01x", exit_of_exec[] = "\x1a\x0b/tasks/exit\x22\x08\x12\x06\x0a\x01x\x12\x01y",
-                      start[] = "\x1a\x0c/tasks/start\x22\x05\x12\x03\x0a\x01z", other[] = "\x1a\x0d/images/delete\x22\x05\x12\x03\x0a\x01z";
-    bool exited = false;
+                      image[] = "\x1a\x0e/images/create\x22\x05\x12\x03\x0a\x01i",
+                      start[] = "\x1a\x0c/tasks/start\x22\x05\x12\x03\x0a\x01z", other[] = "\x1a\x0e/content/create\x22\x05\x12\x03\x0a\x01z";
+    enum runtime_event event = RUNTIME_CHANGED;
     str id = STR_NONE;
 
-    CHECK(cri_event_parse((str){exit_of_container, sizeof exit_of_container - 1}, &id, &exited));
-    CHECK(exited);
+    CHECK(cri_event_parse((str){exit_of_container, sizeof exit_of_container - 1}, &event, &id));
+    CHECK(event == RUNTIME_EXITED);
     CHECK_STRZ(id, "x");
-    CHECK(!cri_event_parse((str){exit_of_exec, sizeof exit_of_exec - 1}, &id, &exited));
-    CHECK(cri_event_parse((str){start, sizeof start - 1}, &id, &exited));
-    CHECK(!exited);
+    CHECK(!cri_event_parse((str){exit_of_exec, sizeof exit_of_exec - 1}, &event, &id));
+    CHECK(cri_event_parse((str){start, sizeof start - 1}, &event, &id));
+    CHECK(event == RUNTIME_CHANGED);
     CHECK_STRZ(id, "z");
-    CHECK(!cri_event_parse((str){other, sizeof other - 1}, &id, &exited));
+    CHECK(cri_event_parse((str){image, sizeof image - 1}, &event, &id) && event == RUNTIME_IMAGES);
+    CHECK(!cri_event_parse((str){other, sizeof other - 1}, &event, &id));
     for (size_t i = 0; i < sizeof exit_of_container; i++) /* cut anywhere: no crash, no answer past the end */
-        cri_event_parse((str){exit_of_container, i}, &id, &exited);
+        cri_event_parse((str){exit_of_container, i}, &event, &id);
 }
 
 TEST_MAIN
