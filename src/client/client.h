@@ -67,6 +67,7 @@ struct informer_handler {
     /* prev NULL: added; obj NULL: deleted. On the client's loop. */
     void (*changed)(void *ctx, const struct obj *obj, const struct obj *prev);
     void (*synced)(void *ctx);     /* first complete list is in; may be NULL */
+    void (*progressed)(void *ctx); /* informer_revision() moved without a change of an object; may be NULL */
 };
 struct informer_options {
     str group, version, plural;

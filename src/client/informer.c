@@ -173,6 +173,21 @@ static void tell_synced(struct informer *i)
     i->depth--;
 }
 
+/* The revision moved without an object: by a bookmark, or at the end of a list. */
+static void tell_progress(struct informer *i)
+{
+    struct handler *h;
+
+    i->depth++;
+    LIST_EACH(h, &i->handlers, link) {
+        if (i->freed)
+            break;
+        if (h->live && h->h.progressed)
+            h->h.progressed(h->ctx);
+    }
+    i->depth--;
+}
+
 static void handler_replay(void *ctx)
 {
     struct handler *h = ctx;
@@ -456,6 +471,8 @@ static void list_done(void *ctx, struct err *err, int status, str body)
         i->synced = true;
         if (first)
             tell_synced(i);
+        else
+            tell_progress(i);
     }
     if (!informer_leave(i))
         informer_watch(i);
@@ -550,8 +567,10 @@ static bool watch_frame(struct informer *i, str frame)
         int64_t revision;
         str rv = raw_string(raw_find(raw_find(object, "metadata"), "resourceVersion"));
 
-        if (str_to_int64(rv, &revision))
-            i->revision = MAX(i->revision, revision);
+        if (str_to_int64(rv, &revision) && revision > i->revision) {
+            i->revision = revision;
+            tell_progress(i);
+        }
         return true;
     }
     err = event_read(i, object, STR_NONE, STR_NONE, &e);

@@ -335,11 +335,18 @@ static void on_changed(void *ctx, const struct obj *obj, const struct obj *prev)
     unpark_settled(m, h->kind);
 }
 
+static void on_progressed(void *ctx)
+{
+    struct cache_handler *h = ctx;
+
+    unpark_settled(h->m, h->kind);
+}
+
 /* ---- start and stop ---- */
 
 static void controllers_run(struct controllers *m)
 {
-    static const struct informer_handler handler = {.changed = on_changed};
+    static const struct informer_handler handler = {.changed = on_changed, .progressed = on_progressed};
 
     m->running = true;
     for (size_t i = 0; i < m->n; i++)

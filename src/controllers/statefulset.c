@@ -89,6 +89,49 @@ static bool is_available(const struct set *s, const struct pod *p)
     return is_healthy(p) && pod_is_available(p, s->min_ready_s, s->r->now);
 }
 
+/* ---- claims that go with their set, or with their pod when the set shrinks ---- */
+
+static bool deletes(const struct set *s, const char *when)
+{
+    return str_is(json_str(json_findz(json_path(s->tree, "spec.persistentVolumeClaimRetentionPolicy"), when)), "Delete");
+}
+
+/* true: the reference is new. */
+static bool own_claim(struct set *s, struct json *claim, const struct kind *k, str name, str uid)
+{
+    struct arena *a = s->r->a;
+    struct json *refs = json_path(claim, "metadata.ownerReferences"), ref = json_object();
+
+    JSON_EACH(r, refs)
+        if (str_eq(json_get_str(r, "uid"), uid))
+            return false;
+    json_setz(a, &ref, "apiVersion",
+              json_string(k->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(k->group), STR_ARG(k->version)) : k->version));
+    json_setz(a, &ref, "kind", json_string(k->kind));
+    json_setz(a, &ref, "name", json_string(name));
+    json_setz(a, &ref, "uid", json_string(uid));
+    if (!refs)
+        refs = json_setz(a, json_findz(claim, "metadata"), "ownerReferences", json_array());
+    json_append(a, refs, ref);
+    return true;
+}
+
+/* A condemned pod takes its claims with it, through the garbage collector, when the policy says so. */
+static void condemn_claims(struct set *s, const struct pod *p)
+{
+    if (!deletes(s, "whenScaled"))
+        return;
+    JSON_EACH(template, json_path(s->tree, "spec.volumeClaimTemplates")) {
+        str base = json_get_str(template, "metadata.name");
+        struct json *claim = look_tree(s->r, K_PVCS, s->r->ns,
+                                       arena_fmt(s->r->a, PRI_STR "-" PRI_STR, STR_ARG(base), STR_ARG(p->obj->key.name)));
+
+        if (claim && own_claim(s, claim, &kinds[K_PODS], p->obj->key.name, p->obj->uid))
+            plan_update(&s->r->plan, K_PVCS, claim)->flags = ACT_IGNORE_NOT_FOUND;
+    }
+    plan_then(&s->r->plan);
+}
+
 /* ---- making ---- */
 
 static void make_claims(struct set *s, int64_t ordinal, str pod)
@@ -112,6 +155,8 @@ static void make_claims(struct set *s, int64_t ordinal, str pod)
         json_setz(a, json_findz(claim, "metadata"), "namespace", json_string(s->r->ns));
         JSON_EACH_MEMBER(m, labels)
             meta_set(a, claim, "labels", m->key, json_str(&m->value));
+        if (deletes(s, "whenDeleted"))
+            own_claim(s, claim, &kinds[K_STATEFULSETS], s->r->name, s->uid);
         act = plan_create(&s->r->plan, K_PVCS, s->r->ns, claim);
         act->flags = ACT_IGNORE_EXISTS;
         act->success = (struct action_event){s->tree, "Normal", "SuccessfulCreate",
@@ -252,6 +297,7 @@ static bool move_condemned(struct set *s)
                 return true;
             continue;
         }
+        condemn_claims(s, p);
         remove_pod(s, p);
         if (!s->parallel)
             return true;

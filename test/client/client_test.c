@@ -131,7 +131,12 @@ static void on_synced(void *ctx)
     buf_z(&seen, "synced\n");
 }
 
-static const struct informer_handler handler = {on_change, on_synced};
+static void on_progress(void *ctx)
+{
+    buf_z(&seen, "progress\n");
+}
+
+static const struct informer_handler handler = {on_change, on_synced, on_progress};
 
 static void index_app(const struct obj *o, const struct json *tree, struct buf *out)
 {
@@ -240,7 +245,7 @@ TEST(informer, relists_after_410_and_tells_only_what_changed)
     fake_end_watch(&r.f);
     run_ms(r.loop, 10);
     CHECK_INT(r.f.n_lists, 2);
-    CHECK_STRZ(buf_view(&seen), "mod c@15\ndel b@5\n");
+    CHECK_STRZ(buf_view(&seen), "mod c@15\ndel b@5\nprogress\n");
     rig_end(&r);
 }
 
