@@ -65,7 +65,7 @@ struct err *cmd_set(struct kube_args *args)
     err = kube_targets_of_args(k, args->args + 1, first - 1, &t);
     for (size_t i = 0; !err && i < t.n; i++) {
         struct json *before, *after, *patch = json_new(k->a, json_object()), *into, *containers;
-        bool pod = str_is(t.items[i].res.plural, "pods"), found_all = true;
+        bool pod = str_is(t.items[i].res.plural, "pods");
 
         err = kube_get(k, &t.items[i], &before);
         if (err)
@@ -87,7 +87,6 @@ struct err *cmd_set(struct kube_args *args)
                 json_setz(k->a, item, "name", json_string(json_get_str(c, "name")));
                 json_setz(k->a, item, "image", json_string(image));
             }
-            found_all &= found;
             if (!found)
                 return err_new(REASON_BAD_REQUEST, "unable to find container named \"" PRI_STR "\"", STR_ARG(name));
         }
