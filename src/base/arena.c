@@ -136,15 +136,17 @@ str arena_dup(struct arena *a, str s)
 
 str arena_vfmt(struct arena *a, const char *fmt, va_list ap)
 {
+    struct arena_block *b = a->last;
+    char *here = b->data + b->used, *z;
     va_list again;
-    char *z;
     int n;
 
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(here, b->cap - b->used, fmt, ap); /* usually what is left of the block is enough */
     BUG_ON(n < 0);
     z = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(z, (size_t)n + 1, fmt, again);
+    if (z != here)
+        vsnprintf(z, (size_t)n + 1, fmt, again);
     va_end(again);
     return (str){z, (size_t)n};
 }

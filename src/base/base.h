@@ -80,7 +80,7 @@ typedef struct {
 #define PRI_STR "%.*s"
 #define STR_ARG(s) (int)(s).n, (s).p
 
-str str_of(const char *z);                       /* of a NUL-terminated string; NULL gives empty */
+static inline str str_of(const char *z) { return (str){z, z ? strlen(z) : 0}; } /* of a NUL-terminated string; NULL gives empty */
 bool str_eq(str a, str b);
 bool str_eq_nocase(str a, str b);                /* ASCII */
 int str_cmp(str a, str b);                       /* byte order, as Go compares strings */
@@ -115,7 +115,16 @@ void buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, str s);
 void buf_z(struct buf *b, const char *z);
-void buf_char(struct buf *b, char c);
+void buf_char_grow(struct buf *b, char c);        /* the rest of buf_char() */
+static inline void buf_char(struct buf *b, char c)
+{
+    if (b->n + 1 < b->cap && !b->overflow) { /* cap never allows more than the limit */
+        b->p[b->n++] = c;
+        b->p[b->n] = '\0';
+    } else {
+        buf_char_grow(b, c);
+    }
+}
 void buf_int(struct buf *b, int64_t v);
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap);

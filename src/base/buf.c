@@ -31,6 +31,7 @@ static bool buf_room(struct buf *b, size_t more)
     cap = MAX(b->cap * 2, (size_t)64);
     while (cap <= b->n + more)
         cap *= 2;
+    cap = MIN(cap, limit + 1);
     b->p = mem_realloc(b->p, cap);
     b->cap = cap;
     return true;
@@ -63,7 +64,7 @@ void buf_z(struct buf *b, const char *z)
     buf_add(b, z, strlen(z));
 }
 
-void buf_char(struct buf *b, char c)
+void buf_char_grow(struct buf *b, char c)
 {
     if (b->overflow || !buf_room(b, 1))
         return;
@@ -93,10 +94,14 @@ void buf_vfmt(struct buf *b, const char *fmt, va_list ap)
     if (b->overflow)
         return;
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
-    if (n > 0 && buf_room(b, (size_t)n)) {
+    n = vsnprintf(b->p ? b->p + b->n : NULL, b->cap - b->n, fmt, ap); /* usually there is room */
+    if (n > 0 && b->n + (size_t)n < b->cap) {
+        b->n += (size_t)n;
+    } else if (n > 0 && buf_room(b, (size_t)n)) {
         vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;
+    } else if (b->p) {
+        b->p[b->n] = '\0';
     }
     va_end(again);
 }

@@ -6,11 +6,6 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
-str str_of(const char *z)
-{
-    return (str){z, z ? strlen(z) : 0};
-}
-
 bool str_eq(str a, str b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);

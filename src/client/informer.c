@@ -340,10 +340,9 @@ static void cache_put(struct informer *i, struct event *e)
         return;
     }
     if (e->shared && needs_tree(i, e)) {
-        struct err *err = json_parse(i->arena, e->data, NULL, NULL, &e->tree);
+        struct err *err = json_parse(i->arena, raw_without_managed_fields(i->arena, e->data), NULL, NULL, &e->tree);
 
         BUG_ON(err); /* the store's own bytes */
-        json_removez(json_findz(e->tree, "metadata"), "managedFields");
     }
     if (c) {
         prev = c->obj;

@@ -150,10 +150,42 @@ static bool raw_seek(struct raw_iter *it, str key)
     while (raw_key(it, &k)) {
         if (str_eq(k, key))
             return true;
+        /* Servers write them last in metadata, and they are longer than all before. */
+        if (str_is(k, "managedFields"))
+            return false;
         if (!raw_item(it, &v))
             return false;
     }
     return false;
+}
+
+str raw_without_managed_fields(struct arena *a, str object)
+{
+    struct raw_iter top, meta;
+    size_t from;
+    str k, v;
+    char *p;
+
+    if (!raw_object(object, &top) || !raw_seek(&top, S("metadata")) || !raw_object(str_skip(object, top.at), &meta))
+        return object;
+    for (from = meta.at; raw_key(&meta, &k); from = meta.at) {
+        bool found = str_is(k, "managedFields");
+
+        if (!raw_item(&meta, &v))
+            return object;
+        if (!found)
+            continue;
+        /* A comma goes with it: the one behind, which raw_item() has passed, or the one before. */
+        from += top.at;
+        if (meta.text.p[meta.at] == '}' && object.p[from - 1] == ',')
+            from--;
+        p = arena_alloc(a, object.n);
+        memcpy(p, object.p, from);
+        v = str_skip(meta.text, meta.at);
+        memcpy(p + from, v.p, v.n);
+        return (str){p, from + v.n};
+    }
+    return object;
 }
 
 str raw_find(str object, const char *key)

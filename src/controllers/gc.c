@@ -210,18 +210,27 @@ static bool has_string(const struct json *list, const char *what)
     return false;
 }
 
+/* Most objects have neither owners nor finalizers, and need no tree. */
+static const struct json *parse_list(struct gc *gc, const struct obj *o, const char *where)
+{
+    str text = client_text_find(o->data, where);
+    struct json *list = NULL;
+
+    if (text.n)
+        err_free(json_parse(gc->arena, text, NULL, NULL, &list));
+    return list;
+}
+
 static void object_changed(struct gc *gc, const struct resource *r, const struct obj *o)
 {
     struct node *n = gc_find(gc, o->uid);
+    const struct json *owners, *finalizers;
     bool deleting, foreground, orphan;
-    struct json *meta = NULL;
-    struct err *err;
 
     arena_reset(gc->arena);
-    err = json_parse(gc->arena, client_text_find(o->data, "metadata"), NULL, NULL, &meta);
-    err_free(err);
-    if (!meta)
-        return;
+    owners = parse_list(gc, o, "metadata.ownerReferences");
+    deleting = client_text_find(o->data, "metadata.deletionTimestamp").n > 0;
+    finalizers = deleting ? parse_list(gc, o, "metadata.finalizers") : NULL;
     if (!n)
         n = node_new(gc, o->uid, r, o->key.ns, o->key.name);
     else if (n->is_virtual && (!str_eq(str_of(n->name), o->key.name) || !str_eq(str_of(n->ns), o->key.ns))) {
@@ -235,14 +244,13 @@ static void object_changed(struct gc *gc, const struct resource *r, const struct
     n->is_virtual = false;
     n->resource = r;
     n->revision = o->revision;
-    if (!owners_equal(n, json_findz(meta, "ownerReferences"))) {
-        node_set_owners(gc, n, json_findz(meta, "ownerReferences"));
+    if (!owners_equal(n, owners)) {
+        node_set_owners(gc, n, owners);
         if (n->n_edges)
             gc_judge(gc, n);
     }
-    deleting = json_is(json_findz(meta, "deletionTimestamp"), JSON_STRING);
-    foreground = deleting && has_string(json_findz(meta, "finalizers"), "foregroundDeletion");
-    orphan = deleting && has_string(json_findz(meta, "finalizers"), "orphan");
+    foreground = has_string(finalizers, "foregroundDeletion");
+    orphan = has_string(finalizers, "orphan");
     n->deleting = deleting;
     if (foreground && !n->deleting_dependents) {
         n->deleting_dependents = true;

@@ -32,13 +32,32 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+static void two_digits(char *to, int64_t v)
+{
+    to[0] = (char)('0' + v / 10);
+    to[1] = (char)('0' + v % 10);
+}
+
+/* Each write has times in it, and printf would cost ten times as much. */
 static void buf_seconds(struct buf *b, int64_t s)
 {
+    char text[] = "0000-00-00T00:00:00";
     int64_t days = floor_div(s, DAY_S), rest = s - days * DAY_S, year;
     unsigned month, day;
 
     civil_of_days(days, &year, &month, &day);
-    buf_fmt(b, "%04lld-%02u-%02uT%02d:%02d:%02d", (long long)year, month, day, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+    if (year < 0 || year > 9999) {
+        buf_fmt(b, "%04lld-%02u-%02uT%02d:%02d:%02d", (long long)year, month, day, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+        return;
+    }
+    two_digits(text, year / 100);
+    two_digits(text + 2, year % 100);
+    two_digits(text + 5, month);
+    two_digits(text + 8, day);
+    two_digits(text + 11, rest / 3600);
+    two_digits(text + 14, rest / 60 % 60);
+    two_digits(text + 17, rest % 60);
+    buf_add(b, text, sizeof text - 1);
 }
 
 void buf_rfc3339(struct buf *b, wall_time t)

@@ -20,6 +20,15 @@ void json_encode_string(struct buf *b, str s)
 
     buf_reserve(b, s.n + 2);
     buf_char(b, '"');
+    if (!b->overflow && b->cap - b->n > s.n) { /* plain text, which is nearly all, in one pass */
+        char *to = b->p + b->n;
+
+        while (p < end && !escapes[*p])
+            *to++ = (char)*p++;
+        *to = '\0';
+        b->n = (size_t)(to - b->p);
+        run = p;
+    }
     while (p < end) {
         char how = escapes[*p];
         size_t len = 0;
@@ -124,8 +133,8 @@ static void newline(struct buf *b, int indent, int level)
 static void encode(struct buf *b, const struct json *v, int indent, int level)
 {
     switch (v->type) {
-    case JSON_NULL: buf_z(b, "null"); return;
-    case JSON_BOOL: buf_z(b, v->b ? "true" : "false"); return;
+    case JSON_NULL: buf_add(b, "null", 4); return;
+    case JSON_BOOL: buf_add(b, v->b ? "true" : "false", v->b ? 4 : 5); return;
     case JSON_INT: buf_int(b, v->i); return;
     case JSON_DOUBLE: json_encode_double(b, v->d); return;
     case JSON_STRING: json_encode_string(b, v->s); return;
