@@ -96,7 +96,7 @@ static void end_of_turn(struct uv_env *env)
     run.n = 0;
     env->deferring = run;
     uv_flush_streams(env);
-    if (env->deferred.n == 0 && list_is_empty(&env->flush))
+    if (env->deferred.n == 0 && list_is_empty(&env->flush) && list_is_empty(&env->settle))
         uv_idle_stop(&env->busy);
 }
 
@@ -260,6 +260,7 @@ static void uv_env_free(struct loop *loop)
     fn_queue_fini(&env->posted);
     fn_queue_fini(&env->posting);
     pthread_mutex_destroy(&env->lock);
+    uv_free_chunks(env);
     mem_free(env->read_buffer);
     mem_free(env);
 }
@@ -307,6 +308,7 @@ struct loop *loop_new_uv(void)
     env->base.owner = pthread_self();
     env->armed_ns = INT64_MAX;
     list_init(&env->flush);
+    list_init(&env->settle);
     pthread_mutex_init(&env->lock, NULL);
     BUG_ON(uv_loop_init(&env->uv));
     uv_timer_init(&env->uv, &env->timer);

@@ -206,3 +206,108 @@ TEST(uv, a_socket_file_left_by_a_killed_process_is_taken_over)
     buf_fini(&address);
     loop_free(loop);
 }
+
+/* ---- a turn that writes to many peers ---- */
+#define PEERS 60
+#define PIECES 16
+#define PIECE 5000
+struct fan {
+    struct loop *loop;
+    struct listener *l;
+    struct stream *out[PEERS];
+    int n_out, n_done, n_early_done, n_in_ends;
+    bool writing;
+    uint64_t n_in;
+};
+struct fan_in {
+    struct fan *fan;
+    struct stream *s;
+};
+
+static void fan_done(void *ctx, int error)
+{
+    struct fan *f = ctx;
+
+    CHECK_INT(error, 0);
+    f->n_done++;
+    f->n_early_done += f->writing;
+}
+
+static void fan_write(void *ctx)
+{
+    struct fan *f = ctx;
+    static char piece[PIECE];
+
+    f->writing = true;
+    for (int k = 0; k < PIECES; k++)
+        for (int i = 0; i < PEERS; i++)
+            stream_write(f->out[i], (str){piece, PIECE}, k == PIECES - 1 ? fan_done : NULL, f);
+    f->writing = false;
+    for (int i = 0; i < PEERS; i++)
+        stream_shutdown(f->out[i]);
+}
+
+static void fan_nothing(void *ctx, const char *p, size_t n)
+{
+}
+
+static void fan_out_end(void *ctx, int error)
+{
+}
+
+static const struct stream_events fan_out_events = {fan_nothing, fan_out_end};
+
+static void fan_accept(void *ctx, struct stream *s)
+{
+    struct fan *f = ctx;
+
+    f->out[f->n_out++] = s;
+    stream_start(s, &fan_out_events, f);
+    if (f->n_out == PEERS) {
+        listener_close(f->l);
+        loop_defer(f->loop, fan_write, f);
+    }
+}
+
+static void fan_in_data(void *ctx, const char *p, size_t n)
+{
+    ((struct fan_in *)ctx)->fan->n_in += n;
+}
+
+static void fan_in_end(void *ctx, int error)
+{
+    struct fan_in *in = ctx;
+    struct fan *f = in->fan;
+
+    CHECK_INT(error, 0);
+    stream_close(in->s, NULL, NULL);
+    if (++f->n_in_ends == PEERS)
+        for (int i = 0; i < PEERS; i++)
+            stream_close(f->out[i], NULL, NULL);
+    mem_free(in);
+}
+
+static const struct stream_events fan_in_events = {fan_in_data, fan_in_end};
+
+static void fan_connected(void *ctx, int error, struct stream *s)
+{
+    struct fan_in *in = NEW(struct fan_in);
+
+    CHECK_INT(error, 0);
+    *in = (struct fan_in){ctx, s};
+    stream_start(s, &fan_in_events, in);
+}
+
+TEST(uv, what_one_turn_writes_to_many_peers_arrives_and_completes_after_the_turn)
+{
+    struct fan f = {.loop = loop_new_uv()};
+
+    CHECK_INT(listener_open(f.loop, S("127.0.0.1:0"), fan_accept, &f, &f.l), 0);
+    for (int i = 0; i < PEERS; i++)
+        stream_connect(f.loop, listener_address(f.l), 0, fan_connected, &f);
+    loop_run(f.loop);
+    CHECK_INT(f.n_in, (int64_t)PEERS * PIECES * PIECE);
+    CHECK_INT(f.n_done, PEERS);
+    CHECK_INT(f.n_early_done, 0);
+    loop_free(f.loop);
+}
