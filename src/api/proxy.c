@@ -52,15 +52,16 @@ static bool hop_by_hop(str name, bool upgrade)
 static void on_head(void *ctx, const struct http_response *r)
 {
     struct forward *f = ctx;
-    struct http_header *h = ARENA_NEW_N(f->req->a, struct http_header, r->n_headers + 1);
+    struct http_header *h = ARENA_NEW_N(f->req->a, struct http_header, r->n_headers + 2);
     size_t n = 0;
 
+    h[n++] = (struct http_header){S("Cache-Control"), S("no-cache, private")};
     if (f->log && r->status >= 400) {
         f->refused = r->status;
         return;
     }
     for (size_t i = 0; i < r->n_headers; i++)
-        if (!hop_by_hop(r->headers[i].name, false))
+        if (!hop_by_hop(r->headers[i].name, false) && !str_eq_nocase(r->headers[i].name, S("cache-control")) && !str_eq_nocase(r->headers[i].name, S("date")))
             h[n++] = (struct http_header){arena_dup(f->req->a, r->headers[i].name), arena_dup(f->req->a, r->headers[i].value)};
     f->head_sent = true;
     if (!f->ended)

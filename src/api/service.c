@@ -349,23 +349,31 @@ static struct err *give_health_port(struct write *w, struct json *spec)
 }
 
 /* IP families follow from the only range there is. */
-static void set_families(struct write *w, struct json *spec)
+static struct err *set_families(struct write *w, struct json *spec)
 {
     struct json families = json_array();
+    bool headless = str_is(json_get_str(spec, "clusterIP"), "None") || str_is(json_str(json_item(json_findz(spec, "clusterIPs"), 0)), "None");
+    bool bare = headless && !json_count(json_findz(spec, "selector"));
 
     if (!has_cluster_ip(json_get_str(spec, "type"))) {
         if (!w->old) {
             json_removez(spec, "ipFamilies");
             json_removez(spec, "ipFamilyPolicy");
         }
-        return;
+        return NULL;
     }
+    /* Endpoints of a headless Service without selector are written by hand, in whichever family. */
     if (!json_findz(spec, "ipFamilyPolicy"))
-        json_setz(w->a, spec, "ipFamilyPolicy", json_z("SingleStack"));
+        json_setz(w->a, spec, "ipFamilyPolicy", json_z(bare && !json_count(json_findz(spec, "ipFamilies")) ? "RequireDualStack" : "SingleStack"));
+    else if (!bare && str_is(json_get_str(spec, "ipFamilyPolicy"), "RequireDualStack"))
+        return invalid_service(w, CAUSE_INVALID, "spec.ipFamilyPolicy", "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services");
     if (!json_count(json_findz(spec, "ipFamilies"))) {
         json_append(w->a, &families, json_z("IPv4"));
+        if (bare && !str_is(json_get_str(spec, "ipFamilyPolicy"), "SingleStack"))
+            json_append(w->a, &families, json_z("IPv6"));
         json_setz(w->a, spec, "ipFamilies", families);
     }
+    return NULL;
 }
 
 /* The allocation itself may refuse, so it is done where refusing is possible: as this kind's admission. A write that fails
@@ -388,8 +396,9 @@ struct err *service_admit(struct write *w)
         json_removez(spec, "ipFamilies");
         json_removez(spec, "ipFamilyPolicy");
     }
-    set_families(w, spec);
-    e = give_address(w, spec);
+    e = set_families(w, spec);
+    if (!e)
+        e = give_address(w, spec);
     if (!e)
         e = give_node_ports(w, spec);
     if (!e)
