@@ -292,14 +292,18 @@ static void add_conditions(struct node *n, struct arena *a, struct json *status)
             struct json *node = NULL;
             struct err *err = obj ? json_parse(a, arena_dup(a, obj->data), NULL, NULL, &node) : NULL;
 
+            bool news = s->known || now_true[i] || i != NODE_READY; /* that a new node is not ready yet is none */
+
             s->since = now;
             JSON_EACH(old, err ? NULL : json_at(node, "status", "conditions", NULL))
-                if (str_is(json_get_str(old, "type"), conditions[i].type) && str_is(json_get_str(old, "status"), now_true[i] ? "True" : "False"))
+                if (str_is(json_get_str(old, "type"), conditions[i].type) && str_is(json_get_str(old, "status"), now_true[i] ? "True" : "False")) {
                     rfc3339_parse(json_get_str(old, "lastTransitionTime"), &s->since);
+                    news &= i != NODE_READY;
+                }
             err_free(err);
             s->known = true;
             s->is_true = now_true[i];
-            if (n->uid)
+            if (n->uid && news)
                 node_event(n, "Normal", conditions[i].when[now_true[i]].event, NULL);
         }
         buf_rfc3339(&since, s->since);

@@ -189,6 +189,12 @@ void worker_images_changed(struct kubelet *k)
 void worker_ref_changed(struct pod_worker *w)
 {
     w->volumes_dirty = true;
+    MAP_EACH(e, &w->locals) { /* what was missing may be there now */
+        struct container_local *l = e->value;
+
+        if (l->waiting_reason && !strcmp(l->waiting_reason, "CreateContainerConfigError"))
+            l->retry_at.ns = 0;
+    }
     worker_wake(w);
 }
 

@@ -411,6 +411,73 @@ TEST(agent, a_config_map_that_comes_late_lets_the_pod_go_on_and_changes_reach_it
     world_fini(&w);
 }
 
+TEST(agent, a_missing_variable_is_told_and_its_coming_starts_the_container)
+{
+    struct world w;
+
+    world_init(&w);
+    put_pod(&w, "a", ",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"s\",\"key\":\"k\"}}}]", "");
+    run(&w, 2000);
+    CHECK_STRZ(json_get_str(container(&w, "a"), "state.waiting.reason"), "CreateContainerConfigError");
+    CHECK_STRZ(json_get_str(container(&w, "a"), "state.waiting.message"), "secret \"s\" not found");
+    fake_api_put(w.api, "/api/v1/namespaces/default/secrets", "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\",\"namespace\":\"default\"},\"data\":{\"k\":\"eA==\"}}");
+    run(&w, 1000);
+    CHECK_INT(fake_runtime_running(w.runtime, "c"), 1);
+    delete_pod(&w, "a", 0);
+    world_fini(&w);
+}
+
+TEST(agent, hooks_run_around_a_container)
+{
+    struct world w;
+
+    world_init(&w);
+    put_pod(&w, "a", ",\"lifecycle\":{\"postStart\":{\"exec\":{\"command\":[\"x\"]}},\"preStop\":{\"sleep\":{\"seconds\":3}}}", "");
+    run(&w, 1000);
+    CHECK_INT(fake_runtime_count(w.runtime, "ExecSync"), 1);
+    CHECK_STRZ(phase(&w, "a"), "Running");
+    delete_pod(&w, "a", 5);
+    CHECK_INT(fake_runtime_running(w.runtime, "c"), 1); /* asleep before its end */
+    run(&w, 2000);
+    CHECK(str_find(fake_runtime_log(w.runtime), S("stop c 2\n")) >= 0);
+    run(&w, 1000);
+    CHECK(pod(&w, "a") == NULL);
+    world_fini(&w);
+}
+
+TEST(agent, a_shorter_grace_period_hurries_a_deletion)
+{
+    struct world w;
+
+    world_init(&w);
+    put_pod(&w, "a", ",\"lifecycle\":{\"preStop\":{\"sleep\":{\"seconds\":60}}}", "");
+    run(&w, 1000);
+    delete_pod(&w, "a", 60);
+    CHECK_INT(fake_runtime_running(w.runtime, "c"), 1);
+    fake_api_delete_gracefully(w.api, PODS "/a", 1);
+    run(&w, 4000);
+    CHECK(pod(&w, "a") == NULL);
+    world_fini(&w);
+}
+
+TEST(agent, a_pod_that_names_another_image_has_its_container_replaced)
+{
+    struct world w;
+
+    world_init(&w);
+    fake_runtime_add_image(w.runtime, "busybox:2");
+    put_pod(&w, "a", "", "");
+    run(&w, 1000);
+    put_pod(&w, "a", ",\"image\":\"busybox:2\"", "");
+    run(&w, 2000);
+    CHECK_INT(fake_runtime_count(w.runtime, "StartContainer"), 2);
+    CHECK_INT(fake_runtime_running(w.runtime, "c"), 1);
+    CHECK_STRZ(json_get_str(container(&w, "a"), "image"), "busybox:2");
+    CHECK_INT(json_get_int(container(&w, "a"), "restartCount", 0), 1);
+    delete_pod(&w, "a", 0);
+    world_fini(&w);
+}
+
 TEST(agent, refuses_a_pod_that_asks_for_more_than_the_node_has)
 {
     struct world w;
