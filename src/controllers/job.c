@@ -7,9 +7,9 @@
  *   (1) succeeded and failed only ever grow by uids that were written down before.
  *   (2) A Job says Complete or Failed only when all its pods have ended and are counted.
  *
- * Not here: pod failure policy, success policy, back-off per index.
+ * Not here: rules about particular ends (job_policy.c). A back-off limit per index is not known: such a Job is left alone and told so.
  * API: https://kubernetes.io/docs/concepts/workloads/controllers/job/ */
-#include "controllers/controllers_internal.h"
+#include "controllers/job_policy.h"
 
 #include <inttypes.h>
 
@@ -29,6 +29,7 @@ struct job {
     int64_t active, ready, terminating, succeeded, failed, restarts;
     int64_t last_failure_s, new_failures;
     uint8_t *done_indexes, *busy_indexes; /* per index */
+    str fatal;                   /* why the pod failure policy ends the Job; p NULL: it does not */
 };
 
 /* ---- reading ---- */
@@ -188,6 +189,8 @@ static void drop_if_empty(struct job *j, const char *which)
 
 static void count_pods(struct job *j, bool finishing)
 {
+    bool has_policy = json_path(j->tree, "spec.podFailurePolicy") != NULL;
+
     add_count(j, "succeeded", j->indexed ? 0 : settle_list(j, "succeeded"));
     add_count(j, "failed", settle_list(j, "failed"));
     for (uint32_t i = 0; i < j->n; i++) {
@@ -217,6 +220,16 @@ static void count_pods(struct job *j, bool finishing)
                 json_append(j->r->a, list_in(j, "succeeded"), json_string(p->obj->uid));
             }
         } else if (pod_has_failed(j, p) || (finishing && ended)) {
+            str why = STR_NONE;
+            enum job_verdict verdict = has_policy && p->phase == POD_FAILED
+                                           ? job_judge_failure(j->r->a, j->tree, tree_of(j->r->a, p->obj), &why) : JOB_COUNTS;
+
+            if (verdict == JOB_IGNORES) {
+                remove_finalizer(j, p);
+                continue;
+            }
+            if (verdict == JOB_FAILS)
+                j->fatal = why;
             if (!has_uid(list_in(j, "failed"), p->obj->uid)) {
                 json_append(j->r->a, list_in(j, "failed"), json_string(p->obj->uid));
                 j->new_failures++;
@@ -275,6 +288,10 @@ static const char *failure_reason(struct job *j, str *ret_message)
     const struct json *deadline = json_path(j->tree, "spec.activeDeadlineSeconds");
     wall_time start;
 
+    if (j->fatal.p) {
+        *ret_message = j->fatal;
+        return "PodFailurePolicy";
+    }
     if (j->failed > j->backoff_limit || past_backoff_on_failure(j)) {
         *ret_message = S("Job has reached the specified backoff limit");
         return "BackoffLimitExceeded";
@@ -441,7 +458,8 @@ static void finish(struct job *j)
                    STR_ARG(json_get_str(target, "message")));
         set_condition(j, "Failed", "True", arena_dupz(j->r->a, json_get_str(target, "reason")), json_get_str(target, "message"));
     } else {
-        set_condition(j, "Complete", "True", "CompletionsReached", S("Reached expected number of succeeded pods"));
+        target = condition_find(json_findz(j->status, "conditions"), "SuccessCriteriaMet");
+        set_condition(j, "Complete", "True", arena_dupz(j->r->a, json_get_str(target, "reason")), json_get_str(target, "message"));
         json_setz(j->r->a, j->status, "completionTime", time_json(j->r->a, j->r->now));
         plan_event(&j->r->plan, j->tree, "Normal", "Completed", "Job completed");
     }
@@ -486,6 +504,7 @@ static void reconcile(struct reconcile *r)
     struct job j = {.r = r, .obj = look_up(r, K_JOBS, r->ns, r->name)};
     bool failing, succeeding;
     const char *reason;
+    int64_t rule;
     str message;
 
     if (!j.obj) {
@@ -512,6 +531,10 @@ static void reconcile(struct reconcile *r)
         plan_event(&r->plan, j.tree, "Warning", "TooManyIndexes", "More than %d indexes are not supported", INDEXES_MAX);
         return;
     }
+    if (json_path(j.tree, "spec.backoffLimitPerIndex")) {
+        plan_event(&r->plan, j.tree, "Warning", "UnsupportedField", "spec.backoffLimitPerIndex is not supported");
+        return;
+    }
     if (j.indexed)
         indexes_read(&j);
     informer_each_indexed(r->caches[K_PODS], index_owner(r->a, j.obj->uid), add_pod, &j);
@@ -525,6 +548,9 @@ static void reconcile(struct reconcile *r)
             if (reason) {
                 set_condition(&j, "FailureTarget", "True", reason, message);
                 failing = true;
+            } else if (j.indexed && job_success_met(j.tree, j.done_indexes, j.completions, j.succeeded, &rule)) {
+                set_condition(&j, "SuccessCriteriaMet", "True", "SuccessPolicy", arena_fmt(r->a, "Matched rules at index %" PRId64, rule));
+                succeeding = true;
             } else if (is_complete(&j)) {
                 set_condition(&j, "SuccessCriteriaMet", "True", "CompletionsReached", S("Reached expected number of succeeded pods"));
                 succeeding = true;

@@ -380,6 +380,49 @@ TEST(job, indexed_pods_fill_the_gaps)
     world_fini(&w);
 }
 
+#define FAILED_POD(code)                                                                                                                 \
+    "{\"metadata\":{\"name\":\"j-a\"," OWNED("Job", "j") ",\"finalizers\":[" TRACKED "]},\"spec\":{},\"status\":{\"phase\":\"Failed\","   \
+    "\"containerStatuses\":[{\"name\":\"c\",\"state\":{\"terminated\":{\"exitCode\":" code "}}}]}}"
+
+TEST(job, a_failure_policy_ends_it_or_looks_away)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":1,\"podReplacementPolicy\":\"Failed\",\"podFailurePolicy\":{\"rules\":[{\"action\":"
+                         "\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[42]}},{\"action\":\"Ignore\",\"onExitCodes\":{"
+                         "\"operator\":\"NotIn\",\"values\":[1]}}]}",
+                         "{\"startTime\":\"2026-01-01T00:00:00Z\"}"));
+    have(&w, K_PODS, FAILED_POD("42"));
+    plan = plan_of(&w, &job_controller, "default", "j");
+    CHECK(str_find(plan, S("\"type\":\"FailureTarget\"")) > 0);
+    CHECK(str_find(plan, S("Container c for pod default/j-a failed with exit code 42 matching FailJob rule at index 0")) > 0);
+    have(&w, K_PODS, FAILED_POD("7"));
+    plan = plan_of(&w, &job_controller, "default", "j");
+    CHECK(str_has_prefix(plan, S("patch pods default/j-a")));
+    CHECK(str_find(plan, S("\"failed\"")) < 0);
+    have(&w, K_PODS, FAILED_POD("1"));
+    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"), S("\"failed\":[\"u-j-a\"]")) > 0);
+    world_fini(&w);
+}
+
+TEST(job, a_success_policy_is_met_by_its_indexes)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_JOBS, JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\",\"successPolicy\":{\"rules\":[{\"succeededIndexes\":"
+                         "\"1-3\",\"succeededCount\":2}]}",
+                         "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"0,2\",\"succeeded\":2}"));
+    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"), S("SuccessCriteriaMet")) < 0);
+    have(&w, K_JOBS, JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\",\"successPolicy\":{\"rules\":[{\"succeededIndexes\":"
+                         "\"1-3\",\"succeededCount\":2}]}",
+                         "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"2,3\",\"succeeded\":2}"));
+    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"), S("\"reason\":\"SuccessPolicy\",\"message\":\"Matched rules at index 0\"")) > 0);
+    world_fini(&w);
+}
+
 /* ---- StatefulSets ---- */
 
 #define SET(spec) "{\"metadata\":{\"name\":\"s\",\"generation\":1},\"spec\":{\"serviceName\":\"svc\"," spec "," TEMPLATE "}}"
