@@ -359,7 +359,6 @@ static bool scalar_value(struct reader *r, const yaml_event_t *e, struct json *r
 /* A value as Go's %#v prints it: part of messages that people search for. */
 static void go_value(struct buf *b, const struct json *v)
 {
-
     switch (v->type) {
     case JSON_NULL: buf_z(b, "interface {}(nil)"); return;
     case JSON_BOOL: buf_z(b, v->b ? "true" : "false"); return;

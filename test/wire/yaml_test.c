@@ -244,7 +244,7 @@ TEST(yaml, what_would_read_back_as_something_else_is_quoted)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(arena) struct arena *a = arena_new();
-        CLEANUP(buf) struct buf b = BUF_INIT, again = BUF_INIT;
+        CLEANUP(buf) struct buf b = BUF_INIT;
         struct json *v = NULL, *back = NULL;
 
         CHECK_OK(json_parse(a, cases[i].json, NULL, NULL, &v));
