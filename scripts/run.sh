@@ -20,13 +20,15 @@ die() { echo "make run: $*" >&2; exit 1; }
 # The kernel's own limits speak better at the start than in the middle.
 grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || die "this kernel has no overlay file system"
 
+# The second condition: after a reboot the number in the file may be somebody else's.
+alive() { kill -0 "$(cat $run/server.pid)" 2>/dev/null; }
 running() { [ -s $run/server.pid ] && kill -0 "$(cat $run/server.pid)" 2>/dev/null && grep -q k1s "/proc/$(cat $run/server.pid)/comm" 2>/dev/null; }
 
 # ready: until /readyz says ok, the server ends, or a minute has passed.
 ready() {
     i=0
     while [ "$(curl -s --max-time 5 --insecure "https://127.0.0.1:$port/readyz" 2>/dev/null)" != ok ]; do
-        running || return 1
+        alive || return 1
         i=$((i + 1))
         [ $i -lt 600 ] || return 1
         sleep 0.1
@@ -43,7 +45,7 @@ else
     setsid "$k1s" server --data-dir "$data" --https-listen-port "$port" --write-kubeconfig $kubeconfig ${K1S_ARGS:-} </dev/null >>$log 2>&1 &
     echo $! >$run/server.pid
 fi
-ready || { tail -20 $log >&2; die "k1s did not become ready, see $log"; }
+{ ready && alive; } || { tail -20 $log >&2; die "k1s did not become ready, see $log"; }
 say "k1s is ready"
 
 # Our own client when it is there, otherwise the machine's.

@@ -192,6 +192,38 @@ static void node_failed(struct app *app, struct err *err, const char *what)
     loop_post(app->loop, server_fail, app);
 }
 
+static void dns_service_made(void *ctx, struct err *err, int status, str body)
+{
+    struct app *app = ctx;
+
+    if (err && err->reason != REASON_ALREADY_EXISTS)
+        log_warning(AREA, "Service kube-system/kube-dns: %s", err_text(err));
+    err_free(err);
+    part_ready(&app->parts[PART_DNS]);
+}
+
+/* The Service by which everybody knows the cluster DNS. It has no endpoints, since every node answers at this address itself; but it
+ * keeps the address from being given to another Service. */
+static void dns_ready(void *ctx)
+{
+    struct app *app = ctx;
+    CLEANUP(buf) struct buf body = BUF_INIT;
+
+    buf_fmt(&body,
+            "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kube-dns\",\"namespace\":\"kube-system\",\"labels\":{"
+            "\"k8s-app\":\"kube-dns\",\"kubernetes.io/cluster-service\":\"true\",\"kubernetes.io/name\":\"CoreDNS\"}},"
+            "\"spec\":{\"clusterIP\":\"" PRI_STR "\",\"ports\":[{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\"},"
+            "{\"name\":\"dns-tcp\",\"port\":53,\"protocol\":\"TCP\"}]}}",
+            STR_ARG(app->o.cluster_dns));
+    client_do(app->dns_client,
+              &(struct client_request){
+                  .method = "POST",
+                  .path = S("/api/v1/namespaces/kube-system/services"),
+                  .body = buf_view(&body),
+              },
+              dns_service_made, app);
+}
+
 static void node_start_dns(struct app *app, struct loop *loop)
 {
     struct err *err = node_address_add(loop, app->o.cluster_dns, &app->dns_address);
@@ -207,8 +239,8 @@ static void node_start_dns(struct app *app, struct loop *loop)
                 .listen = arena_fmt(app->arena, PRI_STR ":53", STR_ARG(app->o.cluster_dns)),
                 .cluster_domain = app->o.cluster_domain,
                 .resolv_conf = app->resolv_conf,
-                .synced = part_ready,
-                .ctx = &app->parts[PART_DNS],
+                .synced = dns_ready,
+                .ctx = app,
             },
             &app->dns);
     }

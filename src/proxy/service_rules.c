@@ -4,7 +4,7 @@
  * a packet does not grow with the number of Services.
  *
  *     service-ips {ip . proto . port}, service-nodeports {proto . port}
- *        -> service-…   endpoints of the whole cluster      -> dnat by a random number through an anonymous map
+ *        -> service-…   endpoints of the whole cluster      -> dnat in turn, through an anonymous map
  *        -> local-…     endpoints of this node only            (with session affinity: through one endpoint-… chain each,
  *        -> external-…  arrivals from outside: who is masqueraded, which of the two above serves   which remembers clients)
  *     no-endpoint-services, no-endpoint-nodeports   what is to be refused or dropped instead
@@ -297,14 +297,15 @@ static str affinity_set(struct compiler *c, const struct port_view *pv, const st
     return arena_fmt(c->a, "affinity-%lld-" PRI_STR, (long long)pv->affinity_s, STR_ARG(endpoint_id(c, pv, e)));
 }
 
-/* The rules that pick an endpoint and end the way of the packet. */
+/* The rules that pick an endpoint and end the way of the packet. In turn, not at random as kube-proxy's: the load is even after few
+ * connections already, and three clients of three endpoints meet all of them. */
 static void pick_rules(struct compiler *c, struct buf *b, const struct port_view *pv, const struct endpoints *eps)
 {
     if (pv->affinity) {
         for (size_t i = 0; i < eps->n; i++)
             buf_fmt(b, "ip saddr @" PRI_STR " goto endpoint-" PRI_STR "\n", STR_ARG(affinity_set(c, pv, &eps->v[i])),
                     STR_ARG(endpoint_id(c, pv, &eps->v[i])));
-        buf_fmt(b, "numgen random mod %zu vmap { ", eps->n);
+        buf_fmt(b, "numgen inc mod %zu vmap { ", eps->n);
         for (size_t i = 0; i < eps->n; i++)
             buf_fmt(b, "%s%zu : goto endpoint-" PRI_STR, i ? ", " : "", i, STR_ARG(endpoint_id(c, pv, &eps->v[i])));
         buf_z(b, " }\n");
@@ -315,7 +316,7 @@ static void pick_rules(struct compiler *c, struct buf *b, const struct port_view
         buf_fmt(b, PRI_STR ":%u\n", STR_ARG(ipv4_format(c->a, eps->v[0].ip)), eps->v[0].port);
         return;
     }
-    buf_fmt(b, "numgen random mod %zu map { ", eps->n);
+    buf_fmt(b, "numgen inc mod %zu map { ", eps->n);
     for (size_t i = 0; i < eps->n; i++)
         buf_fmt(b, "%s%zu : " PRI_STR " . %u", i ? ", " : "", i, STR_ARG(ipv4_format(c->a, eps->v[i].ip)), eps->v[i].port);
     buf_z(b, " }\n");

@@ -300,6 +300,8 @@ resolves() { # NAME ADDRESS
 }
 check dns_finds_a_service await 10 resolves web.demo.svc.cluster.local "$web_ip"
 check dns_follows_the_search_path has "$(in_box curl -s --max-time 5 http://app:8080/healthz)" ok
+check dns_itself_has_a_service is "$(k -n kube-system get service kube-dns -o 'jsonpath={.spec.clusterIP}')" 10.43.0.10
+check dns_finds_its_own_service resolves kube-dns.kube-system.svc.cluster.local 10.43.0.10
 check dns_finds_the_api_server resolves kubernetes.default.svc.cluster.local 10.43.0.1
 check dns_finds_names_of_addresses resolves "$web_ip" web.demo.svc.cluster.local
 headless() { is "$(in_box nslookup app-headless.demo.svc.cluster.local 2>/dev/null | grep -A100 '^Name\|^Non' | grep -cE 'Address.*10\.42\.')" 3; }
