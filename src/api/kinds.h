@@ -76,6 +76,8 @@ struct kind_hooks {
     const char *deprecated;           /* Warning of every request to the kind; NULL: none */
     const char *untracked;            /* top-level fields that no field manager owns; space-separated */
     const struct column *columns;     /* ends with name NULL; NULL: the default ones */
+    /* Conditions of a Table row, for objects that have run their course; JSON_NULL: none. May be NULL. */
+    struct json (*completed)(struct arena *a, const struct json *obj);
     /* Virtual kinds (reviews): answers the POST itself. */
     void (*create)(struct req *q, struct json *obj);
     /* Virtual kinds: answers GET (q->route.name set) and LIST itself. */

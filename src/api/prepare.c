@@ -36,9 +36,40 @@ void pod_prepare_create(struct write *w)
 
     json_setz(w->a, status, "phase", json_z("Pending"));
     json_setz(w->a, status, "qosClass", json_z(pod_qos(json_findz(w->obj, "spec"))));
+    if (json_count(json_at(w->obj, "spec", "schedulingGates", NULL))) {
+        struct json c = json_object(), list = json_array();
+
+        json_setz(w->a, &c, "type", json_z("PodScheduled"));
+        json_setz(w->a, &c, "status", json_z("False"));
+        json_setz(w->a, &c, "lastTransitionTime", json_string(now_text(w->a, w->now)));
+        json_setz(w->a, &c, "reason", json_z("SchedulingGated"));
+        json_setz(w->a, &c, "message", json_z("Scheduling is blocked due to non-empty scheduling gates"));
+        json_append(w->a, &list, c);
+        json_setz(w->a, json_findz(w->obj, "status"), "conditions", list);
+    }
     /* Less than nothing means as soon as can be. */
     if (json_get_int(w->obj, "spec.terminationGracePeriodSeconds", 0) < 0)
         json_setz(w->a, json_findz(w->obj, "spec"), "terminationGracePeriodSeconds", json_int(1));
+}
+
+/* kubectl leaves such rows out of a watch, and dims them. */
+struct json pod_completed(struct arena *a, const struct json *pod)
+{
+    static const struct { const char *phase, *message; } ends[] = {{"Succeeded", "The pod has completed successfully."}, {"Failed", "The pod failed."}};
+    str phase = json_get_str(pod, "status.phase");
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (str_is(phase, ends[i].phase)) {
+            struct json list = json_array(), c = json_object();
+
+            json_setz(a, &c, "type", json_z("Completed"));
+            json_setz(a, &c, "status", json_z("True"));
+            json_setz(a, &c, "reason", json_z(ends[i].phase));
+            json_setz(a, &c, "message", json_z(ends[i].message));
+            json_append(a, &list, c);
+            return list;
+        }
+    return json_null();
 }
 
 void pod_prepare_update(struct write *w)

@@ -150,6 +150,14 @@ static struct err *check_list_form(struct req *q, bool list_like, bool watch)
     const struct kind *k = q->route.kind;
     enum accept_as as = q->accept.as;
 
+    if (as == AS_TABLE) {
+        str include = query_str(q, "includeObject");
+
+        if (!include.n || str_is(include, "Metadata") || str_is(include, "Object") || str_is(include, "None"))
+            return NULL;
+        q->accept.as = AS_OBJECT;
+        return err_new(REASON_BAD_REQUEST, "Unable to convert to Table as requested: includeObject: Invalid value: \"" PRI_STR "\": must be 'Metadata', 'Object', 'None', or empty", STR_ARG(include));
+    }
     if (!k || watch || (as != AS_PARTIAL && as != AS_PARTIAL_LIST) || (as == AS_PARTIAL_LIST) == list_like)
         return NULL;
     q->accept.as = AS_OBJECT;

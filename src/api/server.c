@@ -192,14 +192,14 @@ static void handle_resource(struct req *q)
             reply_error(q, err_no_route());
         return;
     }
-    if (r->kind->r->deprecated_warning.n)
-        req_warn(q, r->kind->r->deprecated_warning);
-    else if (r->kind->hooks->deprecated)
-        req_warn(q, str_of(r->kind->hooks->deprecated));
     if (!method_fits(r, q->ex->req.method) || (!r->subresource.n && !(r->kind->r->verbs & verb_bit(r->verb)))) {
         reply_error(q, err_no_method());
         return;
     }
+    if (r->kind->r->deprecated_warning.n)
+        req_warn(q, r->kind->r->deprecated_warning);
+    else if (r->kind->hooks->deprecated)
+        req_warn(q, str_of(r->kind->hooks->deprecated));
     e = check_timeout(q);
     if (e) {
         reply_error(q, e);

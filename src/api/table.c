@@ -88,7 +88,7 @@ static struct json column_definitions(struct arena *a, const struct column *colu
     return defs;
 }
 
-static struct json row(struct req *q, const struct column *columns, struct json *obj, bool metadata_only, bool none)
+static struct json row(struct req *q, const struct kind *k, const struct column *columns, struct json *obj, bool metadata_only, bool none)
 {
     struct json r = json_object(), cells = json_array();
     wall_time now = loop_wall(q->api->loop);
@@ -107,6 +107,12 @@ static struct json row(struct req *q, const struct column *columns, struct json 
         json_append(q->a, &cells, v);
     }
     json_setz(q->a, &r, "cells", cells);
+    if (k->hooks->completed) {
+        struct json done = k->hooks->completed(q->a, obj);
+
+        if (done.type == JSON_ARRAY)
+            json_setz(q->a, &r, "conditions", done);
+    }
     if (!none)
         json_setz(q->a, &r, "object", metadata_only ? *partial_make(q, obj) : *obj);
     else
@@ -131,7 +137,7 @@ struct json *table_make(struct req *q, const struct kind *k, struct json **objs,
         json_setz(q->a, meta, "remainingItemCount", json_int(remaining));
     json_setz(q->a, v, "columnDefinitions", with_columns ? column_definitions(q->a, columns) : json_null());
     for (size_t i = 0; i < n; i++)
-        json_append(q->a, &rows, row(q, columns, objs[i], !str_is(include, "Object"), str_is(include, "None")));
+        json_append(q->a, &rows, row(q, k, columns, objs[i], !str_is(include, "Object"), str_is(include, "None")));
     json_setz(q->a, v, "rows", rows);
     return v;
 }
