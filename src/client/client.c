@@ -1,9 +1,10 @@
 /* client.c - a call's life, whichever transport carries it.
  *
  * Invariants
- *   (1) done runs exactly once unless the call was cancelled, and never before client_do() has returned.
- *   (2) A status of 400 or more always comes with an err that says what the Status said.
- *   (3) A cancelled call calls nobody any more; it lives on without its client until the transport has let go of it.
+ *   (1) done runs exactly once unless the call was cancelled, and never before client_do() has
+ * returned. (2) A status of 400 or more always comes with an err that says what the Status said.
+ *   (3) A cancelled call calls nobody any more; it lives on without its client until the transport
+ * has let go of it.
  *
  * Not here: bytes on a wire (transport_http.c), calls inside the process (inproc.c). */
 #include "client/client_internal.h"
@@ -62,7 +63,8 @@ static void call_report(struct client_call *call, struct err *err)
 
     call_detach(call);
     if (!err && call->too_large)
-        err = err_new(REASON_REQUEST_TOO_LARGE, "the answer is larger than %zu bytes", CLIENT_BODY_MAX);
+        err = err_new(REASON_REQUEST_TOO_LARGE, "the answer is larger than %zu bytes",
+                      CLIENT_BODY_MAX);
     if (!err && call->status >= 400)
         err = client_status_err(call->status, body);
     if (call->streaming)
@@ -76,7 +78,8 @@ static void call_deadline(void *ctx)
     struct client_call *call = ctx;
     const struct client_transport *t = call->transport;
 
-    call_report(call, err_new(REASON_TIMEOUT, "the request did not complete within the allowed time"));
+    call_report(call,
+                err_new(REASON_TIMEOUT, "the request did not complete within the allowed time"));
     t->cancel(call);
 }
 
@@ -97,7 +100,8 @@ static struct client_call *call_new(struct client *c, void *ctx, int64_t timeout
     return call;
 }
 
-struct client_call *client_do(struct client *c, const struct client_request *r, client_done_fn *done, void *ctx)
+struct client_call *client_do(struct client *c, const struct client_request *r,
+                              client_done_fn *done, void *ctx)
 {
     struct client_call *call = call_new(c, ctx, r->timeout_ns ? r->timeout_ns : CLIENT_TIMEOUT_NS);
 
@@ -117,9 +121,11 @@ struct client_call *client_stream_request(struct client *c, const struct client_
     return call;
 }
 
-struct client_call *client_stream(struct client *c, str path, const struct client_stream_events *ev, void *ctx)
+struct client_call *client_stream(struct client *c, str path, const struct client_stream_events *ev,
+                                  void *ctx)
 {
-    return client_stream_request(c, &(struct client_request){.method = "GET", .path = path}, ev, ctx);
+    return client_stream_request(c, &(struct client_request){.method = "GET", .path = path}, ev,
+                                 ctx);
 }
 
 void client_cancel(struct client_call *call)
@@ -168,7 +174,8 @@ void client_call_data(struct client_call *call, str data)
 
 void client_call_bytes(struct client_call *call, const struct bytes *b)
 {
-    if (call->client && call_collects(call) && !call->first && !call->body.n && b->n <= CLIENT_BODY_MAX)
+    if (call->client && call_collects(call) && !call->first && !call->body.n &&
+        b->n <= CLIENT_BODY_MAX)
         call->first = bytes_ref(b);
     else
         client_call_data(call, bytes_str(b));

@@ -1,7 +1,8 @@
 /* client_internal.h - what the client's files share: the call, and the interface of a transport.
  *
- * A call goes through exactly one of: client_call_done() by its transport, or client_cancel() by its owner. The
- * transport still reports a cancelled call's end through client_call_done(), which then only frees it. */
+ * A call goes through exactly one of: client_call_done() by its transport, or client_cancel() by
+ * its owner. The transport still reports a cancelled call's end through client_call_done(), which
+ * then only frees it. */
 #ifndef K1S_CLIENT_INTERNAL_H
 #define K1S_CLIENT_INTERNAL_H
 #include "client/client.h"
@@ -17,33 +18,35 @@ struct client_transport {
 struct client {
     struct loop *loop;
     const struct client_transport *transport;
-    void *impl;            /* the transport's */
+    void *impl; /* the transport's */
     bool in_process;
-    struct list calls;     /* struct client_call.link: those not cancelled */
+    struct list calls; /* struct client_call.link: those not cancelled */
 };
 
 struct client_call {
     struct list link;
     struct client *client; /* NULL once cancelled */
     const struct client_transport *transport;
-    void *impl;            /* the transport's */
+    void *impl; /* the transport's */
     bool streaming, too_large;
     int status;
     client_done_fn *done;
     struct client_stream_events events;
     void *ctx;
-    const struct bytes *first; /* the body as long as it is one block: answers in the process are taken over as they are */
+    const struct bytes *first; /* the body as long as it is one block: answers in the process are
+                                  taken over as they are */
     struct buf body;
     struct loop_timer *deadline;
 };
 
-/* A body that is larger than this is not read to its end. Lists of a whole cluster's objects are the largest. */
+/* A body that is larger than this is not read to its end. Lists of a whole cluster's objects are
+ * the largest. */
 #define CLIENT_BODY_MAX ((size_t)512 << 20)
 #define CLIENT_ERROR_BODY_MAX ((size_t)1 << 20)
 #define CLIENT_TIMEOUT_NS (30 * NS_PER_S)
 
-/* For transports, on the client's loop. After client_call_done() the call is gone; the other two may lead to
- * client_cancel(), so that the transport must look at its own state again. */
+/* For transports, on the client's loop. After client_call_done() the call is gone; the other two
+ * may lead to client_cancel(), so that the transport must look at its own state again. */
 void client_call_head(struct client_call *call, int status);
 void client_call_data(struct client_call *call, str data);
 void client_call_bytes(struct client_call *call, const struct bytes *b);
@@ -52,11 +55,11 @@ void client_call_done(struct client_call *call, struct err *err);
 
 struct client *client_new(struct loop *loop, const struct client_transport *t, void *impl);
 
-/* ---- raw.c: JSON text taken apart without building a tree. Only for text that a server of ours or Kubernetes made: what is
- * cut out is parsed strictly later. ---- */
+/* ---- raw.c: JSON text taken apart without building a tree. Only for text that a server of ours or
+ * Kubernetes made: what is cut out is parsed strictly later. ---- */
 struct raw_iter {
     str text;
-    size_t at;     /* of the next member or item; text.n: none left */
+    size_t at; /* of the next member or item; text.n: none left */
 };
 /* false: text is not an object (array). */
 bool raw_object(str text, struct raw_iter *ret);
@@ -64,12 +67,14 @@ bool raw_array(str text, struct raw_iter *ret);
 /* false: the end, or malformed text (then at is SIZE_MAX). key is without quotes, escapes kept. */
 bool raw_member(struct raw_iter *it, str *ret_key, str *ret_value);
 bool raw_item(struct raw_iter *it, str *ret_value);
-str raw_find(str object, const char *key);     /* value's text; p NULL: absent */
-str raw_string(str value);                     /* without quotes when it has no escapes; otherwise empty */
+str raw_find(str object, const char *key); /* value's text; p NULL: absent */
+str raw_string(str value); /* without quotes when it has no escapes; otherwise empty */
 
-/* The object's text without metadata.managedFields: a copy in the arena, or the text itself when it has none. */
+/* The object's text without metadata.managedFields: a copy in the arena, or the text itself when it
+ * has none. */
 str raw_without_managed_fields(struct arena *a, str object);
-/* Appends the object without metadata.managedFields, with apiVersion and kind in front when it has none (items of lists have none). */
+/* Appends the object without metadata.managedFields, with apiVersion and kind in front when it has
+ * none (items of lists have none). */
 void raw_object_for_cache(struct buf *out, str object, str api_version, str kind);
 
 #endif

@@ -2,13 +2,14 @@
  *
  * Three memories, as client-go's event correlator has them:
  *   series      same source, object, reason and message: the Event's count goes up by a patch
- *   similars    same but for the message: from the tenth different message in ten minutes on, they become one Event
- *   buckets     per source and object 25 at once, then one in five minutes
- * Each forgets what was not used longest when it is full.
+ *   similars    same but for the message: from the tenth different message in ten minutes on, they
+ * become one Event buckets     per source and object 25 at once, then one in five minutes Each
+ * forgets what was not used longest when it is full.
  *
  * Invariants
- *   (1) While an Event's create or patch is under way, later ones of its series only raise the count; one patch then follows.
- *   (2) Events are told on a best-effort basis: when too many wait, new ones are dropped, and a failure is only logged.
+ *   (1) While an Event's create or patch is under way, later ones of its series only raise the
+ * count; one patch then follows. (2) Events are told on a best-effort basis: when too many wait,
+ * new ones are dropped, and a failure is only logged.
  *
  * API: https://github.com/kubernetes/client-go/blob/master/tools/record/events_cache.go */
 #include "client/client_internal.h"
@@ -24,7 +25,7 @@
 #define IN_FLIGHT_MAX 8
 
 struct memory_item {
-    struct list link;  /* newest last */
+    struct list link; /* newest last */
     size_t key_n;
     char *key;
 };
@@ -48,12 +49,12 @@ struct bucket {
 struct series {
     struct memory_item item;
     struct event_recorder *r;
-    char *ns, *name, *body;    /* body: the Event as it was created, without the count's fields */
+    char *ns, *name, *body; /* body: the Event as it was created, without the count's fields */
     char *message;
     int64_t count, sent_count;
     wall_time first, last;
     bool queued, in_flight, forgotten;
-    struct list wait;          /* in r->waiting while queued, in r->flying while in flight */
+    struct list wait; /* in r->waiting while queued, in r->flying while in flight */
     struct client_call *call;
 };
 
@@ -64,7 +65,7 @@ struct event_recorder {
     struct memory series, similars, buckets;
     struct list waiting, flying;
     int n_waiting, n_in_flight;
-    uint64_t last_stamp;       /* names are stamps: strictly rising */
+    uint64_t last_stamp; /* names are stamps: strictly rising */
 };
 
 static void memory_init(struct memory *m, void (*free_item)(struct memory_item *))
@@ -228,8 +229,10 @@ static void series_create(struct series *s)
     buf_fmt(&body, "\",\"count\":%" PRId64 ",\"eventTime\":null,\"message\":", s->count);
     json_encode_string(&body, str_of(s->message));
     buf_char(&body, '}');
-    s->call = client_do(s->r->client, &(struct client_request){.method = "POST", .path = buf_view(&path), .body = buf_view(&body)},
-              series_sent, s);
+    s->call = client_do(s->r->client,
+                        &(struct client_request){
+                            .method = "POST", .path = buf_view(&path), .body = buf_view(&body)},
+                        series_sent, s);
 }
 
 static void series_patch(struct series *s)
@@ -242,10 +245,13 @@ static void series_patch(struct series *s)
     buf_z(&body, "\",\"message\":");
     json_encode_string(&body, str_of(s->message));
     buf_char(&body, '}');
-    s->call = client_do(s->r->client,
-              &(struct client_request){.method = "PATCH", .path = buf_view(&path), .body = buf_view(&body),
-                                       .content_type = "application/strategic-merge-patch+json"},
-              series_sent, s);
+    s->call = client_do(
+        s->r->client,
+        &(struct client_request){.method = "PATCH",
+                                 .path = buf_view(&path),
+                                 .body = buf_view(&body),
+                                 .content_type = "application/strategic-merge-patch+json"},
+        series_sent, s);
 }
 
 static void recorder_pump(struct event_recorder *r)
@@ -288,7 +294,8 @@ static bool bucket_takes(struct event_recorder *r, str object_key)
     if (is_new)
         b->tokens = BURST;
     else
-        b->tokens = MIN(b->tokens + (double)(now - b->filled_ns) / (double)REFILL_NS, (double)BURST);
+        b->tokens =
+            MIN(b->tokens + (double)(now - b->filled_ns) / (double)REFILL_NS, (double)BURST);
     b->filled_ns = now;
     if (b->tokens < 1)
         return false;
@@ -327,7 +334,8 @@ static void member(struct buf *b, const char *name, str value)
 }
 
 /* Everything but timestamps, count and message, without the closing brace. */
-static void series_body(struct series *s, const struct about *about, const char *type, const char *reason)
+static void series_body(struct series *s, const struct about *about, const char *type,
+                        const char *reason)
 {
     const struct event_recorder *r = s->r;
     struct buf b = BUF_INIT;
@@ -368,13 +376,16 @@ static char *event_name(struct event_recorder *r, str name)
     return b.p;
 }
 
-void event_record(struct event_recorder *r, const struct json *involved, str field_path, const char *type, const char *reason,
-                  const char *fmt, ...)
+void event_record(struct event_recorder *r, const struct json *involved, str field_path,
+                  const char *type, const char *reason, const char *fmt, ...)
 {
-    struct about about = {.api_version = json_get_str(involved, "apiVersion"), .kind = json_get_str(involved, "kind"),
-                          .ns = json_get_str(involved, "metadata.namespace"), .name = json_get_str(involved, "metadata.name"),
+    struct about about = {.api_version = json_get_str(involved, "apiVersion"),
+                          .kind = json_get_str(involved, "kind"),
+                          .ns = json_get_str(involved, "metadata.namespace"),
+                          .name = json_get_str(involved, "metadata.name"),
                           .uid = json_get_str(involved, "metadata.uid"),
-                          .resource_version = json_get_str(involved, "metadata.resourceVersion"), .field_path = field_path};
+                          .resource_version = json_get_str(involved, "metadata.resourceVersion"),
+                          .field_path = field_path};
     CLEANUP(buf) struct buf message = BUF_INIT, key = BUF_INIT;
     wall_time now = loop_wall(r->loop);
     size_t object_n, similar_n;

@@ -1,11 +1,11 @@
 /* raw.c - cuts JSON text of lists and watch events into its objects without building trees.
  *
- * A list of ten thousand pods is one text of 30 MB; as one tree it would be ten times that. The cache keeps text anyway, so
- * the text is cut where the objects are, and each object alone is parsed for its metadata.
+ * A list of ten thousand pods is one text of 30 MB; as one tree it would be ten times that. The
+ * cache keeps text anyway, so the text is cut where the objects are, and each object alone is
+ * parsed for its metadata.
  *
  * Not here: checking the text; whoever keeps a piece parses it. */
 #include "client/client_internal.h"
-
 
 static size_t skip_space(str s, size_t i)
 {
@@ -38,8 +38,9 @@ static size_t skip_string(str s, size_t i)
 /* What a value is made of, as far as its end is concerned. */
 enum { PLAIN, QUOTE, OPENING, CLOSING, BETWEEN };
 static const uint8_t classes[256] = {
-    ['"'] = QUOTE, ['{'] = OPENING, ['['] = OPENING, ['}'] = CLOSING, [']'] = CLOSING, [','] = BETWEEN,
-    [' '] = BETWEEN, ['\t'] = BETWEEN, ['\n'] = BETWEEN, ['\v'] = BETWEEN, ['\f'] = BETWEEN, ['\r'] = BETWEEN,
+    ['"'] = QUOTE,    ['{'] = OPENING,  ['['] = OPENING,  ['}'] = CLOSING,
+    [']'] = CLOSING,  [','] = BETWEEN,  [' '] = BETWEEN,  ['\t'] = BETWEEN,
+    ['\n'] = BETWEEN, ['\v'] = BETWEEN, ['\f'] = BETWEEN, ['\r'] = BETWEEN,
 };
 
 static size_t skip_value(str s, size_t i)
@@ -166,7 +167,8 @@ str raw_without_managed_fields(struct arena *a, str object)
     str k, v;
     char *p;
 
-    if (!raw_object(object, &top) || !raw_seek(&top, S("metadata")) || !raw_object(str_skip(object, top.at), &meta))
+    if (!raw_object(object, &top) || !raw_seek(&top, S("metadata")) ||
+        !raw_object(str_skip(object, top.at), &meta))
         return object;
     for (from = meta.at; raw_key(&meta, &k); from = meta.at) {
         bool found = str_is(k, "managedFields");
@@ -226,7 +228,8 @@ str client_text_find(str object, const char *dotted)
     return object.n >= 2 && object.p[0] == '"' ? str_slice(object, 1, object.n - 1) : object;
 }
 
-/* Managed fields are half of a small object and nobody who reads a cache wants them; an update without them leaves them alone. */
+/* Managed fields are half of a small object and nobody who reads a cache wants them; an update
+ * without them leaves them alone. */
 static void add_without_managed_fields(struct buf *out, str metadata)
 {
     struct raw_iter it;

@@ -36,7 +36,8 @@ struct err *client_status_err(int status, str body)
         /* Not an API server's answer: a proxy's page, or the connection's own error. */
         err_free(err);
         body = str_slice(str_trim(body), 0, 512);
-        err = err_new(reason_of(STR_NONE, status), PRI_STR, STR_ARG(body.n ? body : S("the server gave no reason")));
+        err = err_new(reason_of(STR_NONE, status), PRI_STR,
+                      STR_ARG(body.n ? body : S("the server gave no reason")));
         err->code = status;
         return err;
     }
@@ -44,7 +45,8 @@ struct err *client_status_err(int status, str body)
     message = json_get_str(tree, "message");
     err = err_new(reason_of(reason, status), PRI_STR, STR_ARG(message));
     err->code = status;
-    err->retry_after_s = (unsigned)MAX(json_get_int(tree, "details.retryAfterSeconds", 0), INT64_C(0));
+    err->retry_after_s =
+        (unsigned)MAX(json_get_int(tree, "details.retryAfterSeconds", 0), INT64_C(0));
     err->details_name = dup_or_null(json_get_str(tree, "details.name"));
     err->details_group = dup_or_null(json_get_str(tree, "details.group"));
     err->details_kind = dup_or_null(json_get_str(tree, "details.kind"));

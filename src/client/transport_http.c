@@ -34,7 +34,8 @@ static void http_done(void *ctx, struct err *err)
 
 static void http_start_call(struct client_call *call, const struct client_request *r)
 {
-    static const struct http_call_events events = {.head = http_head, .data = http_data, .done = http_done};
+    static const struct http_call_events events = {
+        .head = http_head, .data = http_data, .done = http_done};
     const struct http_transport *t = call->client->impl;
     CLEANUP(buf) struct buf url = BUF_INIT;
     struct http_header headers[4];
@@ -42,16 +43,20 @@ static void http_start_call(struct client_call *call, const struct client_reques
 
     buf_z(&url, t->server);
     buf_str(&url, r->path);
-    headers[n++] = (struct http_header){S("Accept"), r->accept ? str_of(r->accept) : S("application/json")};
+    headers[n++] =
+        (struct http_header){S("Accept"), r->accept ? str_of(r->accept) : S("application/json")};
     headers[n++] = (struct http_header){S("User-Agent"), str_of(t->user_agent)};
     if (t->authorization)
         headers[n++] = (struct http_header){S("Authorization"), str_of(t->authorization)};
     if (r->body.n)
-        headers[n++] = (struct http_header){S("Content-Type"),
-                                            r->content_type ? str_of(r->content_type) : S("application/json")};
+        headers[n++] = (struct http_header){
+            S("Content-Type"), r->content_type ? str_of(r->content_type) : S("application/json")};
     call->impl = http_call(t->http,
-                           &(struct http_call_options){.method = str_of(r->method), .url = buf_view(&url),
-                                                       .headers = headers, .n_headers = n, .body = r->body},
+                           &(struct http_call_options){.method = str_of(r->method),
+                                                       .url = buf_view(&url),
+                                                       .headers = headers,
+                                                       .n_headers = n,
+                                                       .body = r->body},
                            &events, call);
 }
 
@@ -73,9 +78,11 @@ static void http_free_transport(struct client *c)
     mem_free(t);
 }
 
-struct err *client_new_http(struct loop *loop, const struct client_http_options *o, struct client **ret)
+struct err *client_new_http(struct loop *loop, const struct client_http_options *o,
+                            struct client **ret)
 {
-    static const struct client_transport transport = {http_start_call, http_cancel_call, http_free_transport};
+    static const struct client_transport transport = {http_start_call, http_cancel_call,
+                                                      http_free_transport};
     struct http_transport *t;
     struct tls_client *tls = NULL;
     str server = o->server;
@@ -83,13 +90,16 @@ struct err *client_new_http(struct loop *loop, const struct client_http_options 
     if (str_has_suffix(server, S("/")))
         server.n--;
     if (str_has_prefix(server, S("https://"))) {
-        struct err *err = tls_client_new(&(struct tls_client_options){.ca_pem = o->ca_pem, .cert_pem = o->cert_pem,
-                                                                      .key_pem = o->key_pem, .insecure = o->insecure},
+        struct err *err = tls_client_new(&(struct tls_client_options){.ca_pem = o->ca_pem,
+                                                                      .cert_pem = o->cert_pem,
+                                                                      .key_pem = o->key_pem,
+                                                                      .insecure = o->insecure},
                                          &tls);
         if (err)
             return err_note(err, "client of " PRI_STR, STR_ARG(server));
     } else if (!str_has_prefix(server, S("http://"))) {
-        return err_new(REASON_BAD_REQUEST, "\"" PRI_STR "\" is not the URL of an API server", STR_ARG(server));
+        return err_new(REASON_BAD_REQUEST, "\"" PRI_STR "\" is not the URL of an API server",
+                       STR_ARG(server));
     }
     t = NEW(struct http_transport);
     t->tls = tls;

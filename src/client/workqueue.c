@@ -2,20 +2,22 @@
  *
  * Invariants (client-go's, https://pkg.go.dev/k8s.io/client-go/util/workqueue)
  *   (1) A key is handed out to one worker at a time.
- *   (2) A key added any number of times before its turn is handed out once; one added while at work comes again afterwards.
- *   (3) A retry waits 5 ms * 2^(failures-1), at most 1000 s; success forgets the failures. */
+ *   (2) A key added any number of times before its turn is handed out once; one added while at work
+ * comes again afterwards. (3) A retry waits 5 ms * 2^(failures-1), at most 1000 s; success forgets
+ * the failures. */
 #include "client/client.h"
 
 #define RETRY_BASE_NS (5 * NS_PER_MS)
 #define RETRY_MAX_NS (1000 * NS_PER_S)
-#define TURN_MAX 32 /* items started per turn of the loop, so that sockets are served in between */
+#define TURN_MAX 32 /* items started per turn of the loop, so that sockets are served in between   \
+                     */
 
 struct item {
     struct workqueue *q;
-    struct list link;           /* in q->due while `due` and not `busy` */
+    struct list link; /* in q->due while `due` and not `busy` */
     bool due, busy;
     unsigned failures;
-    struct loop_timer *timer;   /* NULL: never delayed */
+    struct loop_timer *timer; /* NULL: never delayed */
     int64_t timer_at_ns;
     size_t key_n;
     char key[];
@@ -28,7 +30,7 @@ struct workqueue {
     int parallel, n_busy;
     struct map items;
     struct list due;
-    bool pumping;               /* a pump is deferred */
+    bool pumping; /* a pump is deferred */
     bool freed;
 };
 
@@ -90,7 +92,8 @@ static void queue_pump(void *ctx)
 {
     struct workqueue *q = ctx;
 
-    for (int n = 0; !q->freed && n < TURN_MAX && q->n_busy < q->parallel && !list_is_empty(&q->due); n++) {
+    for (int n = 0; !q->freed && n < TURN_MAX && q->n_busy < q->parallel && !list_is_empty(&q->due);
+         n++) {
         struct item *it = LIST_ITEM(q->due.next, struct item, link);
 
         list_del(&it->link);

@@ -1,27 +1,46 @@
 /* controllers.c - the table of controllers, and the one loop of work that all of them share.
  *
- * A change of an object wakes keys; a key's turn is: wait until the caches show what its last plan wrote, reconcile, execute the
- * plan, and come again if something failed (with back-off) or was asked for later.
+ * A change of an object wakes keys; a key's turn is: wait until the caches show what its last plan
+ * wrote, reconcile, execute the plan, and come again if something failed (with back-off) or was
+ * asked for later.
  *
  * Invariants
  *   (1) A key has at most one plan under way.
- *   (2) A reconcile never sees caches older than its own key's last writes ("settled"): so no pod is created twice because the
- *       first one has not come back yet. Kubernetes counts expectations; here revisions say it, since they are one counter.
- *   (3) Nothing is reconciled before every cache has been filled once.
+ *   (2) A reconcile never sees caches older than its own key's last writes ("settled"): so no pod
+ * is created twice because the first one has not come back yet. Kubernetes counts expectations;
+ * here revisions say it, since they are one counter. (3) Nothing is reconciled before every cache
+ * has been filled once.
  *
  * Not here: requests (execute.c), decisions (one file per controller). */
 #include "controllers/framework.h"
 
 static const struct controller_type *const table[] = {
-    &namespace_controller,      &serviceaccount_controller,        &root_ca_controller,
-    &replicaset_controller,     &replicationcontroller_controller, &deployment_controller,
-    &endpoints_controller,      &endpointslice_controller,         &endpointslice_mirroring_controller,
-    &node_lifecycle_controller, &node_ipam_controller,             &taint_eviction_controller,
-    &job_controller,            &ttl_after_finished_controller,    &cronjob_controller,
-    &daemonset_controller,      &statefulset_controller,           &podgc_controller,
-    &disruption_controller,     &resourcequota_controller,         &token_controller,
-    &pvc_protection_controller, &csr_signer_controller,            &node_ttl_controller,
-    &claim_controller,          &volume_controller,
+    &namespace_controller,
+    &serviceaccount_controller,
+    &root_ca_controller,
+    &replicaset_controller,
+    &replicationcontroller_controller,
+    &deployment_controller,
+    &endpoints_controller,
+    &endpointslice_controller,
+    &endpointslice_mirroring_controller,
+    &node_lifecycle_controller,
+    &node_ipam_controller,
+    &taint_eviction_controller,
+    &job_controller,
+    &ttl_after_finished_controller,
+    &cronjob_controller,
+    &daemonset_controller,
+    &statefulset_controller,
+    &podgc_controller,
+    &disruption_controller,
+    &resourcequota_controller,
+    &token_controller,
+    &pvc_protection_controller,
+    &csr_signer_controller,
+    &node_ttl_controller,
+    &claim_controller,
+    &volume_controller,
 };
 
 /* ---- keys and wake-ups ---- */
@@ -87,7 +106,8 @@ void *controller_state(const struct controller *c)
 
 static const struct owner_cache *owner_of(struct controllers *m, const struct obj *o)
 {
-    struct owner_cache *slot = m->owners[0].of == o || !m->owners[0].of ? &m->owners[0] : &m->owners[1];
+    struct owner_cache *slot =
+        m->owners[0].of == o || !m->owners[0].of ? &m->owners[0] : &m->owners[1];
     struct json *list = NULL;
     struct err *err;
     str refs;
@@ -116,7 +136,8 @@ static void wake_owner_of(struct controller *c, const struct kind *owner, const 
         wake(c, o->key.ns, found->name);
 }
 
-void wake_owner(struct controller *c, const struct kind *owner, const struct obj *obj, const struct obj *prev)
+void wake_owner(struct controller *c, const struct kind *owner, const struct obj *obj,
+                const struct obj *prev)
 {
     if (prev)
         wake_owner_of(c, owner, prev);
@@ -346,7 +367,8 @@ static void on_progressed(void *ctx)
 
 static void controllers_run(struct controllers *m)
 {
-    static const struct informer_handler handler = {.changed = on_changed, .progressed = on_progressed};
+    static const struct informer_handler handler = {.changed = on_changed,
+                                                    .progressed = on_progressed};
 
     m->running = true;
     for (size_t i = 0; i < m->n; i++)
@@ -367,13 +389,12 @@ static void on_cache_synced(void *ctx)
         controllers_run(m);
 }
 
-static void ignore_change(void *ctx, const struct obj *obj, const struct obj *prev)
-{
-}
+static void ignore_change(void *ctx, const struct obj *obj, const struct obj *prev) {}
 
 static void want_cache(struct controllers *m, enum kind_id k)
 {
-    static const struct informer_handler handler = {.changed = ignore_change, .synced = on_cache_synced};
+    static const struct informer_handler handler = {.changed = ignore_change,
+                                                    .synced = on_cache_synced};
 
     if (k == K_N || m->caches[k])
         return;
@@ -393,9 +414,12 @@ struct controllers *controllers_start(const struct controllers_options *o)
     m->ca_pem = str_dupz(o->ca_pem);
     m->ca_key_pem = str_dupz(o->ca_key_pem);
     m->cluster_cidr = str_dupz(o->cluster_cidr);
-    m->config = (struct config){.ca_pem = str_of(m->ca_pem), .ca_key_pem = str_of(m->ca_key_pem),
-                                .cluster_cidr = str_of(m->cluster_cidr),
-                                .node_monitor_grace_ns = o->node_monitor_grace_ns ? o->node_monitor_grace_ns : 50 * NS_PER_S};
+    m->config =
+        (struct config){.ca_pem = str_of(m->ca_pem),
+                        .ca_key_pem = str_of(m->ca_key_pem),
+                        .cluster_cidr = str_of(m->cluster_cidr),
+                        .node_monitor_grace_ns =
+                            o->node_monitor_grace_ns ? o->node_monitor_grace_ns : 50 * NS_PER_S};
     m->change = arena_new();
     m->list = mem_zalloc(ARRAY_LEN(table) * sizeof *m->list);
     for (int k = 0; k < K_N; k++) {
@@ -408,7 +432,8 @@ struct controllers *controllers_start(const struct controllers_options *o)
 
         c->type = t;
         c->m = m;
-        c->queue = workqueue_new(m->loop, on_work, c, t->parallel ? t->parallel : CONTROLLER_PARALLEL);
+        c->queue =
+            workqueue_new(m->loop, on_work, c, t->parallel ? t->parallel : CONTROLLER_PARALLEL);
         c->recorder = event_recorder_new(m->client, str_of(t->component), STR_NONE);
         map_init(&c->memories);
         list_init(&c->runs);

@@ -5,9 +5,10 @@
 struct controllers;
 struct controllers_options {
     struct loop *loop;
-    struct client *client;         /* as system:kube-controller-manager; user agents per controller are the framework's */
-    str ca_pem, ca_key_pem;        /* kube-root-ca.crt; CSR signing when the key is given */
-    str cluster_cidr;              /* for node.spec.podCIDR; empty: not allocated */
+    struct client *client;  /* as system:kube-controller-manager; user agents per controller are the
+                               framework's */
+    str ca_pem, ca_key_pem; /* kube-root-ca.crt; CSR signing when the key is given */
+    str cluster_cidr;       /* for node.spec.podCIDR; empty: not allocated */
     int64_t node_monitor_grace_ns; /* 0: 50 s */
     void (*synced)(void *ctx);     /* all caches are filled once; may be NULL */
     void *ctx;

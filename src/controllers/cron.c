@@ -1,17 +1,22 @@
 /* cron.c - parses schedules and finds their next time, in UTC.
  *
- * Grammar: five fields; each a list of "*", "?", "a", "a-b", each perhaps with "/step"; months and weekdays also by name; or one of
+ * Grammar: five fields; each a list of "*", "?", "a", "a-b", each perhaps with "/step"; months and
+ * weekdays also by name; or one of
  * @yearly @annually @monthly @weekly @daily @midnight @hourly, or "@every DURATION". */
 #include "controllers/cron.h"
 
 #define SECOND_PER_DAY 86400
 #define SEARCH_DAYS (5 * 366)
 
-static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
+static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun",
+                                          "jul", "aug", "sep", "oct", "nov", "dec"};
 static const char *const weekday_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
-static const struct { const char *name, *means; } macros[] = {
-    {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"}, {"@weekly", "0 0 * * 0"},
-    {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@hourly", "0 * * * *"},
+static const struct {
+    const char *name, *means;
+} macros[] = {
+    {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"},
+    {"@weekly", "0 0 * * 0"}, {"@daily", "0 0 * * *"},    {"@midnight", "0 0 * * *"},
+    {"@hourly", "0 * * * *"},
 };
 
 struct field {
@@ -132,8 +137,11 @@ static bool next_word(str *rest, str *ret)
 
 bool cron_parse(str text, struct cron *ret)
 {
-    static const struct field fields[5] = {
-        {0, 59, NULL, 0, 0}, {0, 23, NULL, 0, 0}, {1, 31, NULL, 0, 0}, {1, 12, month_names, 12, 1}, {0, 7, weekday_names, 7, 0}};
+    static const struct field fields[5] = {{0, 59, NULL, 0, 0},
+                                           {0, 23, NULL, 0, 0},
+                                           {1, 31, NULL, 0, 0},
+                                           {1, 12, month_names, 12, 1},
+                                           {0, 7, weekday_names, 7, 0}};
     struct cron c = {0};
     uint64_t bits[5];
     bool star[5];
@@ -156,8 +164,13 @@ bool cron_parse(str text, struct cron *ret)
         return false;
     if (bits[4] & 1 << 7)
         bits[4] = (bits[4] & 0x7f) | 1; /* 7 is Sunday, too */
-    *ret = (struct cron){.minutes = bits[0], .hours = (uint32_t)bits[1], .days = (uint32_t)bits[2], .months = (uint32_t)bits[3],
-                         .weekdays = (uint32_t)bits[4], .any_day = star[2], .any_weekday = star[4]};
+    *ret = (struct cron){.minutes = bits[0],
+                         .hours = (uint32_t)bits[1],
+                         .days = (uint32_t)bits[2],
+                         .months = (uint32_t)bits[3],
+                         .weekdays = (uint32_t)bits[4],
+                         .any_day = star[2],
+                         .any_weekday = star[4]};
     return true;
 }
 
@@ -165,7 +178,8 @@ bool cron_parse(str text, struct cron *ret)
 static void date_of(int64_t days, int *ret_month, int *ret_day)
 {
     int64_t z = days + 719468, era = z / 146097, doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365,
+            doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     int64_t mp = (5 * doy + 2) / 153;
 
     *ret_day = (int)(doy - (153 * mp + 2) / 5 + 1);
@@ -193,11 +207,13 @@ int64_t cron_next(const struct cron *c, int64_t after_s)
 
     if (c->every_s)
         return after_s + c->every_s;
-    for (int64_t day = at / SECOND_PER_DAY, last = day + SEARCH_DAYS; day < last; day++, at = day * SECOND_PER_DAY) {
+    for (int64_t day = at / SECOND_PER_DAY, last = day + SEARCH_DAYS; day < last;
+         day++, at = day * SECOND_PER_DAY) {
         if (!day_fits(c, day))
             continue;
         for (; at < (day + 1) * SECOND_PER_DAY; at += 60)
-            if ((c->hours >> (at % SECOND_PER_DAY / 3600) & 1) && (c->minutes >> (at % 3600 / 60) & 1))
+            if ((c->hours >> (at % SECOND_PER_DAY / 3600) & 1) &&
+                (c->minutes >> (at % 3600 / 60) & 1))
                 return at;
     }
     return 0;

@@ -1,7 +1,7 @@
 /* cronjob.c - makes a Job at each time of a schedule, and forgets old ones.
  *
- * Everything follows from what there is: the Jobs it owns, lastScheduleTime, and the clock. A time that was missed while nobody looked is
- * made up for once, unless its deadline has passed.
+ * Everything follows from what there is: the Jobs it owns, lastScheduleTime, and the clock. A time
+ * that was missed while nobody looked is made up for once, unless its deadline has passed.
  *
  * Not here: other time zones than UTC (a CronJob that names one is told so by an event).
  * API: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ */
@@ -16,7 +16,7 @@
 struct owned {
     const struct obj *obj;
     struct json *tree;
-    const char *end;         /* "Complete", "Failed"; NULL: it runs */
+    const char *end; /* "Complete", "Failed"; NULL: it runs */
     int64_t start_s;
 };
 struct cj {
@@ -42,7 +42,9 @@ static bool add_job(void *ctx, const struct obj *o)
     j = &c->jobs[c->n++];
     *j = (struct owned){.obj = o, .tree = tree_of(c->r->a, o)};
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-        if (str_is(json_get_str(condition_find(json_path(j->tree, "status.conditions"), ends[i]), "status"), "True"))
+        if (str_is(json_get_str(condition_find(json_path(j->tree, "status.conditions"), ends[i]),
+                                "status"),
+                   "True"))
             j->end = ends[i];
     if (!time_of(json_path(j->tree, "status.startTime"), &t))
         time_of(json_path(j->tree, "metadata.creationTimestamp"), &t);
@@ -94,9 +96,11 @@ static uint32_t sync_active(struct cj *c)
             continue;
         }
         if (known)
-            plan_event(&c->r->plan, c->tree, "Normal", "SawCompletedJob", "Saw completed job: " PRI_STR ", condition: %s",
-                       STR_ARG(j->obj->key.name), j->end);
-        if (!strcmp(j->end, "Complete") && time_of(json_path(j->tree, "status.completionTime"), &done) && done.ns > last.ns) {
+            plan_event(&c->r->plan, c->tree, "Normal", "SawCompletedJob",
+                       "Saw completed job: " PRI_STR ", condition: %s", STR_ARG(j->obj->key.name),
+                       j->end);
+        if (!strcmp(j->end, "Complete") &&
+            time_of(json_path(j->tree, "status.completionTime"), &done) && done.ns > last.ns) {
             last = done;
             json_setz(c->r->a, c->status, "lastSuccessfulTime", time_json(c->r->a, done));
         }
@@ -107,7 +111,8 @@ static uint32_t sync_active(struct cj *c)
         for (uint32_t i = 0; i < c->n; i++)
             there |= str_eq(json_get_str(ref, "uid"), c->jobs[i].obj->uid);
         if (!there)
-            plan_event(&c->r->plan, c->tree, "Normal", "MissingJob", "Active job went missing: " PRI_STR, STR_ARG(json_get_str(ref, "name")));
+            plan_event(&c->r->plan, c->tree, "Normal", "MissingJob",
+                       "Active job went missing: " PRI_STR, STR_ARG(json_get_str(ref, "name")));
     }
     if (active.n)
         json_setz(c->r->a, c->status, "active", active);
@@ -121,8 +126,9 @@ static void delete_job(struct cj *c, const struct owned *j)
     struct action *act = plan_delete(&c->r->plan, K_JOBS, j->obj);
 
     act->propagation = "Background";
-    act->success = (struct action_event){c->tree, "Normal", "SuccessfulDelete",
-                                         arena_fmt(c->r->a, "Deleted job " PRI_STR, STR_ARG(j->obj->key.name))};
+    act->success = (struct action_event){
+        c->tree, "Normal", "SuccessfulDelete",
+        arena_fmt(c->r->a, "Deleted job " PRI_STR, STR_ARG(j->obj->key.name))};
     act->failure = (struct action_event){c->tree, "Warning", "FailedDelete", S("Deleted job: %s")};
 }
 
@@ -149,35 +155,42 @@ static void create_job(struct cj *c, int64_t at_s)
     json_setz(a, &meta, "namespace", json_string(c->r->ns));
     for (size_t i = 0; i < ARRAY_LEN(copied); i++)
         if (json_count(json_findz(json_findz(template, "metadata"), copied[i])))
-            json_setz(a, &meta, copied[i], json_copy(a, json_findz(json_findz(template, "metadata"), copied[i])));
+            json_setz(a, &meta, copied[i],
+                      json_copy(a, json_findz(json_findz(template, "metadata"), copied[i])));
     json_setz(a, &meta, "ownerReferences", refs);
     json_setz(a, job, "kind", json_z("Job"));
     json_setz(a, job, "apiVersion", json_z("batch/v1"));
     json_setz(a, job, "metadata", meta);
     json_setz(a, job, "spec", json_copy(a, json_findz(template, "spec")));
-    meta_set(a, job, "annotations", S("batch.kubernetes.io/cronjob-scheduled-timestamp"), time_json(a, (wall_time){at_s * NS_PER_S}).s);
+    meta_set(a, job, "annotations", S("batch.kubernetes.io/cronjob-scheduled-timestamp"),
+             time_json(a, (wall_time){at_s * NS_PER_S}).s);
     act = plan_create(&c->r->plan, K_JOBS, c->r->ns, job);
     act->flags = ACT_IGNORE_EXISTS | ACT_IGNORE_TERMINATING;
-    act->success = (struct action_event){c->tree, "Normal", "SuccessfulCreate", arena_fmt(a, "Created job " PRI_STR, STR_ARG(name))};
-    act->failure = (struct action_event){c->tree, "Warning", "FailedCreate", S("Error creating job: %s")};
+    act->success = (struct action_event){c->tree, "Normal", "SuccessfulCreate",
+                                         arena_fmt(a, "Created job " PRI_STR, STR_ARG(name))};
+    act->failure =
+        (struct action_event){c->tree, "Warning", "FailedCreate", S("Error creating job: %s")};
 }
 
 static void schedule(struct cj *c, uint32_t n_active)
 {
     struct reconcile *r = c->r;
     const struct json *deadline = json_path(c->tree, "spec.startingDeadlineSeconds");
-    str text = json_get_str(c->tree, "spec.schedule"), zone = json_get_str(c->tree, "spec.timeZone"), policy;
+    str text = json_get_str(c->tree, "spec.schedule"),
+        zone = json_get_str(c->tree, "spec.timeZone"), policy;
     int64_t now_s = r->now.ns / NS_PER_S, from_s, due_s = 0, next_s;
     struct cron cron;
     wall_time t = {0};
     int missed = 0;
 
     if (zone.n && !str_is(zone, "UTC") && !str_is(zone, "Etc/UTC")) {
-        plan_event(&r->plan, c->tree, "Warning", "UnknownTimeZone", "invalid timeZone: \"" PRI_STR "\"", STR_ARG(zone));
+        plan_event(&r->plan, c->tree, "Warning", "UnknownTimeZone",
+                   "invalid timeZone: \"" PRI_STR "\"", STR_ARG(zone));
         return;
     }
     if (!cron_parse(text, &cron)) {
-        plan_event(&r->plan, c->tree, "Warning", "UnparseableSchedule", "unparseable schedule: \"" PRI_STR "\"", STR_ARG(text));
+        plan_event(&r->plan, c->tree, "Warning", "UnparseableSchedule",
+                   "unparseable schedule: \"" PRI_STR "\"", STR_ARG(text));
         return;
     }
     if (!time_of(json_findz(c->status, "lastScheduleTime"), &t))
@@ -185,11 +198,13 @@ static void schedule(struct cj *c, uint32_t n_active)
     from_s = t.ns / NS_PER_S;
     if (json_is(deadline, JSON_INT))
         from_s = MAX(from_s, now_s - deadline->i);
-    for (next_s = cron_next(&cron, from_s); next_s && next_s <= now_s; next_s = cron_next(&cron, next_s)) {
+    for (next_s = cron_next(&cron, from_s); next_s && next_s <= now_s;
+         next_s = cron_next(&cron, next_s)) {
         due_s = next_s;
         if (++missed == MISSED_MAX) {
             plan_event(&r->plan, c->tree, "Warning", "TooManyMissedTimes",
-                       "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew");
+                       "too many missed start times. Set or decrease .spec.startingDeadlineSeconds "
+                       "or check clock skew");
             /* Far behind: look at the last stretch only. */
             next_s = MAX(next_s, now_s - SECONDS_BACK);
         }
@@ -200,8 +215,9 @@ static void schedule(struct cj *c, uint32_t n_active)
         return;
     policy = json_get_str(c->tree, "spec.concurrencyPolicy");
     if (str_is(policy, "Forbid") && n_active) {
-        plan_event(&r->plan, c->tree, "Normal", "JobAlreadyActive",
-                   "Not starting job because prior execution is running and concurrency policy is Forbid");
+        plan_event(
+            &r->plan, c->tree, "Normal", "JobAlreadyActive",
+            "Not starting job because prior execution is running and concurrency policy is Forbid");
         return;
     }
     if (str_is(policy, "Replace"))
@@ -223,7 +239,8 @@ static void reconcile(struct reconcile *r)
     json_make(r->a, c.tree, "status", JSON_OBJECT);
     c.status = json_findz(c.tree, "status");
     before = json_copy(r->a, c.status);
-    informer_each_indexed(r->caches[K_JOBS], index_owner(r->a, json_get_str(c.tree, "metadata.uid")), add_job, &c);
+    informer_each_indexed(r->caches[K_JOBS],
+                          index_owner(r->a, json_get_str(c.tree, "metadata.uid")), add_job, &c);
     if (c.n)
         sort_with(c.jobs, c.n, sizeof *c.jobs, by_start, NULL);
     n_active = sync_active(&c);
@@ -245,6 +262,10 @@ static void job_changed(struct controller *c, const struct obj *obj, const struc
 static const struct trigger triggers[] = {{K_JOBS, job_changed}};
 
 const struct controller_type cronjob_controller = {
-    .name = "cronjob", .component = "cronjob-controller", .primary = K_CRONJOBS, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+    .name = "cronjob",
+    .component = "cronjob-controller",
+    .primary = K_CRONJOBS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
 };

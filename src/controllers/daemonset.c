@@ -1,7 +1,8 @@
 /* daemonset.c - one pod on each node that fits.
  *
- * The controller picks the nodes; the scheduler binds each pod to the node that its affinity names. Daemon pods tolerate what a node's
- * own troubles taint it with, since they are often what mends them.
+ * The controller picks the nodes; the scheduler binds each pod to the node that its affinity names.
+ * Daemon pods tolerate what a node's own troubles taint it with, since they are often what mends
+ * them.
  *
  * API: https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/ */
 #include "controllers/node_match.h"
@@ -13,7 +14,10 @@
 #define BURST 250
 #define FAILED_PAUSE_S 1 /* before a failed pod's successor */
 
-static const struct { const char *key, *effect; bool host_network_only; } default_tolerations[] = {
+static const struct {
+    const char *key, *effect;
+    bool host_network_only;
+} default_tolerations[] = {
     {"node.kubernetes.io/not-ready", "NoExecute", false},
     {"node.kubernetes.io/unreachable", "NoExecute", false},
     {"node.kubernetes.io/disk-pressure", "NoSchedule", false},
@@ -26,11 +30,11 @@ static const struct { const char *key, *effect; bool host_network_only; } defaul
 struct daemon {
     struct reconcile *r;
     struct json *tree, *status;
-    struct json *pod;            /* the next pod, with default tolerations, without its node */
+    struct json *pod; /* the next pod, with default tolerations, without its node */
     str hash, generation;
     int64_t min_ready_s, max_unavailable, max_surge;
     bool rolling;
-    struct map by_node;          /* node -> struct node_pods */
+    struct map by_node; /* node -> struct node_pods */
     struct node_pods *first, **last;
     uint32_t steps;
     int64_t desired, current, misscheduled, ready, available, updated;
@@ -71,7 +75,8 @@ static bool add_pod(void *ctx, const struct obj *o)
     if (np->n == np->cap) {
         uint32_t cap = np->cap ? np->cap * 2 : 2;
 
-        np->pods = arena_grow(d->r->a, np->pods, np->cap * sizeof *np->pods, cap * sizeof *np->pods);
+        np->pods =
+            arena_grow(d->r->a, np->pods, np->cap * sizeof *np->pods, cap * sizeof *np->pods);
         np->cap = cap;
     }
     np->pods[np->n++] = p;
@@ -95,7 +100,8 @@ static bool add_node(void *ctx, const struct obj *o)
     JSON_EACH(taint, json_path(node, "spec.taints")) {
         str effect = json_get_str(taint, "effect");
 
-        if (str_is(effect, "PreferNoSchedule") || taint_tolerated(json_findz(spec, "tolerations"), taint))
+        if (str_is(effect, "PreferNoSchedule") ||
+            taint_tolerated(json_findz(spec, "tolerations"), taint))
             continue;
         np->should_run = false;
         if (str_is(effect, "NoExecute"))
@@ -119,8 +125,10 @@ static void tolerate(struct arena *a, struct json *spec)
         if (default_tolerations[i].host_network_only && !json_get_bool(spec, "hostNetwork", false))
             continue;
         JSON_EACH(x, list)
-            has |= str_is(json_get_str(x, "key"), default_tolerations[i].key) && str_is(json_get_str(x, "effect"), default_tolerations[i].effect) &&
-                   str_is(json_get_str(x, "operator"), "Exists") && !json_findz(x, "tolerationSeconds");
+            has |= str_is(json_get_str(x, "key"), default_tolerations[i].key) &&
+                   str_is(json_get_str(x, "effect"), default_tolerations[i].effect) &&
+                   str_is(json_get_str(x, "operator"), "Exists") &&
+                   !json_findz(x, "tolerationSeconds");
         if (has)
             continue;
         json_setz(a, &t, "key", json_z(default_tolerations[i].key));
@@ -133,16 +141,22 @@ static void tolerate(struct arena *a, struct json *spec)
 static struct json *pod_for(struct daemon *d, str node)
 {
     struct arena *a = d->r->a;
-    struct json *pod = json_new(a, json_copy(a, d->pod)), *spec = json_findz(pod, "spec"), *required, *terms;
-    struct json term = json_object(), fields = json_array(), field = json_object(), values = json_array();
+    struct json *pod = json_new(a, json_copy(a, d->pod)), *spec = json_findz(pod, "spec"),
+                *required, *terms;
+    struct json term = json_object(), fields = json_array(), field = json_object(),
+                values = json_array();
 
     json_append(a, &values, json_string(node));
     json_setz(a, &field, "key", json_z("metadata.name"));
     json_setz(a, &field, "operator", json_z("In"));
     json_setz(a, &field, "values", values);
     json_append(a, &fields, field);
-    json_make(a, spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms", JSON_ARRAY);
-    required = json_path(spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
+    json_make(
+        a, spec,
+        "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms",
+        JSON_ARRAY);
+    required =
+        json_path(spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
     terms = json_findz(required, "nodeSelectorTerms");
     JSON_EACH(t, terms)
         json_setz(a, t, "matchFields", fields); /* each term still holds, on this node only */
@@ -161,8 +175,10 @@ static void create_pod(struct daemon *d, str node)
         return;
     act = plan_create(&d->r->plan, K_PODS, d->r->ns, pod_for(d, node));
     act->flags = ACT_SLOW_START | ACT_IGNORE_TERMINATING;
-    act->success = (struct action_event){d->tree, "Normal", "SuccessfulCreate", S("Created pod: %s")};
-    act->failure = (struct action_event){d->tree, "Warning", "FailedCreate", S("Error creating: %s")};
+    act->success =
+        (struct action_event){d->tree, "Normal", "SuccessfulCreate", S("Created pod: %s")};
+    act->failure =
+        (struct action_event){d->tree, "Warning", "FailedCreate", S("Error creating: %s")};
 }
 
 static void delete_pod(struct daemon *d, const struct pod *p)
@@ -172,9 +188,11 @@ static void delete_pod(struct daemon *d, const struct pod *p)
     if (p->deleting || d->steps++ >= BURST)
         return;
     act = plan_delete(&d->r->plan, K_PODS, p->obj);
-    act->success = (struct action_event){d->tree, "Normal", "SuccessfulDelete",
-                                         arena_fmt(d->r->a, "Deleted pod: " PRI_STR, STR_ARG(p->obj->key.name))};
-    act->failure = (struct action_event){d->tree, "Warning", "FailedDelete", S("Error deleting: %s")};
+    act->success = (struct action_event){
+        d->tree, "Normal", "SuccessfulDelete",
+        arena_fmt(d->r->a, "Deleted pod: " PRI_STR, STR_ARG(p->obj->key.name))};
+    act->failure =
+        (struct action_event){d->tree, "Warning", "FailedDelete", S("Error deleting: %s")};
 }
 
 static bool is_current(const struct daemon *d, const struct pod *p)
@@ -230,8 +248,10 @@ static void manage_node(struct daemon *d, struct node_pods *np)
             }
             plan_event(&d->r->plan, d->tree, p->phase == POD_FAILED ? "Warning" : "Normal",
                        p->phase == POD_FAILED ? "FailedDaemonPod" : "SucceededDaemonPod",
-                       "Found %s daemon pod " PRI_STR "/" PRI_STR " on node " PRI_STR ", will try to %s it",
-                       p->phase == POD_FAILED ? "failed" : "succeeded", STR_ARG(d->r->ns), STR_ARG(p->obj->key.name), STR_ARG(np->node),
+                       "Found %s daemon pod " PRI_STR "/" PRI_STR " on node " PRI_STR
+                       ", will try to %s it",
+                       p->phase == POD_FAILED ? "failed" : "succeeded", STR_ARG(d->r->ns),
+                       STR_ARG(p->obj->key.name), STR_ARG(np->node),
                        p->phase == POD_FAILED ? "kill" : "delete");
             delete_pod(d, p);
             continue;
@@ -323,7 +343,11 @@ static void roll_surging(struct daemon *d)
 
 static void report(struct daemon *d, const struct json *before)
 {
-    static const struct { const char *name; size_t at; bool always; } numbers[] = {
+    static const struct {
+        const char *name;
+        size_t at;
+        bool always;
+    } numbers[] = {
         {"currentNumberScheduled", offsetof(struct daemon, current), true},
         {"numberMisscheduled", offsetof(struct daemon, misscheduled), true},
         {"desiredNumberScheduled", offsetof(struct daemon, desired), true},
@@ -372,7 +396,8 @@ static void report(struct daemon *d, const struct json *before)
         json_setz(a, d->status, "numberUnavailable", json_int(d->desired - d->available));
     else
         json_removez(d->status, "numberUnavailable");
-    json_setz(a, d->status, "observedGeneration", json_int(json_get_int(d->tree, "metadata.generation", 0)));
+    json_setz(a, d->status, "observedGeneration",
+              json_int(json_get_int(d->tree, "metadata.generation", 0)));
     if (!json_equal(before, d->status)) {
         plan_then(&d->r->plan);
         plan_update_status(&d->r->plan, K_DAEMONSETS, d->tree);
@@ -399,8 +424,9 @@ static void prepare_pod(struct daemon *d)
 {
     struct arena *a = d->r->a;
 
-    d->pod = pod_from_template(a, json_path(d->tree, "spec.template"), d->tree, &kinds[K_DAEMONSETS],
-                               arena_fmt(a, PRI_STR "-", STR_ARG(d->r->name)));
+    d->pod =
+        pod_from_template(a, json_path(d->tree, "spec.template"), d->tree, &kinds[K_DAEMONSETS],
+                          arena_fmt(a, PRI_STR "-", STR_ARG(d->r->name)));
     meta_set(a, d->pod, "labels", S(REVISION_LABEL), d->hash);
     d->generation = meta_get(d->tree, "annotations", S("deprecated.daemonset.template.generation"));
     if (d->generation.n)
@@ -410,7 +436,8 @@ static void prepare_pod(struct daemon *d)
 
 static void reconcile(struct reconcile *r)
 {
-    struct daemon d = {.r = r, .tree = look_tree(r, K_DAEMONSETS, r->ns, r->name), .last = &d.first};
+    struct daemon d = {
+        .r = r, .tree = look_tree(r, K_DAEMONSETS, r->ns, r->name), .last = &d.first};
     struct json before;
 
     if (!d.tree || is_deleting(d.tree))
@@ -429,7 +456,8 @@ static void reconcile(struct reconcile *r)
     d.hash = d.history.update->hash;
     prepare_pod(&d);
     map_init(&d.by_node);
-    informer_each_indexed(r->caches[K_PODS], index_owner(r->a, json_get_str(d.tree, "metadata.uid")), add_pod, &d);
+    informer_each_indexed(r->caches[K_PODS],
+                          index_owner(r->a, json_get_str(d.tree, "metadata.uid")), add_pod, &d);
     informer_each(r->caches[K_NODES], STR_NONE, add_node, &d);
     read_strategy(&d);
     for (struct node_pods *np = d.first; np; np = np->next)
@@ -468,14 +496,20 @@ static bool wake_each(void *ctx, const struct obj *o)
 /* Heartbeats change a node all the time; only labels and taints decide where daemons run. */
 static void node_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
 {
-    if (obj && prev && str_eq(obj->labels, prev->labels) && str_eq(client_text_find(obj->data, "spec"), client_text_find(prev->data, "spec")))
+    if (obj && prev && str_eq(obj->labels, prev->labels) &&
+        str_eq(client_text_find(obj->data, "spec"), client_text_find(prev->data, "spec")))
         return;
     informer_each(controller_cache(c, K_DAEMONSETS), STR_NONE, wake_each, c);
 }
 
-static const struct trigger triggers[] = {{K_PODS, owned_changed}, {K_CONTROLLERREVISIONS, owned_changed}, {K_NODES, node_changed}};
+static const struct trigger triggers[] = {
+    {K_PODS, owned_changed}, {K_CONTROLLERREVISIONS, owned_changed}, {K_NODES, node_changed}};
 
 const struct controller_type daemonset_controller = {
-    .name = "daemonset", .component = "daemonset-controller", .primary = K_DAEMONSETS, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+    .name = "daemonset",
+    .component = "daemonset-controller",
+    .primary = K_DAEMONSETS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
 };

@@ -1,18 +1,24 @@
 /* deployment.c - one Deployment, its ReplicaSets, and the way from the old ones to the new one.
  *
- * The new ReplicaSet is the one whose template equals the Deployment's; all others are old. A turn makes one move and reports;
- * ReplicaSets that change wake the next turn. Sizes are changed in the trees of this turn as well, so that later steps of the same turn
- * count with them, as Kubernetes does.
+ * The new ReplicaSet is the one whose template equals the Deployment's; all others are old. A turn
+ * makes one move and reports; ReplicaSets that change wake the next turn. Sizes are changed in the
+ * trees of this turn as well, so that later steps of the same turn count with them, as Kubernetes
+ * does.
  *
- * Not here: rollout strategies' moves (deployment_rollout.c), conditions and counts (deployment_status.c).
- * API: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/ */
+ * Not here: rollout strategies' moves (deployment_rollout.c), conditions and counts
+ * (deployment_status.c). API: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/
+ */
 #include "controllers/deployment.h"
 
 #include <inttypes.h>
 
 static const char *const annotations_not_copied[] = {
-    "kubectl.kubernetes.io/last-applied-configuration", ANNOTATION_REVISION, ANNOTATION_REVISION_HISTORY, ANNOTATION_DESIRED,
-    ANNOTATION_MAX, "deprecated.deployment.rollback.to",
+    "kubectl.kubernetes.io/last-applied-configuration",
+    ANNOTATION_REVISION,
+    ANNOTATION_REVISION_HISTORY,
+    ANNOTATION_DESIRED,
+    ANNOTATION_MAX,
+    "deprecated.deployment.rollback.to",
 };
 #define REVISION_HISTORY_CHARS 2000
 
@@ -143,7 +149,8 @@ static bool claim_orphan(void *ctx, const struct obj *o)
 {
     struct claim *c = ctx;
 
-    if (!selector_matches_packed(&c->selector, o->labels) || client_text_find(o->data, "metadata.deletionTimestamp").n)
+    if (!selector_matches_packed(&c->selector, o->labels) ||
+        client_text_find(o->data, "metadata.deletionTimestamp").n)
         return true;
     plan_adopt(c->d->r, K_REPLICASETS, o, K_DEPLOYMENTS, c->d->tree);
     add_rs(c->d, o);
@@ -178,10 +185,12 @@ static void rs_touch(struct deployment *d, struct rs *rs)
 
 static bool set_replicas_annotations(struct deployment *d, struct rs *rs)
 {
-    bool changed = meta_set(d->r->a, rs->tree, "annotations", S(ANNOTATION_DESIRED), arena_fmt(d->r->a, "%" PRId64, d->replicas));
+    bool changed = meta_set(d->r->a, rs->tree, "annotations", S(ANNOTATION_DESIRED),
+                            arena_fmt(d->r->a, "%" PRId64, d->replicas));
 
     return meta_set(d->r->a, rs->tree, "annotations", S(ANNOTATION_MAX),
-                    arena_fmt(d->r->a, "%" PRId64, d->replicas + max_surge(d))) || changed;
+                    arena_fmt(d->r->a, "%" PRId64, d->replicas + max_surge(d))) ||
+           changed;
 }
 
 bool scale_rs(struct deployment *d, struct rs *rs, int64_t replicas)
@@ -196,10 +205,11 @@ bool scale_rs(struct deployment *d, struct rs *rs, int64_t replicas)
     if (old != replicas) {
         struct action_event *e = &d->r->plan.actions[rs->action_at].success;
 
-        *e = (struct action_event){d->tree, "Normal", "ScalingReplicaSet",
-                                   arena_fmt(d->r->a, "Scaled %s replica set " PRI_STR " from %" PRId64 " to %" PRId64,
-                                             old < replicas ? "up" : "down", STR_ARG(json_get_str(rs->tree, "metadata.name")), old,
-                                             replicas)};
+        *e = (struct action_event){
+            d->tree, "Normal", "ScalingReplicaSet",
+            arena_fmt(d->r->a, "Scaled %s replica set " PRI_STR " from %" PRId64 " to %" PRId64,
+                      old < replicas ? "up" : "down",
+                      STR_ARG(json_get_str(rs->tree, "metadata.name")), old, replicas)};
         d->scaled = true;
     }
     return old != replicas;
@@ -219,7 +229,8 @@ static void remember_revision(struct arena *a, struct rs *rs, str old)
 {
     str history = meta_get(rs->tree, "annotations", S(ANNOTATION_REVISION_HISTORY)), head;
 
-    while (history.n && history.n + old.n + 1 > REVISION_HISTORY_CHARS && str_cut(&history, ',', &head))
+    while (history.n && history.n + old.n + 1 > REVISION_HISTORY_CHARS &&
+           str_cut(&history, ',', &head))
         ;
     meta_set(a, rs->tree, "annotations", S(ANNOTATION_REVISION_HISTORY),
              history.n ? arena_fmt(a, PRI_STR "," PRI_STR, STR_ARG(history), STR_ARG(old)) : old);
@@ -237,7 +248,8 @@ static bool annotate_new_rs(struct deployment *d, struct rs *rs, int64_t revisio
     if (rs_revision(rs) < revision) {
         if (old.n)
             remember_revision(a, rs, old);
-        meta_set(a, rs->tree, "annotations", S(ANNOTATION_REVISION), arena_fmt(a, "%" PRId64, revision));
+        meta_set(a, rs->tree, "annotations", S(ANNOTATION_REVISION),
+                 arena_fmt(a, "%" PRId64, revision));
         changed = true;
     }
     if (!exists)
@@ -251,7 +263,8 @@ static void set_deployment_revision(struct deployment *d, str revision)
         d->status_changed = true;
 }
 
-/* A name that is taken by another template means that two templates share a hash: count it, and try the next. */
+/* A name that is taken by another template means that two templates share a hash: count it, and try
+ * the next. */
 static bool name_collides(struct deployment *d, str name)
 {
     const struct obj *o = look_up(d->r, K_REPLICASETS, d->r->ns, name);
@@ -269,10 +282,13 @@ static void create_new_rs(struct deployment *d, int64_t revision)
 {
     struct arena *a = d->r->a;
     const struct json *spec = json_findz(d->tree, "spec");
-    str hash = template_hash(a, json_findz(spec, "template"), json_get_int(d->tree, "status.collisionCount", 0));
+    str hash = template_hash(a, json_findz(spec, "template"),
+                             json_get_int(d->tree, "status.collisionCount", 0));
     str name = arena_fmt(a, PRI_STR "-" PRI_STR, STR_ARG(d->r->name), STR_ARG(hash));
-    struct json *tree = json_new(a, json_object()), meta = json_object(), rs_spec = json_object(), refs = json_array();
-    struct json template = json_copy(a, json_findz(spec, "template")), selector = json_copy(a, json_findz(spec, "selector"));
+    struct json *tree = json_new(a, json_object()), meta = json_object(), rs_spec = json_object(),
+                refs = json_array();
+    struct json template = json_copy(a, json_findz(spec, "template")),
+                selector = json_copy(a, json_findz(spec, "selector"));
     struct rs *rs;
     struct action *act;
     int64_t replicas;
@@ -290,7 +306,8 @@ static void create_new_rs(struct deployment *d, int64_t revision)
     json_setz(a, &meta, "ownerReferences", refs);
     json_setz(a, &rs_spec, "replicas", json_int(0));
     if (json_get_int(spec, "minReadySeconds", 0))
-        json_setz(a, &rs_spec, "minReadySeconds", json_int(json_get_int(spec, "minReadySeconds", 0)));
+        json_setz(a, &rs_spec, "minReadySeconds",
+                  json_int(json_get_int(spec, "minReadySeconds", 0)));
     json_setz(a, &rs_spec, "selector", selector);
     json_setz(a, &rs_spec, "template", template);
     json_setz(a, tree, "kind", json_z("ReplicaSet"));
@@ -306,12 +323,14 @@ static void create_new_rs(struct deployment *d, int64_t revision)
     annotate_new_rs(d, rs, revision, false);
     act = plan_create(&d->r->plan, K_REPLICASETS, d->r->ns, tree);
     act->flags = ACT_PUSH_FAILURE | ACT_IGNORE_TERMINATING;
-    act->failure = (struct action_event){d->tree, "Warning", "ReplicaSetCreateError",
-                                         arena_fmt(a, "Failed to create new replica set \"" PRI_STR "\": %%s", STR_ARG(name))};
+    act->failure = (struct action_event){
+        d->tree, "Warning", "ReplicaSetCreateError",
+        arena_fmt(a, "Failed to create new replica set \"" PRI_STR "\": %%s", STR_ARG(name))};
     if (replicas > 0)
-        act->success = (struct action_event){d->tree, "Normal", "ScalingReplicaSet",
-                                             arena_fmt(a, "Scaled up replica set " PRI_STR " from 0 to %" PRId64, STR_ARG(name),
-                                                       replicas)};
+        act->success = (struct action_event){
+            d->tree, "Normal", "ScalingReplicaSet",
+            arena_fmt(a, "Scaled up replica set " PRI_STR " from 0 to %" PRId64, STR_ARG(name),
+                      replicas)};
     rs->action = act;
     rs->action_at = d->r->plan.n - 1;
     set_deployment_revision(d, arena_fmt(a, "%" PRId64, revision));
@@ -352,9 +371,11 @@ void sync_new_rs(struct deployment *d, bool create)
             rs_touch(d, rs);
     }
     set_deployment_revision(d, meta_get(rs->tree, "annotations", S(ANNOTATION_REVISION)));
-    if (has_progress_deadline(d) && !condition_find(json_path(d->tree, "status.conditions"), "Progressing"))
+    if (has_progress_deadline(d) &&
+        !condition_find(json_path(d->tree, "status.conditions"), "Progressing"))
         set_condition(d, "Progressing", "True", "FoundNewReplicaSet",
-                      arena_fmt(d->r->a, "Found new replica set \"" PRI_STR "\"", STR_ARG(json_get_str(rs->tree, "metadata.name"))));
+                      arena_fmt(d->r->a, "Found new replica set \"" PRI_STR "\"",
+                                STR_ARG(json_get_str(rs->tree, "metadata.name"))));
 }
 
 static int by_revision(const void *pa, const void *pb, void *ctx)
@@ -384,7 +405,8 @@ void clean_up_history(struct deployment *d)
         const struct json *t = alive[i]->tree;
 
         if (json_get_int(t, "status.replicas", 0) || rs_replicas(alive[i]) ||
-            json_get_int(t, "metadata.generation", 0) > json_get_int(t, "status.observedGeneration", 0))
+            json_get_int(t, "metadata.generation", 0) >
+                json_get_int(t, "status.observedGeneration", 0))
             continue;
         plan_delete(&d->r->plan, K_REPLICASETS, alive[i]->obj);
     }
@@ -397,7 +419,9 @@ static bool is_scaling(const struct deployment *d)
     for (uint32_t i = 0; i < d->n; i++) {
         int64_t desired;
 
-        if (rs_replicas(&d->all[i]) > 0 && str_to_int64(meta_get(d->all[i].tree, "annotations", S(ANNOTATION_DESIRED)), &desired) &&
+        if (rs_replicas(&d->all[i]) > 0 &&
+            str_to_int64(meta_get(d->all[i].tree, "annotations", S(ANNOTATION_DESIRED)),
+                         &desired) &&
             desired != d->replicas)
             return true;
     }
@@ -406,10 +430,12 @@ static bool is_scaling(const struct deployment *d)
 
 static void check_paused(struct deployment *d)
 {
-    const struct json *cond = condition_find(json_path(d->tree, "status.conditions"), "Progressing");
+    const struct json *cond =
+        condition_find(json_path(d->tree, "status.conditions"), "Progressing");
     bool shown = str_is(json_get_str(cond, "reason"), "DeploymentPaused");
 
-    if (!has_progress_deadline(d) || str_is(json_get_str(cond, "reason"), "ProgressDeadlineExceeded"))
+    if (!has_progress_deadline(d) ||
+        str_is(json_get_str(cond, "reason"), "ProgressDeadlineExceeded"))
         return;
     if (d->paused && !shown)
         set_condition(d, "Progressing", "Unknown", "DeploymentPaused", S("Deployment is paused"));
@@ -445,7 +471,8 @@ static void reconcile(struct reconcile *r)
     }
     informer_each_indexed(r->caches[K_REPLICASETS], index_owner(r->a, d.uid), claim_owned, &claim);
     if (!is_deleting(d.tree))
-        informer_each_indexed(r->caches[K_REPLICASETS], index_orphans(r->a, r->ns), claim_orphan, &claim);
+        informer_each_indexed(r->caches[K_REPLICASETS], index_orphans(r->a, r->ns), claim_orphan,
+                              &claim);
     find_new_and_old(&d);
     if (is_deleting(d.tree)) {
         sync_new_rs(&d, false);
@@ -493,11 +520,13 @@ static bool wake_if_selected(void *ctx, const struct obj *o)
     return true;
 }
 
-static void rs_or_orphan_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
+static void rs_or_orphan_changed(struct controller *c, const struct obj *obj,
+                                 const struct obj *prev)
 {
     rs_changed(c, obj, prev);
     if (obj && !client_text_find(obj->data, "metadata.ownerReferences").n)
-        informer_each(controller_cache(c, K_DEPLOYMENTS), obj->key.ns, wake_if_selected, &(struct match){c, obj});
+        informer_each(controller_cache(c, K_DEPLOYMENTS), obj->key.ns, wake_if_selected,
+                      &(struct match){c, obj});
 }
 
 /* Recreate waits for the last old pod to be gone. */
@@ -515,20 +544,27 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
     if (!p.owner_uid.n)
         return;
     a = arena_new();
-    err = json_parse(a, client_text_find(prev->data, "metadata.ownerReferences"), NULL, NULL, &refs);
+    err =
+        json_parse(a, client_text_find(prev->data, "metadata.ownerReferences"), NULL, NULL, &refs);
     err_free(err);
     JSON_EACH(ref, refs) {
         if (!str_is(json_get_str(ref, "kind"), "ReplicaSet"))
             continue;
-        rs = informer_find(controller_cache(c, K_REPLICASETS), prev->key.ns, json_get_str(ref, "name"));
+        rs = informer_find(controller_cache(c, K_REPLICASETS), prev->key.ns,
+                           json_get_str(ref, "name"));
         if (rs)
             wake_owner(c, &kinds[K_DEPLOYMENTS], rs, NULL);
     }
 }
 
-static const struct trigger triggers[] = {{K_REPLICASETS, rs_or_orphan_changed}, {K_PODS, pod_changed}};
+static const struct trigger triggers[] = {{K_REPLICASETS, rs_or_orphan_changed},
+                                          {K_PODS, pod_changed}};
 
 const struct controller_type deployment_controller = {
-    .name = "deployment", .component = "deployment-controller", .primary = K_DEPLOYMENTS,
-    .triggers = triggers, .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+    .name = "deployment",
+    .component = "deployment-controller",
+    .primary = K_DEPLOYMENTS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
 };

@@ -10,21 +10,22 @@
 #define LABEL_HASH "pod-template-hash"
 
 struct rs {
-    const struct obj *obj;       /* NULL: being created */
-    struct json *tree;           /* changed as planned */
+    const struct obj *obj; /* NULL: being created */
+    struct json *tree;     /* changed as planned */
     int64_t created_s;
-    struct action *action;       /* set once something is planned for it; the pointer itself may be stale: see action_at */
+    struct action *action; /* set once something is planned for it; the pointer itself may be stale:
+                              see action_at */
     uint32_t action_at;
 };
 struct deployment {
     struct reconcile *r;
-    struct json *tree, before;   /* before: its status as it came */
+    struct json *tree, before; /* before: its status as it came */
     str uid;
     int64_t replicas, surge, unavailable;
     bool rolling, paused, scaled, status_changed;
-    struct rs *all;              /* by creation; without one that is being created */
+    struct rs *all; /* by creation; without one that is being created */
     uint32_t n, cap;
-    struct rs *new_rs, **old;    /* new_rs NULL: there is none */
+    struct rs *new_rs, **old; /* new_rs NULL: there is none */
     uint32_t n_old;
 };
 int64_t rs_replicas(const struct rs *rs);
@@ -47,8 +48,9 @@ void recreate(struct deployment *d);
 void scale_proportionally(struct deployment *d);
 
 /* deployment_status.c */
-void set_condition(struct deployment *d, const char *type, const char *status, const char *reason, str message);
-void report_counts(struct deployment *d);                /* counts and Available */
-void report_rollout(struct deployment *d);               /* and Progressing, ReplicaFailure */
+void set_condition(struct deployment *d, const char *type, const char *status, const char *reason,
+                   str message);
+void report_counts(struct deployment *d);  /* counts and Available */
+void report_rollout(struct deployment *d); /* and Progressing, ReplicaFailure */
 bool is_complete(const struct deployment *d, const struct json *status);
 #endif

@@ -2,9 +2,12 @@
  *
  * Invariants of a rolling update
  *   (1) Never more than replicas + maxSurge pods are asked for.
- *   (2) Never fewer than replicas - maxUnavailable are available through what we do; pods that are not available anyway go first.
+ *   (2) Never fewer than replicas - maxUnavailable are available through what we do; pods that are
+ * not available anyway go first.
  *
- * API: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment */
+ * API:
+ * https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
+ */
 #include "controllers/deployment.h"
 
 #include <math.h>
@@ -64,7 +67,8 @@ static int64_t clean_up_unhealthy(struct deployment *d, int64_t limit)
 
     sort_by_creation(d->old, d->n_old);
     for (uint32_t i = 0; i < d->n_old && done < limit; i++) {
-        int64_t replicas = rs_replicas(d->old[i]), n = MIN(limit - done, replicas - rs_available(d->old[i]));
+        int64_t replicas = rs_replicas(d->old[i]),
+                n = MIN(limit - done, replicas - rs_available(d->old[i]));
 
         if (!replicas || n <= 0)
             continue;
@@ -98,7 +102,8 @@ static bool reconcile_old(struct deployment *d)
 
     if (!wanted_pods(d, false))
         return false;
-    limit = wanted_pods(d, true) - (d->replicas - max_unavailable(d)) - (rs_replicas(d->new_rs) - rs_available(d->new_rs));
+    limit = wanted_pods(d, true) - (d->replicas - max_unavailable(d)) -
+            (rs_replicas(d->new_rs) - rs_available(d->new_rs));
     if (limit <= 0)
         return false;
     return clean_up_unhealthy(d, limit) + scale_down_old(d) > 0;
@@ -137,7 +142,8 @@ static bool old_pods_run(struct deployment *d)
     for (uint32_t i = 0; i < d->n_old; i++) {
         if (json_get_int(d->old[i]->tree, "status.replicas", 0) > 0)
             return true;
-        informer_each_indexed(d->r->caches[K_PODS], index_owner(d->r->a, d->old[i]->obj->uid), find_running, &running);
+        informer_each_indexed(d->r->caches[K_PODS], index_owner(d->r->a, d->old[i]->obj->uid),
+                              find_running, &running);
     }
     return running.any;
 }
@@ -184,8 +190,11 @@ static bool is_saturated(const struct deployment *d)
 {
     int64_t desired;
 
-    return d->new_rs && str_to_int64(meta_get(d->new_rs->tree, "annotations", S(ANNOTATION_DESIRED)), &desired) &&
-           rs_replicas(d->new_rs) == d->replicas && desired == d->replicas && rs_available(d->new_rs) == d->replicas;
+    return d->new_rs &&
+           str_to_int64(meta_get(d->new_rs->tree, "annotations", S(ANNOTATION_DESIRED)),
+                        &desired) &&
+           rs_replicas(d->new_rs) == d->replicas && desired == d->replicas &&
+           rs_available(d->new_rs) == d->replicas;
 }
 
 static int64_t fraction_of(const struct deployment *d, const struct rs *rs)
@@ -199,7 +208,8 @@ static int64_t fraction_of(const struct deployment *d, const struct rs *rs)
         annotated = json_get_int(d->tree, "status.replicas", 0);
     if (!annotated)
         return 0;
-    return llround((double)(replicas * (d->replicas + max_surge(d))) / (double)annotated) - replicas;
+    return llround((double)(replicas * (d->replicas + max_surge(d))) / (double)annotated) -
+           replicas;
 }
 
 /* Larger ones first; of equal ones the newer when growing, the older when shrinking. */
@@ -209,7 +219,8 @@ static void sort_by_size(struct rs **list, uint32_t n, bool newer_first)
     for (uint32_t i = 1; i < n; i++)
         for (uint32_t k = i; k; k--) {
             int64_t a = rs_replicas(list[k - 1]), b = rs_replicas(list[k]);
-            bool swap = b > a || (b == a && newer_first && list[k]->created_s >= list[k - 1]->created_s && i == k);
+            bool swap = b > a || (b == a && newer_first &&
+                                  list[k]->created_s >= list[k - 1]->created_s && i == k);
             struct rs *t = list[k];
 
             if (!swap)

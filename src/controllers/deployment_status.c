@@ -1,4 +1,5 @@
-/* deployment_status.c - what a Deployment says about itself: counts, and the conditions Available, Progressing, ReplicaFailure.
+/* deployment_status.c - what a Deployment says about itself: counts, and the conditions Available,
+ * Progressing, ReplicaFailure.
  *
  * Reasons and texts are Kubernetes', since `kubectl rollout status` and many tools read them. */
 #include "controllers/deployment.h"
@@ -7,9 +8,11 @@
 
 static struct json *conditions_of(struct deployment *d)
 {
-    struct json *status = json_findz(d->tree, "status"), *conditions = json_findz(status, "conditions");
+    struct json *status = json_findz(d->tree, "status"),
+                *conditions = json_findz(status, "conditions");
 
-    return json_is(conditions, JSON_ARRAY) ? conditions : json_setz(d->r->a, status, "conditions", json_array());
+    return json_is(conditions, JSON_ARRAY) ? conditions
+                                           : json_setz(d->r->a, status, "conditions", json_array());
 }
 
 static void remove_condition(struct deployment *d, const char *type)
@@ -21,8 +24,8 @@ static void remove_condition(struct deployment *d, const char *type)
             json_remove_item(conditions, i);
 }
 
-static void put_condition(struct deployment *d, const char *type, const char *status, const char *reason, str message,
-                          struct json transition)
+static void put_condition(struct deployment *d, const char *type, const char *status,
+                          const char *reason, str message, struct json transition)
 {
     struct arena *a = d->r->a;
     struct json cond = json_object();
@@ -37,7 +40,8 @@ static void put_condition(struct deployment *d, const char *type, const char *st
     json_append(a, conditions_of(d), cond);
 }
 
-void set_condition(struct deployment *d, const char *type, const char *status, const char *reason, str message)
+void set_condition(struct deployment *d, const char *type, const char *status, const char *reason,
+                   str message)
 {
     const struct json *now = condition_find(json_path(d->tree, "status.conditions"), type);
     struct json transition = time_json(d->r->a, d->r->now);
@@ -85,28 +89,35 @@ void report_counts(struct deployment *d)
     set_count(d, "availableReplicas", available);
     set_count(d, "unavailableReplicas", MAX(wanted - available, INT64_C(0)));
     if (knows_terminating)
-        json_setz(d->r->a, json_findz(d->tree, "status"), "terminatingReplicas", json_int(terminating));
+        json_setz(d->r->a, json_findz(d->tree, "status"), "terminatingReplicas",
+                  json_int(terminating));
     else
         json_removez(json_findz(d->tree, "status"), "terminatingReplicas");
     if (available >= d->replicas - max_unavailable(d))
-        set_condition(d, "Available", "True", "MinimumReplicasAvailable", S("Deployment has minimum availability."));
+        set_condition(d, "Available", "True", "MinimumReplicasAvailable",
+                      S("Deployment has minimum availability."));
     else
-        set_condition(d, "Available", "False", "MinimumReplicasUnavailable", S("Deployment does not have minimum availability."));
+        set_condition(d, "Available", "False", "MinimumReplicasUnavailable",
+                      S("Deployment does not have minimum availability."));
 }
 
 bool is_complete(const struct deployment *d, const struct json *status)
 {
-    return json_get_int(status, "updatedReplicas", 0) == d->replicas && json_get_int(status, "replicas", 0) == d->replicas &&
+    return json_get_int(status, "updatedReplicas", 0) == d->replicas &&
+           json_get_int(status, "replicas", 0) == d->replicas &&
            json_get_int(status, "availableReplicas", 0) == d->replicas &&
-           json_get_int(status, "observedGeneration", 0) >= json_get_int(d->tree, "metadata.generation", 0);
+           json_get_int(status, "observedGeneration", 0) >=
+               json_get_int(d->tree, "metadata.generation", 0);
 }
 
 static bool has_progressed(const struct json *before, const struct json *now)
 {
-    int64_t updated_before = json_get_int(before, "updatedReplicas", 0), updated = json_get_int(now, "updatedReplicas", 0);
+    int64_t updated_before = json_get_int(before, "updatedReplicas", 0),
+            updated = json_get_int(now, "updatedReplicas", 0);
 
     return updated > updated_before ||
-           json_get_int(now, "replicas", 0) - updated < json_get_int(before, "replicas", 0) - updated_before ||
+           json_get_int(now, "replicas", 0) - updated <
+               json_get_int(before, "replicas", 0) - updated_before ||
            json_get_int(now, "readyReplicas", 0) > json_get_int(before, "readyReplicas", 0) ||
            json_get_int(now, "availableReplicas", 0) > json_get_int(before, "availableReplicas", 0);
 }
@@ -116,7 +127,8 @@ static bool deadline_at(const struct deployment *d, const struct json *cond, wal
 {
     wall_time from;
 
-    if (!cond || str_is(json_get_str(cond, "reason"), "NewReplicaSetAvailable") || !time_of(json_findz(cond, "lastUpdateTime"), &from))
+    if (!cond || str_is(json_get_str(cond, "reason"), "NewReplicaSetAvailable") ||
+        !time_of(json_findz(cond, "lastUpdateTime"), &from))
         return false;
     ret->ns = from.ns + json_get_int(d->tree, "spec.progressDeadlineSeconds", 600) * NS_PER_S;
     return true;
@@ -125,7 +137,8 @@ static bool deadline_at(const struct deployment *d, const struct json *cond, wal
 static str rollout_message(struct deployment *d, const char *what)
 {
     if (d->new_rs)
-        return arena_fmt(d->r->a, "ReplicaSet \"" PRI_STR "\" %s", STR_ARG(json_get_str(d->new_rs->tree, "metadata.name")), what);
+        return arena_fmt(d->r->a, "ReplicaSet \"" PRI_STR "\" %s",
+                         STR_ARG(json_get_str(d->new_rs->tree, "metadata.name")), what);
     return arena_fmt(d->r->a, "Deployment \"" PRI_STR "\" %s", STR_ARG(d->r->name), what);
 }
 
@@ -140,16 +153,19 @@ static void report_progress(struct deployment *d)
         str_is(json_get_str(cond, "reason"), "NewReplicaSetAvailable"))
         return; /* it was complete before: pods that come and go later are not a rollout */
     if (is_complete(d, status)) {
-        set_condition(d, "Progressing", "True", "NewReplicaSetAvailable", rollout_message(d, "has successfully progressed."));
+        set_condition(d, "Progressing", "True", "NewReplicaSetAvailable",
+                      rollout_message(d, "has successfully progressed."));
     } else if (has_progressed(&d->before, status)) {
         /* Told anew with each step, since lastUpdateTime starts the deadline. */
         struct json transition = cond && str_is(json_get_str(cond, "status"), "True")
                                      ? json_string(json_get_str(cond, "lastTransitionTime"))
                                      : time_json(d->r->a, d->r->now);
 
-        put_condition(d, "Progressing", "True", "ReplicaSetUpdated", rollout_message(d, "is progressing."), transition);
+        put_condition(d, "Progressing", "True", "ReplicaSetUpdated",
+                      rollout_message(d, "is progressing."), transition);
     } else if (timed_out || (deadline_at(d, cond, &deadline) && deadline.ns < d->r->now.ns)) {
-        set_condition(d, "Progressing", "False", "ProgressDeadlineExceeded", rollout_message(d, "has timed out progressing."));
+        set_condition(d, "Progressing", "False", "ProgressDeadlineExceeded",
+                      rollout_message(d, "has timed out progressing."));
     } else if (deadline_at(d, cond, &deadline)) {
         plan_requeue(&d->r->plan, MAX(deadline.ns - d->r->now.ns, INT64_C(0)) + NS_PER_S);
     }
@@ -159,7 +175,10 @@ static const struct json *replica_failure(const struct deployment *d)
 {
     struct rs **all;
     uint32_t n = list_rs(d, false, &all);
-    const struct json *found = d->new_rs ? condition_find(json_path(d->new_rs->tree, "status.conditions"), "ReplicaFailure") : NULL;
+    const struct json *found =
+        d->new_rs
+            ? condition_find(json_path(d->new_rs->tree, "status.conditions"), "ReplicaFailure")
+            : NULL;
 
     for (uint32_t i = 0; i < n && !found; i++)
         found = condition_find(json_path(all[i]->tree, "status.conditions"), "ReplicaFailure");
@@ -177,10 +196,12 @@ void report_rollout(struct deployment *d)
         report_progress(d);
     failure = replica_failure(d);
     if (failure) {
-        CLEANUP(mem) void *status = str_dupz(json_get_str(failure, "status")), *reason = str_dupz(json_get_str(failure, "reason"));
+        CLEANUP(mem)
+        void *status = str_dupz(json_get_str(failure, "status")),
+             *reason = str_dupz(json_get_str(failure, "reason"));
 
-        set_condition(d, "ReplicaFailure", arena_dupz(d->r->a, str_of(status)), arena_dupz(d->r->a, str_of(reason)),
-                      json_get_str(failure, "message"));
+        set_condition(d, "ReplicaFailure", arena_dupz(d->r->a, str_of(status)),
+                      arena_dupz(d->r->a, str_of(reason)), json_get_str(failure, "message"));
     } else {
         remove_condition(d, "ReplicaFailure");
     }

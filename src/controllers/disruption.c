@@ -1,20 +1,22 @@
 /* disruption.c - how many of a PodDisruptionBudget's pods may be evicted right now.
  *
- * The eviction API counts down status.disruptionsAllowed and notes the pod in disruptedPods; here it is counted anew from what there is.
- * API: https://kubernetes.io/docs/tasks/run-application/configure-pdb/ */
+ * The eviction API counts down status.disruptionsAllowed and notes the pod in disruptedPods; here
+ * it is counted anew from what there is. API:
+ * https://kubernetes.io/docs/tasks/run-application/configure-pdb/ */
 #include "controllers/controllers_internal.h"
 
 #include <inttypes.h>
 
-#define DISRUPTED_TIMEOUT_S 120 /* an eviction whose deletion has not been seen by then did not happen */
+#define DISRUPTED_TIMEOUT_S                                                                        \
+    120 /* an eviction whose deletion has not been seen by then did not happen */
 
 struct budget {
     struct reconcile *r;
     struct json *tree, *status;
     struct selector selector;
-    struct json disrupted;       /* still believed */
+    struct json disrupted; /* still believed */
     int64_t n, healthy, expected;
-    struct map owners;           /* uids counted */
+    struct map owners; /* uids counted */
 };
 
 static int64_t replicas_of(struct reconcile *r, enum kind_id k, str ns, str name, str uid)
@@ -27,8 +29,13 @@ static int64_t replicas_of(struct reconcile *r, enum kind_id k, str ns, str name
 /* What the pod's controller, or that one's controller, wants. */
 static void count_owner(struct budget *b, const struct obj *pod)
 {
-    static const struct { const char *kind; enum kind_id id; } scalable[] = {
-        {"ReplicaSet", K_REPLICASETS}, {"ReplicationController", K_REPLICATIONCONTROLLERS}, {"StatefulSet", K_STATEFULSETS},
+    static const struct {
+        const char *kind;
+        enum kind_id id;
+    } scalable[] = {
+        {"ReplicaSet", K_REPLICASETS},
+        {"ReplicationController", K_REPLICATIONCONTROLLERS},
+        {"StatefulSet", K_STATEFULSETS},
     };
     const struct json *ref = owner_reference(tree_of(b->r->a, pod)), *above;
     str ns = pod->key.ns, uid = json_get_str(ref, "uid"), name = json_get_str(ref, "name");
@@ -86,7 +93,8 @@ static bool add_pod(void *ctx, const struct obj *o)
 
 static int64_t desired_healthy(struct budget *b)
 {
-    const struct json *unavailable = json_path(b->tree, "spec.maxUnavailable"), *available = json_path(b->tree, "spec.minAvailable");
+    const struct json *unavailable = json_path(b->tree, "spec.maxUnavailable"),
+                      *available = json_path(b->tree, "spec.minAvailable");
     int64_t v = 0;
 
     if (unavailable) {
@@ -112,9 +120,11 @@ static void set_condition(struct budget *b, bool allowed)
     c = condition_find(conditions, "DisruptionAllowed");
     json_setz(a, &fresh, "type", json_z("DisruptionAllowed"));
     json_setz(a, &fresh, "status", json_z(status));
-    json_setz(a, &fresh, "observedGeneration", json_int(json_get_int(b->tree, "metadata.generation", 0)));
+    json_setz(a, &fresh, "observedGeneration",
+              json_int(json_get_int(b->tree, "metadata.generation", 0)));
     json_setz(a, &fresh, "lastTransitionTime",
-              c && str_is(json_get_str(c, "status"), status) ? *json_findz(c, "lastTransitionTime") : time_json(a, b->r->now));
+              c && str_is(json_get_str(c, "status"), status) ? *json_findz(c, "lastTransitionTime")
+                                                             : time_json(a, b->r->now));
     json_setz(a, &fresh, "reason", json_z(allowed ? "SufficientPods" : "InsufficientPods"));
     json_setz(a, &fresh, "message", json_z(""));
     if (c)
@@ -125,7 +135,8 @@ static void set_condition(struct budget *b, bool allowed)
 
 static void reconcile(struct reconcile *r)
 {
-    struct budget b = {.r = r, .tree = look_tree(r, K_PDBS, r->ns, r->name), .disrupted = json_object()};
+    struct budget b = {
+        .r = r, .tree = look_tree(r, K_PDBS, r->ns, r->name), .disrupted = json_object()};
     struct json before;
     struct err *err;
     int64_t desired, allowed;
@@ -149,7 +160,8 @@ static void reconcile(struct reconcile *r)
         json_setz(r->a, b.status, "disruptedPods", b.disrupted);
     else
         json_removez(b.status, "disruptedPods");
-    json_setz(r->a, b.status, "observedGeneration", json_int(json_get_int(b.tree, "metadata.generation", 0)));
+    json_setz(r->a, b.status, "observedGeneration",
+              json_int(json_get_int(b.tree, "metadata.generation", 0)));
     json_setz(r->a, b.status, "disruptionsAllowed", json_int(allowed));
     json_setz(r->a, b.status, "currentHealthy", json_int(b.healthy));
     json_setz(r->a, b.status, "desiredHealthy", json_int(desired));
@@ -171,7 +183,8 @@ static bool wake_if_selected(void *ctx, const struct obj *o)
     struct selector s = {0};
     struct err *err = selector_from_object(a, json_path(tree_of(a, o), "spec.selector"), &s);
 
-    if (!err && ((m->obj && selector_matches_packed(&s, m->obj->labels)) || (m->prev && selector_matches_packed(&s, m->prev->labels))))
+    if (!err && ((m->obj && selector_matches_packed(&s, m->obj->labels)) ||
+                 (m->prev && selector_matches_packed(&s, m->prev->labels))))
         wake(m->c, o->key.ns, o->key.name);
     err_free(err);
     return true;
@@ -179,7 +192,8 @@ static bool wake_if_selected(void *ctx, const struct obj *o)
 
 static void pod_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
 {
-    informer_each(controller_cache(c, K_PDBS), (obj ? obj : prev)->key.ns, wake_if_selected, &(struct match){c, obj, prev});
+    informer_each(controller_cache(c, K_PDBS), (obj ? obj : prev)->key.ns, wake_if_selected,
+                  &(struct match){c, obj, prev});
 }
 
 static bool wake_each(void *ctx, const struct obj *o)
@@ -191,15 +205,24 @@ static bool wake_each(void *ctx, const struct obj *o)
 /* A new size changes what percentages mean. */
 static void scale_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
 {
-    if (obj && prev && str_eq(client_text_find(obj->data, "spec.replicas"), client_text_find(prev->data, "spec.replicas")))
+    if (obj && prev &&
+        str_eq(client_text_find(obj->data, "spec.replicas"),
+               client_text_find(prev->data, "spec.replicas")))
         return;
     informer_each(controller_cache(c, K_PDBS), (obj ? obj : prev)->key.ns, wake_each, c);
 }
 
-static const struct trigger triggers[] = {{K_PODS, pod_changed}, {K_DEPLOYMENTS, scale_changed}, {K_STATEFULSETS, scale_changed},
-                                          {K_REPLICASETS, scale_changed}, {K_REPLICATIONCONTROLLERS, scale_changed}};
+static const struct trigger triggers[] = {{K_PODS, pod_changed},
+                                          {K_DEPLOYMENTS, scale_changed},
+                                          {K_STATEFULSETS, scale_changed},
+                                          {K_REPLICASETS, scale_changed},
+                                          {K_REPLICATIONCONTROLLERS, scale_changed}};
 
 const struct controller_type disruption_controller = {
-    .name = "disruption", .component = "controllermanager", .primary = K_PDBS, .triggers = triggers, .n_triggers = ARRAY_LEN(triggers),
+    .name = "disruption",
+    .component = "controllermanager",
+    .primary = K_PDBS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
     .reconcile = reconcile,
 };

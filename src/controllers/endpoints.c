@@ -1,7 +1,8 @@
 /* endpoints.c - the Endpoints object of each Service with a selector.
  *
- * Addresses are grouped by the set of ports they serve, ready ones apart from the others. Endpoints are the old form (EndpointSlices are
- * what our proxy and DNS read), but clients still look at them.
+ * Addresses are grouped by the set of ports they serve, ready ones apart from the others. Endpoints
+ * are the old form (EndpointSlices are what our proxy and DNS read), but clients still look at
+ * them.
  *
  * API: https://kubernetes.io/docs/concepts/services-networking/service/#endpoints */
 #include "controllers/endpoints.h"
@@ -39,7 +40,8 @@ static bool has_port(const struct service *s, const struct backend *b)
     return !s->n_ports && s->headless;
 }
 
-static struct group *group_of(const struct service *s, struct group *groups, uint32_t *n, const struct backend *b)
+static struct group *group_of(const struct service *s, struct group *groups, uint32_t *n,
+                              const struct backend *b)
 {
     for (uint32_t i = 0; i < *n; i++)
         if (!memcmp(groups[i].ports, b->ports, s->n_ports * sizeof *b->ports))
@@ -96,7 +98,8 @@ static struct json subsets_json(struct service *s, bool *ret_truncated)
             const struct backend *b = &s->backends[i];
             struct group *g;
 
-            if (b->ready != (bool)pass || (b->pod.deleting && !s->publish_not_ready) || !has_port(s, b))
+            if (b->ready != (bool)pass || (b->pod.deleting && !s->publish_not_ready) ||
+                !has_port(s, b))
                 continue;
             if (taken++ >= ADDRESSES_MAX)
                 continue;
@@ -146,12 +149,14 @@ static void reconcile(struct reconcile *r)
         remove_orphan(r);
         return;
     }
-    service_find_backends(&s, str_is(json_str(json_item(json_path(s.tree, "spec.ipFamilies"), 0)), "IPv6"));
+    service_find_backends(
+        &s, str_is(json_str(json_item(json_path(s.tree, "spec.ipFamilies"), 0)), "IPv6"));
     subsets = subsets_json(&s, &truncated);
     labels = labels_json(&s);
     e = look_tree(r, K_ENDPOINTS, r->ns, r->name);
     fresh = !e;
-    if (e && is_empty_or_equal(json_findz(e, "subsets"), &subsets) && json_equal(json_path(e, "metadata.labels"), &labels) &&
+    if (e && is_empty_or_equal(json_findz(e, "subsets"), &subsets) &&
+        json_equal(json_path(e, "metadata.labels"), &labels) &&
         truncated == (meta_get(e, "annotations", S(ANNOTATION_OVER_CAPACITY)).n > 0))
         return;
     if (fresh) {
@@ -168,7 +173,8 @@ static void reconcile(struct reconcile *r)
     meta = json_findz(e, "metadata");
     json_setz(r->a, meta, "labels", labels);
     if (s.trigger_s)
-        meta_set(r->a, e, "annotations", S(ANNOTATION_TRIGGER), time_json(r->a, (wall_time){s.trigger_s * NS_PER_S}).s);
+        meta_set(r->a, e, "annotations", S(ANNOTATION_TRIGGER),
+                 time_json(r->a, (wall_time){s.trigger_s * NS_PER_S}).s);
     else
         json_removez(json_findz(meta, "annotations"), ANNOTATION_TRIGGER);
     if (truncated)
@@ -189,14 +195,22 @@ static void reconcile(struct reconcile *r)
 
 static void endpoints_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
 {
-    /* Only what was removed is put back: one that is written before its Service must not be taken for a left-over. */
+    /* Only what was removed is put back: one that is written before its Service must not be taken
+     * for a left-over. */
     if (!obj)
         wake(c, prev->key.ns, prev->key.name);
 }
 
-static const struct trigger triggers[] = {{K_PODS, endpoints_pod_changed}, {K_ENDPOINTS, endpoints_changed}};
+static const struct trigger triggers[] = {{K_PODS, endpoints_pod_changed},
+                                          {K_ENDPOINTS, endpoints_changed}};
 
 const struct controller_type endpoints_controller = {
-    .name = "endpoints", .component = "endpoint-controller", .primary = K_SERVICES, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile, .state_new = trigger_state_new, .state_free = trigger_state_free,
+    .name = "endpoints",
+    .component = "endpoint-controller",
+    .primary = K_SERVICES,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
+    .state_new = trigger_state_new,
+    .state_free = trigger_state_free,
 };

@@ -12,14 +12,14 @@
 
 struct service_port {
     str name, protocol, app_protocol;
-    int64_t target;          /* number; 0: by name */
+    int64_t target; /* number; 0: by name */
     str target_name;
 };
 struct backend {
     struct pod pod;
     str ip;
-    bool ready;              /* or published anyway */
-    int64_t *ports;          /* per service port; 0: this pod has no such port */
+    bool ready;     /* or published anyway */
+    int64_t *ports; /* per service port; 0: this pod has no such port */
 };
 struct service {
     struct reconcile *r;
@@ -30,7 +30,7 @@ struct service {
     uint32_t n_ports;
     struct backend *backends; /* with an IP of the family asked for, not terminal; by name */
     uint32_t n, cap;
-    int64_t trigger_s;        /* what changed first since the last look; 0: unknown */
+    int64_t trigger_s; /* what changed first since the last look; 0: unknown */
 };
 /* false: not there, or none of ours (no selector, ExternalName). */
 bool service_read(struct reconcile *r, struct service *ret);

@@ -1,7 +1,9 @@
-/* endpointslice.c - a Service's backends in slices of at most a hundred, one family of addresses and one set of ports each.
+/* endpointslice.c - a Service's backends in slices of at most a hundred, one family of addresses
+ * and one set of ports each.
  *
- * An endpoint stays in the slice in which it is, as long as it is wanted: so a rollout changes few slices, and those who watch them read
- * little. What is new fills gaps first; slices that have become empty go.
+ * An endpoint stays in the slice in which it is, as long as it is wanted: so a rollout changes few
+ * slices, and those who watch them read little. What is new fills gaps first; slices that have
+ * become empty go.
  *
  * API: https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/ */
 #include "controllers/endpoints.h"
@@ -11,13 +13,13 @@
 #define PER_SLICE_MAX 100
 #define MANAGER "endpointslice-controller.k8s.io"
 
-struct slice {               /* one that exists */
+struct slice { /* one that exists */
     const struct obj *obj;
     struct json *tree;
-    struct json kept;        /* its endpoints that are still wanted */
+    struct json kept; /* its endpoints that are still wanted */
     bool used, changed;
 };
-struct wanted {              /* one endpoint */
+struct wanted { /* one endpoint */
     struct json json;
     const int64_t *ports;
     str uid;
@@ -31,12 +33,13 @@ struct build {
     struct wanted *wanted;
     uint32_t n;
     struct json labels;
-    bool incomplete;         /* a pod's node is not in the cache yet */
+    bool incomplete; /* a pod's node is not in the cache yet */
 };
 
 /* ---- what is wanted ---- */
 
-static struct json endpoint_json(struct build *b, const struct backend *backend, const struct obj *node)
+static struct json endpoint_json(struct build *b, const struct backend *backend,
+                                 const struct obj *node)
 {
     struct arena *a = b->s->r->a;
     struct json v = json_object(), addresses = json_array(), conditions = json_object();
@@ -74,7 +77,8 @@ static void find_wanted(struct build *b)
     b->wanted = ARENA_NEW_N(s->r->a, struct wanted, s->n + 1);
     for (uint32_t i = 0; i < s->n; i++) {
         const struct backend *backend = &s->backends[i];
-        const struct obj *node = backend->pod.node.n ? look_up(s->r, K_NODES, STR_NONE, backend->pod.node) : NULL;
+        const struct obj *node =
+            backend->pod.node.n ? look_up(s->r, K_NODES, STR_NONE, backend->pod.node) : NULL;
 
         if (backend->pod.node.n && !node && !s->publish_not_ready) {
             b->incomplete = true;
@@ -82,7 +86,8 @@ static void find_wanted(struct build *b)
         }
         if (!has_any_port(s, backend))
             continue;
-        b->wanted[b->n++] = (struct wanted){endpoint_json(b, backend, node), backend->ports, backend->pod.obj->uid, false};
+        b->wanted[b->n++] = (struct wanted){endpoint_json(b, backend, node), backend->ports,
+                                            backend->pod.obj->uid, false};
     }
 }
 
@@ -125,15 +130,18 @@ static bool add_slice(void *ctx, const struct obj *o)
     struct build *b = ctx;
     str manager, type = client_text_find(o->data, "addressType");
 
-    if (!packed_get(o->labels, S(LABEL_SLICE_MANAGER), &manager) || !str_is(manager, MANAGER) || !str_is(type, b->v6 ? "IPv6" : "IPv4"))
+    if (!packed_get(o->labels, S(LABEL_SLICE_MANAGER), &manager) || !str_is(manager, MANAGER) ||
+        !str_is(type, b->v6 ? "IPv6" : "IPv4"))
         return true;
     if (b->n_slices == b->cap) {
         uint32_t cap = b->cap ? b->cap * 2 : 4;
 
-        b->slices = arena_grow(b->s->r->a, b->slices, b->cap * sizeof *b->slices, cap * sizeof *b->slices);
+        b->slices =
+            arena_grow(b->s->r->a, b->slices, b->cap * sizeof *b->slices, cap * sizeof *b->slices);
         b->cap = cap;
     }
-    b->slices[b->n_slices++] = (struct slice){.obj = o, .tree = tree_of(b->s->r->a, o), .kept = json_array()};
+    b->slices[b->n_slices++] =
+        (struct slice){.obj = o, .tree = tree_of(b->s->r->a, o), .kept = json_array()};
     return true;
 }
 
@@ -148,7 +156,8 @@ static bool same_ports(const struct json *a, const struct json *b)
 }
 
 /* Keeps what is still wanted of each slice with these ports. */
-static void keep(struct build *b, const struct json *ports, const int64_t *numbers, struct map *by_uid)
+static void keep(struct build *b, const struct json *ports, const int64_t *numbers,
+                 struct map *by_uid)
 {
     for (uint32_t i = 0; i < b->n_slices; i++) {
         struct slice *sl = &b->slices[i];
@@ -203,7 +212,8 @@ static void stamp(struct build *b, struct json *tree)
     struct json *meta = json_findz(tree, "metadata");
 
     if (b->s->trigger_s)
-        meta_set(a, tree, "annotations", S(ANNOTATION_TRIGGER), time_json(a, (wall_time){b->s->trigger_s * NS_PER_S}).s);
+        meta_set(a, tree, "annotations", S(ANNOTATION_TRIGGER),
+                 time_json(a, (wall_time){b->s->trigger_s * NS_PER_S}).s);
     else
         json_removez(json_findz(meta, "annotations"), ANNOTATION_TRIGGER);
     if (json_findz(meta, "annotations") && !json_count(json_findz(meta, "annotations")))
@@ -218,7 +228,8 @@ static void create_slice(struct build *b, const struct json *ports, struct json 
     json_append(a, &refs, controller_reference(a, &kinds[K_SERVICES], b->s->tree));
     json_setz(a, tree, "kind", json_z("EndpointSlice"));
     json_setz(a, tree, "apiVersion", json_z("discovery.k8s.io/v1"));
-    json_setz(a, &meta, "generateName", json_string(arena_fmt(a, PRI_STR "-", STR_ARG(b->s->r->name))));
+    json_setz(a, &meta, "generateName",
+              json_string(arena_fmt(a, PRI_STR "-", STR_ARG(b->s->r->name))));
     json_setz(a, &meta, "namespace", json_string(b->s->r->ns));
     json_setz(a, &meta, "labels", json_share(a, &b->labels));
     json_setz(a, &meta, "ownerReferences", refs);
@@ -227,13 +238,15 @@ static void create_slice(struct build *b, const struct json *ports, struct json 
     json_setz(a, tree, "endpoints", endpoints);
     json_setz(a, tree, "ports", ports ? *ports : json_array());
     stamp(b, tree);
-    plan_create(&b->s->r->plan, K_ENDPOINTSLICES, b->s->r->ns, tree)->flags = ACT_IGNORE_TERMINATING;
+    plan_create(&b->s->r->plan, K_ENDPOINTSLICES, b->s->r->ns, tree)->flags =
+        ACT_IGNORE_TERMINATING;
 }
 
 static void update_slice(struct build *b, struct slice *sl)
 {
     json_setz(b->s->r->a, sl->tree, "endpoints", sl->kept);
-    json_setz(b->s->r->a, json_findz(sl->tree, "metadata"), "labels", json_share(b->s->r->a, &b->labels));
+    json_setz(b->s->r->a, json_findz(sl->tree, "metadata"), "labels",
+              json_share(b->s->r->a, &b->labels));
     stamp(b, sl->tree);
     plan_update(&b->s->r->plan, K_ENDPOINTSLICES, sl->tree)->flags = ACT_IGNORE_NOT_FOUND;
 }
@@ -261,7 +274,8 @@ static void place_ports(struct build *b, const int64_t *numbers, struct map *by_
     }
 }
 
-/* A Service without a single endpoint has one empty slice, so that it can be told from one that nobody has looked at. */
+/* A Service without a single endpoint has one empty slice, so that it can be told from one that
+ * nobody has looked at. */
 static void keep_placeholder(struct build *b)
 {
     for (uint32_t i = 0; i < b->n_slices; i++) {
@@ -270,7 +284,8 @@ static void keep_placeholder(struct build *b)
         if (is_deleting(sl->tree))
             continue;
         sl->used = true;
-        if (json_count(json_findz(sl->tree, "endpoints")) || !json_equal(json_path(sl->tree, "metadata.labels"), &b->labels))
+        if (json_count(json_findz(sl->tree, "endpoints")) ||
+            !json_equal(json_path(sl->tree, "metadata.labels"), &b->labels))
             update_slice(b, sl);
         for (uint32_t k = i + 1; k < b->n_slices; k++)
             plan_delete(&b->s->r->plan, K_ENDPOINTSLICES, b->slices[k].obj);
@@ -286,7 +301,8 @@ static void reconcile_family(struct service *s, bool v6)
 
     service_find_backends(s, v6);
     b.labels = slice_labels(s);
-    informer_each_indexed(s->r->caches[K_ENDPOINTSLICES], slices_index(s->r->a, s->r->ns, s->r->name), add_slice, &b);
+    informer_each_indexed(s->r->caches[K_ENDPOINTSLICES],
+                          slices_index(s->r->a, s->r->ns, s->r->name), add_slice, &b);
     find_wanted(&b);
     service_find_trigger(s);
     if (!b.n) {
@@ -330,7 +346,6 @@ static void slice_changed(struct controller *c, const struct obj *obj, const str
         wake(c, any->key.ns, service);
 }
 
-
 static bool wake_services_of(void *ctx, const struct obj *pod)
 {
     endpoints_pod_changed(ctx, pod, NULL);
@@ -345,12 +360,20 @@ static void node_changed(struct controller *c, const struct obj *obj, const stru
     if (!obj || prev)
         return;
     a = arena_new();
-    informer_each_indexed(controller_cache(c, K_PODS), index_node(a, obj->key.name), wake_services_of, c);
+    informer_each_indexed(controller_cache(c, K_PODS), index_node(a, obj->key.name),
+                          wake_services_of, c);
 }
 
-static const struct trigger triggers[] = {{K_PODS, endpoints_pod_changed}, {K_ENDPOINTSLICES, slice_changed}, {K_NODES, node_changed}};
+static const struct trigger triggers[] = {
+    {K_PODS, endpoints_pod_changed}, {K_ENDPOINTSLICES, slice_changed}, {K_NODES, node_changed}};
 
 const struct controller_type endpointslice_controller = {
-    .name = "endpointslice", .component = "endpoint-slice-controller", .primary = K_SERVICES, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile, .state_new = trigger_state_new, .state_free = trigger_state_free,
+    .name = "endpointslice",
+    .component = "endpoint-slice-controller",
+    .primary = K_SERVICES,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
+    .state_new = trigger_state_new,
+    .state_free = trigger_state_free,
 };

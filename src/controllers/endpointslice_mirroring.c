@@ -1,7 +1,9 @@
-/* endpointslice_mirroring.c - Endpoints that somebody writes by hand, for a Service without a selector, seen as EndpointSlices.
+/* endpointslice_mirroring.c - Endpoints that somebody writes by hand, for a Service without a
+ * selector, seen as EndpointSlices.
  *
  * One slice for each subset and family of addresses. API:
- * https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#endpointslice-mirroring */
+ * https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#endpointslice-mirroring
+ */
 #include "controllers/endpoints.h"
 
 #define MANAGER "endpointslicemirroring-controller.k8s.io"
@@ -11,7 +13,11 @@
 struct build {
     struct reconcile *r;
     struct json *endpoints, labels, annotations;
-    struct { const struct obj *obj; struct json *tree; bool used; } slices[64];
+    struct {
+        const struct obj *obj;
+        struct json *tree;
+        bool used;
+    } slices[64];
     uint32_t n_slices;
 };
 
@@ -36,12 +42,14 @@ static bool is_mirrored(struct build *b)
         return false;
     if (str_is(meta_get(b->endpoints, "labels", S(LABEL_SKIP)), "true") ||
         meta_get(b->endpoints, "annotations", S("control-plane.alpha.kubernetes.io/leader")).n ||
-        str_is(meta_get(b->endpoints, "labels", S("endpoints.kubernetes.io/managed-by")), "endpoint-controller"))
+        str_is(meta_get(b->endpoints, "labels", S("endpoints.kubernetes.io/managed-by")),
+               "endpoint-controller"))
         return false;
     return !json_count(json_path(tree_of(b->r->a, service), "spec.selector"));
 }
 
-static void add_endpoints(struct build *b, const struct json *addresses, bool ready, bool v6, struct json *out)
+static void add_endpoints(struct build *b, const struct json *addresses, bool ready, bool v6,
+                          struct json *out)
 {
     static const char *const copied[] = {"hostname", "targetRef", "nodeName"};
     struct arena *a = b->r->a;
@@ -72,7 +80,9 @@ static struct json ports_json(struct build *b, const struct json *subset)
 
         json_setz(b->r->a, &v, "name", json_string(json_get_str(p, "name")));
         json_setz(b->r->a, &v, "port", json_int(json_get_int(p, "port", 0)));
-        json_setz(b->r->a, &v, "protocol", json_string(json_get_str(p, "protocol").n ? json_get_str(p, "protocol") : S("TCP")));
+        json_setz(
+            b->r->a, &v, "protocol",
+            json_string(json_get_str(p, "protocol").n ? json_get_str(p, "protocol") : S("TCP")));
         if (json_findz(p, "appProtocol"))
             json_setz(b->r->a, &v, "appProtocol", *json_findz(p, "appProtocol"));
         json_append(b->r->a, &list, v);
@@ -88,7 +98,8 @@ static bool none_or_equal(const struct json *x, const struct json *y)
 static void mirror(struct build *b, const struct json *subset, bool v6)
 {
     struct arena *a = b->r->a;
-    struct json endpoints = json_array(), ports = ports_json(b, subset), refs = json_array(), meta = json_object(), *tree = NULL;
+    struct json endpoints = json_array(), ports = ports_json(b, subset), refs = json_array(),
+                meta = json_object(), *tree = NULL;
 
     add_endpoints(b, json_findz(subset, "addresses"), true, v6, &endpoints);
     add_endpoints(b, json_findz(subset, "notReadyAddresses"), false, v6, &endpoints);
@@ -102,7 +113,8 @@ static void mirror(struct build *b, const struct json *subset, bool v6)
         tree = b->slices[i].tree;
     }
     if (tree) {
-        if (none_or_equal(json_findz(tree, "endpoints"), &endpoints) && json_equal(json_path(tree, "metadata.labels"), &b->labels))
+        if (none_or_equal(json_findz(tree, "endpoints"), &endpoints) &&
+            json_equal(json_path(tree, "metadata.labels"), &b->labels))
             return;
         json_setz(a, tree, "endpoints", endpoints);
         json_setz(a, json_findz(tree, "metadata"), "labels", json_share(a, &b->labels));
@@ -113,7 +125,8 @@ static void mirror(struct build *b, const struct json *subset, bool v6)
     json_append(a, &refs, controller_reference(a, &kinds[K_ENDPOINTS], b->endpoints));
     json_setz(a, tree, "kind", json_z("EndpointSlice"));
     json_setz(a, tree, "apiVersion", json_z("discovery.k8s.io/v1"));
-    json_setz(a, &meta, "generateName", json_string(arena_fmt(a, PRI_STR "-", STR_ARG(b->r->name))));
+    json_setz(a, &meta, "generateName",
+              json_string(arena_fmt(a, PRI_STR "-", STR_ARG(b->r->name))));
     json_setz(a, &meta, "namespace", json_string(b->r->ns));
     json_setz(a, &meta, "labels", json_share(a, &b->labels));
     if (b->annotations.n)
@@ -128,18 +141,22 @@ static void mirror(struct build *b, const struct json *subset, bool v6)
 
 static void reconcile(struct reconcile *r)
 {
-    struct build b = {.r = r, .endpoints = look_tree(r, K_ENDPOINTS, r->ns, r->name), .annotations = json_object()};
+    struct build b = {.r = r,
+                      .endpoints = look_tree(r, K_ENDPOINTS, r->ns, r->name),
+                      .annotations = json_object()};
     const struct json *own;
 
-    informer_each_indexed(r->caches[K_ENDPOINTSLICES],
-                          arena_fmt(r->a, "s" PRI_STR "/" PRI_STR, STR_ARG(r->ns), STR_ARG(r->name)), add_slice, &b);
+    informer_each_indexed(
+        r->caches[K_ENDPOINTSLICES],
+        arena_fmt(r->a, "s" PRI_STR "/" PRI_STR, STR_ARG(r->ns), STR_ARG(r->name)), add_slice, &b);
     if (is_mirrored(&b)) {
         own = json_path(b.endpoints, "metadata.labels");
         b.labels = own ? json_copy(r->a, own) : json_object();
         json_setz(r->a, &b.labels, LABEL_SLICE_MANAGER, json_z(MANAGER));
         json_setz(r->a, &b.labels, LABEL_SERVICE, json_string(r->name));
         JSON_EACH_MEMBER(m, json_path(b.endpoints, "metadata.annotations"))
-            if (!str_is(m->key, ANNOTATION_TRIGGER) && !str_is(m->key, "kubectl.kubernetes.io/last-applied-configuration"))
+            if (!str_is(m->key, ANNOTATION_TRIGGER) &&
+                !str_is(m->key, "kubectl.kubernetes.io/last-applied-configuration"))
                 json_set(r->a, &b.annotations, m->key, m->value);
         JSON_EACH(subset, json_findz(b.endpoints, "subsets")) {
             mirror(&b, subset, false);
@@ -168,9 +185,14 @@ static void slice_changed(struct controller *c, const struct obj *obj, const str
         wake(c, any->key.ns, service);
 }
 
-static const struct trigger triggers[] = {{K_SERVICES, same_name_changed}, {K_ENDPOINTSLICES, slice_changed}};
+static const struct trigger triggers[] = {{K_SERVICES, same_name_changed},
+                                          {K_ENDPOINTSLICES, slice_changed}};
 
 const struct controller_type endpointslice_mirroring_controller = {
-    .name = "endpointslice-mirroring", .component = "endpoint-slice-mirroring-controller", .primary = K_ENDPOINTS,
-    .triggers = triggers, .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+    .name = "endpointslice-mirroring",
+    .component = "endpoint-slice-mirroring-controller",
+    .primary = K_ENDPOINTS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
 };

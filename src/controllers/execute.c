@@ -1,12 +1,14 @@
 /* execute.c - carries a plan out: step by step, within a step many requests at once.
  *
  * Invariants
- *   (1) A step begins when the one before has been answered completely. After a failure only ACT_ALWAYS actions still run.
- *   (2) Slow start: creations of one template begin with one request; each success allows one more at a time, the first failure
- *       stops the rest. A template that the server refuses costs one request per try, not five hundred
+ *   (1) A step begins when the one before has been answered completely. After a failure only
+ * ACT_ALWAYS actions still run. (2) Slow start: creations of one template begin with one request;
+ * each success allows one more at a time, the first failure stops the rest. A template that the
+ * server refuses costs one request per try, not five hundred
  *       (https://github.com/kubernetes/kubernetes/issues/43168).
- *   (3) Nothing of a plan borrows from the caches once reconcile has returned: it outlives their objects.
- *   (4) Whatever was written is noted in the key's memory, so that it is not looked at again before the caches show it.
+ *   (3) Nothing of a plan borrows from the caches once reconcile has returned: it outlives their
+ * objects. (4) Whatever was written is noted in the key's memory, so that it is not looked at again
+ * before the caches show it.
  *
  * Not here: retries (controllers.c). */
 #include "controllers/framework.h"
@@ -28,10 +30,11 @@ static void event_of(struct run *run, const struct action_event *e, str what)
         return;
     at = str_find(e->text, S("%s"));
     if (at < 0)
-        event_record(run->c->recorder, e->on, STR_NONE, e->type, e->reason, PRI_STR, STR_ARG(e->text));
+        event_record(run->c->recorder, e->on, STR_NONE, e->type, e->reason, PRI_STR,
+                     STR_ARG(e->text));
     else
-        event_record(run->c->recorder, e->on, STR_NONE, e->type, e->reason, PRI_STR PRI_STR PRI_STR, (int)at, e->text.p,
-                     STR_ARG(what), STR_ARG(str_skip(e->text, (size_t)at + 2)));
+        event_record(run->c->recorder, e->on, STR_NONE, e->type, e->reason, PRI_STR PRI_STR PRI_STR,
+                     (int)at, e->text.p, STR_ARG(what), STR_ARG(str_skip(e->text, (size_t)at + 2)));
 }
 
 static bool kind_is_cached(const struct run *run, const struct kind *k, enum kind_id *ret)
@@ -76,13 +79,16 @@ static bool is_forgiven(const struct action *act, const struct err *err)
 
 static void note_failure(struct run *run, const struct action *act, const struct err *err)
 {
-    enum log_level level = err->reason == REASON_CONFLICT || err->reason == REASON_NOT_FOUND ? LOG_DEBUG : LOG_WARNING;
+    enum log_level level =
+        err->reason == REASON_CONFLICT || err->reason == REASON_NOT_FOUND ? LOG_DEBUG : LOG_WARNING;
     str name = act->name.n ? act->name : act->label;
 
     if (log_level_max >= level)
         log_line(level, run->c->type->name, "%s: %s " PRI_STR " " PRI_STR ": %s", run->memory->key,
-                 act->type == ACT_CREATE ? "create" : act->type == ACT_DELETE ? "delete" : "write", STR_ARG(act->kind->plural),
-                 STR_ARG(name), err_text(err));
+                 act->type == ACT_CREATE   ? "create"
+                 : act->type == ACT_DELETE ? "delete"
+                                           : "write",
+                 STR_ARG(act->kind->plural), STR_ARG(name), err_text(err));
     event_of(run, &act->failure, str_of(err_text(err)));
     if (act->flags & ACT_PUSH_FAILURE) {
         mem_free(run->memory->failure);
@@ -141,8 +147,9 @@ static void delete_options(const struct action *act, struct buf *body)
 
 static void action_send(struct run *run, uint32_t i)
 {
-    static const char *const methods[] = {[ACT_CREATE] = "POST", [ACT_UPDATE] = "PUT", [ACT_UPDATE_STATUS] = "PUT",
-                                          [ACT_PATCH] = "PATCH", [ACT_DELETE] = "DELETE", [ACT_EVENT] = NULL};
+    static const char *const methods[] = {
+        [ACT_CREATE] = "POST", [ACT_UPDATE] = "PUT",    [ACT_UPDATE_STATUS] = "PUT",
+        [ACT_PATCH] = "PATCH", [ACT_DELETE] = "DELETE", [ACT_EVENT] = NULL};
     const struct action *act = &run->r.plan.actions[i];
     CLEANUP(buf) struct buf path = BUF_INIT, body = BUF_INIT;
     struct sent *s;
@@ -160,7 +167,9 @@ static void action_send(struct run *run, uint32_t i)
     *s = (struct sent){run, i};
     run->in_flight++;
     run->calls[i] = client_do(run->c->m->client,
-                              &(struct client_request){.method = methods[act->type], .path = buf_view(&path), .body = buf_view(&body),
+                              &(struct client_request){.method = methods[act->type],
+                                                       .path = buf_view(&path),
+                                                       .body = buf_view(&body),
                                                        .content_type = act->patch_type},
                               action_done, s);
 }
@@ -179,7 +188,8 @@ static void run_advance(struct run *run)
             run->window = 1;
             run->step_failed = run->failed;
         }
-        if ((run->step_failed && !(act->flags & ACT_ALWAYS)) || ((act->flags & ACT_SLOW_START) && run->slow_failed)) {
+        if ((run->step_failed && !(act->flags & ACT_ALWAYS)) ||
+            ((act->flags & ACT_SLOW_START) && run->slow_failed)) {
             run->next++;
             continue;
         }
@@ -208,8 +218,9 @@ static void run_seal(struct run *run)
         if (!act->body)
             continue;
         if (!act->name.n)
-            act->label = arena_dup(a, json_get_str(act->body, "metadata.name").n ? json_get_str(act->body, "metadata.name")
-                                                                                 : json_get_str(act->body, "metadata.generateName"));
+            act->label = arena_dup(a, json_get_str(act->body, "metadata.name").n
+                                          ? json_get_str(act->body, "metadata.name")
+                                          : json_get_str(act->body, "metadata.generateName"));
         if (i && act->body == act[-1].body && act->type == act[-1].type) {
             act->text = act[-1].text;
             continue;

@@ -1,9 +1,10 @@
-/* framework.h - the controller manager's own insides: controllers.c (caches, queues, wake-ups), execute.c (plans into requests). */
+/* framework.h - the controller manager's own insides: controllers.c (caches, queues, wake-ups),
+ * execute.c (plans into requests). */
 #ifndef K1S_CONTROLLERS_FRAMEWORK_H
 #define K1S_CONTROLLERS_FRAMEWORK_H
 #include "controllers/controllers_internal.h"
 
-#define WRITTEN_KINDS_MAX 6      /* kinds that one key's plans write to */
+#define WRITTEN_KINDS_MAX 6 /* kinds that one key's plans write to */
 
 /* What must have reached the caches before a key is looked at again. */
 struct written {
@@ -15,13 +16,16 @@ struct memory {
     char *key;
     struct written written[WRITTEN_KINDS_MAX];
     int n_written;
-    struct deleted { enum kind_id kind; const struct obj *obj; } *deleted; /* asked to go; not yet seen to */
+    struct deleted {
+        enum kind_id kind;
+        const struct obj *obj;
+    } * deleted; /* asked to go; not yet seen to */
     uint32_t n_deleted, cap_deleted;
-    char *failure;               /* of an ACT_PUSH_FAILURE action; NULL: none */
+    char *failure; /* of an ACT_PUSH_FAILURE action; NULL: none */
     bool parked;
     enum kind_id parked_on;
-    struct list link;            /* in manager->parked[parked_on] while parked */
-    bool again;                  /* woken while parked */
+    struct list link; /* in manager->parked[parked_on] while parked */
+    bool again;       /* woken while parked */
 };
 
 struct controller {
@@ -29,15 +33,15 @@ struct controller {
     struct controllers *m;
     struct workqueue *queue;
     struct event_recorder *recorder;
-    struct map memories;         /* key -> struct memory */
-    struct list runs;            /* struct run.link */
+    struct map memories; /* key -> struct memory */
+    struct list runs;    /* struct run.link */
     void *state;
 };
 
 /* Who controls an object: read once per change, though a dozen controllers ask. */
 struct owner_cache {
-    const struct obj *of;        /* NULL: nothing yet */
-    str kind, name;              /* empty: nobody; slices into the arena */
+    const struct obj *of; /* NULL: nothing yet */
+    str kind, name;       /* empty: nobody; slices into the arena */
 };
 
 struct gc;
@@ -47,13 +51,16 @@ struct controllers {
     struct config config;
     char *ca_pem, *ca_key_pem, *cluster_cidr;
     struct informer *caches[K_N];
-    struct cache_handler { struct controllers *m; enum kind_id kind; } handlers[K_N];
+    struct cache_handler {
+        struct controllers *m;
+        enum kind_id kind;
+    } handlers[K_N];
     struct list parked[K_N];
     struct controller **list;
     size_t n;
     int n_unsynced;
     bool running;
-    struct arena *change;        /* of the change being told */
+    struct arena *change;         /* of the change being told */
     struct owner_cache owners[2]; /* of its new and old version */
     struct gc *gc;
     void (*synced)(void *ctx);
@@ -69,11 +76,11 @@ struct run {
     uint32_t next, in_flight, window;
     unsigned step;
     bool failed, step_failed /* before this step */, slow_failed, push_failed;
-    struct client_call **calls;  /* per action; NULL: none under way */
+    struct client_call **calls; /* per action; NULL: none under way */
 };
-void run_execute(struct run *run);   /* ends with run_finished(), now or later */
-void run_finished(struct run *run);  /* controllers.c: frees run */
-void run_cancel(struct run *run);    /* frees run without run_finished() */
+void run_execute(struct run *run);  /* ends with run_finished(), now or later */
+void run_finished(struct run *run); /* controllers.c: frees run */
+void run_cancel(struct run *run);   /* frees run without run_finished() */
 void memory_wrote(struct memory *m, enum kind_id k, int64_t revision);
 void memory_deleted(struct memory *m, enum kind_id k, const struct obj *o);
 

@@ -1,21 +1,25 @@
 /* gc.c - the garbage collector: what nobody owns any more goes.
  *
- * A graph of every object that owns or is owned, fed by a watch of every kind that can be deleted. Objects are nodes by uid; an owner
- * reference is an edge. An owner that is only known from a reference is a virtual node until somebody has seen it.
+ * A graph of every object that owns or is owned, fed by a watch of every kind that can be deleted.
+ * Objects are nodes by uid; an owner reference is an edge. An owner that is only known from a
+ * reference is a virtual node until somebody has seen it.
  *
  *   background   an owner goes, its dependents' references dangle, they are deleted
- *   foreground   an owner stays, deleting, until all dependents that block it are gone; then its finalizer is removed
- *   orphan       an owner stays, deleting, until the references to it are removed; then its finalizer is removed
+ *   foreground   an owner stays, deleting, until all dependents that block it are gone; then its
+ * finalizer is removed orphan       an owner stays, deleting, until the references to it are
+ * removed; then its finalizer is removed
  *
  * Invariants
- *   (1) Nothing is deleted on the graph's word alone where the graph only guesses: a virtual owner is asked for at the server.
- *   (2) A deletion names uid and resourceVersion of what was judged; had it changed, it is judged again.
- *   (3) Before every kind's first list is complete, nothing is judged.
+ *   (1) Nothing is deleted on the graph's word alone where the graph only guesses: a virtual owner
+ * is asked for at the server. (2) A deletion names uid and resourceVersion of what was judged; had
+ * it changed, it is judged again. (3) Before every kind's first list is complete, nothing is
+ * judged.
  *
- * Requests: gc_requests.c. API: https://kubernetes.io/docs/concepts/architecture/garbage-collection/ */
+ * Requests: gc_requests.c. API:
+ * https://kubernetes.io/docs/concepts/architecture/garbage-collection/ */
 #include "controllers/gc.h"
 
-#define ABSENT_MAX 500   /* owners known to be gone; Kubernetes' number */
+#define ABSENT_MAX 500 /* owners known to be gone; Kubernetes' number */
 #define GC_PARALLEL 32
 
 /* ---- the graph ---- */
@@ -160,7 +164,8 @@ static void node_set_owners(struct gc *gc, struct node *n, const struct json *re
     edges = mem_zalloc(sizeof *edges * (json_count(refs) + 1));
     JSON_EACH(ref, refs) {
         struct edge *e = &edges[count];
-        str uid = json_get_str(ref, "uid"), api_version = json_get_str(ref, "apiVersion"), kind = json_get_str(ref, "kind");
+        str uid = json_get_str(ref, "uid"), api_version = json_get_str(ref, "apiVersion"),
+            kind = json_get_str(ref, "kind");
 
         if (!uid.n)
             continue;
@@ -173,7 +178,8 @@ static void node_set_owners(struct gc *gc, struct node *n, const struct json *re
         if (!e->owner) {
             const struct resource *r = resource_of(api_version, kind);
 
-            e->owner = node_new(gc, uid, r, r && !r->namespaced ? STR_NONE : str_of(n->ns), str_of(e->name));
+            e->owner = node_new(gc, uid, r, r && !r->namespaced ? STR_NONE : str_of(n->ns),
+                                str_of(e->name));
             e->owner->is_virtual = true;
             gc_judge(gc, e->owner);
         }
@@ -195,7 +201,8 @@ static bool owners_equal(const struct node *n, const struct json *refs)
     JSON_EACH(ref, refs) {
         const struct edge *e = &n->edges[i++];
 
-        if (!str_is(json_get_str(ref, "uid"), e->owner->uid) || json_get_bool(ref, "blockOwnerDeletion", false) != e->blocks ||
+        if (!str_is(json_get_str(ref, "uid"), e->owner->uid) ||
+            json_get_bool(ref, "blockOwnerDeletion", false) != e->blocks ||
             !str_is(json_get_str(ref, "name"), e->name))
             return false;
     }
@@ -233,8 +240,10 @@ static void object_changed(struct gc *gc, const struct resource *r, const struct
     finalizers = deleting ? parse_list(gc, o, "metadata.finalizers") : NULL;
     if (!n)
         n = node_new(gc, o->uid, r, o->key.ns, o->key.name);
-    else if (n->is_virtual && (!str_eq(str_of(n->name), o->key.name) || !str_eq(str_of(n->ns), o->key.ns))) {
-        /* A reference had the uid right and the rest wrong: those that hold it are judged by the truth. */
+    else if (n->is_virtual &&
+             (!str_eq(str_of(n->name), o->key.name) || !str_eq(str_of(n->ns), o->key.ns))) {
+        /* A reference had the uid right and the rest wrong: those that hold it are judged by the
+         * truth. */
         mem_free(n->ns);
         mem_free(n->name);
         n->ns = str_dupz(o->key.ns);
@@ -346,7 +355,8 @@ static bool is_collected(const struct resource *r)
 static struct informer *shared_cache(struct controllers *m, const struct resource *r)
 {
     for (int k = 0; k < K_N; k++)
-        if (k != K_LEASES && m->caches[k] && str_eq(kinds[k].group, r->group) && str_eq(kinds[k].plural, r->plural))
+        if (k != K_LEASES && m->caches[k] && str_eq(kinds[k].group, r->group) &&
+            str_eq(kinds[k].plural, r->plural))
             return m->caches[k];
     return NULL;
 }
@@ -360,9 +370,13 @@ static void gc_add_kind(struct gc *gc, const struct resource *r)
     k->gc = gc;
     k->resource = r;
     if (!i)
-        i = k->own = informer_new(gc->m->client, &(struct informer_options){.group = r->group, .version = r->version, .plural = r->plural,
-                                                                           .metadata_only = true, .reduce = reduce,
-                                                                           .reduce_optional = true});
+        i = k->own =
+            informer_new(gc->m->client, &(struct informer_options){.group = r->group,
+                                                                   .version = r->version,
+                                                                   .plural = r->plural,
+                                                                   .metadata_only = true,
+                                                                   .reduce = reduce,
+                                                                   .reduce_optional = true});
     gc->n_unsynced++;
     informer_add_handler(i, &handler, k);
 }

@@ -1,21 +1,22 @@
-/* gc.h - the garbage collector's graph, shared by gc.c (keeps it) and gc_requests.c (acts on it). */
+/* gc.h - the garbage collector's graph, shared by gc.c (keeps it) and gc_requests.c (acts on it).
+ */
 #ifndef K1S_CONTROLLERS_GC_H
 #define K1S_CONTROLLERS_GC_H
 #include "controllers/framework.h"
 
 struct node;
-struct edge {                    /* an owner reference */
+struct edge { /* an owner reference */
     struct node *dependent, *owner;
-    uint32_t at;                 /* in owner->dependents */
-    bool blocks;                 /* blockOwnerDeletion */
-    bool dropped;                /* orphaning: the reference has been removed, the watch has not said so yet */
+    uint32_t at;  /* in owner->dependents */
+    bool blocks;  /* blockOwnerDeletion */
+    bool dropped; /* orphaning: the reference has been removed, the watch has not said so yet */
     char *api_version, *kind, *name; /* as the reference says */
 };
 struct node {
     char *uid, *ns, *name;
     const struct resource *resource; /* NULL: a kind that is not served */
     int64_t revision;
-    struct edge *edges;          /* to owners */
+    struct edge *edges; /* to owners */
     uint32_t n_edges;
     struct edge **dependents;
     uint32_t n_dependents, cap;
@@ -24,27 +25,27 @@ struct node {
 struct gc_kind {
     struct gc *gc;
     const struct resource *resource;
-    struct informer *own;        /* NULL: the controllers' cache is shared */
+    struct informer *own; /* NULL: the controllers' cache is shared */
 };
 struct gc {
     struct controllers *m;
     struct loop *loop;
-    struct map nodes;            /* uid -> struct node */
-    struct map absent;           /* uids of owners known to be gone */
+    struct map nodes;                        /* uid -> struct node */
+    struct map absent;                       /* uids of owners known to be gone */
     struct workqueue *to_delete, *to_orphan; /* by uid */
     struct gc_kind *kinds;
     size_t n_kinds;
     int n_unsynced;
     bool synced;
-    struct arena *arena;         /* of one change */
+    struct arena *arena; /* of one change */
     struct list jobs;
     void (*on_gone)(void *ctx, str ns);
     void *on_gone_ctx;
 };
 struct node *gc_find(struct gc *gc, str uid);
 bool gc_is_absent(struct gc *gc, str uid);
-void gc_judge(struct gc *gc, const struct node *n);       /* soon */
-void gc_owner_is_gone(struct gc *gc, str uid);            /* the server has said so */
+void gc_judge(struct gc *gc, const struct node *n); /* soon */
+void gc_owner_is_gone(struct gc *gc, str uid);      /* the server has said so */
 
 /* gc_requests.c */
 void gc_delete_work(void *gc, str uid);

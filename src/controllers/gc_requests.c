@@ -1,17 +1,18 @@
-/* gc_requests.c - judges one object and does what the judgement asks: delete it, drop references, remove a finalizer.
+/* gc_requests.c - judges one object and does what the judgement asks: delete it, drop references,
+ * remove a finalizer.
  *
- * A job is one key's turn. It may need the server's word first (virtual owners), one request after the other; then it judges anew from
- * the graph, which may have moved on meanwhile. */
+ * A job is one key's turn. It may need the server's word first (virtual owners), one request after
+ * the other; then it judges anew from the graph, which may have moved on meanwhile. */
 #include "controllers/gc.h"
 
 struct job {
     struct list link;
     struct gc *gc;
     struct workqueue *queue;
-    char *uid;               /* the key */
-    char *asked;             /* uid of the owner the server was asked about */
+    char *uid;   /* the key */
+    char *asked; /* uid of the owner the server was asked about */
     struct client_call *call;
-    const char *finalizer;   /* to be removed */
+    const char *finalizer; /* to be removed */
     bool failed;
 };
 
@@ -55,14 +56,18 @@ void gc_cancel_jobs(struct gc *gc)
 
 static void node_path(const struct node *n, struct buf *b)
 {
-    buf_api_path(b, n->resource->group, n->resource->version, n->resource->plural, n->resource->namespaced ? str_of(n->ns) : STR_NONE,
-                 str_of(n->name), STR_NONE);
+    buf_api_path(b, n->resource->group, n->resource->version, n->resource->plural,
+                 n->resource->namespaced ? str_of(n->ns) : STR_NONE, str_of(n->name), STR_NONE);
 }
 
-static void job_send(struct job *j, const char *method, str path, const char *content_type, str body, client_done_fn *done)
+static void job_send(struct job *j, const char *method, str path, const char *content_type,
+                     str body, client_done_fn *done)
 {
-    j->call = client_do(j->gc->m->client,
-                        &(struct client_request){.method = method, .path = path, .content_type = content_type, .body = body}, done, j);
+    j->call =
+        client_do(j->gc->m->client,
+                  &(struct client_request){
+                      .method = method, .path = path, .content_type = content_type, .body = body},
+                  done, j);
 }
 
 static void on_written(void *ctx, struct err *err, int status, str body)
@@ -135,7 +140,8 @@ static bool edge_is_true(const struct edge *e)
 
     if (str_has_char(version, '/'))
         str_cut(&version, '/', &group);
-    if (!o->resource || !str_is(o->resource->kind, e->kind) || !str_eq(o->resource->group, group) || strcmp(o->name, e->name))
+    if (!o->resource || !str_is(o->resource->kind, e->kind) || !str_eq(o->resource->group, group) ||
+        strcmp(o->name, e->name))
         return false;
     return !o->resource->namespaced || !strcmp(o->ns, e->dependent->ns);
 }
@@ -147,7 +153,9 @@ static enum judgement judge_edge(struct gc *gc, const struct edge *e)
     if (gc_is_absent(gc, str_of(o->uid)))
         return OWNER_GONE;
     if (o->is_virtual)
-        return o->resource ? OWNER_UNKNOWN : OWNER_SOLID; /* a kind that is not served here: nothing is known against it */
+        return o->resource
+                   ? OWNER_UNKNOWN
+                   : OWNER_SOLID; /* a kind that is not served here: nothing is known against it */
     if (!edge_is_true(e))
         return OWNER_GONE; /* seen under that uid, but as something else or elsewhere */
     return o->deleting && o->deleting_dependents ? OWNER_WAITS : OWNER_SOLID;
@@ -156,7 +164,8 @@ static enum judgement judge_edge(struct gc *gc, const struct edge *e)
 static void on_owner_asked(void *ctx, struct err *err, int status, str body)
 {
     struct job *j = ctx;
-    bool gone = err ? err->reason == REASON_NOT_FOUND : !str_is(client_text_find(body, "metadata.uid"), j->asked);
+    bool gone = err ? err->reason == REASON_NOT_FOUND
+                    : !str_is(client_text_find(body, "metadata.uid"), j->asked);
 
     if (gone) {
         gc_owner_is_gone(j->gc, str_of(j->asked));
@@ -167,7 +176,8 @@ static void on_owner_asked(void *ctx, struct err *err, int status, str body)
         return;
     }
     err_free(err);
-    /* There: its kind's watch will bring it, and then it is no longer virtual; until then it counts as solid by asking again. */
+    /* There: its kind's watch will bring it, and then it is no longer virtual; until then it counts
+     * as solid by asking again. */
     job_end(j, !gone);
 }
 
@@ -185,8 +195,11 @@ static void delete_node(struct job *j, const struct node *n, const char *policy)
     CLEANUP(buf) struct buf path = BUF_INIT, body = BUF_INIT;
 
     node_path(n, &path);
-    buf_fmt(&body, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"%s\",\"resourceVersion\":\"%lld\"},"
-            "\"propagationPolicy\":\"%s\"}", n->uid, (long long)n->revision, policy);
+    buf_fmt(&body,
+            "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"%s\","
+            "\"resourceVersion\":\"%lld\"},"
+            "\"propagationPolicy\":\"%s\"}",
+            n->uid, (long long)n->revision, policy);
     job_send(j, "DELETE", buf_view(&path), NULL, buf_view(&body), on_written);
 }
 
@@ -200,7 +213,8 @@ static void drop_references(struct job *j, const struct node *n, enum judgement 
     for (uint32_t i = 0; i < n->n_edges; i++) {
         if (judged[i] == OWNER_SOLID)
             continue;
-        buf_fmt(&body, "%s{\"$patch\":\"delete\",\"uid\":\"%s\"}", first ? "" : ",", n->edges[i].owner->uid);
+        buf_fmt(&body, "%s{\"$patch\":\"delete\",\"uid\":\"%s\"}", first ? "" : ",",
+                n->edges[i].owner->uid);
         first = false;
     }
     buf_fmt(&body, "],\"uid\":\"%s\"}}", n->uid);
@@ -215,7 +229,8 @@ static void unblock_owners(struct job *j, const struct node *n)
 
     buf_z(&body, "{\"metadata\":{\"ownerReferences\":[");
     for (uint32_t i = 0; i < n->n_edges; i++)
-        buf_fmt(&body, "%s{\"uid\":\"%s\",\"blockOwnerDeletion\":false}", i ? "," : "", n->edges[i].owner->uid);
+        buf_fmt(&body, "%s{\"uid\":\"%s\",\"blockOwnerDeletion\":false}", i ? "," : "",
+                n->edges[i].owner->uid);
     buf_fmt(&body, "],\"uid\":\"%s\"}}", n->uid);
     node_path(n, &path);
     job_send(j, "PATCH", buf_view(&path), PATCH_STRATEGIC, buf_view(&body), on_written);
@@ -337,8 +352,10 @@ static void orphan_next(struct job *j)
         return;
     }
     e->dropped = true;
-    buf_fmt(&body, "{\"metadata\":{\"ownerReferences\":[{\"$patch\":\"delete\",\"uid\":\"%s\"}],\"uid\":\"%s\"}}", n->uid,
-            e->dependent->uid);
+    buf_fmt(&body,
+            "{\"metadata\":{\"ownerReferences\":[{\"$patch\":\"delete\",\"uid\":\"%s\"}],\"uid\":"
+            "\"%s\"}}",
+            n->uid, e->dependent->uid);
     node_path(e->dependent, &path);
     job_send(j, "PATCH", buf_view(&path), PATCH_STRATEGIC, buf_view(&body), on_orphaned);
 }

@@ -21,7 +21,9 @@ struct json controller_reference(struct arena *a, const struct kind *k, const st
     struct json ref = json_object();
 
     json_setz(a, &ref, "apiVersion",
-              json_string(k->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(k->group), STR_ARG(k->version)) : k->version));
+              json_string(k->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(k->group),
+                                                 STR_ARG(k->version))
+                                     : k->version));
     json_setz(a, &ref, "kind", json_string(k->kind));
     json_setz(a, &ref, "name", json_string(json_get_str(owner, "metadata.name")));
     json_setz(a, &ref, "uid", json_string(json_get_str(owner, "metadata.uid")));
@@ -82,7 +84,8 @@ str safe_encode(struct arena *a, uint32_t hash)
     return (str){p, digits.n};
 }
 
-/* Kubernetes hashes Go's memory dump of the template, which nobody else can repeat; only stability within one cluster matters. */
+/* Kubernetes hashes Go's memory dump of the template, which nobody else can repeat; only stability
+ * within one cluster matters. */
 str template_hash(struct arena *a, const struct json *template_tree, int64_t collision_count)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -123,7 +126,8 @@ str meta_get(const struct json *tree, const char *which, str key)
     return json_str(json_find(json_findz(json_findz(tree, "metadata"), which), key));
 }
 
-struct json *pod_from_template(struct arena *a, const struct json *template_tree, const struct json *owner, const struct kind *owner_kind,
+struct json *pod_from_template(struct arena *a, const struct json *template_tree,
+                               const struct json *owner, const struct kind *owner_kind,
                                str generate_name)
 {
     static const char *const copied[] = {"labels", "annotations", "finalizers"};
@@ -156,7 +160,8 @@ const struct obj *look_up(const struct reconcile *r, enum kind_id k, str ns, str
 struct json *tree_of(struct arena *a, const struct obj *o)
 {
     struct json *tree = NULL;
-    /* The tree shares strings with its text, and outlives the cached object when a plan waits for answers. */
+    /* The tree shares strings with its text, and outlives the cached object when a plan waits for
+     * answers. */
     struct err *err = json_parse(a, arena_dup(a, o->data), NULL, NULL, &tree);
 
     BUG_ON(err); /* the cache has parsed it before */

@@ -1,14 +1,16 @@
 /* job.c - runs pods to completion, counting each end exactly once.
  *
- * A pod keeps a finalizer until its end is counted. Counting goes in two writes, so that a crash in between neither loses nor doubles
- * one: first the pod's uid enters status.uncountedTerminatedPods, then its finalizer is removed, then uid becomes a number.
+ * A pod keeps a finalizer until its end is counted. Counting goes in two writes, so that a crash in
+ * between neither loses nor doubles one: first the pod's uid enters status.uncountedTerminatedPods,
+ * then its finalizer is removed, then uid becomes a number.
  *
  * Invariants
  *   (1) succeeded and failed only ever grow by uids that were written down before.
  *   (2) A Job says Complete or Failed only when all its pods have ended and are counted.
  *
- * Not here: rules about particular ends (job_policy.c). A back-off limit per index is not known: such a Job is left alone and told so.
- * API: https://kubernetes.io/docs/concepts/workloads/controllers/job/ */
+ * Not here: rules about particular ends (job_policy.c). A back-off limit per index is not known:
+ * such a Job is left alone and told so. API:
+ * https://kubernetes.io/docs/concepts/workloads/controllers/job/ */
 #include "controllers/job_policy.h"
 
 #include <inttypes.h>
@@ -29,7 +31,7 @@ struct job {
     int64_t active, ready, terminating, succeeded, failed, restarts;
     int64_t last_failure_s, new_failures;
     uint8_t *done_indexes, *busy_indexes; /* per index */
-    str fatal;                   /* why the pod failure policy ends the Job; p NULL: it does not */
+    str fatal; /* why the pod failure policy ends the Job; p NULL: it does not */
 };
 
 /* ---- reading ---- */
@@ -62,10 +64,9 @@ static bool pod_has_failed(const struct job *j, const struct pod *p)
 
 static struct json *list_in(struct job *j, const char *which)
 {
-    struct json *uncounted = json_make(j->r->a, j->status, "uncountedTerminatedPods", JSON_OBJECT), *list;
+    struct json *uncounted = json_make(j->r->a, j->status, "uncountedTerminatedPods", JSON_OBJECT);
+    struct json *list = json_findz(uncounted, which);
 
-    uncounted = json_findz(j->status, "uncountedTerminatedPods");
-    list = json_findz(uncounted, which);
     return list ? list : json_setz(j->r->a, uncounted, which, json_array());
 }
 
@@ -127,7 +128,8 @@ static void indexes_write(struct job *j)
         i = end;
     }
     if (b.n)
-        json_setz(j->r->a, j->status, "completedIndexes", json_string(arena_dup(j->r->a, buf_view(&b))));
+        json_setz(j->r->a, j->status, "completedIndexes",
+                  json_string(arena_dup(j->r->a, buf_view(&b))));
     else
         json_removez(j->status, "completedIndexes");
 }
@@ -136,12 +138,15 @@ static void indexes_write(struct job *j)
 
 static void remove_finalizer(struct job *j, const struct pod *p)
 {
-    struct json *patch = json_new(j->r->a, json_object()), meta = json_object(), list = json_array();
+    struct json *patch = json_new(j->r->a, json_object()), meta = json_object(),
+                list = json_array();
 
     json_append(j->r->a, &list, json_z(JOB_FINALIZER));
     json_setz(j->r->a, &meta, "$deleteFromPrimitiveList/finalizers", list);
     json_setz(j->r->a, patch, "metadata", meta);
-    plan_patch(&j->r->plan, &kinds[K_PODS], p->obj->key.ns, p->obj->key.name, STR_NONE, PATCH_STRATEGIC, patch)->flags = ACT_IGNORE_NOT_FOUND;
+    plan_patch(&j->r->plan, &kinds[K_PODS], p->obj->key.ns, p->obj->key.name, STR_NONE,
+               PATCH_STRATEGIC, patch)
+        ->flags = ACT_IGNORE_NOT_FOUND;
 }
 
 static const struct pod *find_pod(const struct job *j, str uid)
@@ -198,7 +203,8 @@ static void count_pods(struct job *j, bool finishing)
         bool ended = p->phase == POD_SUCCEEDED || p->phase == POD_FAILED;
 
         if (p->phase == POD_FAILED)
-            j->last_failure_s = MAX(j->last_failure_s, p->finished_s ? p->finished_s : p->created_s);
+            j->last_failure_s =
+                MAX(j->last_failure_s, p->finished_s ? p->finished_s : p->created_s);
         if (pod_is_active(p)) {
             j->active++;
             j->ready += p->ready;
@@ -221,8 +227,10 @@ static void count_pods(struct job *j, bool finishing)
             }
         } else if (pod_has_failed(j, p) || (finishing && ended)) {
             str why = STR_NONE;
-            enum job_verdict verdict = has_policy && p->phase == POD_FAILED
-                                           ? job_judge_failure(j->r->a, j->tree, tree_of(j->r->a, p->obj), &why) : JOB_COUNTS;
+            enum job_verdict verdict =
+                has_policy && p->phase == POD_FAILED
+                    ? job_judge_failure(j->r->a, j->tree, tree_of(j->r->a, p->obj), &why)
+                    : JOB_COUNTS;
 
             if (verdict == JOB_IGNORES) {
                 remove_finalizer(j, p);
@@ -250,10 +258,12 @@ static void count_pods(struct job *j, bool finishing)
 
 static bool has_condition(const struct job *j, const char *type)
 {
-    return str_is(json_get_str(condition_find(json_findz(j->status, "conditions"), type), "status"), "True");
+    return str_is(json_get_str(condition_find(json_findz(j->status, "conditions"), type), "status"),
+                  "True");
 }
 
-static void set_condition(struct job *j, const char *type, const char *status, const char *reason, str message)
+static void set_condition(struct job *j, const char *type, const char *status, const char *reason,
+                          str message)
 {
     struct arena *a = j->r->a;
     struct json *conditions = json_findz(j->status, "conditions"), *c, fresh = json_object();
@@ -296,7 +306,8 @@ static const char *failure_reason(struct job *j, str *ret_message)
         *ret_message = S("Job has reached the specified backoff limit");
         return "BackoffLimitExceeded";
     }
-    if (json_is(deadline, JSON_INT) && !j->suspended && time_of(json_findz(j->status, "startTime"), &start)) {
+    if (json_is(deadline, JSON_INT) && !j->suspended &&
+        time_of(json_findz(j->status, "startTime"), &start)) {
         int64_t left = start.ns + deadline->i * NS_PER_S - j->r->now.ns;
 
         if (left <= 0) {
@@ -325,9 +336,11 @@ static void delete_active(struct job *j, int64_t n)
         if (!pod_is_active(&j->pods[i]))
             continue;
         act = plan_delete(&j->r->plan, K_PODS, j->pods[i].obj);
-        act->success = (struct action_event){j->tree, "Normal", "SuccessfulDelete",
-                                             arena_fmt(j->r->a, "Deleted pod: " PRI_STR, STR_ARG(j->pods[i].obj->key.name))};
-        act->failure = (struct action_event){j->tree, "Warning", "FailedDelete", S("Error deleting: %s")};
+        act->success = (struct action_event){
+            j->tree, "Normal", "SuccessfulDelete",
+            arena_fmt(j->r->a, "Deleted pod: " PRI_STR, STR_ARG(j->pods[i].obj->key.name))};
+        act->failure =
+            (struct action_event){j->tree, "Warning", "FailedDelete", S("Error deleting: %s")};
         n--;
     }
 }
@@ -337,7 +350,8 @@ static void add_index_env(struct job *j, struct json *containers)
     struct arena *a = j->r->a;
 
     JSON_EACH(c, containers) {
-        struct json env = json_object(), from = json_object(), field = json_object(), *list = json_findz(c, "env");
+        struct json env = json_object(), from = json_object(), field = json_object(),
+                    *list = json_findz(c, "env");
         bool has = false;
 
         JSON_EACH(e, list)
@@ -357,9 +371,12 @@ static void add_index_env(struct job *j, struct json *containers)
 static struct json *pod_body(struct job *j, int64_t index)
 {
     struct arena *a = j->r->a;
-    str prefix = index < 0 ? arena_fmt(a, PRI_STR "-", STR_ARG(j->r->name)) : arena_fmt(a, PRI_STR "-%" PRId64 "-", STR_ARG(j->r->name), index);
-    struct json *pod = pod_from_template(a, json_path(j->tree, "spec.template"), j->tree, &kinds[K_JOBS], prefix);
-    struct json *meta = json_findz(pod, "metadata"), *spec = json_findz(pod, "spec"), *finalizers = json_findz(meta, "finalizers");
+    str prefix = index < 0 ? arena_fmt(a, PRI_STR "-", STR_ARG(j->r->name))
+                           : arena_fmt(a, PRI_STR "-%" PRId64 "-", STR_ARG(j->r->name), index);
+    struct json *pod =
+        pod_from_template(a, json_path(j->tree, "spec.template"), j->tree, &kinds[K_JOBS], prefix);
+    struct json *meta = json_findz(pod, "metadata"), *spec = json_findz(pod, "spec"),
+                *finalizers = json_findz(meta, "finalizers");
 
     if (!finalizers)
         finalizers = json_setz(a, meta, "finalizers", json_array());
@@ -371,7 +388,8 @@ static struct json *pod_body(struct job *j, int64_t index)
         meta_set(a, pod, "labels", S(JOB_INDEX), text);
         spec = json_findz(pod, "spec");
         if (!json_get_str(spec, "hostname").n)
-            json_setz(a, spec, "hostname", json_string(arena_fmt(a, PRI_STR "-%" PRId64, STR_ARG(j->r->name), index)));
+            json_setz(a, spec, "hostname",
+                      json_string(arena_fmt(a, PRI_STR "-%" PRId64, STR_ARG(j->r->name), index)));
         add_index_env(j, json_findz(spec, "initContainers"));
         add_index_env(j, json_findz(spec, "containers"));
     }
@@ -386,14 +404,17 @@ static void create_pods(struct job *j, int64_t n)
     for (int64_t i = 0; i < MIN(n, (int64_t)BURST); i++, index++) {
         struct action *act;
 
-        while (j->indexed && index < j->completions && (j->done_indexes[index] || j->busy_indexes[index]))
+        while (j->indexed && index < j->completions &&
+               (j->done_indexes[index] || j->busy_indexes[index]))
             index++;
         if (j->indexed && index >= j->completions)
             return;
         act = plan_create(&j->r->plan, K_PODS, j->r->ns, shared ? shared : pod_body(j, index));
         act->flags = ACT_SLOW_START | ACT_IGNORE_TERMINATING;
-        act->success = (struct action_event){j->tree, "Normal", "SuccessfulCreate", S("Created pod: %s")};
-        act->failure = (struct action_event){j->tree, "Warning", "FailedCreate", S("Error creating: %s")};
+        act->success =
+            (struct action_event){j->tree, "Normal", "SuccessfulCreate", S("Created pod: %s")};
+        act->failure =
+            (struct action_event){j->tree, "Warning", "FailedCreate", S("Error creating: %s")};
     }
 }
 
@@ -415,7 +436,9 @@ static void manage(struct job *j)
     } else if (occupied < wanted) {
         /* Failures in a row are answered with growing patience. */
         if (j->failed > 0 && j->last_failure_s) {
-            int64_t delay_s = j->failed > 6 ? BACKOFF_MAX_S : MIN((int64_t)BACKOFF_BASE_S << (j->failed - 1), (int64_t)BACKOFF_MAX_S);
+            int64_t delay_s = j->failed > 6 ? BACKOFF_MAX_S
+                                            : MIN((int64_t)BACKOFF_BASE_S << (j->failed - 1),
+                                                  (int64_t)BACKOFF_MAX_S);
             int64_t left_ns = (j->last_failure_s + delay_s) * NS_PER_S - j->r->now.ns;
 
             if (left_ns > 0) {
@@ -454,12 +477,15 @@ static void finish(struct job *j)
         return;
     if (has_condition(j, "FailureTarget")) {
         target = condition_find(json_findz(j->status, "conditions"), "FailureTarget");
-        plan_event(&j->r->plan, j->tree, "Warning", arena_dupz(j->r->a, json_get_str(target, "reason")), PRI_STR,
+        plan_event(&j->r->plan, j->tree, "Warning",
+                   arena_dupz(j->r->a, json_get_str(target, "reason")), PRI_STR,
                    STR_ARG(json_get_str(target, "message")));
-        set_condition(j, "Failed", "True", arena_dupz(j->r->a, json_get_str(target, "reason")), json_get_str(target, "message"));
+        set_condition(j, "Failed", "True", arena_dupz(j->r->a, json_get_str(target, "reason")),
+                      json_get_str(target, "message"));
     } else {
         target = condition_find(json_findz(j->status, "conditions"), "SuccessCriteriaMet");
-        set_condition(j, "Complete", "True", arena_dupz(j->r->a, json_get_str(target, "reason")), json_get_str(target, "message"));
+        set_condition(j, "Complete", "True", arena_dupz(j->r->a, json_get_str(target, "reason")),
+                      json_get_str(target, "message"));
         json_setz(j->r->a, j->status, "completionTime", time_json(j->r->a, j->r->now));
         plan_event(&j->r->plan, j->tree, "Normal", "Completed", "Job completed");
     }
@@ -494,7 +520,8 @@ static bool release_orphan(void *ctx, const struct obj *o)
     if (!p.tracked)
         return true;
     ref = owner_reference(tree_of(j->r->a, o));
-    if (!ref || (str_is(json_get_str(ref, "kind"), "Job") && str_eq(json_get_str(ref, "name"), j->r->name)))
+    if (!ref ||
+        (str_is(json_get_str(ref, "kind"), "Job") && str_eq(json_get_str(ref, "name"), j->r->name)))
         remove_finalizer(j, &p);
     return true;
 }
@@ -519,20 +546,24 @@ static void reconcile(struct reconcile *r)
         informer_each_indexed(r->caches[K_PODS], index_owner(r->a, j.obj->uid), release_pod, &j);
         return;
     }
-    if (json_get_str(j.tree, "spec.managedBy").n && !str_is(json_get_str(j.tree, "spec.managedBy"), "kubernetes.io/job-controller"))
+    if (json_get_str(j.tree, "spec.managedBy").n &&
+        !str_is(json_get_str(j.tree, "spec.managedBy"), "kubernetes.io/job-controller"))
         return;
     j.before = json_copy(r->a, j.status);
     j.parallelism = json_get_int(j.tree, "spec.parallelism", 1);
     j.completions = json_get_int(j.tree, "spec.completions", -1);
     j.backoff_limit = json_get_int(j.tree, "spec.backoffLimit", 6);
-    j.indexed = str_is(json_get_str(j.tree, "spec.completionMode"), "Indexed") && j.completions >= 0;
+    j.indexed =
+        str_is(json_get_str(j.tree, "spec.completionMode"), "Indexed") && j.completions >= 0;
     j.suspended = json_get_bool(j.tree, "spec.suspend", false);
     if (j.indexed && j.completions > INDEXES_MAX) {
-        plan_event(&r->plan, j.tree, "Warning", "TooManyIndexes", "More than %d indexes are not supported", INDEXES_MAX);
+        plan_event(&r->plan, j.tree, "Warning", "TooManyIndexes",
+                   "More than %d indexes are not supported", INDEXES_MAX);
         return;
     }
     if (json_path(j.tree, "spec.backoffLimitPerIndex")) {
-        plan_event(&r->plan, j.tree, "Warning", "UnsupportedField", "spec.backoffLimitPerIndex is not supported");
+        plan_event(&r->plan, j.tree, "Warning", "UnsupportedField",
+                   "spec.backoffLimitPerIndex is not supported");
         return;
     }
     if (j.indexed)
@@ -548,11 +579,14 @@ static void reconcile(struct reconcile *r)
             if (reason) {
                 set_condition(&j, "FailureTarget", "True", reason, message);
                 failing = true;
-            } else if (j.indexed && job_success_met(j.tree, j.done_indexes, j.completions, j.succeeded, &rule)) {
-                set_condition(&j, "SuccessCriteriaMet", "True", "SuccessPolicy", arena_fmt(r->a, "Matched rules at index %" PRId64, rule));
+            } else if (j.indexed &&
+                       job_success_met(j.tree, j.done_indexes, j.completions, j.succeeded, &rule)) {
+                set_condition(&j, "SuccessCriteriaMet", "True", "SuccessPolicy",
+                              arena_fmt(r->a, "Matched rules at index %" PRId64, rule));
                 succeeding = true;
             } else if (is_complete(&j)) {
-                set_condition(&j, "SuccessCriteriaMet", "True", "CompletionsReached", S("Reached expected number of succeeded pods"));
+                set_condition(&j, "SuccessCriteriaMet", "True", "CompletionsReached",
+                              S("Reached expected number of succeeded pods"));
                 succeeding = true;
             }
         }
@@ -582,6 +616,10 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
 static const struct trigger triggers[] = {{K_PODS, pod_changed}};
 
 const struct controller_type job_controller = {
-    .name = "job", .component = "job-controller", .primary = K_JOBS, .triggers = triggers, .n_triggers = ARRAY_LEN(triggers),
+    .name = "job",
+    .component = "job-controller",
+    .primary = K_JOBS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
     .reconcile = reconcile,
 };

@@ -1,6 +1,8 @@
-/* job_policy.c - what a Job says about particular ends: pods whose failure decides at once or does not count, and indexes that suffice.
+/* job_policy.c - what a Job says about particular ends: pods whose failure decides at once or does
+ * not count, and indexes that suffice.
  *
- * API: https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy and #success-policy */
+ * API: https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy and
+ * #success-policy */
 #include "controllers/job_policy.h"
 
 #include <inttypes.h>
@@ -14,8 +16,10 @@ static bool code_matches(const struct json *rule, int64_t code)
     return str_is(json_get_str(rule, "operator"), "NotIn") ? !in : in;
 }
 
-/* The first container of that rule that ended with a matching code; NULL: none. Code 0 never matches: it is no failure. */
-static const struct json *container_matching(const struct json *pod, const struct json *rule, int64_t *ret_code)
+/* The first container of that rule that ended with a matching code; NULL: none. Code 0 never
+ * matches: it is no failure. */
+static const struct json *container_matching(const struct json *pod, const struct json *rule,
+                                             int64_t *ret_code)
 {
     static const char *const lists[] = {"containerStatuses", "initContainerStatuses"};
     str only = json_get_str(rule, "containerName");
@@ -25,7 +29,8 @@ static const struct json *container_matching(const struct json *pod, const struc
             const struct json *ended = json_path(c, "state.terminated");
             int64_t code = json_get_int(ended, "exitCode", 0);
 
-            if (!ended || !code || (only.n && !str_eq(only, json_get_str(c, "name"))) || !code_matches(rule, code))
+            if (!ended || !code || (only.n && !str_eq(only, json_get_str(c, "name"))) ||
+                !code_matches(rule, code))
                 continue;
             *ret_code = code;
             return c;
@@ -41,14 +46,16 @@ static const struct json *condition_matching(const struct json *pod, const struc
 
         JSON_EACH(have, json_path(pod, "status.conditions")) {
             c = have;
-            if (str_eq(json_get_str(c, "type"), json_get_str(p, "type")) && str_eq(json_get_str(c, "status"), status.n ? status : S("True")))
+            if (str_eq(json_get_str(c, "type"), json_get_str(p, "type")) &&
+                str_eq(json_get_str(c, "status"), status.n ? status : S("True")))
                 return c;
         }
     }
     return NULL;
 }
 
-enum job_verdict job_judge_failure(struct arena *a, const struct json *job, const struct json *pod, str *ret_message)
+enum job_verdict job_judge_failure(struct arena *a, const struct json *job, const struct json *pod,
+                                   str *ret_message)
 {
     str ns = json_get_str(pod, "metadata.namespace"), name = json_get_str(pod, "metadata.name");
     int64_t index = 0;
@@ -62,17 +69,25 @@ enum job_verdict job_judge_failure(struct arena *a, const struct json *job, cons
             found = container_matching(pod, codes, &code);
             if (found)
                 *ret_message = arena_fmt(a,
-                                         "Container " PRI_STR " for pod " PRI_STR "/" PRI_STR " failed with exit code %" PRId64
-                                         " matching " PRI_STR " rule at index %" PRId64,
-                                         STR_ARG(json_get_str(found, "name")), STR_ARG(ns), STR_ARG(name), code, STR_ARG(action), index);
+                                         "Container " PRI_STR " for pod " PRI_STR "/" PRI_STR
+                                         " failed with exit code %" PRId64 " matching " PRI_STR
+                                         " rule at index %" PRId64,
+                                         STR_ARG(json_get_str(found, "name")), STR_ARG(ns),
+                                         STR_ARG(name), code, STR_ARG(action), index);
         } else {
             found = condition_matching(pod, json_findz(rule, "onPodConditions"));
             if (found)
-                *ret_message = arena_fmt(a, "Pod " PRI_STR "/" PRI_STR " has condition " PRI_STR " matching " PRI_STR " rule at index %" PRId64,
-                                         STR_ARG(ns), STR_ARG(name), STR_ARG(json_get_str(found, "type")), STR_ARG(action), index);
+                *ret_message =
+                    arena_fmt(a,
+                              "Pod " PRI_STR "/" PRI_STR " has condition " PRI_STR
+                              " matching " PRI_STR " rule at index %" PRId64,
+                              STR_ARG(ns), STR_ARG(name), STR_ARG(json_get_str(found, "type")),
+                              STR_ARG(action), index);
         }
         if (found)
-            return str_is(action, "FailJob") ? JOB_FAILS : str_is(action, "Ignore") ? JOB_IGNORES : JOB_COUNTS;
+            return str_is(action, "FailJob")  ? JOB_FAILS
+                   : str_is(action, "Ignore") ? JOB_IGNORES
+                                              : JOB_COUNTS;
         index++;
     }
     return JOB_COUNTS;
@@ -101,7 +116,8 @@ static int64_t count_wanted(const uint8_t *done, int64_t n, str indexes, int64_t
     return hits;
 }
 
-bool job_success_met(const struct json *job, const uint8_t *done, int64_t n, int64_t n_done, int64_t *ret_rule)
+bool job_success_met(const struct json *job, const uint8_t *done, int64_t n, int64_t n_done,
+                     int64_t *ret_rule)
 {
     int64_t index = 0;
 

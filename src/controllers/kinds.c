@@ -1,7 +1,8 @@
 /* kinds.c - the caches that controllers share: what they index, what they keep of an object.
  *
- * Every namespaced object is found under its controlling owner's uid, or among its namespace's orphans, so that no reconcile walks a
- * whole namespace. Big contents nobody here reads (data of Secrets and ConfigMaps) are not kept at all. */
+ * Every namespaced object is found under its controlling owner's uid, or among its namespace's
+ * orphans, so that no reconcile walks a whole namespace. Big contents nobody here reads (data of
+ * Secrets and ConfigMaps) are not kept at all. */
 #include "controllers/controllers_internal.h"
 
 const struct kind kinds[K_N] = {
@@ -59,7 +60,8 @@ static void index_pod(const struct obj *o, const struct json *tree, struct buf *
 
 static void index_slice(const struct obj *o, const struct json *tree, struct buf *out)
 {
-    str service = json_str(json_find(json_path(tree, "metadata.labels"), S("kubernetes.io/service-name")));
+    str service =
+        json_str(json_find(json_path(tree, "metadata.labels"), S("kubernetes.io/service-name")));
 
     /* "s<namespace>/<service>" */
     buf_char(out, 's');
@@ -98,21 +100,24 @@ static void reduce_configmap(const struct json *tree, struct buf *out)
 {
     static const char *const nothing[] = {NULL}, *const data[] = {"data", NULL};
 
-    keep_metadata(tree, out, str_is(json_get_str(tree, "metadata.name"), "kube-root-ca.crt") ? data : nothing);
+    keep_metadata(tree, out,
+                  str_is(json_get_str(tree, "metadata.name"), "kube-root-ca.crt") ? data : nothing);
 }
 
 static void reduce_secret(const struct json *tree, struct buf *out)
 {
     static const char *const type[] = {"type", NULL}, *const data[] = {"type", "data", NULL};
 
-    keep_metadata(tree, out, str_is(json_get_str(tree, "type"), "kubernetes.io/service-account-token") ? data : type);
+    keep_metadata(tree, out,
+                  str_is(json_get_str(tree, "type"), "kubernetes.io/service-account-token") ? data
+                                                                                            : type);
 }
-
 
 struct informer *kind_informer(struct client *c, enum kind_id id)
 {
     const struct kind *k = &kinds[id];
-    struct informer_options o = {.group = k->group, .version = k->version, .plural = k->plural, .reduce_optional = true};
+    struct informer_options o = {
+        .group = k->group, .version = k->version, .plural = k->plural, .reduce_optional = true};
 
     if (k->namespaced)
         o.index = index_controlled;
@@ -133,9 +138,25 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_LEASES:
         o.ns = S("kube-node-lease");
         break;
-    case K_NAMESPACES: case K_SERVICEACCOUNTS: case K_NODES: case K_REPLICASETS: case K_DEPLOYMENTS: case K_REPLICATIONCONTROLLERS:
-    case K_SERVICES: case K_ENDPOINTS: case K_DAEMONSETS: case K_STATEFULSETS: case K_JOBS: case K_CRONJOBS: case K_PDBS:
-    case K_RESOURCEQUOTAS: case K_PVCS: case K_PVS: case K_CSRS: case K_CONTROLLERREVISIONS: case K_N:
+    case K_NAMESPACES:
+    case K_SERVICEACCOUNTS:
+    case K_NODES:
+    case K_REPLICASETS:
+    case K_DEPLOYMENTS:
+    case K_REPLICATIONCONTROLLERS:
+    case K_SERVICES:
+    case K_ENDPOINTS:
+    case K_DAEMONSETS:
+    case K_STATEFULSETS:
+    case K_JOBS:
+    case K_CRONJOBS:
+    case K_PDBS:
+    case K_RESOURCEQUOTAS:
+    case K_PVCS:
+    case K_PVS:
+    case K_CSRS:
+    case K_CONTROLLERREVISIONS:
+    case K_N:
         break;
     }
     return informer_new(c, &o);

@@ -1,8 +1,9 @@
 /* namespace.c - empties a namespace that is being deleted, and lets it go when it is empty.
  *
- * This one cannot decide from caches: that a namespace is empty must be asked of the server, kind by kind, after its deletion began. So
- * its turn is a walk: delete the pods, then, when none is left, everything else; count what remains; say so in conditions; and when
- * nothing remains, remove the finalizer "kubernetes". Objects that go later wake it again.
+ * This one cannot decide from caches: that a namespace is empty must be asked of the server, kind
+ * by kind, after its deletion began. So its turn is a walk: delete the pods, then, when none is
+ * left, everything else; count what remains; say so in conditions; and when nothing remains, remove
+ * the finalizer "kubernetes". Objects that go later wake it again.
  *
  * API: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/ ,
  *      KEP-5080 (pods are deleted before what they may need) */
@@ -10,9 +11,9 @@
 
 #include <inttypes.h>
 
-#define REQUESTS_MAX 8                 /* of one namespace under way */
+#define REQUESTS_MAX 8                  /* of one namespace under way */
 #define WAKE_DELAY_NS (100 * NS_PER_MS) /* objects often go in swarms: one look for all */
-#define LOOK_AGAIN_NS (15 * NS_PER_S)  /* should a change have escaped the caches */
+#define LOOK_AGAIN_NS (15 * NS_PER_S)   /* should a change have escaped the caches */
 
 struct state {
     struct controller *c;
@@ -28,14 +29,14 @@ struct walk {
     struct state *s;
     struct arena *a;
     str name;
-    struct json *tree;                 /* the namespace */
-    struct part *parts;                /* pods first */
+    struct json *tree;  /* the namespace */
+    struct part *parts; /* pods first */
     uint32_t n, next, in_flight;
     bool pods_only, pods_remain;
-    struct json *remaining;            /* "configmaps." -> count */
-    struct json *finalizers;           /* "example.test/hold" -> count */
-    struct json *failures;             /* texts */
-    struct client_call *call;          /* of the last steps */
+    struct json *remaining;   /* "configmaps." -> count */
+    struct json *finalizers;  /* "example.test/hold" -> count */
+    struct json *failures;    /* texts */
+    struct client_call *call; /* of the last steps */
 };
 
 static void walk_advance(struct walk *w);
@@ -90,7 +91,8 @@ static void walk_find_parts(struct walk *w)
 
 static void part_path(const struct part *p, struct buf *b)
 {
-    buf_api_path(b, p->resource->group, p->resource->version, p->resource->plural, p->walk->name, STR_NONE, STR_NONE);
+    buf_api_path(b, p->resource->group, p->resource->version, p->resource->plural, p->walk->name,
+                 STR_NONE, STR_NONE);
 }
 
 static void part_failed(struct part *p, struct err *err)
@@ -120,7 +122,9 @@ static void on_listed(void *ctx, struct err *err, int status, str body)
             part_failed(p, err);
     }
     if (json_count(json_findz(list, "items"))) {
-        count(w->a, w->remaining, arena_fmt(a, PRI_STR "." PRI_STR, STR_ARG(p->resource->plural), STR_ARG(p->resource->group)),
+        count(w->a, w->remaining,
+              arena_fmt(a, PRI_STR "." PRI_STR, STR_ARG(p->resource->plural),
+                        STR_ARG(p->resource->group)),
               json_count(json_findz(list, "items")));
         w->pods_remain |= p == &w->parts[0];
     }
@@ -135,11 +139,14 @@ static void part_list(struct part *p)
     CLEANUP(buf) struct buf path = BUF_INIT;
 
     part_path(p, &path);
-    p->call = client_do(controller_client(p->walk->s->c),
-                        &(struct client_request){
-                            .method = "GET", .path = buf_view(&path),
-                            .accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"},
-                        on_listed, p);
+    p->call = client_do(
+        controller_client(p->walk->s->c),
+        &(struct client_request){
+            .method = "GET",
+            .path = buf_view(&path),
+            .accept = "application/"
+                      "json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"},
+        on_listed, p);
 }
 
 static void on_deleted(void *ctx, struct err *err, int status, str body)
@@ -166,11 +173,13 @@ static void part_delete(struct part *p)
         return;
     }
     part_path(p, &path);
-    p->call = client_do(controller_client(p->walk->s->c),
-                        &(struct client_request){
-                            .method = "DELETE", .path = buf_view(&path),
-                            .body = S("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"Background\"}")},
-                        on_deleted, p);
+    p->call = client_do(
+        controller_client(p->walk->s->c),
+        &(struct client_request){.method = "DELETE",
+                                 .path = buf_view(&path),
+                                 .body = S("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\","
+                                           "\"propagationPolicy\":\"Background\"}")},
+        on_deleted, p);
 }
 
 /* ---- conditions ---- */
@@ -188,22 +197,25 @@ static void join_counts(struct arena *a, struct json *map, const char *fmt, stru
     }
 }
 
-static bool set_condition(struct walk *w, wall_time now, const char *type, bool bad, const char *reason, str message)
+static bool set_condition(struct walk *w, wall_time now, const char *type, bool bad,
+                          const char *reason, str message)
 {
-    struct json *status = json_make(w->a, w->tree, "status", JSON_OBJECT), *conditions = json_findz(status, "conditions");
+    struct json *status = json_make(w->a, w->tree, "status", JSON_OBJECT),
+                *conditions = json_findz(status, "conditions");
     struct json *c, fresh = json_object();
     const char *truth = bad ? "True" : "False";
 
     if (!conditions)
         conditions = json_setz(w->a, status, "conditions", json_array());
     c = condition_find(conditions, type);
-    if (c && str_is(json_get_str(c, "status"), truth) && str_is(json_get_str(c, "reason"), reason) &&
-        str_eq(json_get_str(c, "message"), message))
+    if (c && str_is(json_get_str(c, "status"), truth) &&
+        str_is(json_get_str(c, "reason"), reason) && str_eq(json_get_str(c, "message"), message))
         return false;
     json_setz(w->a, &fresh, "type", json_z(type));
     json_setz(w->a, &fresh, "status", json_z(truth));
     json_setz(w->a, &fresh, "lastTransitionTime",
-              c && str_is(json_get_str(c, "status"), truth) ? *json_findz(c, "lastTransitionTime") : time_json(w->a, now));
+              c && str_is(json_get_str(c, "status"), truth) ? *json_findz(c, "lastTransitionTime")
+                                                            : time_json(w->a, now));
     json_setz(w->a, &fresh, "reason", json_z(reason));
     json_setz(w->a, &fresh, "message", json_string(arena_dup(w->a, message)));
     if (c)
@@ -219,36 +231,43 @@ static bool set_conditions(struct walk *w)
     CLEANUP(buf) struct buf remaining = BUF_INIT, finalizers = BUF_INIT, failures = BUF_INIT;
     bool changed = false;
 
-    changed |= set_condition(w, now, "NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered",
-                             S("All resources successfully discovered"));
-    changed |= set_condition(w, now, "NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions",
-                             S("All legacy kube types successfully parsed"));
+    changed |= set_condition(w, now, "NamespaceDeletionDiscoveryFailure", false,
+                             "ResourcesDiscovered", S("All resources successfully discovered"));
+    changed |= set_condition(w, now, "NamespaceDeletionGroupVersionParsingFailure", false,
+                             "ParsedGroupVersions", S("All legacy kube types successfully parsed"));
     if (json_count(w->failures)) {
-        buf_fmt(&failures, "Failed to delete all resource types, %u remaining: ", json_count(w->failures));
+        buf_fmt(&failures,
+                "Failed to delete all resource types, %u remaining: ", json_count(w->failures));
         JSON_EACH(f, w->failures) {
             if (f != json_item(w->failures, 0))
                 buf_z(&failures, ", ");
             buf_str(&failures, json_str(f));
         }
-        changed |= set_condition(w, now, "NamespaceDeletionContentFailure", true, "ContentDeletionFailed", buf_view(&failures));
+        changed |= set_condition(w, now, "NamespaceDeletionContentFailure", true,
+                                 "ContentDeletionFailed", buf_view(&failures));
     } else {
-        changed |= set_condition(w, now, "NamespaceDeletionContentFailure", false, "ContentDeleted",
-                                 S("All content successfully deleted, may be waiting on finalization"));
+        changed |=
+            set_condition(w, now, "NamespaceDeletionContentFailure", false, "ContentDeleted",
+                          S("All content successfully deleted, may be waiting on finalization"));
     }
     if (json_count(w->remaining)) {
         buf_z(&remaining, "Some resources are remaining: ");
         join_counts(w->a, w->remaining, PRI_STR " has %" PRId64 " resource instances", &remaining);
-        changed |= set_condition(w, now, "NamespaceContentRemaining", true, "SomeResourcesRemain", buf_view(&remaining));
+        changed |= set_condition(w, now, "NamespaceContentRemaining", true, "SomeResourcesRemain",
+                                 buf_view(&remaining));
     } else {
-        changed |= set_condition(w, now, "NamespaceContentRemaining", false, "ContentRemoved", S("All content successfully removed"));
+        changed |= set_condition(w, now, "NamespaceContentRemaining", false, "ContentRemoved",
+                                 S("All content successfully removed"));
     }
     if (json_count(w->finalizers)) {
         buf_z(&finalizers, "Some content in the namespace has finalizers remaining: ");
         join_counts(w->a, w->finalizers, PRI_STR " in %" PRId64 " resource instances", &finalizers);
-        changed |= set_condition(w, now, "NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", buf_view(&finalizers));
+        changed |= set_condition(w, now, "NamespaceFinalizersRemaining", true,
+                                 "SomeFinalizersRemain", buf_view(&finalizers));
     } else {
-        changed |= set_condition(w, now, "NamespaceFinalizersRemaining", false, "ContentHasNoFinalizers",
-                                 S("All content-preserving finalizers finished"));
+        changed |=
+            set_condition(w, now, "NamespaceFinalizersRemaining", false, "ContentHasNoFinalizers",
+                          S("All content-preserving finalizers finished"));
     }
     return changed;
 }
@@ -272,8 +291,10 @@ static void put(struct walk *w, str sub, client_done_fn *done)
 
     buf_api_path(&path, S(""), S("v1"), S("namespaces"), STR_NONE, w->name, sub);
     json_encode(&body, w->tree);
-    w->call = client_do(controller_client(w->s->c),
-                        &(struct client_request){.method = "PUT", .path = buf_view(&path), .body = buf_view(&body)}, done, w);
+    w->call = client_do(
+        controller_client(w->s->c),
+        &(struct client_request){.method = "PUT", .path = buf_view(&path), .body = buf_view(&body)},
+        done, w);
 }
 
 static void walk_finalize(struct walk *w)
@@ -400,6 +421,11 @@ static void state_free(void *state)
 }
 
 const struct controller_type namespace_controller = {
-    .name = "namespace", .component = "namespace-controller", .primary = K_NAMESPACES, .work = work,
-    .state_new = state_new, .state_free = state_free, .parallel = 4,
+    .name = "namespace",
+    .component = "namespace-controller",
+    .primary = K_NAMESPACES,
+    .work = work,
+    .state_new = state_new,
+    .state_free = state_free,
+    .parallel = 4,
 };

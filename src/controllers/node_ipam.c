@@ -1,7 +1,7 @@
 /* node_ipam.c - gives each node its /24 of the cluster's pod network.
  *
- * The truth is spec.podCIDR of the nodes. Between a decision and its appearance in the cache a block counts as taken by the decision.
- * IPv4 only. */
+ * The truth is spec.podCIDR of the nodes. Between a decision and its appearance in the cache a
+ * block counts as taken by the decision. IPv4 only. */
 #include "controllers/controllers_internal.h"
 
 #include <arpa/inet.h>
@@ -10,10 +10,10 @@
 #define BLOCKS_MAX 65536
 
 struct state {
-    uint32_t network;        /* host order */
+    uint32_t network; /* host order */
     uint32_t n_blocks;
-    struct map given;        /* node -> block number + 1 */
-    uint8_t *used;           /* per block: scratch */
+    struct map given; /* node -> block number + 1 */
+    uint8_t *used;    /* per block: scratch */
 };
 
 static bool cidr_parse(str cidr, uint32_t *ret_network, int *ret_bits)
@@ -23,7 +23,8 @@ static bool cidr_parse(str cidr, uint32_t *ret_network, int *ret_bits)
     ptrdiff_t slash = str_index(cidr, '/');
     int64_t bits;
 
-    if (slash < 0 || slash >= (ptrdiff_t)sizeof text || !str_to_int64(str_skip(cidr, (size_t)slash + 1), &bits) || bits < 0 || bits > 32)
+    if (slash < 0 || slash >= (ptrdiff_t)sizeof text ||
+        !str_to_int64(str_skip(cidr, (size_t)slash + 1), &bits) || bits < 0 || bits > 32)
         return false;
     memcpy(text, cidr.p, (size_t)slash);
     text[slash] = '\0';
@@ -62,7 +63,8 @@ static void mark(struct state *s, str cidr)
     uint32_t network;
     int bits;
 
-    if (cidr_parse(cidr, &network, &bits) && network >= s->network && (network - s->network) >> (32 - NODE_BITS) < s->n_blocks)
+    if (cidr_parse(cidr, &network, &bits) && network >= s->network &&
+        (network - s->network) >> (32 - NODE_BITS) < s->n_blocks)
         s->used[(network - s->network) >> (32 - NODE_BITS)] = 1;
 }
 
@@ -103,8 +105,8 @@ static void reconcile(struct reconcile *r)
         while (block < s->n_blocks && s->used[block])
             block++;
         if (block++ == s->n_blocks) {
-            plan_event(&r->plan, node, "Normal", "CIDRNotAvailable", "Node " PRI_STR " status is now: CIDRNotAvailable",
-                       STR_ARG(r->name));
+            plan_event(&r->plan, node, "Normal", "CIDRNotAvailable",
+                       "Node " PRI_STR " status is now: CIDRNotAvailable", STR_ARG(r->name));
             plan_requeue(&r->plan, 60 * NS_PER_S);
             return;
         }
@@ -113,17 +115,23 @@ static void reconcile(struct reconcile *r)
     {
         uint32_t network = s->network + ((uint32_t)(block - 1) << (32 - NODE_BITS));
 
-        cidr = arena_fmt(r->a, "%u.%u.%u.%u/%d", network >> 24, network >> 16 & 255, network >> 8 & 255, network & 255, NODE_BITS);
+        cidr = arena_fmt(r->a, "%u.%u.%u.%u/%d", network >> 24, network >> 16 & 255,
+                         network >> 8 & 255, network & 255, NODE_BITS);
     }
     patch = json_new(r->a, json_object());
     json_append(r->a, &list, json_string(cidr));
     json_setz(r->a, &spec, "podCIDR", json_string(cidr));
     json_setz(r->a, &spec, "podCIDRs", list);
     json_setz(r->a, patch, "spec", spec);
-    plan_patch(&r->plan, &kinds[K_NODES], STR_NONE, r->name, STR_NONE, PATCH_STRATEGIC, patch)->flags = ACT_IGNORE_NOT_FOUND;
+    plan_patch(&r->plan, &kinds[K_NODES], STR_NONE, r->name, STR_NONE, PATCH_STRATEGIC, patch)
+        ->flags = ACT_IGNORE_NOT_FOUND;
 }
 
 const struct controller_type node_ipam_controller = {
-    .name = "node-ipam", .component = "cidrAllocator", .primary = K_NODES, .reconcile = reconcile, .state_new = state_new,
+    .name = "node-ipam",
+    .component = "cidrAllocator",
+    .primary = K_NODES,
+    .reconcile = reconcile,
+    .state_new = state_new,
     .state_free = state_free,
 };

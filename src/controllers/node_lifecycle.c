@@ -1,24 +1,26 @@
-/* node_lifecycle.c - notices that a node has fallen silent, says so in its conditions, and taints nodes by their conditions.
+/* node_lifecycle.c - notices that a node has fallen silent, says so in its conditions, and taints
+ * nodes by their conditions.
  *
- * A node lives as long as its Lease is renewed or its status' heartbeat moves, seen by our own clock: a node's clock may be wrong. When
- * nothing has moved for the grace period its conditions become Unknown; taints follow from conditions; pods are evicted by taints
- * (taint_eviction.c).
+ * A node lives as long as its Lease is renewed or its status' heartbeat moves, seen by our own
+ * clock: a node's clock may be wrong. When nothing has moved for the grace period its conditions
+ * become Unknown; taints follow from conditions; pods are evicted by taints (taint_eviction.c).
  *
  * Invariants
  *   (1) A renewal costs no reconcile: it only moves the node's deadline, at which one timer looks.
- *   (2) When no node at all is ready, the fault is more likely ours: then nothing is tainted NoExecute, as in Kubernetes.
+ *   (2) When no node at all is ready, the fault is more likely ours: then nothing is tainted
+ * NoExecute, as in Kubernetes.
  *
  * API: https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller */
 #include "controllers/controllers_internal.h"
 
-struct seen {                     /* what was seen last of one node */
-    int64_t moved_ns;             /* monotonic: when a heartbeat moved */
+struct seen {         /* what was seen last of one node */
+    int64_t moved_ns; /* monotonic: when a heartbeat moved */
     char heartbeat[40], renewed[40];
     bool unknown, registered;
 };
 struct state {
     struct controller *c;
-    struct map nodes;             /* name -> struct seen */
+    struct map nodes; /* name -> struct seen */
 };
 
 static struct seen *seen_get(struct state *s, str node, int64_t now_ns)
@@ -63,7 +65,8 @@ static bool set_unknown(struct reconcile *r, struct json *node)
 
             json_setz(r->a, &fresh, "type", json_z(watched[i]));
             json_setz(r->a, &fresh, "status", json_z("Unknown"));
-            json_setz(r->a, &fresh, "lastHeartbeatTime", *json_path(node, "metadata.creationTimestamp"));
+            json_setz(r->a, &fresh, "lastHeartbeatTime",
+                      *json_path(node, "metadata.creationTimestamp"));
             json_setz(r->a, &fresh, "lastTransitionTime", time_json(r->a, r->now));
             json_setz(r->a, &fresh, "reason", json_z("NodeStatusNeverUpdated"));
             json_setz(r->a, &fresh, "message", json_z("Kubelet never posted node status."));
@@ -97,14 +100,19 @@ static bool mark_not_ready(void *ctx, const struct obj *o)
     json_append(r->a, &list, cond);
     json_setz(r->a, &status, "conditions", list);
     json_setz(r->a, patch, "status", status);
-    plan_patch(&r->plan, &kinds[K_PODS], o->key.ns, o->key.name, S("status"), PATCH_STRATEGIC, patch)->flags = ACT_IGNORE_NOT_FOUND;
+    plan_patch(&r->plan, &kinds[K_PODS], o->key.ns, o->key.name, S("status"), PATCH_STRATEGIC,
+               patch)
+        ->flags = ACT_IGNORE_NOT_FOUND;
     plan_event(&r->plan, pod, "Warning", "NodeNotReady", "Node is not ready");
     return true;
 }
 
 /* ---- taints ---- */
 
-static const struct { const char *condition, *status, *key; bool evicts; } taint_table[] = {
+static const struct {
+    const char *condition, *status, *key;
+    bool evicts;
+} taint_table[] = {
     {"Ready", "False", "node.kubernetes.io/not-ready", true},
     {"Ready", "Unknown", "node.kubernetes.io/unreachable", true},
     {"MemoryPressure", "True", "node.kubernetes.io/memory-pressure", false},
@@ -122,7 +130,8 @@ static struct json *taint_find(struct json *taints, const char *key, const char 
     return NULL;
 }
 
-static bool taint_want(struct reconcile *r, struct json *taints, const char *key, const char *effect, bool wanted)
+static bool taint_want(struct reconcile *r, struct json *taints, const char *key,
+                       const char *effect, bool wanted)
 {
     struct json *t = taint_find(taints, key, effect), fresh = json_object();
 
@@ -142,7 +151,8 @@ static bool taint_want(struct reconcile *r, struct json *taints, const char *key
 static bool node_is_ready(void *ctx, const struct obj *o)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    const struct json *ready = condition_find(json_path(tree_of(a, o), "status.conditions"), "Ready");
+    const struct json *ready =
+        condition_find(json_path(tree_of(a, o), "status.conditions"), "Ready");
     bool *any = ctx;
 
     *any = str_is(json_get_str(ready, "status"), "True");
@@ -159,15 +169,20 @@ static bool some_node_is_ready(const struct reconcile *r)
 
 static void set_taints(struct reconcile *r, struct json *node)
 {
-    const struct json *conditions = json_path(node, "status.conditions"), *now = json_path(node, "spec.taints");
-    struct json taints = now ? json_copy(r->a, now) : json_array(), *patch, meta = json_object(), spec = json_object();
-    bool changed = false, ready = str_is(json_get_str(condition_find(conditions, "Ready"), "status"), "True");
+    const struct json *conditions = json_path(node, "status.conditions"),
+                      *now = json_path(node, "spec.taints");
+    struct json taints = now ? json_copy(r->a, now) : json_array(), *patch, meta = json_object(),
+                spec = json_object();
+    bool changed = false,
+         ready = str_is(json_get_str(condition_find(conditions, "Ready"), "status"), "True");
     bool evicting = ready || some_node_is_ready(r);
 
     for (size_t i = 0; i < ARRAY_LEN(taint_table); i++) {
-        bool on = taint_table[i].condition ? str_is(json_get_str(condition_find(conditions, taint_table[i].condition), "status"),
-                                                    taint_table[i].status)
-                                           : json_get_bool(node, "spec.unschedulable", false);
+        bool on = taint_table[i].condition
+                      ? str_is(json_get_str(condition_find(conditions, taint_table[i].condition),
+                                            "status"),
+                               taint_table[i].status)
+                      : json_get_bool(node, "spec.unschedulable", false);
 
         changed |= taint_want(r, &taints, taint_table[i].key, "NoSchedule", on);
         if (taint_table[i].evicts)
@@ -201,7 +216,8 @@ static void reconcile(struct reconcile *r)
     seen = seen_get(s, r->name, r->mono.ns);
     if (!seen->registered) {
         seen->registered = true;
-        plan_event(&r->plan, node, "Normal", "RegisteredNode", "Node " PRI_STR " event: Registered Node " PRI_STR " in Controller",
+        plan_event(&r->plan, node, "Normal", "RegisteredNode",
+                   "Node " PRI_STR " event: Registered Node " PRI_STR " in Controller",
                    STR_ARG(r->name), STR_ARG(r->name));
     }
     ready = condition_find(json_path(node, "status.conditions"), "Ready");
@@ -220,9 +236,10 @@ static void reconcile(struct reconcile *r)
         if (set_unknown(r, node)) {
             plan_update_status(&r->plan, K_NODES, node)->flags |= ACT_IGNORE_CONFLICT;
             if (was_ready) {
-                plan_event(&r->plan, node, "Normal", "NodeNotReady", "Node " PRI_STR " status is now: NodeNotReady",
-                           STR_ARG(r->name));
-                informer_each_indexed(r->caches[K_PODS], index_node(r->a, r->name), mark_not_ready, r);
+                plan_event(&r->plan, node, "Normal", "NodeNotReady",
+                           "Node " PRI_STR " status is now: NodeNotReady", STR_ARG(r->name));
+                informer_each_indexed(r->caches[K_PODS], index_node(r->a, r->name), mark_not_ready,
+                                      r);
             }
             return; /* its own change brings it back for the taints */
         }
@@ -287,6 +304,13 @@ static const struct trigger triggers[] = {{K_LEASES, lease_changed}, {K_NODES, o
 static const enum kind_id reads[] = {K_PODS, K_N};
 
 const struct controller_type node_lifecycle_controller = {
-    .name = "node-lifecycle", .component = "node-controller", .primary = K_NODES, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile, .state_new = state_new, .state_free = state_free, .reads = reads,
+    .name = "node-lifecycle",
+    .component = "node-controller",
+    .primary = K_NODES,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
+    .state_new = state_new,
+    .state_free = state_free,
+    .reads = reads,
 };

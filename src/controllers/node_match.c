@@ -1,4 +1,5 @@
-/* node_match.c - whether a pod may be on a node: selector, required affinity, taints. For DaemonSets, which place their pods themselves. */
+/* node_match.c - whether a pod may be on a node: selector, required affinity, taints. For
+ * DaemonSets, which place their pods themselves. */
 #include "controllers/node_match.h"
 
 static bool value_in(const struct json *values, str v)
@@ -23,14 +24,16 @@ static bool expression_matches(const struct json *e, bool present, str value)
         return present;
     if (str_is(op, "DoesNotExist"))
         return !present;
-    if (!present || !str_to_int64(value, &have) || !str_to_int64(json_str(json_item(values, 0)), &want))
+    if (!present || !str_to_int64(value, &have) ||
+        !str_to_int64(json_str(json_item(values, 0)), &want))
         return false;
     return str_is(op, "Gt") ? have > want : str_is(op, "Lt") && have < want;
 }
 
 static bool term_matches(const struct json *term, const struct obj *node)
 {
-    const struct json *expressions = json_findz(term, "matchExpressions"), *fields = json_findz(term, "matchFields");
+    const struct json *expressions = json_findz(term, "matchExpressions"),
+                      *fields = json_findz(term, "matchFields");
 
     if (!json_count(expressions) && !json_count(fields))
         return false;
@@ -42,14 +45,16 @@ static bool term_matches(const struct json *term, const struct obj *node)
             return false;
     }
     JSON_EACH(e, fields)
-        if (!str_is(json_get_str(e, "key"), "metadata.name") || !expression_matches(e, true, node->key.name))
+        if (!str_is(json_get_str(e, "key"), "metadata.name") ||
+            !expression_matches(e, true, node->key.name))
             return false;
     return true;
 }
 
 bool node_selected(const struct json *pod_spec, const struct obj *node)
 {
-    const struct json *required = json_path(pod_spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
+    const struct json *required =
+        json_path(pod_spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
 
     JSON_EACH_MEMBER(m, json_findz(pod_spec, "nodeSelector")) {
         str value;
@@ -67,7 +72,8 @@ bool node_selected(const struct json *pod_spec, const struct obj *node)
 
 bool toleration_tolerates(const struct json *toleration, const struct json *taint)
 {
-    str key = json_get_str(toleration, "key"), effect = json_get_str(toleration, "effect"), op = json_get_str(toleration, "operator");
+    str key = json_get_str(toleration, "key"), effect = json_get_str(toleration, "effect"),
+        op = json_get_str(toleration, "operator");
 
     if (effect.n && !str_eq(effect, json_get_str(taint, "effect")))
         return false;

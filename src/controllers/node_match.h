@@ -3,7 +3,8 @@
 #define K1S_CONTROLLERS_NODE_MATCH_H
 #include "controllers/controllers_internal.h"
 
-bool node_selected(const struct json *pod_spec, const struct obj *node); /* nodeSelector and required node affinity */
+bool node_selected(const struct json *pod_spec,
+                   const struct obj *node); /* nodeSelector and required node affinity */
 bool toleration_tolerates(const struct json *toleration, const struct json *taint);
 bool taint_tolerated(const struct json *tolerations, const struct json *taint);
 #endif

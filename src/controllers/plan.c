@@ -10,7 +10,8 @@ static struct action *plan_add(struct plan *p, enum action_type type)
     if (p->n == p->cap) {
         uint32_t cap = p->cap ? p->cap * 2 : 8;
 
-        p->actions = arena_grow(p->arena, p->actions, p->cap * sizeof *p->actions, cap * sizeof *p->actions);
+        p->actions =
+            arena_grow(p->arena, p->actions, p->cap * sizeof *p->actions, cap * sizeof *p->actions);
         p->cap = cap;
     }
     act = &p->actions[p->n++];
@@ -28,7 +29,8 @@ struct action *plan_create(struct plan *p, enum kind_id k, str ns, struct json *
     return act;
 }
 
-static struct action *plan_put(struct plan *p, enum action_type type, enum kind_id k, struct json *body)
+static struct action *plan_put(struct plan *p, enum action_type type, enum kind_id k,
+                               struct json *body)
 {
     struct action *act = plan_add(p, type);
 
@@ -53,7 +55,8 @@ struct action *plan_update_status(struct plan *p, enum kind_id k, struct json *b
     return act;
 }
 
-struct action *plan_patch(struct plan *p, const struct kind *k, str ns, str name, str sub, const char *patch_type, struct json *body)
+struct action *plan_patch(struct plan *p, const struct kind *k, str ns, str name, str sub,
+                          const char *patch_type, struct json *body)
 {
     struct action *act = plan_add(p, ACT_PATCH);
 
@@ -83,7 +86,8 @@ struct action *plan_delete(struct plan *p, enum kind_id k, const struct obj *o)
     return plan_delete_named(p, &kinds[k], o->key.ns, o->key.name, o->uid);
 }
 
-void plan_event(struct plan *p, const struct json *on, const char *type, const char *reason, const char *fmt, ...)
+void plan_event(struct plan *p, const struct json *on, const char *type, const char *reason,
+                const char *fmt, ...)
 {
     struct action *act = plan_add(p, ACT_EVENT);
     va_list ap;
@@ -127,12 +131,14 @@ static void format_target(const struct action *act, struct buf *out)
 
 static void format_action(const struct action *act, struct buf *out)
 {
-    static const char *const verbs[] = {[ACT_CREATE] = "create", [ACT_UPDATE] = "update", [ACT_UPDATE_STATUS] = "status",
-                                        [ACT_PATCH] = "patch", [ACT_DELETE] = "delete", [ACT_EVENT] = "event"};
+    static const char *const verbs[] = {
+        [ACT_CREATE] = "create", [ACT_UPDATE] = "update", [ACT_UPDATE_STATUS] = "status",
+        [ACT_PATCH] = "patch",   [ACT_DELETE] = "delete", [ACT_EVENT] = "event"};
 
     buf_z(out, verbs[act->type]);
     if (act->type == ACT_EVENT) {
-        buf_fmt(out, " %s %s " PRI_STR "\n", act->success.type, act->success.reason, STR_ARG(act->success.text));
+        buf_fmt(out, " %s %s " PRI_STR "\n", act->success.type, act->success.reason,
+                STR_ARG(act->success.text));
         return;
     }
     format_target(act, out);

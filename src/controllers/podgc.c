@@ -1,5 +1,5 @@
-/* podgc.c - removes pods that nobody else will: those of nodes that are gone, and those deleted before they had a node.
- * Not here: a limit on finished pods.
+/* podgc.c - removes pods that nobody else will: those of nodes that are gone, and those deleted
+ * before they had a node. Not here: a limit on finished pods.
  *
  * API: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-garbage-collection */
 #include "controllers/controllers_internal.h"
@@ -14,7 +14,6 @@ static void force_delete(struct reconcile *r, const struct obj *o)
 /* Key: a node's name, once it has gone. */
 struct scan {
     struct reconcile *r;
-
 };
 
 static bool collect_pod(void *ctx, const struct obj *o)
@@ -25,7 +24,8 @@ static bool collect_pod(void *ctx, const struct obj *o)
 
     pod_read(o, &p);
     if (p.phase != POD_SUCCEEDED && p.phase != POD_FAILED) {
-        struct json *patch = json_new(r->a, json_object()), cond = json_object(), list = json_array(), status = json_object();
+        struct json *patch = json_new(r->a, json_object()), cond = json_object(),
+                    list = json_array(), status = json_object();
 
         json_setz(r->a, &cond, "type", json_z("DisruptionTarget"));
         json_setz(r->a, &cond, "status", json_z("True"));
@@ -36,7 +36,9 @@ static bool collect_pod(void *ctx, const struct obj *o)
         json_setz(r->a, &status, "phase", json_z("Failed"));
         json_setz(r->a, &status, "conditions", list);
         json_setz(r->a, patch, "status", status);
-        plan_patch(&r->plan, &kinds[K_PODS], o->key.ns, o->key.name, S("status"), PATCH_STRATEGIC, patch)->flags = ACT_IGNORE_NOT_FOUND;
+        plan_patch(&r->plan, &kinds[K_PODS], o->key.ns, o->key.name, S("status"), PATCH_STRATEGIC,
+                   patch)
+            ->flags = ACT_IGNORE_NOT_FOUND;
     }
     return true;
 }
@@ -91,6 +93,10 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
 static const struct trigger triggers[] = {{K_NODES, node_changed}, {K_PODS, pod_changed}};
 
 const struct controller_type podgc_controller = {
-    .name = "pod-garbage-collector", .component = "pod-garbage-collector", .primary = K_N, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+    .name = "pod-garbage-collector",
+    .component = "pod-garbage-collector",
+    .primary = K_N,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
 };

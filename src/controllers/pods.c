@@ -1,7 +1,8 @@
 /* pods.c - a pod as controllers see it: a packed summary beside its text.
  *
- * A ReplicaSet of a thousand pods looks at each of them whenever one changes. The cache therefore packs, once per version, what is
- * looked at; the text is parsed only where a reconcile needs more. */
+ * A ReplicaSet of a thousand pods looks at each of them whenever one changes. The cache therefore
+ * packs, once per version, what is looked at; the text is parsed only where a reconcile needs more.
+ */
 #include "controllers/controllers_internal.h"
 
 struct packed { /* followed by the strings, each with a NUL */
@@ -10,8 +11,14 @@ struct packed { /* followed by the strings, each with a NUL */
     uint32_t strings_n;
 };
 
-static const struct { str name; enum pod_phase phase; } phases[] = {
-    {STR("Pending"), POD_PENDING}, {STR("Running"), POD_RUNNING}, {STR("Succeeded"), POD_SUCCEEDED}, {STR("Failed"), POD_FAILED},
+static const struct {
+    str name;
+    enum pod_phase phase;
+} phases[] = {
+    {STR("Pending"), POD_PENDING},
+    {STR("Running"), POD_RUNNING},
+    {STR("Succeeded"), POD_SUCCEEDED},
+    {STR("Failed"), POD_FAILED},
 };
 
 static int64_t seconds_of(const struct json *v)
@@ -30,7 +37,9 @@ static void pack_string(struct buf *out, str s)
 /* A daemon pod names its node before the scheduler has bound it. */
 static str target_node(const struct json *spec)
 {
-    JSON_EACH(term, json_path(spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"))
+    JSON_EACH(term,
+              json_path(spec, "affinity.nodeAffinity."
+                              "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"))
         JSON_EACH(field, json_findz(term, "matchFields"))
             if (str_is(json_get_str(field, "key"), "metadata.name"))
                 return json_str(json_item(json_findz(field, "values"), 0));
@@ -42,7 +51,8 @@ void pod_pack(const struct json *tree, struct buf *out)
     const struct json *status = json_findz(tree, "status"), *spec = json_findz(tree, "spec");
     const struct json *ready = condition_find(json_findz(status, "conditions"), "Ready");
     struct packed p = {.created_s = seconds_of(json_path(tree, "metadata.creationTimestamp"))};
-    str phase = json_get_str(status, "phase"), cost = meta_get(tree, "annotations", S("controller.kubernetes.io/pod-deletion-cost"));
+    str phase = json_get_str(status, "phase"),
+        cost = meta_get(tree, "annotations", S("controller.kubernetes.io/pod-deletion-cost"));
     bool first = true;
     size_t at = out->n;
 
@@ -90,9 +100,17 @@ void pod_read(const struct obj *o, struct pod *ret)
     BUG_ON(o->fields.n < sizeof p);
     memcpy(&p, o->fields.p, sizeof p);
     rest = (str){o->fields.p + sizeof p, p.strings_n};
-    *ret = (struct pod){.obj = o, .phase = p.phase, .ready = p.ready, .deleting = p.deleting, .ready_since_s = p.ready_since_s,
-                        .created_s = p.created_s, .restarts = p.restarts, .deletion_cost = p.deletion_cost,
-                        .finished_s = p.finished_s, .index = p.index, .tracked = p.tracked};
+    *ret = (struct pod){.obj = o,
+                        .phase = p.phase,
+                        .ready = p.ready,
+                        .deleting = p.deleting,
+                        .ready_since_s = p.ready_since_s,
+                        .created_s = p.created_s,
+                        .restarts = p.restarts,
+                        .deletion_cost = p.deletion_cost,
+                        .finished_s = p.finished_s,
+                        .index = p.index,
+                        .tracked = p.tracked};
     str_cut(&rest, '\0', &ret->node);
     str_cut(&rest, '\0', &ret->owner_uid);
     str_cut(&rest, '\0', &ret->ips);
@@ -107,5 +125,6 @@ bool pod_is_available(const struct pod *p, int64_t min_ready_s, wall_time now)
 {
     if (!p->ready)
         return false;
-    return !min_ready_s || (p->ready_since_s && p->ready_since_s + min_ready_s <= now.ns / NS_PER_S);
+    return !min_ready_s ||
+           (p->ready_since_s && p->ready_since_s + min_ready_s <= now.ns / NS_PER_S);
 }

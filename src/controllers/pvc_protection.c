@@ -70,6 +70,10 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
 static const struct trigger triggers[] = {{K_PODS, pod_changed}};
 
 const struct controller_type pvc_protection_controller = {
-    .name = "pvc-protection", .component = "pvc-protection-controller", .primary = K_PVCS, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+    .name = "pvc-protection",
+    .component = "pvc-protection-controller",
+    .primary = K_PVCS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
 };

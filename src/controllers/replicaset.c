@@ -2,10 +2,12 @@
  *
  * Both kinds are one machine; they differ in names and in how a selector is spelled.
  *
- * A turn: claim pods (adopt orphans that match, release owned ones that no longer do), create or delete what is missing or too much,
- * report status. Counting again before the last creations are visible is prevented by the framework.
+ * A turn: claim pods (adopt orphans that match, release owned ones that no longer do), create or
+ * delete what is missing or too much, report status. Counting again before the last creations are
+ * visible is prevented by the framework.
  *
- * API: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#how-a-replicaset-works */
+ * API: https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#how-a-replicaset-works
+ */
 #include "controllers/controllers_internal.h"
 
 #include <inttypes.h>
@@ -15,22 +17,23 @@
 
 struct flavour {
     enum kind_id kind;
-    bool map_selector;      /* a plain map instead of matchLabels/matchExpressions */
+    bool map_selector; /* a plain map instead of matchLabels/matchExpressions */
 };
 
 struct rs_view {
     const struct flavour *flavour;
-    struct json *rs;        /* fresh tree */
+    struct json *rs; /* fresh tree */
     const struct obj *obj;
     struct selector selector;
     int64_t replicas, min_ready_s;
-    struct pod *pods;       /* claimed and active */
+    struct pod *pods; /* claimed and active */
     uint32_t n, cap, n_terminating;
     struct reconcile *r;
     str uid;
 };
 
-static struct json patch_owner_add(struct reconcile *r, const struct kind *k, const struct json *owner, str uid)
+static struct json patch_owner_add(struct reconcile *r, const struct kind *k,
+                                   const struct json *owner, str uid)
 {
     struct json patch = json_object(), meta = json_object(), refs = json_array();
 
@@ -43,7 +46,8 @@ static struct json patch_owner_add(struct reconcile *r, const struct kind *k, co
 
 static struct json patch_owner_remove(struct reconcile *r, str owner, str uid)
 {
-    struct json patch = json_object(), meta = json_object(), refs = json_array(), ref = json_object();
+    struct json patch = json_object(), meta = json_object(), refs = json_array(),
+                ref = json_object();
 
     json_setz(r->a, &ref, "$patch", json_z("delete"));
     json_setz(r->a, &ref, "uid", json_string(owner));
@@ -54,18 +58,21 @@ static struct json patch_owner_remove(struct reconcile *r, str owner, str uid)
     return patch;
 }
 
-void plan_adopt(struct reconcile *r, enum kind_id k, const struct obj *o, enum kind_id owner_kind, const struct json *owner)
+void plan_adopt(struct reconcile *r, enum kind_id k, const struct obj *o, enum kind_id owner_kind,
+                const struct json *owner)
 {
     struct json *patch = json_new(r->a, patch_owner_add(r, &kinds[owner_kind], owner, o->uid));
 
-    plan_patch(&r->plan, &kinds[k], o->key.ns, o->key.name, STR_NONE, PATCH_STRATEGIC, patch)->flags |= ACT_IGNORE_NOT_FOUND;
+    plan_patch(&r->plan, &kinds[k], o->key.ns, o->key.name, STR_NONE, PATCH_STRATEGIC, patch)
+        ->flags |= ACT_IGNORE_NOT_FOUND;
 }
 
 void plan_release(struct reconcile *r, enum kind_id k, const struct obj *o, str owner)
 {
     struct json *patch = json_new(r->a, patch_owner_remove(r, owner, o->uid));
 
-    plan_patch(&r->plan, &kinds[k], o->key.ns, o->key.name, STR_NONE, PATCH_STRATEGIC, patch)->flags |= ACT_IGNORE_NOT_FOUND;
+    plan_patch(&r->plan, &kinds[k], o->key.ns, o->key.name, STR_NONE, PATCH_STRATEGIC, patch)
+        ->flags |= ACT_IGNORE_NOT_FOUND;
 }
 
 static void view_add(struct rs_view *v, const struct pod *p)
@@ -115,19 +122,21 @@ static bool claim_orphan(void *ctx, const struct obj *o)
 
 struct ranked {
     struct pod pod;
-    uint32_t rank;          /* pods of the same owner's family on the same node */
+    uint32_t rank; /* pods of the same owner's family on the same node */
 };
 
 static int log_rank_diff(int64_t a_s, int64_t b_s, int64_t now_s)
 {
     int64_t da = now_s - a_s, db = now_s - b_s;
-    int ra = da > 0 ? (int)log2((double)da * 1e9) : -1, rb = db > 0 ? (int)log2((double)db * 1e9) : -1;
+    int ra = da > 0 ? (int)log2((double)da * 1e9) : -1,
+        rb = db > 0 ? (int)log2((double)db * 1e9) : -1;
 
     return ra - rb;
 }
 
 /* Younger first, but by orders of magnitude only, so that age alone does not empty one zone. */
-static int younger_first(int64_t a_s, int64_t b_s, int64_t now_s, const struct obj *a, const struct obj *b)
+static int younger_first(int64_t a_s, int64_t b_s, int64_t now_s, const struct obj *a,
+                         const struct obj *b)
 {
     int d;
 
@@ -141,7 +150,11 @@ static int younger_first(int64_t a_s, int64_t b_s, int64_t now_s, const struct o
 
 static int compare_for_deletion(const void *pa, const void *pb, void *ctx)
 {
-    static const int phase_order[] = {[POD_PENDING] = 0, [POD_UNKNOWN] = 1, [POD_RUNNING] = 2, [POD_SUCCEEDED] = 2, [POD_FAILED] = 2};
+    static const int phase_order[] = {[POD_PENDING] = 0,
+                                      [POD_UNKNOWN] = 1,
+                                      [POD_RUNNING] = 2,
+                                      [POD_SUCCEEDED] = 2,
+                                      [POD_FAILED] = 2};
     const struct ranked *a = pa, *b = pb;
     int64_t now_s = *(int64_t *)ctx;
     int d;
@@ -157,7 +170,8 @@ static int compare_for_deletion(const void *pa, const void *pb, void *ctx)
     if (a->rank != b->rank)
         return a->rank > b->rank ? -1 : 1;
     if (a->pod.ready) {
-        d = younger_first(a->pod.ready_since_s, b->pod.ready_since_s, now_s, a->pod.obj, b->pod.obj);
+        d = younger_first(a->pod.ready_since_s, b->pod.ready_since_s, now_s, a->pod.obj,
+                          b->pod.obj);
         if (d)
             return d;
     }
@@ -189,7 +203,8 @@ static bool count_sibling(void *ctx, const struct obj *o)
     struct siblings *s = ctx;
 
     s->any = true;
-    informer_each_indexed(s->v->r->caches[K_PODS], index_owner(s->v->r->a, o->uid), count_node, s->nodes);
+    informer_each_indexed(s->v->r->caches[K_PODS], index_owner(s->v->r->a, o->uid), count_node,
+                          s->nodes);
     return true;
 }
 
@@ -202,13 +217,17 @@ static void delete_pods(struct rs_view *v, uint32_t n)
     struct siblings s = {.v = v, .nodes = &nodes};
 
     map_init(&nodes);
-    /* ReplicaSets of one Deployment rank together: a node with old and new pods is relieved first. */
+    /* ReplicaSets of one Deployment rank together: a node with old and new pods is relieved first.
+     */
     if (grand_owner.n)
-        informer_each_indexed(v->r->caches[v->flavour->kind], index_owner(v->r->a, grand_owner), count_sibling, &s);
+        informer_each_indexed(v->r->caches[v->flavour->kind], index_owner(v->r->a, grand_owner),
+                              count_sibling, &s);
     if (!s.any)
-        informer_each_indexed(v->r->caches[K_PODS], index_owner(v->r->a, v->uid), count_node, &nodes);
+        informer_each_indexed(v->r->caches[K_PODS], index_owner(v->r->a, v->uid), count_node,
+                              &nodes);
     for (uint32_t i = 0; i < v->n; i++)
-        ranked[i] = (struct ranked){v->pods[i], (uint32_t)(uintptr_t)map_find(&nodes, v->pods[i].node)};
+        ranked[i] =
+            (struct ranked){v->pods[i], (uint32_t)(uintptr_t)map_find(&nodes, v->pods[i].node)};
     map_fini(&nodes);
     if (n < v->n)
         sort_with(ranked, v->n, sizeof *ranked, compare_for_deletion, &now_s);
@@ -217,24 +236,29 @@ static void delete_pods(struct rs_view *v, uint32_t n)
         struct action *act = plan_delete(&v->r->plan, K_PODS, o);
 
         act->flags |= ACT_PUSH_FAILURE;
-        act->success = (struct action_event){v->rs, "Normal", "SuccessfulDelete",
-                                             arena_fmt(v->r->a, "Deleted pod: " PRI_STR, STR_ARG(o->key.name))};
-        act->failure = (struct action_event){v->rs, "Warning", "FailedDelete", S("Error deleting: %s")};
+        act->success = (struct action_event){
+            v->rs, "Normal", "SuccessfulDelete",
+            arena_fmt(v->r->a, "Deleted pod: " PRI_STR, STR_ARG(o->key.name))};
+        act->failure =
+            (struct action_event){v->rs, "Warning", "FailedDelete", S("Error deleting: %s")};
     }
 }
 
 static void create_pods(struct rs_view *v, uint32_t n)
 {
     str name = json_get_str(v->rs, "metadata.name");
-    struct json *pod = pod_from_template(v->r->a, json_path(v->rs, "spec.template"), v->rs, &kinds[v->flavour->kind],
-                                         arena_fmt(v->r->a, PRI_STR "-", STR_ARG(name)));
+    struct json *pod =
+        pod_from_template(v->r->a, json_path(v->rs, "spec.template"), v->rs,
+                          &kinds[v->flavour->kind], arena_fmt(v->r->a, PRI_STR "-", STR_ARG(name)));
 
     for (uint32_t i = 0; i < n; i++) {
         struct action *act = plan_create(&v->r->plan, K_PODS, v->r->ns, pod);
 
         act->flags = ACT_SLOW_START | ACT_PUSH_FAILURE | ACT_IGNORE_TERMINATING;
-        act->success = (struct action_event){v->rs, "Normal", "SuccessfulCreate", S("Created pod: %s")};
-        act->failure = (struct action_event){v->rs, "Warning", "FailedCreate", S("Error creating: %s")};
+        act->success =
+            (struct action_event){v->rs, "Normal", "SuccessfulCreate", S("Created pod: %s")};
+        act->failure =
+            (struct action_event){v->rs, "Warning", "FailedCreate", S("Error creating: %s")};
     }
 }
 
@@ -312,7 +336,8 @@ static void report(struct rs_view *v, int64_t missing)
         plan_requeue(&v->r->plan, (next_available_s + 1) * NS_PER_S - v->r->now.ns);
 }
 
-static struct err *read_selector(struct arena *a, const struct flavour *f, const struct json *rs, struct selector *ret)
+static struct err *read_selector(struct arena *a, const struct flavour *f, const struct json *rs,
+                                 struct selector *ret)
 {
     const struct json *selector = json_path(rs, "spec.selector");
     struct json wrapped = json_object();
@@ -381,7 +406,8 @@ static bool wake_if_selected(void *ctx, const struct obj *rs)
     return true;
 }
 
-static void pod_changed(struct controller *c, const struct obj *obj, const struct obj *prev, const struct flavour *f)
+static void pod_changed(struct controller *c, const struct obj *obj, const struct obj *prev,
+                        const struct flavour *f)
 {
     struct pod p;
 
@@ -390,10 +416,12 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
         return;
     pod_read(obj, &p);
     if (!p.owner_uid.n && pod_is_active(&p))
-        informer_each(controller_cache(c, f->kind), obj->key.ns, wake_if_selected, &(struct match){c, obj, f});
+        informer_each(controller_cache(c, f->kind), obj->key.ns, wake_if_selected,
+                      &(struct match){c, obj, f});
 }
 
-static const struct flavour replicaset = {K_REPLICASETS, false}, replicationcontroller = {K_REPLICATIONCONTROLLERS, true};
+static const struct flavour replicaset = {K_REPLICASETS, false},
+                            replicationcontroller = {K_REPLICATIONCONTROLLERS, true};
 
 static void rs_reconcile(struct reconcile *r)
 {
@@ -415,13 +443,22 @@ static void rc_pod_changed(struct controller *c, const struct obj *obj, const st
     pod_changed(c, obj, prev, &replicationcontroller);
 }
 
-static const struct trigger rs_triggers[] = {{K_PODS, rs_pod_changed}}, rc_triggers[] = {{K_PODS, rc_pod_changed}};
+static const struct trigger rs_triggers[] = {{K_PODS, rs_pod_changed}},
+                            rc_triggers[] = {{K_PODS, rc_pod_changed}};
 
 const struct controller_type replicaset_controller = {
-    .name = "replicaset", .component = "replicaset-controller", .primary = K_REPLICASETS,
-    .triggers = rs_triggers, .n_triggers = ARRAY_LEN(rs_triggers), .reconcile = rs_reconcile,
+    .name = "replicaset",
+    .component = "replicaset-controller",
+    .primary = K_REPLICASETS,
+    .triggers = rs_triggers,
+    .n_triggers = ARRAY_LEN(rs_triggers),
+    .reconcile = rs_reconcile,
 };
 const struct controller_type replicationcontroller_controller = {
-    .name = "replicationcontroller", .component = "replication-controller", .primary = K_REPLICATIONCONTROLLERS,
-    .triggers = rc_triggers, .n_triggers = ARRAY_LEN(rc_triggers), .reconcile = rc_reconcile,
+    .name = "replicationcontroller",
+    .component = "replication-controller",
+    .primary = K_REPLICATIONCONTROLLERS,
+    .triggers = rc_triggers,
+    .n_triggers = ARRAY_LEN(rc_triggers),
+    .reconcile = rc_reconcile,
 };

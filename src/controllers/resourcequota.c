@@ -6,24 +6,33 @@
 
 #include <inttypes.h>
 
-static const struct { const char *name; enum kind_id kind; } counted[] = {
-    {"pods", K_PODS}, {"services", K_SERVICES}, {"configmaps", K_CONFIGMAPS}, {"secrets", K_SECRETS},
-    {"persistentvolumeclaims", K_PVCS}, {"replicationcontrollers", K_REPLICATIONCONTROLLERS}, {"resourcequotas", K_RESOURCEQUOTAS},
+static const struct {
+    const char *name;
+    enum kind_id kind;
+} counted[] = {
+    {"pods", K_PODS},
+    {"services", K_SERVICES},
+    {"configmaps", K_CONFIGMAPS},
+    {"secrets", K_SECRETS},
+    {"persistentvolumeclaims", K_PVCS},
+    {"replicationcontrollers", K_REPLICATIONCONTROLLERS},
+    {"resourcequotas", K_RESOURCEQUOTAS},
 };
 
 struct sum {
     struct reconcile *r;
     const struct json *quota;
     struct quantity total;
-    str side, what;              /* "requests", "cpu" */
-    const char *service_type;    /* "NodePort", ... */
+    str side, what;           /* "requests", "cpu" */
+    const char *service_type; /* "NodePort", ... */
     int64_t n;
 };
 
 static bool is_best_effort(const struct json *pod)
 {
     JSON_EACH(c, json_path(pod, "spec.containers"))
-        if (json_count(json_path(c, "resources.requests")) || json_count(json_path(c, "resources.limits")))
+        if (json_count(json_path(c, "resources.requests")) ||
+            json_count(json_path(c, "resources.limits")))
             return false;
     return true;
 }
@@ -35,8 +44,10 @@ static bool in_scope(const struct json *quota, const struct json *pod)
     JSON_EACH(scope, json_path(quota, "spec.scopes")) {
         str s = json_str(scope);
 
-        if ((str_is(s, "Terminating") && !terminating) || (str_is(s, "NotTerminating") && terminating) ||
-            (str_is(s, "BestEffort") && !is_best_effort(pod)) || (str_is(s, "NotBestEffort") && is_best_effort(pod)))
+        if ((str_is(s, "Terminating") && !terminating) ||
+            (str_is(s, "NotTerminating") && terminating) ||
+            (str_is(s, "BestEffort") && !is_best_effort(pod)) ||
+            (str_is(s, "NotBestEffort") && is_best_effort(pod)))
             return false;
     }
     return true;
@@ -126,7 +137,8 @@ static const struct kind *counted_kind(str resource)
             group = resource;
             str_cut(&group, '.', &plural);
         }
-        if (k != K_LEASES && kinds[k].namespaced && str_eq(kinds[k].plural, plural) && str_eq(kinds[k].group, group))
+        if (k != K_LEASES && kinds[k].namespaced && str_eq(kinds[k].plural, plural) &&
+            str_eq(kinds[k].group, group))
             return &kinds[k];
     }
     return NULL;
@@ -141,7 +153,8 @@ static bool usage(struct sum *s, str resource, str *ret)
 
     for (size_t i = 0; i < ARRAY_LEN(counted); i++)
         if (str_is(resource, counted[i].name)) {
-            informer_each(r->caches[counted[i].kind], r->ns, counted[i].kind == K_PODS ? sum_pod : count_one, s);
+            informer_each(r->caches[counted[i].kind], r->ns,
+                          counted[i].kind == K_PODS ? sum_pod : count_one, s);
             *ret = arena_fmt(r->a, "%" PRId64, s->n);
             return true;
         }
@@ -172,7 +185,8 @@ static bool usage(struct sum *s, str resource, str *ret)
             s->side = S("limits");
             s->what = str_skip(resource, 7);
         }
-        binary = str_is(s->what, "memory") || str_is(s->what, "ephemeral-storage") || str_has_prefix(s->what, S("hugepages-"));
+        binary = str_is(s->what, "memory") || str_is(s->what, "ephemeral-storage") ||
+                 str_has_prefix(s->what, S("hugepages-"));
         informer_each(r->caches[K_PODS], r->ns, sum_pod, s);
     }
     buf_quantity(&b, &s->total, binary ? 'b' : 'd');
@@ -182,7 +196,8 @@ static bool usage(struct sum *s, str resource, str *ret)
 
 static void reconcile(struct reconcile *r)
 {
-    struct json *quota = look_tree(r, K_RESOURCEQUOTAS, r->ns, r->name), *status, used = json_object(), before;
+    struct json *quota = look_tree(r, K_RESOURCEQUOTAS, r->ns, r->name), *status,
+                used = json_object(), before;
     const struct json *hard;
 
     if (!quota)
@@ -213,11 +228,13 @@ static bool wake_each(void *ctx, const struct obj *o)
     return true;
 }
 
-/* What is added was counted by admission; what goes, or ends, is what admission cannot see. Both are looked at, since it is cheap. */
+/* What is added was counted by admission; what goes, or ends, is what admission cannot see. Both
+ * are looked at, since it is cheap. */
 static void used_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
 {
     if (!obj || !prev)
-        informer_each(controller_cache(c, K_RESOURCEQUOTAS), (obj ? obj : prev)->key.ns, wake_each, c);
+        informer_each(controller_cache(c, K_RESOURCEQUOTAS), (obj ? obj : prev)->key.ns, wake_each,
+                      c);
 }
 
 static void pod_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
@@ -234,12 +251,19 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
 }
 
 static const struct trigger triggers[] = {
-    {K_PODS, pod_changed}, {K_SERVICES, used_changed}, {K_CONFIGMAPS, used_changed}, {K_SECRETS, used_changed}, {K_PVCS, used_changed},
-    {K_REPLICATIONCONTROLLERS, used_changed}, {K_DEPLOYMENTS, used_changed}, {K_REPLICASETS, used_changed}, {K_JOBS, used_changed},
-    {K_STATEFULSETS, used_changed}, {K_CRONJOBS, used_changed},
+    {K_PODS, pod_changed},         {K_SERVICES, used_changed},
+    {K_CONFIGMAPS, used_changed},  {K_SECRETS, used_changed},
+    {K_PVCS, used_changed},        {K_REPLICATIONCONTROLLERS, used_changed},
+    {K_DEPLOYMENTS, used_changed}, {K_REPLICASETS, used_changed},
+    {K_JOBS, used_changed},        {K_STATEFULSETS, used_changed},
+    {K_CRONJOBS, used_changed},
 };
 
 const struct controller_type resourcequota_controller = {
-    .name = "resourcequota", .component = "resourcequota-controller", .primary = K_RESOURCEQUOTAS, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+    .name = "resourcequota",
+    .component = "resourcequota-controller",
+    .primary = K_RESOURCEQUOTAS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
 };

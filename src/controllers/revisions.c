@@ -1,7 +1,9 @@
-/* revisions.c - the history of a template in ControllerRevision objects, for StatefulSets and DaemonSets.
+/* revisions.c - the history of a template in ControllerRevision objects, for StatefulSets and
+ * DaemonSets.
  *
- * A revision's data is the patch that would bring its template back: {"spec":{"template":{…,"$patch":"replace"}}}. Its number says when
- * it was last in use, its hash names it. */
+ * A revision's data is the patch that would bring its template back:
+ * {"spec":{"template":{…,"$patch":"replace"}}}. Its number says when it was last in use, its hash
+ * names it. */
 #include "controllers/controllers_internal.h"
 
 #include <inttypes.h>
@@ -31,7 +33,10 @@ static bool add_revision(void *ctx, const struct obj *o)
     struct json *tree = tree_of(s->r->a, o);
     struct revision *rev = history_add(s);
 
-    *rev = (struct revision){.obj = o, .tree = tree, .number = json_get_int(tree, "revision", 0), .name = o->key.name,
+    *rev = (struct revision){.obj = o,
+                             .tree = tree,
+                             .number = json_get_int(tree, "revision", 0),
+                             .name = o->key.name,
                              .hash = meta_get(tree, "labels", str_of(s->hash_label))};
     return true;
 }
@@ -60,7 +65,8 @@ const struct revision *history_find(const struct history *h, str name_or_hash)
 
 static struct json data_json(struct arena *a, const struct json *owner)
 {
-    struct json data = json_object(), spec = json_object(), template = json_copy(a, json_path(owner, "spec.template"));
+    struct json data = json_object(), spec = json_object(),
+                template = json_copy(a, json_path(owner, "spec.template"));
 
     json_setz(a, &template, "$patch", json_z("replace"));
     json_setz(a, &spec, "template", template);
@@ -68,8 +74,9 @@ static struct json data_json(struct arena *a, const struct json *owner)
     return data;
 }
 
-/* As Kubernetes hashes a revision: FNV-1 of its data's JSON with sorted keys and of the number of collisions, in decimal, spelled
- * without vowels. So a cluster that changes hands keeps its revisions. */
+/* As Kubernetes hashes a revision: FNV-1 of its data's JSON with sorted keys and of the number of
+ * collisions, in decimal, spelled without vowels. So a cluster that changes hands keeps its
+ * revisions. */
 static str revision_hash(struct arena *a, const struct json *data, int64_t collisions)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -84,7 +91,8 @@ static str revision_hash(struct arena *a, const struct json *data, int64_t colli
     return safe_encode(a, hash);
 }
 
-static void create(struct scan *s, enum kind_id kind, struct json *owner, struct json data, int64_t number)
+static void create(struct scan *s, enum kind_id kind, struct json *owner, struct json data,
+                   int64_t number)
 {
     struct arena *a = s->r->a;
     int64_t collisions = json_get_int(owner, "status.collisionCount", 0);
@@ -115,7 +123,8 @@ static void create(struct scan *s, enum kind_id kind, struct json *owner, struct
     *rev = (struct revision){.tree = tree, .number = number, .name = name, .hash = hash};
 }
 
-void history_sync(struct reconcile *r, enum kind_id owner_kind, struct json *owner, const char *hash_label, struct history *ret)
+void history_sync(struct reconcile *r, enum kind_id owner_kind, struct json *owner,
+                  const char *hash_label, struct history *ret)
 {
     struct scan s = {r, ret, hash_label};
     struct json data = data_json(r->a, owner);
@@ -123,7 +132,8 @@ void history_sync(struct reconcile *r, enum kind_id owner_kind, struct json *own
     int found = -1;
 
     *ret = (struct history){0};
-    informer_each_indexed(r->caches[K_CONTROLLERREVISIONS], index_owner(r->a, json_get_str(owner, "metadata.uid")), add_revision, &s);
+    informer_each_indexed(r->caches[K_CONTROLLERREVISIONS],
+                          index_owner(r->a, json_get_str(owner, "metadata.uid")), add_revision, &s);
     if (ret->n)
         sort_with(ret->all, ret->n, sizeof *ret->all, by_number, NULL);
     for (uint32_t i = 0; i < ret->n; i++) {
@@ -143,7 +153,8 @@ void history_sync(struct reconcile *r, enum kind_id owner_kind, struct json *own
     ret->update = &ret->all[found];
 }
 
-void history_truncate(struct reconcile *r, const struct json *owner, const struct history *h, const str *live, size_t n_live)
+void history_truncate(struct reconcile *r, const struct json *owner, const struct history *h,
+                      const str *live, size_t n_live)
 {
     int64_t limit = json_get_int(owner, "spec.revisionHistoryLimit", 10), unused = 0;
 

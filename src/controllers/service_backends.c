@@ -21,7 +21,8 @@ static void read_ports(struct service *s)
         if (json_is(target, JSON_STRING))
             sp->target_name = target->s;
         else
-            sp->target = json_is(target, JSON_INT) && target->i ? target->i : json_get_int(p, "port", 0);
+            sp->target =
+                json_is(target, JSON_INT) && target->i ? target->i : json_get_int(p, "port", 0);
     }
 }
 
@@ -32,7 +33,8 @@ bool service_read(struct reconcile *r, struct service *ret)
     if (!s.obj)
         return false;
     s.tree = tree_of(r->a, s.obj);
-    if (str_is(json_get_str(s.tree, "spec.type"), "ExternalName") || !json_count(json_path(s.tree, "spec.selector")))
+    if (str_is(json_get_str(s.tree, "spec.type"), "ExternalName") ||
+        !json_count(json_path(s.tree, "spec.selector")))
         return false;
     s.headless = str_is(json_get_str(s.tree, "spec.clusterIP"), "None");
     s.publish_not_ready = json_get_bool(s.tree, "spec.publishNotReadyAddresses", false);
@@ -52,7 +54,8 @@ static int64_t find_named_port(const struct json *pod, const struct service_port
             JSON_EACH(p, json_findz(c, "ports")) {
                 str protocol = json_get_str(p, "protocol");
 
-                if (str_eq(json_get_str(p, "name"), sp->target_name) && str_eq(protocol.n ? protocol : S("TCP"), sp->protocol))
+                if (str_eq(json_get_str(p, "name"), sp->target_name) &&
+                    str_eq(protocol.n ? protocol : S("TCP"), sp->protocol))
                     return json_get_int(p, "containerPort", 0);
             }
         }
@@ -107,7 +110,8 @@ static bool add_backend(void *ctx, const struct obj *o)
     if (s->n == s->cap) {
         uint32_t cap = s->cap ? s->cap * 2 : 8;
 
-        s->backends = arena_grow(s->r->a, s->backends, s->cap * sizeof *s->backends, cap * sizeof *s->backends);
+        s->backends = arena_grow(s->r->a, s->backends, s->cap * sizeof *s->backends,
+                                 cap * sizeof *s->backends);
         s->cap = cap;
     }
     s->backends[s->n++] = b;
@@ -131,7 +135,8 @@ struct json service_target_ref(struct arena *a, const struct backend *b)
     return ref;
 }
 
-/* ---- the time of the change that is being reported: network programming latency is measured from it ---- */
+/* ---- the time of the change that is being reported: network programming latency is measured from
+ * it ---- */
 
 struct trigger_state {
     struct map seen; /* "ns/name" -> struct seen */
@@ -228,5 +233,6 @@ void endpoints_pod_changed(struct controller *c, const struct obj *obj, const st
 
     if (obj && prev && str_eq(obj->fields, prev->fields) && str_eq(obj->labels, prev->labels))
         return; /* nothing that an endpoint shows */
-    informer_each(controller_cache(c, K_SERVICES), any->key.ns, wake_if_selecting, &(struct match){c, obj, prev});
+    informer_each(controller_cache(c, K_SERVICES), any->key.ns, wake_if_selecting,
+                  &(struct match){c, obj, prev});
 }

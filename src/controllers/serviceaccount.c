@@ -34,6 +34,10 @@ static void sa_changed(struct controller *c, const struct obj *obj, const struct
 static const struct trigger triggers[] = {{K_SERVICEACCOUNTS, sa_changed}};
 
 const struct controller_type serviceaccount_controller = {
-    .name = "serviceaccount", .component = "serviceaccount-controller", .primary = K_NAMESPACES,
-    .triggers = triggers, .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+    .name = "serviceaccount",
+    .component = "serviceaccount-controller",
+    .primary = K_NAMESPACES,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
 };

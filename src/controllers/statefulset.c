@@ -1,11 +1,13 @@
 /* statefulset.c - pods with names that last: x-0, x-1, … each with its own claims.
  *
- * With OrderedReady one step is made at a time: a pod is made when all before it are ready, and removed when all after it are gone.
- * Parallel does everything at once. A rolling update replaces from the highest ordinal down to the partition, one at a time.
+ * With OrderedReady one step is made at a time: a pod is made when all before it are ready, and
+ * removed when all after it are gone. Parallel does everything at once. A rolling update replaces
+ * from the highest ordinal down to the partition, one at a time.
  *
  * Invariants
- *   (1) No two pods of one name: a pod is made only when its predecessor of that name has gone from the cache.
- *   (2) Claims are made before the pod that mounts them, and are never deleted unless the retention policy says so.
+ *   (1) No two pods of one name: a pod is made only when its predecessor of that name has gone from
+ * the cache. (2) Claims are made before the pod that mounts them, and are never deleted unless the
+ * retention policy says so.
  *
  * API: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/ */
 #include "controllers/controllers_internal.h"
@@ -13,7 +15,8 @@
 #include <inttypes.h>
 
 #define REVISION_LABEL "controller-revision-hash"
-#define REPLICAS_MAX 100000 /* more are not looked at: the size of our table must not be a client's choice */
+#define REPLICAS_MAX                                                                               \
+    100000 /* more are not looked at: the size of our table must not be a client's choice */
 #define STEPS_MAX 500 /* pods made or removed per turn when parallel */
 
 struct set {
@@ -23,11 +26,11 @@ struct set {
     struct selector selector;
     int64_t replicas, start, partition, min_ready_s;
     bool parallel, rolling;
-    struct pod *wanted;          /* by ordinal - start; obj NULL: missing */
-    struct pod *condemned;       /* highest ordinal first */
+    struct pod *wanted;    /* by ordinal - start; obj NULL: missing */
+    struct pod *condemned; /* highest ordinal first */
     uint32_t n_condemned, cap;
     struct history history;
-    str current, update;         /* names of revisions */
+    str current, update; /* names of revisions */
     int steps;
 };
 
@@ -35,7 +38,8 @@ static bool ordinal_of(const struct set *s, str pod, int64_t *ret)
 {
     str name = s->r->name;
 
-    return pod.n > name.n + 1 && str_has_prefix(pod, name) && pod.p[name.n] == '-' && str_to_int64(str_skip(pod, name.n + 1), ret) && *ret >= 0;
+    return pod.n > name.n + 1 && str_has_prefix(pod, name) && pod.p[name.n] == '-' &&
+           str_to_int64(str_skip(pod, name.n + 1), ret) && *ret >= 0;
 }
 
 static bool add_pod(void *ctx, const struct obj *o)
@@ -54,7 +58,8 @@ static bool add_pod(void *ctx, const struct obj *o)
     if (s->n_condemned == s->cap) {
         uint32_t cap = s->cap ? s->cap * 2 : 8;
 
-        s->condemned = arena_grow(s->r->a, s->condemned, s->cap * sizeof *s->condemned, cap * sizeof *s->condemned);
+        s->condemned = arena_grow(s->r->a, s->condemned, s->cap * sizeof *s->condemned,
+                                  cap * sizeof *s->condemned);
         s->cap = cap;
     }
     p.index = ordinal;
@@ -93,7 +98,9 @@ static bool is_available(const struct set *s, const struct pod *p)
 
 static bool deletes(const struct set *s, const char *when)
 {
-    return str_is(json_str(json_findz(json_path(s->tree, "spec.persistentVolumeClaimRetentionPolicy"), when)), "Delete");
+    return str_is(
+        json_str(json_findz(json_path(s->tree, "spec.persistentVolumeClaimRetentionPolicy"), when)),
+        "Delete");
 }
 
 /* true: the reference is new. */
@@ -106,7 +113,9 @@ static bool own_claim(struct set *s, struct json *claim, const struct kind *k, s
         if (str_eq(json_get_str(r, "uid"), uid))
             return false;
     json_setz(a, &ref, "apiVersion",
-              json_string(k->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(k->group), STR_ARG(k->version)) : k->version));
+              json_string(k->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(k->group),
+                                                 STR_ARG(k->version))
+                                     : k->version));
     json_setz(a, &ref, "kind", json_string(k->kind));
     json_setz(a, &ref, "name", json_string(name));
     json_setz(a, &ref, "uid", json_string(uid));
@@ -116,15 +125,17 @@ static bool own_claim(struct set *s, struct json *claim, const struct kind *k, s
     return true;
 }
 
-/* A condemned pod takes its claims with it, through the garbage collector, when the policy says so. */
+/* A condemned pod takes its claims with it, through the garbage collector, when the policy says so.
+ */
 static void condemn_claims(struct set *s, const struct pod *p)
 {
     if (!deletes(s, "whenScaled"))
         return;
     JSON_EACH(template, json_path(s->tree, "spec.volumeClaimTemplates")) {
         str base = json_get_str(template, "metadata.name");
-        struct json *claim = look_tree(s->r, K_PVCS, s->r->ns,
-                                       arena_fmt(s->r->a, PRI_STR "-" PRI_STR, STR_ARG(base), STR_ARG(p->obj->key.name)));
+        struct json *claim = look_tree(
+            s->r, K_PVCS, s->r->ns,
+            arena_fmt(s->r->a, PRI_STR "-" PRI_STR, STR_ARG(base), STR_ARG(p->obj->key.name)));
 
         if (claim && own_claim(s, claim, &kinds[K_PODS], p->obj->key.name, p->obj->uid))
             plan_update(&s->r->plan, K_PVCS, claim)->flags = ACT_IGNORE_NOT_FOUND;
@@ -140,7 +151,8 @@ static void make_claims(struct set *s, int64_t ordinal, str pod)
 
     JSON_EACH(template, json_path(s->tree, "spec.volumeClaimTemplates")) {
         str base = json_get_str(template, "metadata.name");
-        str name = arena_fmt(a, PRI_STR "-" PRI_STR "-%" PRId64, STR_ARG(base), STR_ARG(s->r->name), ordinal);
+        str name = arena_fmt(a, PRI_STR "-" PRI_STR "-%" PRId64, STR_ARG(base), STR_ARG(s->r->name),
+                             ordinal);
         const struct json *labels = json_path(s->tree, "spec.selector.matchLabels");
         struct json *claim;
         struct action *act;
@@ -159,13 +171,17 @@ static void make_claims(struct set *s, int64_t ordinal, str pod)
             own_claim(s, claim, &kinds[K_STATEFULSETS], s->r->name, s->uid);
         act = plan_create(&s->r->plan, K_PVCS, s->r->ns, claim);
         act->flags = ACT_IGNORE_EXISTS;
-        act->success = (struct action_event){s->tree, "Normal", "SuccessfulCreate",
-                                             arena_fmt(a, "create Claim " PRI_STR " Pod " PRI_STR " in StatefulSet " PRI_STR " success",
-                                                       STR_ARG(name), STR_ARG(pod), STR_ARG(s->r->name))};
-        act->failure = (struct action_event){
-            s->tree, "Warning", "FailedCreate",
-            arena_fmt(a, "create Claim " PRI_STR " for Pod " PRI_STR " in StatefulSet " PRI_STR " failed error: %%s", STR_ARG(name),
-                      STR_ARG(pod), STR_ARG(s->r->name))};
+        act->success = (struct action_event){
+            s->tree, "Normal", "SuccessfulCreate",
+            arena_fmt(a,
+                      "create Claim " PRI_STR " Pod " PRI_STR " in StatefulSet " PRI_STR " success",
+                      STR_ARG(name), STR_ARG(pod), STR_ARG(s->r->name))};
+        act->failure =
+            (struct action_event){s->tree, "Warning", "FailedCreate",
+                                  arena_fmt(a,
+                                            "create Claim " PRI_STR " for Pod " PRI_STR
+                                            " in StatefulSet " PRI_STR " failed error: %%s",
+                                            STR_ARG(name), STR_ARG(pod), STR_ARG(s->r->name))};
     }
 }
 
@@ -180,7 +196,8 @@ static void mount_claims(struct set *s, struct json *pod, int64_t ordinal)
         struct json v = json_object(), claim = json_object();
 
         json_setz(a, &claim, "claimName",
-                  json_string(arena_fmt(a, PRI_STR "-" PRI_STR "-%" PRId64, STR_ARG(base), STR_ARG(s->r->name), ordinal)));
+                  json_string(arena_fmt(a, PRI_STR "-" PRI_STR "-%" PRId64, STR_ARG(base),
+                                        STR_ARG(s->r->name), ordinal)));
         json_setz(a, &v, "name", json_string(base));
         json_setz(a, &v, "persistentVolumeClaim", claim);
         json_append(a, &volumes, v);
@@ -213,7 +230,8 @@ static void make_pod(struct set *s, int64_t ordinal)
     struct arena *a = s->r->a;
     str name = arena_fmt(a, PRI_STR "-%" PRId64, STR_ARG(s->r->name), ordinal);
     const struct revision *rev = revision_for(s, ordinal);
-    struct json *pod = pod_from_template(a, revision_template(rev), s->tree, &kinds[K_STATEFULSETS], arena_fmt(a, PRI_STR "-", STR_ARG(s->r->name)));
+    struct json *pod = pod_from_template(a, revision_template(rev), s->tree, &kinds[K_STATEFULSETS],
+                                         arena_fmt(a, PRI_STR "-", STR_ARG(s->r->name)));
     struct json *spec;
     struct action *act;
 
@@ -221,7 +239,8 @@ static void make_pod(struct set *s, int64_t ordinal)
     plan_then(&s->r->plan);
     json_setz(a, json_findz(pod, "metadata"), "name", json_string(name));
     meta_set(a, pod, "labels", S("statefulset.kubernetes.io/pod-name"), name);
-    meta_set(a, pod, "labels", S("apps.kubernetes.io/pod-index"), arena_fmt(a, "%" PRId64, ordinal));
+    meta_set(a, pod, "labels", S("apps.kubernetes.io/pod-index"),
+             arena_fmt(a, "%" PRId64, ordinal));
     meta_set(a, pod, "labels", S(REVISION_LABEL), rev->name);
     spec = json_findz(pod, "spec");
     json_setz(a, spec, "hostname", json_string(name));
@@ -230,12 +249,14 @@ static void make_pod(struct set *s, int64_t ordinal)
     mount_claims(s, pod, ordinal);
     act = plan_create(&s->r->plan, K_PODS, s->r->ns, pod);
     act->flags = ACT_IGNORE_TERMINATING;
-    act->success = (struct action_event){s->tree, "Normal", "SuccessfulCreate",
-                                         arena_fmt(a, "create Pod " PRI_STR " in StatefulSet " PRI_STR " successful", STR_ARG(name),
-                                                   STR_ARG(s->r->name))};
-    act->failure = (struct action_event){s->tree, "Warning", "FailedCreate",
-                                         arena_fmt(a, "create Pod " PRI_STR " in StatefulSet " PRI_STR " failed error: %%s",
-                                                   STR_ARG(name), STR_ARG(s->r->name))};
+    act->success = (struct action_event){
+        s->tree, "Normal", "SuccessfulCreate",
+        arena_fmt(a, "create Pod " PRI_STR " in StatefulSet " PRI_STR " successful", STR_ARG(name),
+                  STR_ARG(s->r->name))};
+    act->failure = (struct action_event){
+        s->tree, "Warning", "FailedCreate",
+        arena_fmt(a, "create Pod " PRI_STR " in StatefulSet " PRI_STR " failed error: %%s",
+                  STR_ARG(name), STR_ARG(s->r->name))};
     s->steps++;
 }
 
@@ -244,12 +265,14 @@ static void remove_pod(struct set *s, const struct pod *p)
     struct arena *a = s->r->a;
     struct action *act = plan_delete(&s->r->plan, K_PODS, p->obj);
 
-    act->success = (struct action_event){s->tree, "Normal", "SuccessfulDelete",
-                                         arena_fmt(a, "delete Pod " PRI_STR " in StatefulSet " PRI_STR " successful",
-                                                   STR_ARG(p->obj->key.name), STR_ARG(s->r->name))};
-    act->failure = (struct action_event){s->tree, "Warning", "FailedDelete",
-                                         arena_fmt(a, "delete Pod " PRI_STR " in StatefulSet " PRI_STR " failed error: %%s",
-                                                   STR_ARG(p->obj->key.name), STR_ARG(s->r->name))};
+    act->success = (struct action_event){
+        s->tree, "Normal", "SuccessfulDelete",
+        arena_fmt(a, "delete Pod " PRI_STR " in StatefulSet " PRI_STR " successful",
+                  STR_ARG(p->obj->key.name), STR_ARG(s->r->name))};
+    act->failure = (struct action_event){
+        s->tree, "Warning", "FailedDelete",
+        arena_fmt(a, "delete Pod " PRI_STR " in StatefulSet " PRI_STR " failed error: %%s",
+                  STR_ARG(p->obj->key.name), STR_ARG(s->r->name))};
     s->steps++;
 }
 
@@ -264,8 +287,9 @@ static bool move_wanted(struct set *s)
             if (!p->deleting) {
                 if (p->phase == POD_FAILED)
                     plan_event(&s->r->plan, s->tree, "Warning", "RecreatingFailedPod",
-                               "StatefulSet " PRI_STR "/" PRI_STR " is recreating failed Pod " PRI_STR, STR_ARG(s->r->ns),
-                               STR_ARG(s->r->name), STR_ARG(p->obj->key.name));
+                               "StatefulSet " PRI_STR "/" PRI_STR
+                               " is recreating failed Pod " PRI_STR,
+                               STR_ARG(s->r->ns), STR_ARG(s->r->name), STR_ARG(p->obj->key.name));
                 remove_pod(s, p);
             }
             if (!s->parallel)
@@ -280,7 +304,8 @@ static bool move_wanted(struct set *s)
         }
         if (!s->parallel && !is_available(s, p)) {
             if (is_healthy(p))
-                plan_requeue(&s->r->plan, (p->ready_since_s + s->min_ready_s + 1) * NS_PER_S - s->r->now.ns);
+                plan_requeue(&s->r->plan,
+                             (p->ready_since_s + s->min_ready_s + 1) * NS_PER_S - s->r->now.ns);
             return true;
         }
     }
@@ -331,7 +356,8 @@ static void set_count(struct set *s, const char *name, int64_t n)
         json_removez(s->status, name);
 }
 
-static void count_pod(const struct set *s, const struct pod *p, int64_t *n, int64_t *ready, int64_t *available, int64_t *current, int64_t *updated)
+static void count_pod(const struct set *s, const struct pod *p, int64_t *n, int64_t *ready,
+                      int64_t *available, int64_t *current, int64_t *updated)
 {
     if (!p->obj)
         return;
@@ -353,7 +379,8 @@ static void report(struct set *s, const struct json *before)
         count_pod(s, &s->wanted[i], &n, &ready, &available, &current, &updated);
     for (uint32_t i = 0; i < s->n_condemned; i++)
         count_pod(s, &s->condemned[i], &n, &ready, &available, &current, &updated);
-    if (s->rolling && updated == s->replicas && n == s->replicas && ready == s->replicas && !str_eq(s->current, s->update)) {
+    if (s->rolling && updated == s->replicas && n == s->replicas && ready == s->replicas &&
+        !str_eq(s->current, s->update)) {
         s->current = s->update;
         current = updated;
     }
@@ -391,7 +418,8 @@ static void reconcile(struct reconcile *r)
     s.status = json_findz(s.tree, "status");
     before = json_copy(r->a, s.status);
     s.uid = json_get_str(s.tree, "metadata.uid");
-    s.replicas = MIN(MAX(json_get_int(s.tree, "spec.replicas", 1), INT64_C(0)), (int64_t)REPLICAS_MAX);
+    s.replicas =
+        MIN(MAX(json_get_int(s.tree, "spec.replicas", 1), INT64_C(0)), (int64_t)REPLICAS_MAX);
     s.start = json_get_int(s.tree, "spec.ordinals.start", 0);
     s.partition = json_get_int(s.tree, "spec.updateStrategy.rollingUpdate.partition", 0);
     s.min_ready_s = json_get_int(s.tree, "spec.minReadySeconds", 0);
@@ -424,10 +452,16 @@ static void owned_changed(struct controller *c, const struct obj *obj, const str
     wake_owner(c, &kinds[K_STATEFULSETS], obj, prev);
 }
 
-static const struct trigger triggers[] = {{K_PODS, owned_changed}, {K_CONTROLLERREVISIONS, owned_changed}};
+static const struct trigger triggers[] = {{K_PODS, owned_changed},
+                                          {K_CONTROLLERREVISIONS, owned_changed}};
 static const enum kind_id reads[] = {K_PVCS, K_N};
 
 const struct controller_type statefulset_controller = {
-    .name = "statefulset", .component = "statefulset-controller", .primary = K_STATEFULSETS, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile, .reads = reads,
+    .name = "statefulset",
+    .component = "statefulset-controller",
+    .primary = K_STATEFULSETS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
+    .reads = reads,
 };

@@ -1,10 +1,14 @@
-/* taint_eviction.c - deletes pods that do not tolerate their node's NoExecute taints, at once or when their patience ends.
+/* taint_eviction.c - deletes pods that do not tolerate their node's NoExecute taints, at once or
+ * when their patience ends.
  *
- * API: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions */
+ * API:
+ * https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions
+ */
 #include "controllers/node_match.h"
 
 /* How long the pod bears this taint: 0 not at all, INT64_MAX forever. */
-static int64_t patience_s(const struct json *tolerations, const struct json *taint, bool *ret_tolerated)
+static int64_t patience_s(const struct json *tolerations, const struct json *taint,
+                          bool *ret_tolerated)
 {
     int64_t best = INT64_MAX;
     bool any = false;
@@ -24,7 +28,8 @@ static int64_t patience_s(const struct json *tolerations, const struct json *tai
 
 static void evict(struct reconcile *r, const struct obj *o, const struct json *pod)
 {
-    struct json *patch = json_new(r->a, json_object()), cond = json_object(), list = json_array(), status = json_object();
+    struct json *patch = json_new(r->a, json_object()), cond = json_object(), list = json_array(),
+                status = json_object();
 
     json_setz(r->a, &cond, "type", json_z("DisruptionTarget"));
     json_setz(r->a, &cond, "status", json_z("True"));
@@ -34,9 +39,10 @@ static void evict(struct reconcile *r, const struct obj *o, const struct json *p
     json_append(r->a, &list, cond);
     json_setz(r->a, &status, "conditions", list);
     json_setz(r->a, patch, "status", status);
-    plan_event(&r->plan, pod, "Normal", "TaintManagerEviction", "Marking for deletion Pod " PRI_STR "/" PRI_STR, STR_ARG(r->ns),
-               STR_ARG(r->name));
-    plan_patch(&r->plan, &kinds[K_PODS], r->ns, r->name, S("status"), PATCH_STRATEGIC, patch)->flags = ACT_IGNORE_NOT_FOUND;
+    plan_event(&r->plan, pod, "Normal", "TaintManagerEviction",
+               "Marking for deletion Pod " PRI_STR "/" PRI_STR, STR_ARG(r->ns), STR_ARG(r->name));
+    plan_patch(&r->plan, &kinds[K_PODS], r->ns, r->name, S("status"), PATCH_STRATEGIC, patch)
+        ->flags = ACT_IGNORE_NOT_FOUND;
     plan_then(&r->plan);
     plan_delete(&r->plan, K_PODS, o);
 }
@@ -88,7 +94,8 @@ static void node_changed(struct controller *c, const struct obj *obj, const stru
     CLEANUP(arena) struct arena *a = NULL;
 
     if (!obj || str_find(obj->data, S("NoExecute")) < 0 ||
-        (prev && str_eq(client_text_find(obj->data, "spec.taints"), client_text_find(prev->data, "spec.taints"))))
+        (prev && str_eq(client_text_find(obj->data, "spec.taints"),
+                        client_text_find(prev->data, "spec.taints"))))
         return;
     a = arena_new();
     informer_each_indexed(controller_cache(c, K_PODS), index_node(a, obj->key.name), wake_pod, c);
@@ -110,6 +117,10 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
 static const struct trigger triggers[] = {{K_NODES, node_changed}, {K_PODS, pod_changed}};
 
 const struct controller_type taint_eviction_controller = {
-    .name = "taint-eviction", .component = "taint-eviction-controller", .primary = K_N, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .reconcile = reconcile,
+    .name = "taint-eviction",
+    .component = "taint-eviction-controller",
+    .primary = K_N,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .reconcile = reconcile,
 };

@@ -1,12 +1,16 @@
-/* token.c - Secrets of type kubernetes.io/service-account-token: fills them with a token, and removes them with their account.
+/* token.c - Secrets of type kubernetes.io/service-account-token: fills them with a token, and
+ * removes them with their account.
  *
- * Tokens are signed by the API server: the account's token subresource is asked for one that is bound to the Secret.
- * API: https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#token-controller */
+ * Tokens are signed by the API server: the account's token subresource is asked for one that is
+ * bound to the Secret. API:
+ * https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#token-controller
+ */
 #include "controllers/framework.h"
 
 #define ANNOTATION_NAME "kubernetes.io/service-account.name"
 #define ANNOTATION_UID "kubernetes.io/service-account.uid"
-#define LIFETIME_S (INT64_C(10) * 365 * 86400) /* such tokens are meant to last; the server may give less */
+#define LIFETIME_S                                                                                 \
+    (INT64_C(10) * 365 * 86400) /* such tokens are meant to last; the server may give less */
 
 struct state {
     struct controller *c;
@@ -55,7 +59,8 @@ static void put_base64(struct job *j, const char *name, str value)
 
     buf_base64(&b, value);
     json_make(j->a, j->secret, "data", JSON_OBJECT);
-    json_setz(j->a, json_findz(j->secret, "data"), name, json_string(arena_dup(j->a, buf_view(&b))));
+    json_setz(j->a, json_findz(j->secret, "data"), name,
+              json_string(arena_dup(j->a, buf_view(&b))));
 }
 
 static void on_token(void *ctx, struct err *err, int status, str body)
@@ -74,11 +79,14 @@ static void on_token(void *ctx, struct err *err, int status, str body)
     put_base64(j, "token", token);
     buf_api_path(&path, S(""), S("v1"), S("secrets"), ns, name, STR_NONE);
     json_encode(&text, j->secret);
-    j->call = client_do(controller_client(j->s->c),
-                        &(struct client_request){.method = "PUT", .path = buf_view(&path), .body = buf_view(&text)}, on_written, j);
+    j->call = client_do(
+        controller_client(j->s->c),
+        &(struct client_request){.method = "PUT", .path = buf_view(&path), .body = buf_view(&text)},
+        on_written, j);
 }
 
-static void job_start(struct controller *c, str key, const struct obj *secret, const struct obj *account, bool gone)
+static void job_start(struct controller *c, str key, const struct obj *secret,
+                      const struct obj *account, bool gone)
 {
     struct state *s = controller_state(c);
     struct job *j = NEW(struct job);
@@ -90,19 +98,31 @@ static void job_start(struct controller *c, str key, const struct obj *secret, c
     list_add_tail(&s->jobs, &j->link);
     j->secret = json_new(j->a, json_copy(j->a, tree_of(j->a, secret)));
     if (gone) {
-        buf_api_path(&path, S(""), S("v1"), S("secrets"), secret->key.ns, secret->key.name, STR_NONE);
-        buf_fmt(&body, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"" PRI_STR "\"}}", STR_ARG(secret->uid));
-        j->call = client_do(controller_client(c),
-                            &(struct client_request){.method = "DELETE", .path = buf_view(&path), .body = buf_view(&body)}, on_written, j);
+        buf_api_path(&path, S(""), S("v1"), S("secrets"), secret->key.ns, secret->key.name,
+                     STR_NONE);
+        buf_fmt(&body,
+                "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":"
+                "\"" PRI_STR "\"}}",
+                STR_ARG(secret->uid));
+        j->call =
+            client_do(controller_client(c),
+                      &(struct client_request){
+                          .method = "DELETE", .path = buf_view(&path), .body = buf_view(&body)},
+                      on_written, j);
         return;
     }
     meta_set(j->a, j->secret, "annotations", S(ANNOTATION_UID), arena_dup(j->a, account->uid));
-    buf_api_path(&path, S(""), S("v1"), S("serviceaccounts"), account->key.ns, account->key.name, S("token"));
+    buf_api_path(&path, S(""), S("v1"), S("serviceaccounts"), account->key.ns, account->key.name,
+                 S("token"));
     buf_fmt(&body,
-            "{\"kind\":\"TokenRequest\",\"apiVersion\":\"authentication.k8s.io/v1\",\"spec\":{\"audiences\":null,\"expirationSeconds\":%lld,"
-            "\"boundObjectRef\":{\"kind\":\"Secret\",\"apiVersion\":\"v1\",\"name\":\"" PRI_STR "\",\"uid\":\"" PRI_STR "\"}}}",
+            "{\"kind\":\"TokenRequest\",\"apiVersion\":\"authentication.k8s.io/"
+            "v1\",\"spec\":{\"audiences\":null,\"expirationSeconds\":%lld,"
+            "\"boundObjectRef\":{\"kind\":\"Secret\",\"apiVersion\":\"v1\",\"name\":\"" PRI_STR
+            "\",\"uid\":\"" PRI_STR "\"}}}",
             (long long)LIFETIME_S, STR_ARG(secret->key.name), STR_ARG(secret->uid));
-    j->call = client_do(controller_client(c), &(struct client_request){.method = "POST", .path = buf_view(&path), .body = buf_view(&body)},
+    j->call = client_do(controller_client(c),
+                        &(struct client_request){
+                            .method = "POST", .path = buf_view(&path), .body = buf_view(&body)},
                         on_token, j);
 }
 
@@ -115,13 +135,15 @@ static void work(struct controller *c, str key)
 
     key_split(key, &ns, &name);
     secret = informer_find(controller_cache(c, K_SECRETS), ns, name);
-    if (!secret || !str_is(client_text_find(secret->data, "type"), "kubernetes.io/service-account-token")) {
+    if (!secret ||
+        !str_is(client_text_find(secret->data, "type"), "kubernetes.io/service-account-token")) {
         work_done(c, key, false);
         return;
     }
     a = arena_new();
     tree = tree_of(a, secret);
-    account = informer_find(controller_cache(c, K_SERVICEACCOUNTS), ns, meta_get(tree, "annotations", S(ANNOTATION_NAME)));
+    account = informer_find(controller_cache(c, K_SERVICEACCOUNTS), ns,
+                            meta_get(tree, "annotations", S(ANNOTATION_NAME)));
     uid = meta_get(tree, "annotations", S(ANNOTATION_UID));
     if (!account || (uid.n && !str_eq(uid, account->uid)))
         job_start(c, key, secret, NULL, true);
@@ -130,7 +152,6 @@ static void work(struct controller *c, str key)
     else
         work_done(c, key, false);
 }
-
 
 static bool wake_token(void *ctx, const struct obj *o)
 {
@@ -170,6 +191,13 @@ static void state_free(void *state)
 static const struct trigger triggers[] = {{K_SERVICEACCOUNTS, account_changed}};
 
 const struct controller_type token_controller = {
-    .name = "token", .component = "serviceaccount-token-controller", .primary = K_SECRETS, .triggers = triggers,
-    .n_triggers = ARRAY_LEN(triggers), .work = work, .state_new = state_new, .state_free = state_free, .parallel = 4,
+    .name = "token",
+    .component = "serviceaccount-token-controller",
+    .primary = K_SECRETS,
+    .triggers = triggers,
+    .n_triggers = ARRAY_LEN(triggers),
+    .work = work,
+    .state_new = state_new,
+    .state_free = state_free,
+    .parallel = 4,
 };

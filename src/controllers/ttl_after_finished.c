@@ -30,5 +30,8 @@ static void reconcile(struct reconcile *r)
 }
 
 const struct controller_type ttl_after_finished_controller = {
-    .name = "ttl-after-finished", .component = "ttl-after-finished-controller", .primary = K_JOBS, .reconcile = reconcile,
+    .name = "ttl-after-finished",
+    .component = "ttl-after-finished-controller",
+    .primary = K_JOBS,
+    .reconcile = reconcile,
 };

@@ -1,10 +1,14 @@
-/* volume_binding.c - brings PersistentVolumeClaims and PersistentVolumes together, and lets volumes go when their claim has.
+/* volume_binding.c - brings PersistentVolumeClaims and PersistentVolumes together, and lets volumes
+ * go when their claim has.
  *
- * Binding is two writes: the volume's claimRef first, which reserves it, then the claim's volumeName. Each side's turn completes what the
- * other has begun, so that a crash in between is mended.
+ * Binding is two writes: the volume's claimRef first, which reserves it, then the claim's
+ * volumeName. Each side's turn completes what the other has begun, so that a crash in between is
+ * mended.
  *
- * Not here: making volumes (provisioners watch claims themselves), claims that wait for their first pod (the scheduler's part).
- * API: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#lifecycle-of-a-volume-and-claim */
+ * Not here: making volumes (provisioners watch claims themselves), claims that wait for their first
+ * pod (the scheduler's part). API:
+ * https://kubernetes.io/docs/concepts/storage/persistent-volumes/#lifecycle-of-a-volume-and-claim
+ */
 #include "controllers/controllers_internal.h"
 
 #define BOUND_BY_CONTROLLER "pv.kubernetes.io/bound-by-controller"
@@ -70,10 +74,12 @@ static bool consider(void *ctx, const struct obj *o)
         s->best = pv;
         return false;
     }
-    if (is_deleting(pv) || str_is(phase, "Released") || str_is(phase, "Failed") || !str_eq(class_of(pv), class_of(s->claim)) ||
+    if (is_deleting(pv) || str_is(phase, "Released") || str_is(phase, "Failed") ||
+        !str_eq(class_of(pv), class_of(s->claim)) ||
         !str_eq(json_get_str(pv, "spec.volumeMode"), json_get_str(s->claim, "spec.volumeMode")) ||
         !modes_fit(json_path(s->claim, "spec.accessModes"), json_path(pv, "spec.accessModes")) ||
-        (s->has_selector && !selector_matches_packed(&s->selector, o->labels)) || !quantity_of(json_path(pv, "spec.capacity.storage"), &size) ||
+        (s->has_selector && !selector_matches_packed(&s->selector, o->labels)) ||
+        !quantity_of(json_path(pv, "spec.capacity.storage"), &size) ||
         quantity_cmp(&size, &s->wanted) < 0)
         return true;
     if (!s->best || quantity_cmp(&size, &s->best_size) < 0) {
@@ -151,14 +157,17 @@ static void claim_reconcile(struct reconcile *r)
         } else if (!str_is(json_get_str(claim, "status.phase"), "Lost")) {
             json_setz(r->a, json_make(r->a, claim, "status", JSON_OBJECT), "phase", json_z("Lost"));
             plan_update_status(&r->plan, K_PVCS, claim);
-            plan_event(&r->plan, claim, "Warning", "ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!");
+            plan_event(&r->plan, claim, "Warning", "ClaimLost",
+                       "Bound claim has lost its PersistentVolume. Data on the volume is lost!");
         }
         return;
     }
     pv = volume.n ? look_tree(r, K_PVS, STR_NONE, volume) : find_volume(r, claim);
     if (!pv) {
         if (!class_of(claim).n && !volume.n)
-            plan_event(&r->plan, claim, "Normal", "FailedBinding", "no persistent volumes available for this claim and no storage class is set");
+            plan_event(
+                &r->plan, claim, "Normal", "FailedBinding",
+                "no persistent volumes available for this claim and no storage class is set");
         return;
     }
     if (json_path(pv, "spec.claimRef") && !ref_is(json_path(pv, "spec.claimRef"), claim))
@@ -171,7 +180,8 @@ static void claim_reconcile(struct reconcile *r)
     plan_update(&r->plan, K_PVCS, claim);
 }
 
-/* The status comes in a turn of its own, since writing the claim has given it a new resourceVersion. */
+/* The status comes in a turn of its own, since writing the claim has given it a new
+ * resourceVersion. */
 static void set_phase(struct reconcile *r, struct json *pv, const char *phase)
 {
     if (str_is(json_get_str(pv, "status.phase"), phase))
@@ -230,7 +240,8 @@ static bool wake_pending(void *ctx, const struct obj *o)
 static void volume_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
 {
     const struct obj *any = obj ? obj : prev;
-    str ns = client_text_find(any->data, "spec.claimRef.namespace"), name = client_text_find(any->data, "spec.claimRef.name");
+    str ns = client_text_find(any->data, "spec.claimRef.namespace"),
+        name = client_text_find(any->data, "spec.claimRef.name");
 
     if (name.n)
         wake(c, ns, name);
@@ -255,13 +266,23 @@ static void claim_changed(struct controller *c, const struct obj *obj, const str
         informer_each(controller_cache(c, K_PVS), STR_NONE, wake_reserved, c);
 }
 
-static const struct trigger claim_triggers[] = {{K_PVS, volume_changed}}, volume_triggers[] = {{K_PVCS, claim_changed}};
+static const struct trigger claim_triggers[] = {{K_PVS, volume_changed}},
+                            volume_triggers[] = {{K_PVCS, claim_changed}};
 
 const struct controller_type claim_controller = {
-    .name = "persistentvolumeclaim-binder", .component = "persistentvolume-controller", .primary = K_PVCS, .triggers = claim_triggers,
-    .n_triggers = ARRAY_LEN(claim_triggers), .reconcile = claim_reconcile, .parallel = 1,
+    .name = "persistentvolumeclaim-binder",
+    .component = "persistentvolume-controller",
+    .primary = K_PVCS,
+    .triggers = claim_triggers,
+    .n_triggers = ARRAY_LEN(claim_triggers),
+    .reconcile = claim_reconcile,
+    .parallel = 1,
 };
 const struct controller_type volume_controller = {
-    .name = "persistentvolume-binder", .component = "persistentvolume-controller", .primary = K_PVS, .triggers = volume_triggers,
-    .n_triggers = ARRAY_LEN(volume_triggers), .reconcile = volume_reconcile,
+    .name = "persistentvolume-binder",
+    .component = "persistentvolume-controller",
+    .primary = K_PVS,
+    .triggers = volume_triggers,
+    .n_triggers = ARRAY_LEN(volume_triggers),
+    .reconcile = volume_reconcile,
 };

@@ -1,4 +1,5 @@
-/* client_test.c - calls inside the process, informers, work queue and events, under virtual time. */
+/* client_test.c - calls inside the process, informers, work queue and events, under virtual time.
+ */
 #include "test/client/fake_api.h"
 
 #include <inttypes.h>
@@ -39,17 +40,20 @@ TEST(client, an_answer_comes_later_and_once)
     struct client *c = fake_client(&f, loop);
     struct answer a = {.text = BUF_INIT};
 
-    client_do(c, &(struct client_request){.method = "GET", .path = S("/api/v1/pods")}, on_answer, &a);
+    client_do(c, &(struct client_request){.method = "GET", .path = S("/api/v1/pods")}, on_answer,
+              &a);
     CHECK_INT(a.n, 0);
     run_ms(loop, 1);
     CHECK_INT(a.n, 1);
     CHECK_INT(a.status, 200);
     CHECK_STRZ(buf_view(&a.text), "{\"kind\":\"PodList\"}");
     f.fail_lists = 1;
-    client_do(c, &(struct client_request){.method = "GET", .path = S("/api/v1/pods")}, on_answer, &a);
+    client_do(c, &(struct client_request){.method = "GET", .path = S("/api/v1/pods")}, on_answer,
+              &a);
     run_ms(loop, 1);
     CHECK_STRZ(buf_view(&a.text), "InternalError: boom");
-    client_cancel(client_do(c, &(struct client_request){.method = "GET", .path = S("/x")}, on_answer, &a));
+    client_cancel(
+        client_do(c, &(struct client_request){.method = "GET", .path = S("/x")}, on_answer, &a));
     run_ms(loop, 1);
     CHECK_INT(a.n, 2);
     buf_fini(&a.text);
@@ -66,7 +70,10 @@ TEST(client, a_call_without_an_answer_times_out)
     struct answer a = {.text = BUF_INIT};
 
     /* The fake never ends a watch. */
-    client_do(c, &(struct client_request){.method = "GET", .path = S("/x?watch=1"), .timeout_ns = NS_PER_S}, on_answer, &a);
+    client_do(
+        c,
+        &(struct client_request){.method = "GET", .path = S("/x?watch=1"), .timeout_ns = NS_PER_S},
+        on_answer, &a);
     run_ms(loop, 999);
     CHECK_INT(a.n, 0);
     run_ms(loop, 10);
@@ -80,9 +87,11 @@ TEST(client, a_call_without_an_answer_times_out)
 
 TEST(client, a_status_becomes_an_error_with_causes)
 {
-    struct err *err = client_status_err(
-        422, S("{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"m\",\"code\":422,\"details\":{\"name\":\"n\",\"kind\":\"Pod\","
-               "\"causes\":[{\"reason\":\"FieldValueRequired\",\"message\":\"Required value\",\"field\":\"spec.x\"}]}}"));
+    struct err *err =
+        client_status_err(422, S("{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"m\","
+                                 "\"code\":422,\"details\":{\"name\":\"n\",\"kind\":\"Pod\","
+                                 "\"causes\":[{\"reason\":\"FieldValueRequired\",\"message\":"
+                                 "\"Required value\",\"field\":\"spec.x\"}]}}"));
 
     CHECK_INT(err->reason, REASON_INVALID);
     CHECK_INT(err->n_causes, 1);
@@ -123,7 +132,11 @@ static void on_change(void *ctx, const struct obj *o, const struct obj *prev)
 {
     const struct obj *any = o ? o : prev;
 
-    buf_fmt(&seen, "%s " PRI_STR "@%" PRId64 "\n", !o ? "del" : prev ? "mod" : "add", STR_ARG(any->key.name), any->revision);
+    buf_fmt(&seen, "%s " PRI_STR "@%" PRId64 "\n",
+            !o     ? "del"
+            : prev ? "mod"
+                   : "add",
+            STR_ARG(any->key.name), any->revision);
 }
 
 static void on_synced(void *ctx)
@@ -145,9 +158,12 @@ static void index_app(const struct obj *o, const struct json *tree, struct buf *
 }
 
 #define OBJECT(name, rv, app)                                                                      \
-    "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"ns\",\"uid\":\"u-" name "\",\"resourceVersion\":\"" rv              \
-    "\",\"labels\":{\"app\":\"" app "\"},\"managedFields\":[{\"manager\":\"x\"}]},\"spec\":{}}"
-#define LIST(rv, items) "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"" rv "\"},\"items\":[" items "]}"
+    "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"ns\",\"uid\":\"u-" name                  \
+    "\",\"resourceVersion\":\"" rv "\",\"labels\":{\"app\":\"" app                                 \
+    "\"},\"managedFields\":[{\"manager\":\"x\"}]},\"spec\":{}}"
+#define LIST(rv, items)                                                                            \
+    "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"" rv          \
+    "\"},\"items\":[" items "]}"
 
 static bool count_each(void *ctx, const struct obj *o)
 {
@@ -167,7 +183,8 @@ static void rig_start(struct rig *r, const char *list)
     *r = (struct rig){.loop = virtual_loop()};
     r->f.list_body = list;
     r->c = fake_client(&r->f, r->loop);
-    r->i = informer_new(r->c, &(struct informer_options){.version = S("v1"), .plural = S("pods"), .index = index_app});
+    r->i = informer_new(r->c, &(struct informer_options){
+                                  .version = S("v1"), .plural = S("pods"), .index = index_app});
     seen = BUF_INIT;
     informer_add_handler(r->i, &handler, NULL);
     informer_start(r->i);
@@ -192,15 +209,18 @@ TEST(informer, lists_once_and_then_follows_the_watch)
 
     rig_start(&r, LIST("7", OBJECT("a", "3", "x") "," OBJECT("b", "5", "y")));
     CHECK_STRZ(buf_view(&seen), "add a@3\nadd b@5\nsynced\n");
-    CHECK_STRZ(buf_view(&r.f.log), "GET /api/v1/pods?resourceVersion=\n"
-                                   "GET /api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion=7\n");
+    CHECK_STRZ(buf_view(&r.f.log),
+               "GET /api/v1/pods?resourceVersion=\n"
+               "GET /api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion=7\n");
     CHECK_STRZ(informer_find(r.i, S("ns"), S("a"))->data,
-               "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"ns\",\"uid\":\"u-a\","
+               "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":"
+               "\"ns\",\"uid\":\"u-a\","
                "\"resourceVersion\":\"3\",\"labels\":{\"app\":\"x\"}},\"spec\":{}}");
     informer_each_indexed(r.i, S("x"), count_each, &n);
     CHECK_INT(n, 1);
     /* In pieces, as a socket would bring it. */
-    fake_event(&r.f, "{\"type\":\"MODIFIED\",\"object\":" OBJECT("b", "8", "x") "}\n{\"type\":\"ADD");
+    fake_event(&r.f,
+               "{\"type\":\"MODIFIED\",\"object\":" OBJECT("b", "8", "x") "}\n{\"type\":\"ADD");
     run_ms(r.loop, 1);
     fake_event(&r.f, "ED\",\"object\":" OBJECT("c", "9", "x") "}\n");
     run_ms(r.loop, 1);
@@ -223,7 +243,8 @@ TEST(informer, resumes_a_broken_watch_from_the_last_bookmark)
     struct rig r;
 
     rig_start(&r, LIST("7", ""));
-    fake_event(&r.f, "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Pod\",\"metadata\":{\"resourceVersion\":\"42\"}}}\n");
+    fake_event(&r.f, "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Pod\",\"metadata\":{"
+                     "\"resourceVersion\":\"42\"}}}\n");
     run_ms(r.loop, 5000);
     fake_end_watch(&r.f);
     run_ms(r.loop, 10);
@@ -237,11 +258,13 @@ TEST(informer, relists_after_410_and_tells_only_what_changed)
 {
     struct rig r;
 
-    rig_start(&r, LIST("7", OBJECT("a", "3", "x") "," OBJECT("b", "5", "y") "," OBJECT("c", "6", "y")));
+    rig_start(&r,
+              LIST("7", OBJECT("a", "3", "x") "," OBJECT("b", "5", "y") "," OBJECT("c", "6", "y")));
     buf_clear(&seen);
     r.f.list_body = LIST("20", OBJECT("a", "3", "x") "," OBJECT("c", "15", "y"));
     run_ms(r.loop, 5000);
-    fake_event(&r.f, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}}\n");
+    fake_event(&r.f, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":"
+                     "\"Expired\"}}\n");
     fake_end_watch(&r.f);
     run_ms(r.loop, 10);
     CHECK_INT(r.f.n_lists, 2);
@@ -273,7 +296,8 @@ TEST(informer, a_watch_that_always_ends_at_once_does_not_spin)
 {
     struct rig r = {.loop = virtual_loop()};
 
-    r.f = (struct fake_api){.list_body = LIST("7", ""), .watch_status = 500, .watch_error_body = "x"};
+    r.f =
+        (struct fake_api){.list_body = LIST("7", ""), .watch_status = 500, .watch_error_body = "x"};
     r.c = fake_client(&r.f, r.loop);
     r.i = informer_new(r.c, &(struct informer_options){.version = S("v1"), .plural = S("pods")});
     seen = BUF_INIT;
@@ -310,7 +334,8 @@ static void on_work(void *ctx, str key)
 {
     struct work *w = ctx;
 
-    buf_fmt(&w->log, PRI_STR "@%" PRId64 "\n", STR_ARG(key), loop_virtual_elapsed_ns(w->loop) / NS_PER_MS);
+    buf_fmt(&w->log, PRI_STR "@%" PRId64 "\n", STR_ARG(key),
+            loop_virtual_elapsed_ns(w->loop) / NS_PER_MS);
     if (w->hold)
         return;
     workqueue_done(w->q, key, w->fail-- > 0);
@@ -368,8 +393,10 @@ static struct json *involved(struct arena *a)
 {
     struct json *tree = NULL;
 
-    CHECK_OK(json_parse(a, S("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\","
-                             "\"resourceVersion\":\"5\"}}"),
+    CHECK_OK(json_parse(a,
+                        S("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"p\","
+                          "\"namespace\":\"ns\",\"uid\":\"u\","
+                          "\"resourceVersion\":\"5\"}}"),
                         NULL, NULL, &tree));
     return tree;
 }
@@ -383,21 +410,31 @@ TEST(events, the_first_is_created_and_repeats_raise_its_count)
     struct event_recorder *r = event_recorder_new(c, S("kubelet"), S("n1"));
 
     for (int i = 0; i < 3; i++) {
-        event_record(r, involved(a), S("spec.containers{c}"), "Warning", "BackOff", "Back-off %s", "restarting");
+        event_record(r, involved(a), S("spec.containers{c}"), "Warning", "BackOff", "Back-off %s",
+                     "restarting");
         run_ms(loop, 2000);
     }
     CHECK_INT(f.n_creates, 1);
     CHECK_INT(f.n_patches, 2);
-    CHECK(str_has_prefix(buf_view(&f.log), S("POST /api/v1/namespaces/ns/events\nPATCH /api/v1/namespaces/ns/events/p.")));
+    CHECK(str_has_prefix(
+        buf_view(&f.log),
+        S("POST /api/v1/namespaces/ns/events\nPATCH /api/v1/namespaces/ns/events/p.")));
     CHECK_STRZ(buf_view(&f.bodies),
-               "{\"kind\":\"Event\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"p.17979cfe362a0000\",\"namespace\":\"ns\"},"
-               "\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"ns\",\"name\":\"p\",\"uid\":\"u\",\"apiVersion\":\"v1\","
-               "\"resourceVersion\":\"5\",\"fieldPath\":\"spec.containers{c}\"},\"reason\":\"BackOff\",\"source\":{\"component\":"
-               "\"kubelet\",\"host\":\"n1\"},\"type\":\"Warning\",\"reportingComponent\":\"kubelet\",\"reportingInstance\":\"n1\","
-               "\"firstTimestamp\":\"2023-11-14T22:13:20Z\",\"lastTimestamp\":\"2023-11-14T22:13:20Z\",\"count\":1,"
+               "{\"kind\":\"Event\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"p."
+               "17979cfe362a0000\",\"namespace\":\"ns\"},"
+               "\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"ns\",\"name\":\"p\",\"uid\":"
+               "\"u\",\"apiVersion\":\"v1\","
+               "\"resourceVersion\":\"5\",\"fieldPath\":\"spec.containers{c}\"},\"reason\":"
+               "\"BackOff\",\"source\":{\"component\":"
+               "\"kubelet\",\"host\":\"n1\"},\"type\":\"Warning\",\"reportingComponent\":"
+               "\"kubelet\",\"reportingInstance\":\"n1\","
+               "\"firstTimestamp\":\"2023-11-14T22:13:20Z\",\"lastTimestamp\":\"2023-11-14T22:13:"
+               "20Z\",\"count\":1,"
                "\"eventTime\":null,\"message\":\"Back-off restarting\"}\n"
-               "{\"count\":2,\"lastTimestamp\":\"2023-11-14T22:13:22Z\",\"message\":\"Back-off restarting\"}\n"
-               "{\"count\":3,\"lastTimestamp\":\"2023-11-14T22:13:24Z\",\"message\":\"Back-off restarting\"}\n");
+               "{\"count\":2,\"lastTimestamp\":\"2023-11-14T22:13:22Z\",\"message\":\"Back-off "
+               "restarting\"}\n"
+               "{\"count\":3,\"lastTimestamp\":\"2023-11-14T22:13:24Z\",\"message\":\"Back-off "
+               "restarting\"}\n");
     event_recorder_free(r);
     client_free(c);
     fake_fini(&f);
@@ -418,7 +455,8 @@ TEST(events, many_similar_ones_are_combined_and_floods_are_cut)
     }
     CHECK_INT(f.n_creates, 10);
     CHECK_INT(f.n_creates + f.n_patches, 25);
-    CHECK(str_find(buf_view(&f.bodies), S("(combined from similar events): Created pod: p-9")) >= 0);
+    CHECK(str_find(buf_view(&f.bodies), S("(combined from similar events): Created pod: p-9")) >=
+          0);
     event_recorder_free(r);
     client_free(c);
     fake_fini(&f);

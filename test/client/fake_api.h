@@ -1,4 +1,5 @@
-/* fake_api.h - a scripted API server behind the in-process transport: the test says what each request gets. */
+/* fake_api.h - a scripted API server behind the in-process transport: the test says what each
+ * request gets. */
 #ifndef TEST_FAKE_API_H
 #define TEST_FAKE_API_H
 #include "client/client.h"
@@ -6,12 +7,12 @@
 
 struct fake_api {
     struct loop *loop;
-    struct buf log;                    /* "GET /api/v1/pods?watch=true\n" per request */
-    struct http_exchange *watch;       /* the open watch; NULL: none */
+    struct buf log;              /* "GET /api/v1/pods?watch=true\n" per request */
+    struct http_exchange *watch; /* the open watch; NULL: none */
     int n_lists, n_watches, n_creates, n_patches;
-    int fail_lists;                    /* so many lists get 500 */
+    int fail_lists; /* so many lists get 500 */
     const char *list_body;
-    int watch_status;                  /* 0: 200 and open */
+    int watch_status; /* 0: 200 and open */
     const char *watch_error_body;
     struct buf bodies;
 };
@@ -52,7 +53,9 @@ static void fake_handle(void *ctx, struct http_exchange *ex)
     } else if (f->fail_lists) {
         f->fail_lists--;
         f->n_lists++;
-        http_reply(ex, 500, "application/json", S("{\"kind\":\"Status\",\"message\":\"boom\",\"reason\":\"InternalError\",\"code\":500}"));
+        http_reply(ex, 500, "application/json",
+                   S("{\"kind\":\"Status\",\"message\":\"boom\",\"reason\":\"InternalError\","
+                     "\"code\":500}"));
     } else {
         f->n_lists++;
         http_reply(ex, 200, "application/json", str_of(f->list_body));
@@ -75,8 +78,12 @@ static UNUSED struct client *fake_client(struct fake_api *f, struct loop *loop)
 
     f->loop = loop;
     f->log = f->bodies = BUF_INIT;
-    return client_new_inproc(loop, &(struct client_inproc_options){.handler = fake_handle, .handler_ctx = f, .server_loop = loop,
-                                                                   .user = S("tester"), .groups = groups, .n_groups = 1,
+    return client_new_inproc(loop, &(struct client_inproc_options){.handler = fake_handle,
+                                                                   .handler_ctx = f,
+                                                                   .server_loop = loop,
+                                                                   .user = S("tester"),
+                                                                   .groups = groups,
+                                                                   .n_groups = 1,
                                                                    .user_agent = S("test/1")});
 }
 

@@ -1,4 +1,5 @@
-/* cluster_test.c - controllers with the real API server, store, scheduler and hollow nodes, under virtual time. */
+/* cluster_test.c - controllers with the real API server, store, scheduler and hollow nodes, under
+ * virtual time. */
 #include "schema/schema.h"
 #include "sim/sim.h"
 #include "test/test.h"
@@ -60,13 +61,16 @@ static void wait_s(struct cluster *c, int64_t s)
 #define BATCH "/apis/batch/v1/namespaces/default"
 #define CONTAINERS "\"containers\":[{\"name\":\"c\",\"image\":\"web:1\"}]"
 
-static const char deployment[] =
-    "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\"},\"spec\":{\"replicas\":4,\"selector\":{\"matchLabels\":{"
-    "\"app\":\"web\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\"}},\"spec\":{" CONTAINERS "}}}}";
+static const char deployment[] = "{\"apiVersion\":\"apps/"
+                                 "v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\"},"
+                                 "\"spec\":{\"replicas\":4,\"selector\":{\"matchLabels\":{"
+                                 "\"app\":\"web\"}},\"template\":{\"metadata\":{\"labels\":{"
+                                 "\"app\":\"web\"}},\"spec\":{" CONTAINERS "}}}}";
 
 static str revision(struct cluster *c)
 {
-    return json_str(json_findz(json_path(get(c, APPS "/deployments/web"), "metadata.annotations"), "deployment.kubernetes.io/revision"));
+    return json_str(json_findz(json_path(get(c, APPS "/deployments/web"), "metadata.annotations"),
+                               "deployment.kubernetes.io/revision"));
 }
 
 TEST(cluster, a_deployment_rolls_forward_and_back_and_ends_with_everything_gone)
@@ -80,14 +84,18 @@ TEST(cluster, a_deployment_rolls_forward_and_back_and_ends_with_everything_gone)
     d = get(&c, APPS "/deployments/web");
     CHECK_INT(json_get_int(d, "status.availableReplicas", 0), 4);
     CHECK_STRZ(revision(&c), "1");
-    call(&c, "PATCH", APPS "/deployments/web", "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:2\"}]}}}}");
+    call(&c, "PATCH", APPS "/deployments/web",
+         "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:2\"}]}"
+         "}}}");
     wait_s(&c, 60);
     d = get(&c, APPS "/deployments/web");
     CHECK_INT(json_get_int(d, "status.updatedReplicas", 0), 4);
     CHECK_INT(json_get_int(d, "status.replicas", 0), 4);
     CHECK_STRZ(revision(&c), "2");
     CHECK_INT(count(&c, APPS "/replicasets"), 2);
-    call(&c, "PATCH", APPS "/deployments/web", "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:1\"}]}}}}");
+    call(&c, "PATCH", APPS "/deployments/web",
+         "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:1\"}]}"
+         "}}}");
     wait_s(&c, 60);
     CHECK_STRZ(revision(&c), "3");
     CHECK_INT(count(&c, APPS "/replicasets"), 2);
@@ -109,14 +117,18 @@ TEST(cluster, a_job_counts_its_pods_ends)
 
     cluster_start(&c);
     call(&c, "POST", BATCH "/jobs",
-         "{\"apiVersion\":\"batch/v1\",\"kind\":\"Job\",\"metadata\":{\"name\":\"j\"},\"spec\":{\"completions\":3,\"parallelism\":2,\"template\":{"
+         "{\"apiVersion\":\"batch/"
+         "v1\",\"kind\":\"Job\",\"metadata\":{\"name\":\"j\"},\"spec\":{\"completions\":3,"
+         "\"parallelism\":2,\"template\":{"
          "\"spec\":{\"restartPolicy\":\"Never\"," CONTAINERS "}}}}");
     for (int i = 0; i < 3; i++) {
         wait_s(&c, 20);
         JSON_EACH(pod, json_findz(get(&c, NS "/pods"), "items")) {
-            str path = arena_fmt(c.a, NS "/pods/" PRI_STR "/status", STR_ARG(json_get_str(pod, "metadata.name")));
+            str path = arena_fmt(c.a, NS "/pods/" PRI_STR "/status",
+                                 STR_ARG(json_get_str(pod, "metadata.name")));
 
-            CHECK(str_is(json_str(json_item(json_path(pod, "metadata.finalizers"), 0)), "batch.kubernetes.io/job-tracking") ||
+            CHECK(str_is(json_str(json_item(json_path(pod, "metadata.finalizers"), 0)),
+                         "batch.kubernetes.io/job-tracking") ||
                   !str_is(json_get_str(pod, "status.phase"), "Running"));
             if (str_is(json_get_str(pod, "status.phase"), "Running"))
                 call(&c, "PATCH", path.p, "{\"status\":{\"phase\":\"Succeeded\"}}");
@@ -140,24 +152,35 @@ TEST(cluster, a_statefulset_and_a_daemonset_place_their_pods)
 
     cluster_start(&c);
     call(&c, "POST", APPS "/statefulsets",
-         "{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"s\"},\"spec\":{\"serviceName\":\"s\",\"replicas\":3,\"selector\":{"
-         "\"matchLabels\":{\"app\":\"s\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"s\"}},\"spec\":{" CONTAINERS "}}}}");
+         "{\"apiVersion\":\"apps/"
+         "v1\",\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"s\"},\"spec\":{\"serviceName\":"
+         "\"s\",\"replicas\":3,\"selector\":{"
+         "\"matchLabels\":{\"app\":\"s\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"s\"}},"
+         "\"spec\":{" CONTAINERS "}}}}");
     call(&c, "POST", APPS "/daemonsets",
-         "{\"apiVersion\":\"apps/v1\",\"kind\":\"DaemonSet\",\"metadata\":{\"name\":\"ds\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"ds\"}},"
+         "{\"apiVersion\":\"apps/"
+         "v1\",\"kind\":\"DaemonSet\",\"metadata\":{\"name\":\"ds\"},\"spec\":{\"selector\":{"
+         "\"matchLabels\":{\"app\":\"ds\"}},"
          "\"template\":{\"metadata\":{\"labels\":{\"app\":\"ds\"}},\"spec\":{" CONTAINERS "}}}}");
     wait_s(&c, 60);
     set = get(&c, APPS "/statefulsets/s");
     CHECK_INT(json_get_int(set, "status.readyReplicas", 0), 3);
-    CHECK_STR(json_get_str(set, "status.currentRevision"), json_get_str(set, "status.updateRevision"));
+    CHECK_STR(json_get_str(set, "status.currentRevision"),
+              json_get_str(set, "status.updateRevision"));
     CHECK(get(&c, NS "/pods/s-2") != NULL);
     CHECK_INT(json_get_int(get(&c, APPS "/daemonsets/ds"), "status.numberReady", 0), 3);
-    call(&c, "PATCH", APPS "/statefulsets/s", "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:2\"}]}}}}");
-    call(&c, "PATCH", APPS "/daemonsets/ds", "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:2\"}]}}}}");
+    call(&c, "PATCH", APPS "/statefulsets/s",
+         "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:2\"}]}"
+         "}}}");
+    call(&c, "PATCH", APPS "/daemonsets/ds",
+         "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:2\"}]}"
+         "}}}");
     wait_s(&c, 200);
     set = get(&c, APPS "/statefulsets/s");
     CHECK_INT(json_get_int(set, "status.updatedReplicas", 0), 3);
     CHECK_INT(json_get_int(set, "status.readyReplicas", 0), 3);
-    CHECK(str_eq(json_get_str(set, "status.currentRevision"), json_get_str(set, "status.updateRevision")));
+    CHECK(str_eq(json_get_str(set, "status.currentRevision"),
+                 json_get_str(set, "status.updateRevision")));
     CHECK_INT(json_get_int(get(&c, APPS "/daemonsets/ds"), "status.updatedNumberScheduled", 0), 3);
     CHECK_INT(json_get_int(get(&c, APPS "/daemonsets/ds"), "status.numberAvailable", 0), 3);
     JSON_EACH(pod, json_findz(get(&c, NS "/pods"), "items"))
@@ -170,7 +193,8 @@ TEST(cluster, a_namespace_takes_its_content_with_it)
     struct cluster c;
 
     cluster_start(&c);
-    call(&c, "POST", "/api/v1/namespaces", "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"gone\"}}");
+    call(&c, "POST", "/api/v1/namespaces",
+         "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"gone\"}}");
     wait_s(&c, 2);
     CHECK(get(&c, "/api/v1/namespaces/gone/serviceaccounts/default") != NULL);
     CHECK(get(&c, "/api/v1/namespaces/gone/configmaps/kube-root-ca.crt") != NULL);
@@ -190,16 +214,24 @@ TEST(cluster, a_quota_gives_back_what_has_gone)
 
     cluster_start(&c);
     call(&c, "POST", NS "/resourcequotas",
-         "{\"apiVersion\":\"v1\",\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"pods\":\"10\",\"requests.cpu\":\"2\"}}}");
+         "{\"apiVersion\":\"v1\",\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":\"q\"},\"spec\":"
+         "{\"hard\":{\"pods\":\"10\",\"requests.cpu\":\"2\"}}}");
     call(&c, "POST", NS "/pods",
-         "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"x\",\"resources\":{"
+         "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"spec\":{"
+         "\"containers\":[{\"name\":\"c\",\"image\":\"x\",\"resources\":{"
          "\"requests\":{\"cpu\":\"250m\"}}}]}}");
     wait_s(&c, 5);
-    CHECK_STRZ(json_str(json_findz(json_path(get(&c, NS "/resourcequotas/q"), "status.used"), "requests.cpu")), "250m");
+    CHECK_STRZ(json_str(json_findz(json_path(get(&c, NS "/resourcequotas/q"), "status.used"),
+                                   "requests.cpu")),
+               "250m");
     call(&c, "DELETE", NS "/pods/p", "");
     wait_s(&c, 60);
-    CHECK_STRZ(json_str(json_findz(json_path(get(&c, NS "/resourcequotas/q"), "status.used"), "pods")), "0");
-    CHECK_STRZ(json_str(json_findz(json_path(get(&c, NS "/resourcequotas/q"), "status.used"), "requests.cpu")), "0");
+    CHECK_STRZ(
+        json_str(json_findz(json_path(get(&c, NS "/resourcequotas/q"), "status.used"), "pods")),
+        "0");
+    CHECK_STRZ(json_str(json_findz(json_path(get(&c, NS "/resourcequotas/q"), "status.used"),
+                                   "requests.cpu")),
+               "0");
     cluster_end(&c);
 }
 

@@ -1,5 +1,6 @@
-/* mini_api.h - just enough of an API server for controllers: objects in memory, list, watch, patches, finalizers, graceful nothing.
- * Deterministic: names and uids are numbered. What it leaves out (validation, defaults, admission) is tested with the real one. */
+/* mini_api.h - just enough of an API server for controllers: objects in memory, list, watch,
+ * patches, finalizers, graceful nothing. Deterministic: names and uids are numbered. What it leaves
+ * out (validation, defaults, admission) is tested with the real one. */
 #ifndef TEST_MINI_API_H
 #define TEST_MINI_API_H
 #include "client/client.h"
@@ -15,12 +16,12 @@ struct mini_watch {
     char *prefix;
 };
 struct mini_api {
-    struct tree *objects;          /* "/apis/apps/v1|ns/name|plural"... -> struct bytes */
+    struct tree *objects; /* "/apis/apps/v1|ns/name|plural"... -> struct bytes */
     struct list watches;
     int64_t revision;
     int n_names, n_requests, refuse_pods;
     struct loop *loop;
-    struct buf log;                /* writes */
+    struct buf log; /* writes */
 };
 
 struct mini_path {
@@ -60,14 +61,16 @@ static void mini_split(str path, struct mini_path *ret)
 /* Key order: kind, namespace, name. */
 static str mini_key(struct arena *a, const struct mini_path *p)
 {
-    return arena_fmt(a, PRI_STR "/" PRI_STR "|" PRI_STR "|" PRI_STR, STR_ARG(p->group_version), STR_ARG(p->plural), STR_ARG(p->ns),
-                     STR_ARG(p->name));
+    return arena_fmt(a, PRI_STR "/" PRI_STR "|" PRI_STR "|" PRI_STR, STR_ARG(p->group_version),
+                     STR_ARG(p->plural), STR_ARG(p->ns), STR_ARG(p->name));
 }
 
 static void mini_error(struct http_exchange *ex, int code, const char *reason)
 {
     http_reply(ex, code, "application/json",
-               arena_fmt(ex->arena, "{\"kind\":\"Status\",\"reason\":\"%s\",\"message\":\"%s\",\"code\":%d}", reason, reason, code));
+               arena_fmt(ex->arena,
+                         "{\"kind\":\"Status\",\"reason\":\"%s\",\"message\":\"%s\",\"code\":%d}",
+                         reason, reason, code));
 }
 
 static void mini_tell(struct mini_api *api, str key, const char *type, str data)
@@ -81,13 +84,15 @@ static void mini_tell(struct mini_api *api, str key, const char *type, str data)
             http_write(w->ex, buf_view(&b));
 }
 
-static const struct bytes *mini_store(struct mini_api *api, struct arena *a, str key, struct json *tree, const char *type)
+static const struct bytes *mini_store(struct mini_api *api, struct arena *a, str key,
+                                      struct json *tree, const char *type)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
     const struct bytes *bytes;
 
     json_make(a, tree, "metadata", JSON_OBJECT);
-    json_setz(a, json_findz(tree, "metadata"), "resourceVersion", json_string(arena_fmt(a, "%" PRId64, ++api->revision)));
+    json_setz(a, json_findz(tree, "metadata"), "resourceVersion",
+              json_string(arena_fmt(a, "%" PRId64, ++api->revision)));
     json_encode(&b, tree);
     bytes = bytes_new(buf_view(&b));
     if (strcmp(type, "DELETED"))
@@ -106,7 +111,8 @@ static void mini_remove(struct mini_api *api, struct arena *a, str key, struct j
 {
     struct json *meta = json_findz(tree, "metadata");
 
-    if (json_count(json_findz(meta, "finalizers")) || json_count(json_path(tree, "spec.finalizers"))) {
+    if (json_count(json_findz(meta, "finalizers")) ||
+        json_count(json_path(tree, "spec.finalizers"))) {
         if (!json_findz(meta, "deletionTimestamp")) {
             json_setz(a, meta, "deletionTimestamp", json_z("2026-01-01T00:00:00Z"));
             mini_store(api, a, key, tree, "MODIFIED");
@@ -153,12 +159,16 @@ static void mini_create(struct mini_api *api, struct http_exchange *ex, struct m
     meta = json_make(a, tree, "metadata", JSON_OBJECT);
     meta = json_findz(tree, "metadata");
     if (!json_get_str(meta, "name").n)
-        json_setz(a, meta, "name", json_string(arena_fmt(a, PRI_STR "%05d", STR_ARG(json_get_str(meta, "generateName")), ++api->n_names)));
+        json_setz(
+            a, meta, "name",
+            json_string(arena_fmt(a, PRI_STR "%05d", STR_ARG(json_get_str(meta, "generateName")),
+                                  ++api->n_names)));
     if (p->ns.n)
         json_setz(a, meta, "namespace", json_string(p->ns));
     json_setz(a, meta, "uid", json_string(arena_fmt(a, "uid-%" PRId64, api->revision + 1)));
     json_setz(a, meta, "generation", json_int(1));
-    json_setz(a, meta, "creationTimestamp", json_string(arena_fmt(a, "2026-01-01T00:00:%02dZ", (int)(api->revision % 60))));
+    json_setz(a, meta, "creationTimestamp",
+              json_string(arena_fmt(a, "2026-01-01T00:00:%02dZ", (int)(api->revision % 60))));
     p->name = json_get_str(meta, "name");
     key = mini_key(a, p);
     if (tree_find(api->objects, key)) {
@@ -169,7 +179,8 @@ static void mini_create(struct mini_api *api, struct http_exchange *ex, struct m
     http_reply(ex, 201, "application/json", bytes_str(b));
 }
 
-static void mini_change(struct mini_api *api, struct http_exchange *ex, struct mini_path *p, str key, const struct bytes *now)
+static void mini_change(struct mini_api *api, struct http_exchange *ex, struct mini_path *p,
+                        str key, const struct bytes *now)
 {
     struct arena *a = ex->arena;
     struct json *tree = NULL, *body = NULL;
@@ -187,12 +198,15 @@ static void mini_change(struct mini_api *api, struct http_exchange *ex, struct m
         }
         if (str_is(p->sub, "status")) {
             if (json_path(body, "metadata.annotations"))
-                json_setz(a, json_findz(tree, "metadata"), "annotations", *json_path(body, "metadata.annotations"));
-            json_setz(a, tree, "status", json_findz(body, "status") ? *json_findz(body, "status") : json_object());
+                json_setz(a, json_findz(tree, "metadata"), "annotations",
+                          *json_path(body, "metadata.annotations"));
+            json_setz(a, tree, "status",
+                      json_findz(body, "status") ? *json_findz(body, "status") : json_object());
         } else {
             bool same = json_equal(json_findz(tree, "spec"), json_findz(body, "spec"));
             int64_t generation = json_get_int(tree, "metadata.generation", 1);
-            struct json status = json_findz(tree, "status") ? *json_findz(tree, "status") : json_null();
+            struct json status =
+                json_findz(tree, "status") ? *json_findz(tree, "status") : json_null();
 
             tree = body;
             json_setz(a, json_findz(tree, "metadata"), "generation", json_int(generation + !same));
@@ -224,8 +238,12 @@ static void mini_list(struct mini_api *api, struct http_exchange *ex, str prefix
     CLEANUP(buf) struct buf b = BUF_INIT;
     bool first = true;
 
-    buf_fmt(&b, "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"%" PRId64 "\"},\"items\":[", api->revision);
-    for (const struct tree_node *n = tree_first_from(api->objects, prefix); n && str_has_prefix(tree_key(n), prefix); n = tree_next(n)) {
+    buf_fmt(&b,
+            "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"%" PRId64
+            "\"},\"items\":[",
+            api->revision);
+    for (const struct tree_node *n = tree_first_from(api->objects, prefix);
+         n && str_has_prefix(tree_key(n), prefix); n = tree_next(n)) {
         if (!first)
             buf_char(&b, ',');
         first = false;
@@ -249,11 +267,13 @@ static void mini_delete_all(struct mini_api *api, struct http_exchange *ex, str 
 {
     const struct tree_node *n, *next;
 
-    for (n = tree_first_from(api->objects, prefix); n && str_has_prefix(tree_key(n), prefix); n = next) {
+    for (n = tree_first_from(api->objects, prefix); n && str_has_prefix(tree_key(n), prefix);
+         n = next) {
         struct json *tree = NULL;
 
         next = tree_next(n);
-        CHECK_OK(json_parse(ex->arena, arena_dup(ex->arena, bytes_str(tree_value(n))), NULL, NULL, &tree));
+        CHECK_OK(json_parse(ex->arena, arena_dup(ex->arena, bytes_str(tree_value(n))), NULL, NULL,
+                            &tree));
         mini_remove(api, ex->arena, arena_dup(ex->arena, tree_key(n)), tree);
     }
     http_reply(ex, 200, "application/json", S("{\"kind\":\"Status\",\"status\":\"Success\"}"));
@@ -269,8 +289,10 @@ static void mini_handle(void *ctx, struct http_exchange *ex)
     api->n_requests++;
     mini_split(ex->req.path, &p);
     key = mini_key(ex->arena, &p);
-    prefix = p.ns.n ? arena_fmt(ex->arena, PRI_STR "/" PRI_STR "|" PRI_STR "|", STR_ARG(p.group_version), STR_ARG(p.plural), STR_ARG(p.ns))
-                    : arena_fmt(ex->arena, PRI_STR "/" PRI_STR "|", STR_ARG(p.group_version), STR_ARG(p.plural));
+    prefix = p.ns.n ? arena_fmt(ex->arena, PRI_STR "/" PRI_STR "|" PRI_STR "|",
+                                STR_ARG(p.group_version), STR_ARG(p.plural), STR_ARG(p.ns))
+                    : arena_fmt(ex->arena, PRI_STR "/" PRI_STR "|", STR_ARG(p.group_version),
+                                STR_ARG(p.plural));
     if (str_is(ex->req.method, "POST")) {
         mini_create(api, ex, &p);
         return;
@@ -313,7 +335,8 @@ static void mini_handle(void *ctx, struct http_exchange *ex)
         if (str_is(policy, "Foreground") || str_is(policy, "Orphan")) {
             if (!json_findz(meta, "finalizers"))
                 json_setz(ex->arena, meta, "finalizers", json_array());
-            json_append(ex->arena, json_findz(meta, "finalizers"), json_z(str_is(policy, "Orphan") ? "orphan" : "foregroundDeletion"));
+            json_append(ex->arena, json_findz(meta, "finalizers"),
+                        json_z(str_is(policy, "Orphan") ? "orphan" : "foregroundDeletion"));
         }
         mini_remove(api, ex->arena, key, tree);
         http_reply(ex, 200, "application/json", S("{\"kind\":\"Status\",\"status\":\"Success\"}"));
@@ -341,8 +364,8 @@ static UNUSED size_t mini_count(struct mini_api *api, const char *prefix)
 {
     size_t n = 0;
 
-    for (const struct tree_node *t = tree_first_from(api->objects, str_of(prefix)); t && str_has_prefix(tree_key(t), str_of(prefix));
-         t = tree_next(t))
+    for (const struct tree_node *t = tree_first_from(api->objects, str_of(prefix));
+         t && str_has_prefix(tree_key(t), str_of(prefix)); t = tree_next(t))
         n++;
     return n;
 }

@@ -1,4 +1,5 @@
-/* plan_test.c - reconciles alone: objects in, a plan out as text. No loop runs, no request is sent. */
+/* plan_test.c - reconciles alone: objects in, a plan out as text. No loop runs, no request is sent.
+ */
 #include "controllers/controllers_internal.h"
 #include "controllers/cron.h"
 #include "test/test.h"
@@ -18,14 +19,16 @@ struct world {
     const char *failure;
 };
 
-static void no_api(void *ctx, struct http_exchange *ex)
-{
-}
+static void no_api(void *ctx, struct http_exchange *ex) {}
 
 static void world_init(struct world *w)
 {
-    *w = (struct world){.loop = loop_new_virtual(1, (wall_time){0}), .a = arena_new(), .now = {INT64_C(1767225600) * NS_PER_S}};
-    w->client = client_new_inproc(w->loop, &(struct client_inproc_options){.handler = no_api, .server_loop = w->loop, .user = S("x")});
+    *w = (struct world){.loop = loop_new_virtual(1, (wall_time){0}),
+                        .a = arena_new(),
+                        .now = {INT64_C(1767225600) * NS_PER_S}};
+    w->client = client_new_inproc(
+        w->loop,
+        &(struct client_inproc_options){.handler = no_api, .server_loop = w->loop, .user = S("x")});
     for (int k = 0; k < K_N; k++)
         w->caches[k] = kind_informer(w->client, (enum kind_id)k);
 }
@@ -39,7 +42,8 @@ static void world_fini(struct world *w)
     arena_free(w->a);
 }
 
-/* Adds or replaces an object; kind, apiVersion, namespace "default", uid ("u-" and the name) and revision are filled in. */
+/* Adds or replaces an object; kind, apiVersion, namespace "default", uid ("u-" and the name) and
+ * revision are filled in. */
 static void have(struct world *w, enum kind_id k, const char *fmt, ...) PRINTF(3, 4);
 static void have(struct world *w, enum kind_id k, const char *fmt, ...)
 {
@@ -54,34 +58,53 @@ static void have(struct world *w, enum kind_id k, const char *fmt, ...)
     CHECK_OK(json_parse(w->a, text, NULL, NULL, &tree));
     json_setz(w->a, tree, "kind", json_string(kinds[k].kind));
     json_setz(w->a, tree, "apiVersion",
-              json_string(kinds[k].group.n ? arena_fmt(w->a, PRI_STR "/" PRI_STR, STR_ARG(kinds[k].group), STR_ARG(kinds[k].version))
-                                           : kinds[k].version));
+              json_string(kinds[k].group.n
+                              ? arena_fmt(w->a, PRI_STR "/" PRI_STR, STR_ARG(kinds[k].group),
+                                          STR_ARG(kinds[k].version))
+                              : kinds[k].version));
     meta = json_findz(tree, "metadata");
     if (kinds[k].namespaced)
         json_setz(w->a, meta, "namespace", json_z("default"));
     if (!json_findz(meta, "uid"))
-        json_setz(w->a, meta, "uid", json_string(arena_fmt(w->a, "u-" PRI_STR, STR_ARG(json_get_str(meta, "name")))));
-    json_setz(w->a, meta, "resourceVersion", json_string(arena_fmt(w->a, "%" PRId64, ++w->revision)));
+        json_setz(w->a, meta, "uid",
+                  json_string(arena_fmt(w->a, "u-" PRI_STR, STR_ARG(json_get_str(meta, "name")))));
+    json_setz(w->a, meta, "resourceVersion",
+              json_string(arena_fmt(w->a, "%" PRId64, ++w->revision)));
     json_encode(&b, tree);
     informer_put(w->caches[k], buf_view(&b));
 }
 
-static str plan_of(struct world *w, const struct controller_type *t, const char *ns, const char *name)
+static str plan_of(struct world *w, const struct controller_type *t, const char *ns,
+                   const char *name)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
-    struct reconcile r = {.a = w->a, .now = w->now, .ns = str_of(ns), .name = str_of(name), .caches = w->caches, .config = &w->config,
-                          .failure = w->failure ? str_of(w->failure) : STR_NONE, .plan = {.arena = w->a}};
+    struct reconcile r = {.a = w->a,
+                          .now = w->now,
+                          .ns = str_of(ns),
+                          .name = str_of(name),
+                          .caches = w->caches,
+                          .config = &w->config,
+                          .failure = w->failure ? str_of(w->failure) : STR_NONE,
+                          .plan = {.arena = w->a}};
 
     t->reconcile(&r);
     plan_format(&r.plan, &b);
     return arena_dup(w->a, buf_view(&b));
 }
 
-#define OWNED(kind, owner) "\"ownerReferences\":[{\"kind\":\"" kind "\",\"name\":\"" owner "\",\"uid\":\"u-" owner "\",\"controller\":true}]"
+#define OWNED(kind, owner)                                                                         \
+    "\"ownerReferences\":[{\"kind\":\"" kind "\",\"name\":\"" owner "\",\"uid\":\"u-" owner        \
+    "\",\"controller\":true}]"
 #define LABELS "\"labels\":{\"app\":\"x\"}"
-#define TEMPLATE "\"selector\":{\"matchLabels\":{\"app\":\"x\"}},\"template\":{\"metadata\":{" LABELS "},\"spec\":{}}"
-#define POD(name, extra, status) "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED("ReplicaSet", "rs") extra "},\"spec\":{},\"status\":" status "}"
-#define RUNNING "{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"2025-12-31T23:00:00Z\"}]}"
+#define TEMPLATE                                                                                   \
+    "\"selector\":{\"matchLabels\":{\"app\":\"x\"}},\"template\":{\"metadata\":{" LABELS           \
+    "},\"spec\":{}}"
+#define POD(name, extra, status)                                                                   \
+    "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED("ReplicaSet", "rs") extra             \
+        "},\"spec\":{},\"status\":" status "}"
+#define RUNNING                                                                                    \
+    "{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\","              \
+    "\"lastTransitionTime\":\"2025-12-31T23:00:00Z\"}]}"
 #define PENDING "{\"phase\":\"Pending\"}"
 
 /* ---- ReplicaSets ---- */
@@ -91,11 +114,14 @@ TEST(replicaset, creates_what_is_missing_and_then_reports)
     struct world w;
 
     world_init(&w);
-    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":3," TEMPLATE "}}");
+    have(&w, K_REPLICASETS,
+         "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":3," TEMPLATE "}}");
     have(&w, K_PODS, POD("rs-a", "", RUNNING));
-    CHECK_STRZ(plan_of(&w, &replicaset_controller, "default", "rs"),
-               "create pods default/rs-\ncreate pods default/rs-\nthen\nstatus replicasets default/rs "
-               "{\"replicas\":1,\"fullyLabeledReplicas\":1,\"readyReplicas\":1,\"availableReplicas\":1,\"terminatingReplicas\":0}\n");
+    CHECK_STRZ(
+        plan_of(&w, &replicaset_controller, "default", "rs"),
+        "create pods default/rs-\ncreate pods default/rs-\nthen\nstatus replicasets default/rs "
+        "{\"replicas\":1,\"fullyLabeledReplicas\":1,\"readyReplicas\":1,\"availableReplicas\":1,"
+        "\"terminatingReplicas\":0}\n");
     world_fini(&w);
 }
 
@@ -104,10 +130,13 @@ TEST(replicaset, removes_pending_pods_before_ready_ones)
     struct world w;
 
     world_init(&w);
-    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1," TEMPLATE "}}");
+    have(&w, K_REPLICASETS,
+         "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1," TEMPLATE "}}");
     have(&w, K_PODS, POD("rs-a", "", RUNNING));
     have(&w, K_PODS, POD("rs-b", "", PENDING));
-    have(&w, K_PODS, POD("rs-c", ",\"annotations\":{\"controller.kubernetes.io/pod-deletion-cost\":\"-5\"}", RUNNING));
+    have(&w, K_PODS,
+         POD("rs-c", ",\"annotations\":{\"controller.kubernetes.io/pod-deletion-cost\":\"-5\"}",
+             RUNNING));
     CHECK(str_has_prefix(plan_of(&w, &replicaset_controller, "default", "rs"),
                          S("delete pods default/rs-b\ndelete pods default/rs-c\nthen\n")));
     world_fini(&w);
@@ -118,14 +147,22 @@ TEST(replicaset, adopts_orphans_that_match_and_releases_pods_that_do_not)
     struct world w;
 
     world_init(&w);
-    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1," TEMPLATE "}}");
-    have(&w, K_PODS, "{\"metadata\":{\"name\":\"orphan\"," LABELS "},\"spec\":{},\"status\":" RUNNING "}");
-    have(&w, K_PODS, "{\"metadata\":{\"name\":\"stranger\",\"labels\":{\"app\":\"y\"}," OWNED("ReplicaSet", "rs") "},\"spec\":{},\"status\":" RUNNING "}");
-    CHECK(str_has_prefix(
-        plan_of(&w, &replicaset_controller, "default", "rs"),
-        S("patch pods default/stranger {\"metadata\":{\"uid\":\"u-stranger\",\"ownerReferences\":[{\"$patch\":\"delete\",\"uid\":\"u-rs\"}]}}\n"
-          "patch pods default/orphan {\"metadata\":{\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"name\":\"rs\","
-          "\"uid\":\"u-rs\",\"controller\":true,\"blockOwnerDeletion\":true}],\"uid\":\"u-orphan\"}}\nthen\nstatus")));
+    have(&w, K_REPLICASETS,
+         "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1," TEMPLATE "}}");
+    have(&w, K_PODS,
+         "{\"metadata\":{\"name\":\"orphan\"," LABELS "},\"spec\":{},\"status\":" RUNNING "}");
+    have(&w, K_PODS,
+         "{\"metadata\":{\"name\":\"stranger\",\"labels\":{\"app\":\"y\"}," OWNED(
+             "ReplicaSet", "rs") "},\"spec\":{},\"status\":" RUNNING "}");
+    CHECK(str_has_prefix(plan_of(&w, &replicaset_controller, "default", "rs"),
+                         S("patch pods default/stranger "
+                           "{\"metadata\":{\"uid\":\"u-stranger\",\"ownerReferences\":[{\"$patch\":"
+                           "\"delete\",\"uid\":\"u-rs\"}]}}\n"
+                           "patch pods default/orphan "
+                           "{\"metadata\":{\"ownerReferences\":[{\"apiVersion\":\"apps/"
+                           "v1\",\"kind\":\"ReplicaSet\",\"name\":\"rs\","
+                           "\"uid\":\"u-rs\",\"controller\":true,\"blockOwnerDeletion\":true}],"
+                           "\"uid\":\"u-orphan\"}}\nthen\nstatus")));
     world_fini(&w);
 }
 
@@ -135,10 +172,13 @@ TEST(replicaset, says_that_pods_cannot_be_made)
 
     world_init(&w);
     w.failure = "pods \"rs-\" is forbidden: exceeded quota";
-    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1," TEMPLATE "}}");
+    have(&w, K_REPLICASETS,
+         "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1," TEMPLATE "}}");
     CHECK(str_find(plan_of(&w, &replicaset_controller, "default", "rs"),
-                   S("\"conditions\":[{\"type\":\"ReplicaFailure\",\"status\":\"True\",\"lastTransitionTime\":\"2026-01-01T00:00:00Z\","
-                     "\"reason\":\"FailedCreate\",\"message\":\"pods \\\"rs-\\\" is forbidden: exceeded quota\"}]")) > 0);
+                   S("\"conditions\":[{\"type\":\"ReplicaFailure\",\"status\":\"True\","
+                     "\"lastTransitionTime\":\"2026-01-01T00:00:00Z\","
+                     "\"reason\":\"FailedCreate\",\"message\":\"pods \\\"rs-\\\" is forbidden: "
+                     "exceeded quota\"}]")) > 0);
     world_fini(&w);
 }
 
@@ -148,7 +188,9 @@ TEST(replicaset, counts_a_pod_as_available_only_after_min_ready_seconds)
     str plan;
 
     world_init(&w);
-    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1,\"minReadySeconds\":3610," TEMPLATE "}}");
+    have(&w, K_REPLICASETS,
+         "{\"metadata\":{\"name\":\"rs\"},\"spec\":{\"replicas\":1,\"minReadySeconds\":"
+         "3610," TEMPLATE "}}");
     have(&w, K_PODS, POD("rs-a", "", RUNNING));
     plan = plan_of(&w, &replicaset_controller, "default", "rs");
     CHECK(str_find(plan, S("availableReplicas")) < 0);
@@ -158,18 +200,28 @@ TEST(replicaset, counts_a_pod_as_available_only_after_min_ready_seconds)
 
 /* ---- Deployments ---- */
 
-#define DEPLOYMENT(fields)                                                                                                              \
-    "{\"metadata\":{\"name\":\"d\",\"generation\":1},\"spec\":{" fields ",\"revisionHistoryLimit\":1,\"strategy\":{\"type\":"           \
-    "\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":\"25%%\",\"maxUnavailable\":\"25%%\"}}," TEMPLATE "}}"
-#define OLD_RS(name, replicas, available, revision)                                                                                      \
-    "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED("Deployment", "d") ",\"annotations\":{\"deployment.kubernetes.io/revision\":\"" \
-    revision "\",\"deployment.kubernetes.io/desired-replicas\":\"4\",\"deployment.kubernetes.io/max-replicas\":\"5\"}},\"spec\":{"        \
-    "\"replicas\":" replicas ",\"template\":{\"metadata\":{" LABELS "},\"spec\":{\"old\":\"" name "\"}}},\"status\":{\"replicas\":" replicas \
-    ",\"availableReplicas\":" available "}}"
-#define NEW_RS(name, replicas, available, revision)                                                                                      \
-    "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED("Deployment", "d") ",\"annotations\":{\"deployment.kubernetes.io/revision\":\"" \
-    revision "\",\"deployment.kubernetes.io/desired-replicas\":\"4\",\"deployment.kubernetes.io/max-replicas\":\"5\"}},\"spec\":{"        \
-    "\"replicas\":" replicas "," TEMPLATE "},\"status\":{\"replicas\":" replicas ",\"readyReplicas\":" available ",\"availableReplicas\":" available "}}"
+#define DEPLOYMENT(fields)                                                                         \
+    "{\"metadata\":{\"name\":\"d\",\"generation\":1},\"spec\":{" fields                            \
+    ",\"revisionHistoryLimit\":1,\"strategy\":{\"type\":"                                          \
+    "\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":\"25%%\",\"maxUnavailable\":\"25%%\"}}"     \
+    "," TEMPLATE "}}"
+#define OLD_RS(name, replicas, available, revision)                                                \
+    "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED(                                      \
+        "Deployment",                                                                              \
+        "d") ",\"annotations\":{\"deployment.kubernetes.io/revision\":\"" revision                 \
+             "\",\"deployment.kubernetes.io/desired-replicas\":\"4\",\"deployment.kubernetes.io/"  \
+             "max-replicas\":\"5\"}},\"spec\":{"                                                   \
+             "\"replicas\":" replicas ",\"template\":{\"metadata\":{" LABELS                       \
+             "},\"spec\":{\"old\":\"" name "\"}}},\"status\":{\"replicas\":" replicas              \
+             ",\"availableReplicas\":" available "}}"
+#define NEW_RS(name, replicas, available, revision)                                                \
+    "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED(                                      \
+        "Deployment",                                                                              \
+        "d") ",\"annotations\":{\"deployment.kubernetes.io/revision\":\"" revision                 \
+             "\",\"deployment.kubernetes.io/desired-replicas\":\"4\",\"deployment.kubernetes.io/"  \
+             "max-replicas\":\"5\"}},\"spec\":{"                                                   \
+             "\"replicas\":" replicas "," TEMPLATE "},\"status\":{\"replicas\":" replicas          \
+             ",\"readyReplicas\":" available ",\"availableReplicas\":" available "}}"
 
 static str head(str plan)
 {
@@ -184,7 +236,8 @@ TEST(deployment, makes_its_first_replicaset_at_full_size)
 
     world_init(&w);
     have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":4"));
-    CHECK(str_has_prefix(plan_of(&w, &deployment_controller, "default", "d"), S("create replicasets default/d-")));
+    CHECK(str_has_prefix(plan_of(&w, &deployment_controller, "default", "d"),
+                         S("create replicasets default/d-")));
     world_fini(&w);
 }
 
@@ -196,13 +249,17 @@ TEST(deployment, surges_first_and_takes_from_the_old_only_what_stays_available)
     have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":4"));
     have(&w, K_REPLICASETS, OLD_RS("old", "4", "4", "1"));
     have(&w, K_REPLICASETS, NEW_RS("new", "0", "0", "2"));
-    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), "update replicasets default/new replicas=1\n");
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")),
+               "update replicasets default/new replicas=1\n");
     have(&w, K_REPLICASETS, NEW_RS("new", "1", "0", "2"));
-    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), "update replicasets default/old replicas=3\n");
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")),
+               "update replicasets default/old replicas=3\n");
     have(&w, K_REPLICASETS, OLD_RS("old", "3", "3", "1"));
-    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), "update replicasets default/new replicas=2\n");
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")),
+               "update replicasets default/new replicas=2\n");
     have(&w, K_REPLICASETS, NEW_RS("new", "2", "0", "2"));
-    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), ""); /* waits for a new pod to be available */
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")),
+               ""); /* waits for a new pod to be available */
     world_fini(&w);
 }
 
@@ -214,7 +271,8 @@ TEST(deployment, takes_pods_that_are_not_available_first)
     have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":4"));
     have(&w, K_REPLICASETS, OLD_RS("old", "4", "2", "1"));
     have(&w, K_REPLICASETS, NEW_RS("new", "1", "1", "2"));
-    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")), "update replicasets default/old replicas=2\n");
+    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")),
+               "update replicasets default/old replicas=2\n");
     world_fini(&w);
 }
 
@@ -226,8 +284,9 @@ TEST(deployment, shares_a_new_size_among_its_replicasets)
     have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":8"));
     have(&w, K_REPLICASETS, OLD_RS("old", "3", "3", "1"));
     have(&w, K_REPLICASETS, NEW_RS("new", "2", "2", "2"));
-    CHECK_STRZ(head(plan_of(&w, &deployment_controller, "default", "d")),
-               "update replicasets default/old replicas=6\nupdate replicasets default/new replicas=4\n");
+    CHECK_STRZ(
+        head(plan_of(&w, &deployment_controller, "default", "d")),
+        "update replicasets default/old replicas=6\nupdate replicasets default/new replicas=4\n");
     world_fini(&w);
 }
 
@@ -237,12 +296,14 @@ TEST(deployment, does_not_roll_while_paused)
     str plan;
 
     world_init(&w);
-    have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":4,\"progressDeadlineSeconds\":600,\"paused\":true"));
+    have(&w, K_DEPLOYMENTS,
+         DEPLOYMENT("\"replicas\":4,\"progressDeadlineSeconds\":600,\"paused\":true"));
     have(&w, K_REPLICASETS, OLD_RS("old", "4", "4", "1"));
     plan = plan_of(&w, &deployment_controller, "default", "d");
     CHECK(str_has_prefix(plan, S("then\nstatus")));
     CHECK(str_find(plan, S("\"type\":\"Progressing\",\"status\":\"Unknown\"")) > 0);
-    CHECK(str_find(plan, S("\"reason\":\"DeploymentPaused\",\"message\":\"Deployment is paused\"")) > 0);
+    CHECK(str_find(plan,
+                   S("\"reason\":\"DeploymentPaused\",\"message\":\"Deployment is paused\"")) > 0);
     world_fini(&w);
 }
 
@@ -267,8 +328,10 @@ TEST(deployment, forgets_history_beyond_its_limit_when_complete)
 
     world_init(&w);
     have(&w, K_DEPLOYMENTS,
-         "{\"metadata\":{\"name\":\"d\",\"generation\":1,\"annotations\":{\"deployment.kubernetes.io/revision\":\"4\"}},\"spec\":{\"replicas\":4,"
-         "\"revisionHistoryLimit\":1,\"strategy\":{\"rollingUpdate\":{\"maxSurge\":1}}," TEMPLATE "},\"status\":{\"observedGeneration\":1,"
+         "{\"metadata\":{\"name\":\"d\",\"generation\":1,\"annotations\":{\"deployment.kubernetes."
+         "io/revision\":\"4\"}},\"spec\":{\"replicas\":4,"
+         "\"revisionHistoryLimit\":1,\"strategy\":{\"rollingUpdate\":{\"maxSurge\":1}}," TEMPLATE
+         "},\"status\":{\"observedGeneration\":1,"
          "\"replicas\":4,\"updatedReplicas\":4,\"availableReplicas\":4}}");
     have(&w, K_REPLICASETS, OLD_RS("r1", "0", "0", "1"));
     have(&w, K_REPLICASETS, OLD_RS("r2", "0", "0", "2"));
@@ -288,8 +351,11 @@ TEST(deployment, a_name_that_another_template_has_taken_counts_as_collision)
     have(&w, K_DEPLOYMENTS, DEPLOYMENT("\"replicas\":1"));
     plan = plan_of(&w, &deployment_controller, "default", "d");
     name = str_slice(plan, strlen("create replicasets default/"), (size_t)str_index(plan, '\n'));
-    have(&w, K_REPLICASETS, "{\"metadata\":{\"name\":\"" PRI_STR "\"},\"spec\":{\"replicas\":0,\"template\":{}}}", STR_ARG(name));
-    CHECK_STRZ(plan_of(&w, &deployment_controller, "default", "d"), "then\nstatus deployments default/d {\"collisionCount\":1}\n");
+    have(&w, K_REPLICASETS,
+         "{\"metadata\":{\"name\":\"" PRI_STR "\"},\"spec\":{\"replicas\":0,\"template\":{}}}",
+         STR_ARG(name));
+    CHECK_STRZ(plan_of(&w, &deployment_controller, "default", "d"),
+               "then\nstatus deployments default/d {\"collisionCount\":1}\n");
     world_fini(&w);
 }
 
@@ -298,22 +364,30 @@ TEST(deployment, recreate_waits_for_the_last_old_pod)
     struct world w;
 
     world_init(&w);
-    have(&w, K_DEPLOYMENTS, "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"replicas\":4,\"strategy\":{\"type\":\"Recreate\"}," TEMPLATE "}}");
+    have(&w, K_DEPLOYMENTS,
+         "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"replicas\":4,\"strategy\":{\"type\":"
+         "\"Recreate\"}," TEMPLATE "}}");
     have(&w, K_REPLICASETS, OLD_RS("rs", "4", "4", "1"));
-    CHECK(str_has_prefix(plan_of(&w, &deployment_controller, "default", "d"), S("update replicasets default/rs replicas=0\nthen\n")));
+    CHECK(str_has_prefix(plan_of(&w, &deployment_controller, "default", "d"),
+                         S("update replicasets default/rs replicas=0\nthen\n")));
     have(&w, K_REPLICASETS, OLD_RS("rs", "0", "0", "1"));
     have(&w, K_PODS, POD("rs-a", ",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"", RUNNING));
     CHECK(str_find(plan_of(&w, &deployment_controller, "default", "d"), S("create")) < 0);
     informer_drop(w.caches[K_PODS], S("default"), S("rs-a"));
-    CHECK(str_has_prefix(plan_of(&w, &deployment_controller, "default", "d"), S("create replicasets default/d-")));
+    CHECK(str_has_prefix(plan_of(&w, &deployment_controller, "default", "d"),
+                         S("create replicasets default/d-")));
     world_fini(&w);
 }
 
 /* ---- Jobs ---- */
 
-#define JOB(spec, status) "{\"metadata\":{\"name\":\"j\"},\"spec\":{" spec ",\"template\":{\"spec\":{\"restartPolicy\":\"Never\"}}},\"status\":" status "}"
-#define JOB_POD(name, finalizer, phase)                                                                                                  \
-    "{\"metadata\":{\"name\":\"" name "\"," OWNED("Job", "j") ",\"finalizers\":[" finalizer "]},\"spec\":{},\"status\":{\"phase\":\"" phase "\"}}"
+#define JOB(spec, status)                                                                          \
+    "{\"metadata\":{\"name\":\"j\"},\"spec\":{" spec                                               \
+    ",\"template\":{\"spec\":{\"restartPolicy\":\"Never\"}}},\"status\":" status "}"
+#define JOB_POD(name, finalizer, phase)                                                            \
+    "{\"metadata\":{\"name\":\"" name                                                              \
+    "\"," OWNED("Job", "j") ",\"finalizers\":[" finalizer                                          \
+                            "]},\"spec\":{},\"status\":{\"phase\":\"" phase "\"}}"
 #define TRACKED "\"batch.kubernetes.io/job-tracking\""
 
 TEST(job, counts_an_end_in_two_writes)
@@ -321,18 +395,27 @@ TEST(job, counts_an_end_in_two_writes)
     struct world w;
 
     world_init(&w);
-    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":2", "{\"startTime\":\"2026-01-01T00:00:00Z\"}"));
+    have(&w, K_JOBS,
+         JOB("\"parallelism\":1,\"completions\":2", "{\"startTime\":\"2026-01-01T00:00:00Z\"}"));
     have(&w, K_PODS, JOB_POD("j-a", TRACKED, "Succeeded"));
     CHECK_STRZ(plan_of(&w, &job_controller, "default", "j"),
-               "create pods default/j-\nthen\nstatus jobs default/j {\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{"
+               "create pods default/j-\nthen\nstatus jobs default/j "
+               "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{"
                "\"succeeded\":[\"u-j-a\"]},\"ready\":0,\"terminating\":0}\n");
-    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":2",
-                         "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{\"succeeded\":[\"u-j-a\"]},\"ready\":0,\"terminating\":0}"));
+    have(&w, K_JOBS,
+         JOB("\"parallelism\":1,\"completions\":2",
+             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{\"succeeded\":["
+             "\"u-j-a\"]},\"ready\":0,\"terminating\":0}"));
     have(&w, K_PODS, JOB_POD("j-b", TRACKED, "Running"));
     CHECK(str_has_prefix(plan_of(&w, &job_controller, "default", "j"),
-                         S("patch pods default/j-a {\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[\"batch.kubernetes.io/job-tracking\"]}}\n")));
+                         S("patch pods default/j-a "
+                           "{\"metadata\":{\"$deleteFromPrimitiveList/"
+                           "finalizers\":[\"batch.kubernetes.io/job-tracking\"]}}\n")));
     have(&w, K_PODS, JOB_POD("j-a", "", "Succeeded"));
-    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"), S("\"uncountedTerminatedPods\":{},\"ready\":0,\"terminating\":0,\"succeeded\":1")) > 0);
+    CHECK(str_find(
+              plan_of(&w, &job_controller, "default", "j"),
+              S("\"uncountedTerminatedPods\":{},\"ready\":0,\"terminating\":0,\"succeeded\":1")) >
+          0);
     world_fini(&w);
 }
 
@@ -342,7 +425,10 @@ TEST(job, is_complete_only_when_every_end_is_counted)
     str plan;
 
     world_init(&w);
-    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":1", "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{\"succeeded\":[\"u-j-a\"]}}"));
+    have(&w, K_JOBS,
+         JOB("\"parallelism\":1,\"completions\":1",
+             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{\"succeeded\":["
+             "\"u-j-a\"]}}"));
     have(&w, K_PODS, JOB_POD("j-a", TRACKED, "Succeeded"));
     plan = plan_of(&w, &job_controller, "default", "j");
     CHECK(str_find(plan, S("SuccessCriteriaMet")) > 0);
@@ -360,9 +446,15 @@ TEST(job, fails_beyond_its_backoff_limit)
     str plan;
 
     world_init(&w);
-    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":1,\"backoffLimit\":0", "{\"startTime\":\"2026-01-01T00:00:00Z\",\"failed\":1}"));
+    have(&w, K_JOBS,
+         JOB("\"parallelism\":1,\"completions\":1,\"backoffLimit\":0",
+             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"failed\":1}"));
     plan = plan_of(&w, &job_controller, "default", "j");
-    CHECK(str_find(plan, S("event Warning BackoffLimitExceeded Job has reached the specified backoff limit")) >= 0);
+    CHECK(
+        str_find(
+            plan,
+            S("event Warning BackoffLimitExceeded Job has reached the specified backoff limit")) >=
+        0);
     CHECK(str_find(plan, S("\"type\":\"Failed\",\"status\":\"True\"")) > 0);
     world_fini(&w);
 }
@@ -373,16 +465,21 @@ TEST(job, indexed_pods_fill_the_gaps)
     str plan;
 
     world_init(&w);
-    have(&w, K_JOBS, JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\"",
-                         "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"0,2\",\"succeeded\":2}"));
+    have(&w, K_JOBS,
+         JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\"",
+             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"0,2\",\"succeeded\":"
+             "2}"));
     plan = plan_of(&w, &job_controller, "default", "j");
-    CHECK(str_has_prefix(plan, S("create pods default/j-1-\ncreate pods default/j-3-\ncreate pods default/j-4-\n")));
+    CHECK(str_has_prefix(
+        plan, S("create pods default/j-1-\ncreate pods default/j-3-\ncreate pods default/j-4-\n")));
     world_fini(&w);
 }
 
-#define FAILED_POD(code)                                                                                                                 \
-    "{\"metadata\":{\"name\":\"j-a\"," OWNED("Job", "j") ",\"finalizers\":[" TRACKED "]},\"spec\":{},\"status\":{\"phase\":\"Failed\","   \
-    "\"containerStatuses\":[{\"name\":\"c\",\"state\":{\"terminated\":{\"exitCode\":" code "}}}]}}"
+#define FAILED_POD(code)                                                                           \
+    "{\"metadata\":{\"name\":\"j-a\"," OWNED(                                                      \
+        "Job", "j") ",\"finalizers\":[" TRACKED "]},\"spec\":{},\"status\":{\"phase\":\"Failed\"," \
+                    "\"containerStatuses\":[{\"name\":\"c\",\"state\":{\"terminated\":{"           \
+                    "\"exitCode\":" code "}}}]}}"
 
 TEST(job, a_failure_policy_ends_it_or_looks_away)
 {
@@ -390,14 +487,18 @@ TEST(job, a_failure_policy_ends_it_or_looks_away)
     str plan;
 
     world_init(&w);
-    have(&w, K_JOBS, JOB("\"parallelism\":1,\"completions\":1,\"podReplacementPolicy\":\"Failed\",\"podFailurePolicy\":{\"rules\":[{\"action\":"
-                         "\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[42]}},{\"action\":\"Ignore\",\"onExitCodes\":{"
-                         "\"operator\":\"NotIn\",\"values\":[1]}}]}",
-                         "{\"startTime\":\"2026-01-01T00:00:00Z\"}"));
+    have(&w, K_JOBS,
+         JOB("\"parallelism\":1,\"completions\":1,\"podReplacementPolicy\":\"Failed\","
+             "\"podFailurePolicy\":{\"rules\":[{\"action\":"
+             "\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[42]}},{\"action\":"
+             "\"Ignore\",\"onExitCodes\":{"
+             "\"operator\":\"NotIn\",\"values\":[1]}}]}",
+             "{\"startTime\":\"2026-01-01T00:00:00Z\"}"));
     have(&w, K_PODS, FAILED_POD("42"));
     plan = plan_of(&w, &job_controller, "default", "j");
     CHECK(str_find(plan, S("\"type\":\"FailureTarget\"")) > 0);
-    CHECK(str_find(plan, S("Container c for pod default/j-a failed with exit code 42 matching FailJob rule at index 0")) > 0);
+    CHECK(str_find(plan, S("Container c for pod default/j-a failed with exit code 42 matching "
+                           "FailJob rule at index 0")) > 0);
     have(&w, K_PODS, FAILED_POD("7"));
     plan = plan_of(&w, &job_controller, "default", "j");
     CHECK(str_has_prefix(plan, S("patch pods default/j-a")));
@@ -412,21 +513,34 @@ TEST(job, a_success_policy_is_met_by_its_indexes)
     struct world w;
 
     world_init(&w);
-    have(&w, K_JOBS, JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\",\"successPolicy\":{\"rules\":[{\"succeededIndexes\":"
-                         "\"1-3\",\"succeededCount\":2}]}",
-                         "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"0,2\",\"succeeded\":2}"));
+    have(&w, K_JOBS,
+         JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\",\"successPolicy\":"
+             "{\"rules\":[{\"succeededIndexes\":"
+             "\"1-3\",\"succeededCount\":2}]}",
+             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"0,2\",\"succeeded\":"
+             "2}"));
     CHECK(str_find(plan_of(&w, &job_controller, "default", "j"), S("SuccessCriteriaMet")) < 0);
-    have(&w, K_JOBS, JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\",\"successPolicy\":{\"rules\":[{\"succeededIndexes\":"
-                         "\"1-3\",\"succeededCount\":2}]}",
-                         "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"2,3\",\"succeeded\":2}"));
-    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"), S("\"reason\":\"SuccessPolicy\",\"message\":\"Matched rules at index 0\"")) > 0);
+    have(&w, K_JOBS,
+         JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\",\"successPolicy\":"
+             "{\"rules\":[{\"succeededIndexes\":"
+             "\"1-3\",\"succeededCount\":2}]}",
+             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"2,3\",\"succeeded\":"
+             "2}"));
+    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"),
+                   S("\"reason\":\"SuccessPolicy\",\"message\":\"Matched rules at index 0\"")) > 0);
     world_fini(&w);
 }
 
 /* ---- StatefulSets ---- */
 
-#define SET(spec) "{\"metadata\":{\"name\":\"s\",\"generation\":1},\"spec\":{\"serviceName\":\"svc\"," spec "," TEMPLATE "}}"
-#define SET_POD(name, revision, status) "{\"metadata\":{\"name\":\"" name "\",\"labels\":{\"app\":\"x\",\"controller-revision-hash\":\"%s\"}," OWNED("StatefulSet", "s") "},\"spec\":{},\"status\":" status "}", revision
+#define SET(spec)                                                                                  \
+    "{\"metadata\":{\"name\":\"s\",\"generation\":1},\"spec\":{\"serviceName\":\"svc\"," spec      \
+    "," TEMPLATE "}}"
+#define SET_POD(name, revision, status)                                                            \
+    "{\"metadata\":{\"name\":\"" name                                                              \
+    "\",\"labels\":{\"app\":\"x\",\"controller-revision-hash\":\"%s\"}," OWNED(                    \
+        "StatefulSet", "s") "},\"spec\":{},\"status\":" status "}",                                \
+        revision
 
 static const char *the_revision(struct world *w)
 {
@@ -437,7 +551,10 @@ static const char *the_revision(struct world *w)
     CHECK(str_has_prefix(plan, S("create controllerrevisions default/s-")));
     name = arena_dupz(w->a, str_slice(plan, skip, (size_t)str_index(plan, '\n')));
     have(w, K_CONTROLLERREVISIONS,
-         "{\"metadata\":{\"name\":\"%s\"," OWNED("StatefulSet", "s") "},\"revision\":1,\"data\":{\"spec\":{\"template\":{\"$patch\":\"replace\",\"metadata\":{" LABELS "},\"spec\":{}}}}}", name);
+         "{\"metadata\":{\"name\":\"%s\"," OWNED(
+             "StatefulSet", "s") "},\"revision\":1,\"data\":{\"spec\":{\"template\":{\"$patch\":"
+                                 "\"replace\",\"metadata\":{" LABELS "},\"spec\":{}}}}}",
+         name);
     return name;
 }
 
@@ -460,7 +577,8 @@ TEST(statefulset, makes_one_pod_after_the_other)
     have(&w, K_PODS, SET_POD("s-0", rev, PENDING));
     CHECK(!has_line(plan_of(&w, &statefulset_controller, "default", "s"), "create"));
     have(&w, K_PODS, SET_POD("s-0", rev, RUNNING));
-    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"), "create pods default/s-1\n"));
+    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"),
+                   "create pods default/s-1\n"));
     world_fini(&w);
 }
 
@@ -473,7 +591,8 @@ TEST(statefulset, in_parallel_makes_all_at_once)
     have(&w, K_STATEFULSETS, SET("\"replicas\":3,\"podManagementPolicy\":\"Parallel\""));
     the_revision(&w);
     plan = plan_of(&w, &statefulset_controller, "default", "s");
-    CHECK(has_line(plan, "create pods default/s-0\n") && has_line(plan, "create pods default/s-2\n"));
+    CHECK(has_line(plan, "create pods default/s-0\n") &&
+          has_line(plan, "create pods default/s-2\n"));
     world_fini(&w);
 }
 
@@ -483,14 +602,18 @@ TEST(statefulset, updates_from_the_top_down_to_the_partition)
     const char *rev;
 
     world_init(&w);
-    have(&w, K_STATEFULSETS, SET("\"replicas\":3,\"updateStrategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"partition\":1}}"));
+    have(&w, K_STATEFULSETS,
+         SET("\"replicas\":3,\"updateStrategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{"
+             "\"partition\":1}}"));
     rev = the_revision(&w);
     have(&w, K_PODS, SET_POD("s-0", "s-old", RUNNING));
     have(&w, K_PODS, SET_POD("s-1", "s-old", RUNNING));
     have(&w, K_PODS, SET_POD("s-2", "s-old", RUNNING));
-    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"), "delete pods default/s-2\n"));
+    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"),
+                   "delete pods default/s-2\n"));
     have(&w, K_PODS, SET_POD("s-2", rev, RUNNING));
-    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"), "delete pods default/s-1\n"));
+    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"),
+                   "delete pods default/s-1\n"));
     have(&w, K_PODS, SET_POD("s-1", rev, RUNNING));
     CHECK(!has_line(plan_of(&w, &statefulset_controller, "default", "s"), "delete"));
     world_fini(&w);
@@ -521,14 +644,21 @@ TEST(daemonset, runs_on_nodes_that_fit_and_tolerates_their_troubles)
     str plan;
 
     world_init(&w);
-    have(&w, K_DAEMONSETS, "{\"metadata\":{\"name\":\"ds\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"x\"}},\"template\":{\"metadata\":{" LABELS
-                           "},\"spec\":{\"nodeSelector\":{\"os\":\"linux\"}}}}}");
-    have(&w, K_NODES, "{\"metadata\":{\"name\":\"a\",\"labels\":{\"os\":\"linux\"}},\"spec\":{\"taints\":[{\"key\":\"node.kubernetes.io/not-ready\",\"effect\":\"NoExecute\"}]}}");
-    have(&w, K_NODES, "{\"metadata\":{\"name\":\"b\",\"labels\":{\"os\":\"linux\"}},\"spec\":{\"taints\":[{\"key\":\"mine\",\"effect\":\"NoSchedule\"}]}}");
+    have(&w, K_DAEMONSETS,
+         "{\"metadata\":{\"name\":\"ds\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"x\"}},"
+         "\"template\":{\"metadata\":{" LABELS
+         "},\"spec\":{\"nodeSelector\":{\"os\":\"linux\"}}}}}");
+    have(&w, K_NODES,
+         "{\"metadata\":{\"name\":\"a\",\"labels\":{\"os\":\"linux\"}},\"spec\":{\"taints\":[{"
+         "\"key\":\"node.kubernetes.io/not-ready\",\"effect\":\"NoExecute\"}]}}");
+    have(&w, K_NODES,
+         "{\"metadata\":{\"name\":\"b\",\"labels\":{\"os\":\"linux\"}},\"spec\":{\"taints\":[{"
+         "\"key\":\"mine\",\"effect\":\"NoSchedule\"}]}}");
     have(&w, K_NODES, "{\"metadata\":{\"name\":\"c\"},\"spec\":{}}");
     plan = plan_of(&w, &daemonset_controller, "default", "ds");
     CHECK(has_line(plan, "create pods default/ds-\nthen\nstatus"));
-    CHECK(has_line(plan, "{\"currentNumberScheduled\":0,\"numberMisscheduled\":0,\"desiredNumberScheduled\":1,\"numberReady\":0,\"numberUnavailable\":1"));
+    CHECK(has_line(plan, "{\"currentNumberScheduled\":0,\"numberMisscheduled\":0,"
+                         "\"desiredNumberScheduled\":1,\"numberReady\":0,\"numberUnavailable\":1"));
     world_fini(&w);
 }
 
@@ -559,7 +689,8 @@ TEST(cron, finds_the_next_time)
     check_next("0 0 29 2 *", "2026-01-01T00:00:00Z", "2028-02-29T00:00:00Z");
     check_next("30 8-17/3 * * mon-fri", "2026-01-02T15:00:00Z", "2026-01-02T17:30:00Z");
     check_next("30 8-17/3 * * MON-FRI", "2026-01-02T18:00:00Z", "2026-01-05T08:30:00Z");
-    check_next("0 0 13 * 5", "2026-02-01T00:00:00Z", "2026-02-06T00:00:00Z"); /* either day will do */
+    check_next("0 0 13 * 5", "2026-02-01T00:00:00Z",
+               "2026-02-06T00:00:00Z"); /* either day will do */
     check_next("@hourly", "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z");
     check_next("0 12 * * 7", "2026-01-01T00:00:00Z", "2026-01-04T12:00:00Z");
 }
@@ -581,10 +712,13 @@ TEST(cronjob, makes_one_job_for_the_last_missed_time)
     str plan;
 
     world_init(&w);
-    have(&w, K_CRONJOBS, "{\"metadata\":{\"name\":\"c\",\"creationTimestamp\":\"2025-12-31T23:00:30Z\"},\"spec\":{\"schedule\":\"*/20 * * * *\","
-                         "\"jobTemplate\":{\"spec\":{}}}}");
+    have(&w, K_CRONJOBS,
+         "{\"metadata\":{\"name\":\"c\",\"creationTimestamp\":\"2025-12-31T23:00:30Z\"},\"spec\":{"
+         "\"schedule\":\"*/20 * * * *\","
+         "\"jobTemplate\":{\"spec\":{}}}}");
     plan = plan_of(&w, &cronjob_controller, "default", "c");
-    CHECK_STRZ(plan, "create jobs default/c-29453760\nthen\nstatus cronjobs default/c {\"lastScheduleTime\":\"2026-01-01T00:00:00Z\"}\nrequeue 1200100ms\n");
+    CHECK_STRZ(plan, "create jobs default/c-29453760\nthen\nstatus cronjobs default/c "
+                     "{\"lastScheduleTime\":\"2026-01-01T00:00:00Z\"}\nrequeue 1200100ms\n");
     world_fini(&w);
 }
 
@@ -593,10 +727,13 @@ TEST(cronjob, forbid_leaves_a_time_out_while_one_runs)
     struct world w;
 
     world_init(&w);
-    have(&w, K_CRONJOBS, "{\"metadata\":{\"name\":\"c\",\"creationTimestamp\":\"2025-12-31T23:00:30Z\"},\"spec\":{\"schedule\":\"*/20 * * * *\","
-                         "\"concurrencyPolicy\":\"Forbid\",\"jobTemplate\":{\"spec\":{}}}}");
+    have(&w, K_CRONJOBS,
+         "{\"metadata\":{\"name\":\"c\",\"creationTimestamp\":\"2025-12-31T23:00:30Z\"},\"spec\":{"
+         "\"schedule\":\"*/20 * * * *\","
+         "\"concurrencyPolicy\":\"Forbid\",\"jobTemplate\":{\"spec\":{}}}}");
     have(&w, K_JOBS, "{\"metadata\":{\"name\":\"c-1\"," OWNED("CronJob", "c") "},\"status\":{}}");
-    CHECK(has_line(plan_of(&w, &cronjob_controller, "default", "c"), "event Normal JobAlreadyActive Not starting job because prior execution"));
+    CHECK(has_line(plan_of(&w, &cronjob_controller, "default", "c"),
+                   "event Normal JobAlreadyActive Not starting job because prior execution"));
     CHECK(!has_line(plan_of(&w, &cronjob_controller, "default", "c"), "create"));
     world_fini(&w);
 }
