@@ -17,6 +17,8 @@
 #define POD_CIDR_WAIT_NS (3 * NS_PER_S) /* then a single server node takes the first range of the cluster's */
 #define POD_CIDR_PREFIX 24
 #define BRIDGE_NAME "cni0"
+#define SANDBOXES_MIN 4
+#define SANDBOXES_PER_CPU 3 /* made at the same time */
 
 static void begin_workers(struct kubelet *k);
 static void check_network(struct kubelet *k);
@@ -565,6 +567,8 @@ struct err *kubelet_start(const struct kubelet_options *o, struct kubelet **ret)
         k->o.cgroup_root = S("/sys/fs/cgroup");
     k->cgroups = (struct cgroup_fs){k->o.cgroup_root.p, cgroup_is_v2(k->o.cgroup_root.p)};
     map_init(&k->workers);
+    list_init(&k->sandbox_queue);
+    k->sandboxes_max = MAX(SANDBOXES_MIN, SANDBOXES_PER_CPU * (int)sysconf(_SC_NPROCESSORS_ONLN));
     map_init(&k->by_container);
     k->start = NEW(struct start);
     k->start->k = k;

@@ -37,6 +37,8 @@ struct kubelet {
     struct log_rotation *rotation;
     struct kubelet_server *server;
     struct cgroup_fs cgroups;
+    struct list sandbox_queue;     /* workers that wait for their turn to make a sandbox */
+    int n_sandboxes_making, sandboxes_max;
     struct map workers;            /* uid -> struct pod_worker */
     struct map by_container;       /* container or sandbox id -> struct pod_worker */
     struct loop_timer *relist;     /* the slow one, for safety */
@@ -111,6 +113,8 @@ struct pod_worker {
     bool stale;                    /* rt must be fetched anew */
     bool busy;                     /* a short chain is under way (fetch, sandbox, volumes) */
     bool woken;                    /* a step is due */
+    struct list sandbox_link;      /* in the queue, while it waits */
+    bool sandbox_turn;             /* it is its turn: this step uses it or passes it on */
     bool admitted;                 /* by this agent, or it was running already */
     bool volumes_applied, volumes_dirty, cgroup_made;
     bool over;                     /* the plan: nothing is left to run */
@@ -160,6 +164,7 @@ void worker_end(struct pod_worker *w);
 bool worker_publish(struct pod_worker *w, bool finished);
 void worker_overlay_status(struct pod_worker *w); /* after the pod was parsed: what was told but has not come back */
 void worker_free_when_idle(struct pod_worker *w);
+void worker_sandbox_next(struct kubelet *k); /* a turn is free */
 
 /* ---- worker_token.c ---- */
 /* Asks for the tokens that the pod's volumes need and that are missing or due; false: some are still to come. */

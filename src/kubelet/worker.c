@@ -49,6 +49,9 @@ void worker_free_when_idle(struct pod_worker *w)
                 map_del(&w->k->by_container, map_key(e));
         kubelet_logs_ended(w->k);
         refs_release(w->k->refs, w);
+        list_del(&w->sandbox_link);
+        if (w->sandbox_turn)
+            worker_sandbox_next(w->k);
         loop_timer_free(TAKE(w->timer));
         loop_timer_free(TAKE(w->look_timer));
         MAP_EACH(e, &w->locals)
@@ -99,8 +102,13 @@ static void on_wake(void *ctx)
     struct pod_worker *w = ctx;
 
     w->woken = false;
-    if (worker_return(w))
-        step(w);
+    if (!worker_return(w))
+        return;
+    step(w);
+    if (w->sandbox_turn && !w->busy) { /* not used */
+        w->sandbox_turn = false;
+        worker_sandbox_next(w->k);
+    }
 }
 
 void worker_wake(struct pod_worker *w)
@@ -289,6 +297,7 @@ static struct pod_worker *worker_new(struct kubelet *k, str uid, str ns, str nam
     w->timer = loop_timer_new(k->loop, on_timer, w);
     w->look_timer = loop_timer_new(k->loop, on_look, w);
     map_init(&w->locals);
+    list_init(&w->sandbox_link);
     map_put(&k->workers, uid, w);
     return w;
 }

@@ -232,9 +232,42 @@ static bool prepared(struct pod_worker *w)
 
 /* ---- sandbox ---- */
 
+/* Many at once would only make each of them slow: the runtime's work is the processor's. Pods get ready one after another instead of
+ * all at the end. */
+void worker_sandbox_next(struct kubelet *k)
+{
+    struct pod_worker *w;
+
+    if (list_is_empty(&k->sandbox_queue) || k->n_sandboxes_making >= k->sandboxes_max)
+        return;
+    w = LIST_ITEM(k->sandbox_queue.next, struct pod_worker, sandbox_link);
+    list_del(&w->sandbox_link);
+    w->sandbox_turn = true;
+    worker_wake(w);
+}
+
+static bool is_its_turn(struct pod_worker *w)
+{
+    struct kubelet *k = w->k;
+
+    if (!w->sandbox_turn && (k->n_sandboxes_making >= k->sandboxes_max || !list_is_empty(&k->sandbox_queue))) {
+        if (list_is_empty(&w->sandbox_link))
+            list_add_tail(&k->sandbox_queue, &w->sandbox_link);
+        worker_sandbox_next(k);
+        return false;
+    }
+    list_del(&w->sandbox_link);
+    w->sandbox_turn = false;
+    k->n_sandboxes_making++;
+    return true;
+}
+
 static void on_sandbox(void *ctx, struct err *err, const struct json *response)
 {
     struct pod_worker *w = ctx;
+
+    w->k->n_sandboxes_making--;
+    worker_sandbox_next(w->k);
 
     if (!worker_return(w)) {
         err_free(err);
@@ -267,6 +300,8 @@ static void run_sandbox(struct pod_worker *w, uint32_t attempt)
         worker_wake_in(w, wait);
         return;
     }
+    if (!is_its_turn(w))
+        return;
     (void)file_read(w->k->loop, "/etc/resolv.conf", RESOLV_CONF_MAX, &resolv);
     pod_hostname(a, w->pod, w->k->o.node_name, w->k->o.cluster_domain, &hostname, &domain);
     dns = pod_dns_config(a, w->pod, w->k->o.cluster_dns, w->k->o.cluster_domain, buf_view(&resolv));
