@@ -10,6 +10,7 @@
 #define API_BODY_MAX (3u << 20)           /* bytes of a request body, as Kubernetes */
 #define API_GZIP_MIN (128u << 10)         /* smaller answers are not compressed, as Kubernetes */
 #define API_LIST_CHUNK (128u << 10)       /* bytes written at a time while a list is streamed */
+#define API_LIST_WHOLE 64                 /* items at most of a made list that is sent as a whole, with its length */
 #define API_WATCH_QUEUE_MAX (16u << 20)   /* bytes a watcher may lag behind before it is ended */
 #define API_GENERATE_TRIES 8              /* names tried for generateName, as Kubernetes */
 
@@ -234,6 +235,9 @@ MUST_USE struct err *list_options_parse(struct req *q, bool watch, struct list_o
 /* A whole list as JSON (small ones; large lists are streamed by read.c). remaining < 0: not told. */
 void list_encode(struct buf *b, const struct kind *k, const struct obj *const *objs, size_t n, int64_t revision, str cont, int64_t remaining);
 /* Answers with these objects as the list that q negotiated; takes over the references. */
+/* list_form.c: tables, metadata and protobuf, an object at a time. Takes over the references. */
+bool list_is_formed_singly(const struct req *q);
+void list_reply_formed(struct req *q, const struct obj **objs, size_t n, int64_t revision, str cont, int64_t remaining);
 void list_reply(struct req *q, const struct obj **objs, size_t n, int64_t revision);
 void watch_close_all(struct api *api);
 
@@ -251,6 +255,7 @@ MUST_USE struct err *delete_decide(struct req *q, const struct kind *k, struct a
 /* ---- table.c ---- */
 /* One Table for n objects (parsed trees); list_meta may be NULL. with_columns: only the first event of a watch has them. */
 struct json *table_make(struct req *q, const struct kind *k, struct json **objs, size_t n, str list_meta_rv, str cont, int64_t remaining, bool with_columns);
+struct json *table_row(struct req *q, const struct kind *k, struct json *obj);
 struct json *partial_make(struct req *q, struct json *obj);
 void cell_age(struct arena *a, const struct json *obj, wall_time now, struct json *ret); /* the Age column */
 void buf_age(struct buf *b, int64_t seconds);

@@ -380,7 +380,7 @@ static void reply_list_bytes(struct listing *l)
     stream_more(l);
 }
 
-/* Tables, metadata lists, YAML, protobuf, other versions: through trees. */
+/* YAML, pretty text, other versions than the stored one: through one tree. */
 static void reply_list_trees(struct listing *l)
 {
     struct req *q = l->q;
@@ -451,6 +451,8 @@ static void reply_list(struct listing *l)
         reply_list_shared(l);
     else if (q->accept.media == MEDIA_JSON && q->accept.as == AS_OBJECT && !q->pretty && k->storage == k)
         reply_list_bytes(l);
+    else if (list_is_formed_singly(q))
+        list_reply_formed(q, l->objs, l->n, l->revision, l->next, l->remaining);
     else
         reply_list_trees(l);
 }

@@ -88,10 +88,12 @@ static struct json column_definitions(struct arena *a, const struct column *colu
     return defs;
 }
 
-static struct json row(struct req *q, const struct kind *k, const struct column *columns, struct json *obj, bool metadata_only, bool none)
+struct json *table_row(struct req *q, const struct kind *k, struct json *obj)
 {
-    struct json r = json_object(), cells = json_array();
+    const struct column *columns = k->columns ? k->columns : default_columns;
+    struct json *r = json_new(q->a, json_object()), cells = json_array();
     wall_time now = loop_wall(q->api->loop);
+    str include = query_str(q, "includeObject");
 
     for (const struct column *c = columns; c->name; c++) {
         struct json v = json_null();
@@ -106,17 +108,17 @@ static struct json row(struct req *q, const struct kind *k, const struct column 
         }
         json_append(q->a, &cells, v);
     }
-    json_setz(q->a, &r, "cells", cells);
+    json_setz(q->a, r, "cells", cells);
     if (k->hooks->completed) {
         struct json done = k->hooks->completed(q->a, obj);
 
         if (done.type == JSON_ARRAY)
-            json_setz(q->a, &r, "conditions", done);
+            json_setz(q->a, r, "conditions", done);
     }
-    if (!none)
-        json_setz(q->a, &r, "object", metadata_only ? *partial_make(q, obj) : *obj);
+    if (str_is(include, "None"))
+        json_setz(q->a, r, "object", json_null());
     else
-        json_setz(q->a, &r, "object", json_null());
+        json_setz(q->a, r, "object", str_is(include, "Object") ? *obj : *partial_make(q, obj));
     return r;
 }
 
@@ -124,7 +126,6 @@ struct json *table_make(struct req *q, const struct kind *k, struct json **objs,
 {
     const struct column *columns = k->columns ? k->columns : default_columns;
     struct json *v = json_new(q->a, json_object()), *meta, rows = json_array();
-    str include = query_str(q, "includeObject");
 
     json_setz(q->a, v, "kind", json_z("Table"));
     json_setz(q->a, v, "apiVersion", json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version.n ? q->accept.as_version : S("v1")))));
@@ -137,7 +138,7 @@ struct json *table_make(struct req *q, const struct kind *k, struct json **objs,
         json_setz(q->a, meta, "remainingItemCount", json_int(remaining));
     json_setz(q->a, v, "columnDefinitions", with_columns ? column_definitions(q->a, columns) : json_null());
     for (size_t i = 0; i < n; i++)
-        json_append(q->a, &rows, row(q, k, columns, objs[i], !str_is(include, "Object"), str_is(include, "None")));
+        json_append(q->a, &rows, *table_row(q, k, objs[i]));
     json_setz(q->a, v, "rows", rows);
     return v;
 }

@@ -438,3 +438,34 @@ void proto_encode_envelope(struct buf *b, const struct schema_type *t, const str
     put_raw(&r, (str){"k8s\0", 4});
     finish(&r, b);
 }
+
+static void forward_varint(struct buf *b, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        buf_char(b, (char)(v | 0x80));
+    buf_char(b, (char)v);
+}
+
+void proto_put_bytes(struct buf *b, uint32_t field, str value)
+{
+    forward_varint(b, (uint64_t)field << 3 | 2);
+    forward_varint(b, value.n);
+    buf_str(b, value);
+}
+
+void proto_list_envelope(struct buf *b, const struct json *list, str fields, str items)
+{
+    CLEANUP(buf) struct buf type = BUF_INIT;
+
+    proto_put_bytes(&type, 1, json_get_str(list, "apiVersion"));
+    proto_put_bytes(&type, 2, json_get_str(list, "kind"));
+    buf_reserve(b, type.n + fields.n + items.n + 64);
+    buf_add(b, "k8s\0", 4);
+    proto_put_bytes(b, 1, buf_view(&type));
+    forward_varint(b, 2 << 3 | 2);
+    forward_varint(b, fields.n + items.n);
+    buf_str(b, fields);
+    buf_str(b, items);
+    proto_put_bytes(b, 3, STR_NONE);
+    proto_put_bytes(b, 4, STR_NONE);
+}

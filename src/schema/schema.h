@@ -141,6 +141,9 @@ void proto_encode(struct buf *b, const struct schema_type *t, const struct json 
 MUST_USE struct err *proto_decode(struct arena *a, const struct schema_type *t, str data, struct json **ret);
 /* "k8s\0" + runtime.Unknown{typeMeta, raw}: apiVersion and kind come from / go to the tree. */
 void proto_encode_envelope(struct buf *b, const struct schema_type *t, const struct json *v);
+/* The same for a list in pieces: `fields` are the encoded ones but items, `items` the encoded items (proto_put_bytes each). */
+void proto_list_envelope(struct buf *b, const struct json *list, str fields, str items);
+void proto_put_bytes(struct buf *b, uint32_t field, str value);
 MUST_USE struct err *proto_decode_envelope(struct arena *a, str data, struct json **ret /* with apiVersion and kind */);
 
 /* ---- quantities ---- */
