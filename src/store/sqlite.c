@@ -235,8 +235,9 @@ static struct err *set_up(struct engine *e)
     struct err *err;
     bool ok;
 
-    /* auto_vacuum counts only before the first table; locking_mode before the log is opened: no shared memory then. */
-    buf_fmt(&sql, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+    /* locking_mode first, before anything reads the file: then the log needs no shared memory. auto_vacuum counts only before
+     * the first table. */
+    buf_fmt(&sql, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                   "PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%d; PRAGMA temp_store=MEMORY;",
             CACHE_KIB, WAL_PAGES, WAL_KEPT_BYTES);
     ok = exec(e, buf_cstr(&sql));

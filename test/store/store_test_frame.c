@@ -17,7 +17,7 @@ void rig_open_store(struct rig *r)
 void rig_open_disk(struct rig *r)
 {
     r->loop = loop_new_uv();
-    snprintf(r->dir, sizeof r->dir, "/tmp/k1s-store-test-XXXXXX");
+    snprintf(r->dir, sizeof r->dir, "%s/k1s-store-test-XXXXXX", r->base ? r->base : "/tmp");
     BUG_ON(!mkdtemp(r->dir));
     snprintf(r->path, sizeof r->path, "%s/state.db", r->dir);
     rig_open_store(r);

@@ -11,6 +11,7 @@ struct rig {
     struct store_options options;
     char dir[64], path[96];    /* empty: in memory */
     bool closed;
+    const char *base;          /* folder for the new folder; NULL: /tmp */
 };
 void rig_open_disk(struct rig *r);    /* real loop, a file in a new folder */
 void rig_open_virtual(struct rig *r); /* virtual loop, in memory */
