@@ -3,10 +3,13 @@
  * Everything follows from what there is: the Jobs it owns, lastScheduleTime, and the clock. A time
  * that was missed while nobody looked is made up for once, unless its deadline has passed.
  *
- * Not here: other time zones than UTC (a CronJob that names one is told so by an event).
+ * A schedule is read in the CronJob's time zone, or in UTC. A time that the clocks skip fires when
+ * they have skipped it; one that they repeat fires once.
+ *
  * API: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ */
 #include "controllers/controllers_internal.h"
 #include "controllers/cron.h"
+#include "controllers/zone.h"
 
 #include <inttypes.h>
 
@@ -19,7 +22,12 @@ struct owned {
     const char *end; /* "Complete", "Failed"; NULL: it runs */
     int64_t start_s;
 };
+struct state {
+    struct controller *c;
+    struct map zones; /* name -> struct zone */
+};
 struct cj {
+    const struct zone *zone; /* NULL: UTC */
     struct reconcile *r;
     struct json *tree, *status;
     struct owned *jobs;
@@ -172,6 +180,38 @@ static void create_job(struct cj *c, int64_t at_s)
         (struct action_event){c->tree, "Warning", "FailedCreate", S("Error creating job: %s")};
 }
 
+static const struct zone *zone_find(struct state *s, str name)
+{
+    struct zone *z;
+
+    if (!s)
+        return NULL;
+    z = map_find(&s->zones, name);
+    if (!z) {
+        z = zone_load(controller_loop(s->c), name);
+        if (z)
+            map_put(&s->zones, name, z);
+    }
+    return z;
+}
+
+/* The next time in UTC: found in local time, which runs on through the changes of the clocks. */
+static int64_t next_time(const struct cj *c, const struct cron *cron, int64_t after_s)
+{
+    int64_t local_s, at_s;
+
+    if (!c->zone || cron->every_s)
+        return cron_next(cron, after_s);
+    for (local_s = after_s + zone_offset_s(c->zone, after_s);;) {
+        local_s = cron_next(cron, local_s);
+        if (!local_s)
+            return 0;
+        at_s = local_s - zone_offset_s(c->zone, local_s - zone_offset_s(c->zone, local_s));
+        if (at_s > after_s)
+            return at_s;
+    }
+}
+
 static void schedule(struct cj *c, uint32_t n_active)
 {
     struct reconcile *r = c->r;
@@ -183,7 +223,7 @@ static void schedule(struct cj *c, uint32_t n_active)
     wall_time t = {0};
     int missed = 0;
 
-    if (zone.n && !str_is(zone, "UTC") && !str_is(zone, "Etc/UTC")) {
+    if (zone.n && !(c->zone = zone_find(r->state, zone))) {
         plan_event(&r->plan, c->tree, "Warning", "UnknownTimeZone",
                    "invalid timeZone: \"" PRI_STR "\"", STR_ARG(zone));
         return;
@@ -198,8 +238,8 @@ static void schedule(struct cj *c, uint32_t n_active)
     from_s = t.ns / NS_PER_S;
     if (json_is(deadline, JSON_INT))
         from_s = MAX(from_s, now_s - deadline->i);
-    for (next_s = cron_next(&cron, from_s); next_s && next_s <= now_s;
-         next_s = cron_next(&cron, next_s)) {
+    for (next_s = next_time(c, &cron, from_s); next_s && next_s <= now_s;
+         next_s = next_time(c, &cron, next_s)) {
         due_s = next_s;
         if (++missed == MISSED_MAX) {
             plan_event(&r->plan, c->tree, "Warning", "TooManyMissedTimes",
@@ -259,6 +299,25 @@ static void job_changed(struct controller *c, const struct obj *obj, const struc
     wake_owner(c, &kinds[K_CRONJOBS], obj, prev);
 }
 
+static void *state_new(struct controller *c)
+{
+    struct state *s = NEW(struct state);
+
+    s->c = c;
+    map_init(&s->zones);
+    return s;
+}
+
+static void state_free(void *state)
+{
+    struct state *s = state;
+
+    MAP_EACH(e, &s->zones)
+        zone_free(e->value);
+    map_fini(&s->zones);
+    mem_free(s);
+}
+
 static const struct trigger triggers[] = {{K_JOBS, job_changed}};
 
 const struct controller_type cronjob_controller = {
@@ -268,4 +327,6 @@ const struct controller_type cronjob_controller = {
     .triggers = triggers,
     .n_triggers = ARRAY_LEN(triggers),
     .reconcile = reconcile,
+    .state_new = state_new,
+    .state_free = state_free,
 };
