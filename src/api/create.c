@@ -68,8 +68,7 @@ static struct err *check_namespace(struct req *q, struct json *obj)
     const struct kind *k = q->route.kind;
 
     if (!k->r->namespaced) {
-        if (ns.n)
-            return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+        json_removez(meta, "namespace"); /* means nothing here */
         return NULL;
     }
     if (!ns.n)

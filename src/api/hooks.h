@@ -9,7 +9,7 @@ kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status, name
 struct json pod_completed(struct arena *a, const struct json *pod);
 /* service.c */
 kind_prepare_fn service_prepare_create, service_prepare_update;
-kind_admit_fn service_admit;
+kind_admit_fn service_allocate;
 kind_warn_fn service_warn;
 void service_settled(struct api *api, const struct json *obj, const struct json *old, bool ok);
 /* reviews.c */

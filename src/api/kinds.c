@@ -63,7 +63,7 @@ static const struct kind_hooks table[] = {
     {"", "pods", KIND_GENERATION | KIND_RETURN_DELETED, .prepare_create = pod_prepare_create, .prepare_update = pod_prepare_update, .prepare_status = pod_prepare_status, .completed = pod_completed, .fields = pod_fields},
     {"", "nodes", KIND_STATUS_ON_CREATE, .fields = node_fields},
     {"", "namespaces", KIND_NAME_DNS_LABEL, .prepare_create = namespace_prepare_create, .prepare_update = namespace_prepare_update, .fields = namespace_fields},
-    {"", "services", KIND_RETURN_DELETED | KIND_CREATE_ON_UPDATE | KIND_NAME_DNS1035, .admit = service_admit, .prepare_create = service_prepare_create, .prepare_update = service_prepare_update, .warn = service_warn, .fields = service_fields, .settled = service_settled},
+    {"", "services", KIND_RETURN_DELETED | KIND_CREATE_ON_UPDATE | KIND_NAME_DNS_LABEL, .allocate = service_allocate, .prepare_create = service_prepare_create, .prepare_update = service_prepare_update, .warn = service_warn, .fields = service_fields, .settled = service_settled},
     {"", "endpoints", KIND_CREATE_ON_UPDATE, .deprecated = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
     {"", "secrets", 0, .prepare_create = secret_prepare, .prepare_update = secret_prepare, .fields = secret_fields},
     {"", "configmaps", 0},

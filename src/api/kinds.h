@@ -70,6 +70,7 @@ struct kind_hooks {
     kind_prepare_fn *default_extra; /* after the schema's defaults, before managedFields: belongs to the writer */
     kind_prepare_fn *prepare_create, *prepare_update, *prepare_status;
     kind_admit_fn *admit;          /* after generic admission, before prepare */
+    kind_admit_fn *allocate;       /* after validation: gives out what only a valid object may take */
     kind_warn_fn *warn;
     const struct field_label *fields; /* ends with label NULL */
     const struct field_label *more_fields; /* stored beside them for the other versions of the kind; not selectable here */

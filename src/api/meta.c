@@ -181,7 +181,7 @@ static void validate_name(const struct kind *k, str name, str field, bool prefix
     if (f & KIND_NAME_DNS_LABEL) {
         max = LABEL_MAX_BYTES;
         if (!label_chars(s))
-            help = dns_label_help;
+            help = subdomain_chars(s) ? "must not contain dots" : dns_label_help;
     } else if (f & KIND_NAME_DNS1035) {
         max = LABEL_MAX_BYTES;
         if (!label_chars(s) || !(s.p[0] >= 'a' && s.p[0] <= 'z'))
@@ -189,7 +189,7 @@ static void validate_name(const struct kind *k, str name, str field, bool prefix
     } else if (!subdomain_chars(s))
         help = dns_subdomain_help;
     if (name.n > max) {
-        snprintf(too_long, sizeof too_long, "must be no more than %zu bytes", max);
+        snprintf(too_long, sizeof too_long, "must be no more than %zu characters", max);
         quoted_cause(errs, CAUSE_INVALID, field, name, too_long);
     }
     if (help)

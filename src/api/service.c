@@ -208,60 +208,33 @@ static struct err *invalid_service(struct write *w, const char *type, const char
     return err_invalid(e, S(""), S("Service"), w->name);
 }
 
+static struct err *address_refused(struct write *w, str ip, const char *why)
+{
+    return invalid_service(w, CAUSE_INVALID, "spec.clusterIPs", arena_fmt(w->a, "Invalid value: [\"" PRI_STR "\"]: failed to allocate IP " PRI_STR ": %s", STR_ARG(ip), STR_ARG(ip), why).p);
+}
+
 static struct err *give_address(struct write *w, struct json *spec)
 {
     struct ip_allocator *ips = w->api->ips;
     const struct json *old = json_findz(w->old, "spec");
-    struct json *list;
-    str ip = json_get_str(spec, "clusterIP"), had = json_get_str(old, "clusterIP"), first;
+    str ip = json_str(json_item(json_findz(spec, "clusterIPs"), 0)), had = json_get_str(old, "clusterIP");
+    struct json one = json_array();
 
-    list = json_findz(spec, "clusterIPs");
-    first = json_str(json_item(list, 0));
-    if (!ip.n)
-        ip = first;
-    if (!has_cluster_ip(json_get_str(spec, "type"))) {
-        if (!w->old || !had.n) {
-            json_removez(spec, "clusterIP");
-            json_removez(spec, "clusterIPs");
-        }
+    if (!has_cluster_ip(json_get_str(spec, "type")) || str_is(ip, "None"))
         return NULL;
-    }
-    if (str_is(ip, "None")) {
-        struct json one = json_array();
-
-        json_append(w->a, &one, json_z("None"));
-        json_setz(w->a, spec, "clusterIP", json_z("None"));
-        json_setz(w->a, spec, "clusterIPs", one);
-        return NULL;
-    }
-    if (!ip.n && had.n && !str_is(had, "None"))
-        ip = had;
     if (!ip.n) {
         ip = ip_pick(ips, w->a);
         if (!ip.n)
             return err_new(REASON_INTERNAL, "failed to allocate a serviceIP: range is full");
     } else if (!str_eq(ip, had)) {
-        if (!ip_in_range(ips, ip)) {
-            return w->old ? NULL : invalid_service(w, CAUSE_INVALID, "spec.clusterIPs", arena_fmt(w->a, "Invalid value: [\"" PRI_STR "\"]: failed to allocate IP " PRI_STR ": the provided network does not match the current range", STR_ARG(ip), STR_ARG(ip)).p);
-        } else if (map_find(&ips->ips, ip))
-            return invalid_service(w, CAUSE_INVALID, "spec.clusterIPs", arena_fmt(w->a, "Invalid value: [\"" PRI_STR "\"]: failed to allocate IP " PRI_STR ": provided IP is already allocated", STR_ARG(ip), STR_ARG(ip)).p);
+        if (!ip_in_range(ips, ip))
+            return address_refused(w, ip, "the provided network does not match the current range");
+        if (map_find(&ips->ips, ip))
+            return address_refused(w, ip, "provided IP is already allocated");
     }
-    {
-        struct json one = json_array();
-
-        json_append(w->a, &one, json_string(ip));
-        json_setz(w->a, spec, "clusterIP", json_string(ip));
-        if (!json_count(json_findz(spec, "clusterIPs")))
-            json_setz(w->a, spec, "clusterIPs", one);
-    }
-    return NULL;
-}
-
-static const struct json *same_old_port(const struct json *old, const struct json *p)
-{
-    JSON_EACH(o, json_findz(old, "ports"))
-        if (json_get_int(o, "port", 0) == json_get_int(p, "port", 0) && str_eq(json_get_str(o, "protocol"), json_get_str(p, "protocol")))
-            return o;
+    json_append(w->a, &one, json_string(ip));
+    json_setz(w->a, spec, "clusterIP", json_string(ip));
+    json_setz(w->a, spec, "clusterIPs", one);
     return NULL;
 }
 
@@ -287,20 +260,13 @@ static struct err *give_node_ports(struct write *w, struct json *spec)
     const struct json *old = json_findz(w->old, "spec");
     uint32_t i = 0;
 
-    if (!wants_node_ports(spec)) {
-        /* Ports that only the old type needed go, unless the client insists. */
-        if (!str_is(json_get_str(spec, "type"), "LoadBalancer"))
-            JSON_EACH(p, json_findz(spec, "ports"))
-                if (json_get_int(p, "nodePort", 0) && (!old || old_has_port(old, json_get_int(p, "nodePort", 0))))
-                    json_removez(p, "nodePort");
-        return NULL;
-    }
     JSON_EACH(p, json_findz(spec, "ports")) {
         int64_t np = json_get_int(p, "nodePort", 0);
-        const struct json *was = same_old_port(old, p);
 
-        if (!np && was)
-            np = json_get_int(was, "nodePort", 0);
+        if (!np && !wants_node_ports(spec)) {
+            i++;
+            continue;
+        }
         if (!np) {
             /* The same number for UDP as for TCP, when another port of this Service has it. */
             JSON_EACH(o, json_findz(spec, "ports"))
@@ -325,19 +291,20 @@ static struct err *give_node_ports(struct write *w, struct json *spec)
     return NULL;
 }
 
+static bool wants_health_port(const struct json *spec)
+{
+    return str_is(json_get_str(spec, "type"), "LoadBalancer") && str_is(json_get_str(spec, "externalTrafficPolicy"), "Local");
+}
+
 static struct err *give_health_port(struct write *w, struct json *spec)
 {
     struct ip_allocator *ips = w->api->ips;
     int64_t port = json_get_int(spec, "healthCheckNodePort", 0), had = json_get_int(w->old, "spec.healthCheckNodePort", 0);
-    bool needs = str_is(json_get_str(spec, "type"), "LoadBalancer") && str_is(json_get_str(spec, "externalTrafficPolicy"), "Local");
 
-    if (!needs) {
-        if (had && port == had)
-            json_removez(spec, "healthCheckNodePort");
+    if (!wants_health_port(spec))
         return NULL;
-    }
     if (!port)
-        port = had ? had : port_pick(ips);
+        port = port_pick(ips);
     else if (port != had) {
         if (!port_in_range(ips, (int)port))
             return invalid_service(w, CAUSE_INVALID, "spec.healthCheckNodePort", arena_fmt(w->a, "Invalid value: %lld: provided port is not in the valid range. The range of valid ports is %d-%d", (long long)port, ips->port_min, ips->port_max).p);
@@ -348,37 +315,57 @@ static struct err *give_health_port(struct write *w, struct json *spec)
     return NULL;
 }
 
-/* IP families follow from the only range there is. */
+/* IP families follow from the only range there is. A headless Service without selector is the exception: whoever writes its
+ * endpoints may use both families, whatever the cluster has. */
 static struct err *set_families(struct write *w, struct json *spec)
 {
-    struct json families = json_array();
-    bool headless = str_is(json_get_str(spec, "clusterIP"), "None") || str_is(json_str(json_item(json_findz(spec, "clusterIPs"), 0)), "None");
-    bool bare = headless && !json_count(json_findz(spec, "selector"));
+    struct json families = json_array(), *given = json_findz(spec, "ipFamilies");
+    str first = json_str(json_item(json_findz(spec, "clusterIPs"), 0)), policy = json_get_str(spec, "ipFamilyPolicy");
+    struct err *errs = NULL;
+    uint32_t i = 0;
 
-    if (!has_cluster_ip(json_get_str(spec, "type"))) {
-        if (!w->old) {
-            json_removez(spec, "ipFamilies");
-            json_removez(spec, "ipFamilyPolicy");
+    if (!has_cluster_ip(json_get_str(spec, "type")))
+        return NULL;
+    if (w->old && !policy.n) {
+        policy = json_get_str(w->old, "spec.ipFamilyPolicy");
+        if (policy.n)
+            json_setz(w->a, spec, "ipFamilyPolicy", json_string(policy));
+    }
+    if (str_is(first, "None") && !json_count(json_findz(spec, "selector"))) {
+        if (!json_count(given)) {
+            json_append(w->a, &families, json_z("IPv4"));
+            given = json_setz(w->a, spec, "ipFamilies", families);
         }
+        if (json_count(given) < 2 && !str_is(policy, "SingleStack"))
+            json_append(w->a, given, json_z(str_is(json_str(json_item(given, 0)), "IPv4") ? "IPv6" : "IPv4"));
+        if (!policy.n)
+            json_setz(w->a, spec, "ipFamilyPolicy", json_z("RequireDualStack"));
         return NULL;
     }
-    /* Endpoints of a headless Service without selector are written by hand, in whichever family. */
-    if (!json_findz(spec, "ipFamilyPolicy"))
-        json_setz(w->a, spec, "ipFamilyPolicy", json_z(bare && !json_count(json_findz(spec, "ipFamilies")) ? "RequireDualStack" : "SingleStack"));
-    else if (!bare && str_is(json_get_str(spec, "ipFamilyPolicy"), "RequireDualStack"))
-        return invalid_service(w, CAUSE_INVALID, "spec.ipFamilyPolicy", "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services");
-    if (!json_count(json_findz(spec, "ipFamilies"))) {
+    if (!json_count(given) && str_has_char(first, ':')) {
+        cause(&errs, CAUSE_INVALID, S("spec.clusterIPs[0]"), "Invalid value: [\"" PRI_STR "\"]: IPv6 is not configured on this cluster", STR_ARG(first));
+        return err_invalid(errs, S(""), S("Service"), w->name);
+    }
+    if (str_is(policy, "RequireDualStack") || (!policy.n && json_count(given) > 1))
+        cause(&errs, CAUSE_INVALID, S("spec.ipFamilyPolicy"), "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services");
+    JSON_EACH(f, given) {
+        if (!str_is(json_str(f), "IPv4"))
+            cause(&errs, CAUSE_INVALID, arena_fmt(w->a, "spec.ipFamilies[%u]", i), "Invalid value: \"" PRI_STR "\": not configured on this cluster", STR_ARG(json_str(f)));
+        i++;
+    }
+    if (errs)
+        return err_invalid(errs, S(""), S("Service"), w->name);
+    if (!policy.n)
+        json_setz(w->a, spec, "ipFamilyPolicy", json_z("SingleStack"));
+    if (!json_count(given)) {
         json_append(w->a, &families, json_z("IPv4"));
-        if (bare && !str_is(json_get_str(spec, "ipFamilyPolicy"), "SingleStack"))
-            json_append(w->a, &families, json_z("IPv6"));
         json_setz(w->a, spec, "ipFamilies", families);
     }
     return NULL;
 }
 
-/* The allocation itself may refuse, so it is done where refusing is possible: as this kind's admission. A write that fails
- * later takes nothing, since only `settled` counts. */
-struct err *service_admit(struct write *w)
+/* Only a valid Service is given anything. A write that fails later takes nothing, since only `settled` counts. */
+struct err *service_allocate(struct write *w)
 {
     struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT);
     struct err *e;
@@ -387,15 +374,6 @@ struct err *service_admit(struct write *w)
         w->name = meta_str(w->obj, "name");
     if (w->subresource.n)
         return NULL;
-    if (w->old && str_is(json_get_str(spec, "type"), "ExternalName") && !str_is(json_get_str(w->old, "spec.type"), "ExternalName")) {
-        /* Turning into ExternalName gives the address back. */
-        if (str_eq(json_get_str(spec, "clusterIP"), json_get_str(w->old, "spec.clusterIP"))) {
-            json_removez(spec, "clusterIP");
-            json_removez(spec, "clusterIPs");
-        }
-        json_removez(spec, "ipFamilies");
-        json_removez(spec, "ipFamilyPolicy");
-    }
     e = set_families(w, spec);
     if (!e)
         e = give_address(w, spec);
@@ -406,14 +384,130 @@ struct err *service_admit(struct write *w)
     return e;
 }
 
+/* ---- before validation: old clients know less of a Service than it has ---- */
+
+static bool same(const struct json *now, const struct json *old, const char *name)
+{
+    const struct json *n = json_findz(now, name), *o = json_findz(old, name);
+
+    return n && o ? json_equal(n, o) : !n == !o;
+}
+
+static void keep(struct write *w, struct json *now, const struct json *old, const char *name)
+{
+    const struct json *o = json_findz(old, name);
+
+    if (o)
+        json_setz(w->a, now, name, json_share(w->a, o));
+}
+
+static bool uses_port(const struct json *spec, int64_t port)
+{
+    JSON_EACH(p, json_findz(spec, "ports"))
+        if (json_get_int(p, "nodePort", 0) == port)
+            return true;
+    return false;
+}
+
+/* What was given out stays, when the client says nothing about it. */
+static void keep_allocated(struct write *w, struct json *spec, const struct json *old)
+{
+    if (has_cluster_ip(json_get_str(old, "type")) && has_cluster_ip(json_get_str(spec, "type"))) {
+        if (!json_get_str(spec, "clusterIP").n)
+            keep(w, spec, old, "clusterIP");
+        if (!json_count(json_findz(spec, "clusterIPs")) && str_eq(json_get_str(spec, "clusterIP"), json_get_str(old, "clusterIP")))
+            keep(w, spec, old, "clusterIPs");
+    }
+    if (wants_node_ports(old) && wants_node_ports(spec))
+        JSON_EACH(p, json_findz(spec, "ports"))
+            if (!json_get_int(p, "nodePort", 0))
+                JSON_EACH(o, json_findz(old, "ports"))
+                    if (str_eq(json_get_str(o, "name"), json_get_str(p, "name")) && json_get_int(o, "nodePort", 0) && !uses_port(spec, json_get_int(o, "nodePort", 0)))
+                        json_setz(w->a, p, "nodePort", json_int(json_get_int(o, "nodePort", 0)));
+    if (wants_health_port(old) && wants_health_port(spec) && !json_get_int(spec, "healthCheckNodePort", 0))
+        keep(w, spec, old, "healthCheckNodePort");
+}
+
+/* clusterIP and clusterIPs[0] say the same; a client may know only the former. */
+static void join_addresses(struct write *w, struct json *spec, const struct json *old)
+{
+    str ip = json_get_str(spec, "clusterIP"), had = json_get_str(old, "clusterIP");
+    struct json one = json_array();
+
+    json_append(w->a, &one, json_string(ip));
+    if (!old) {
+        if (ip.n && !json_count(json_findz(spec, "clusterIPs")))
+            json_setz(w->a, spec, "clusterIPs", one);
+        return;
+    }
+    if (str_eq(ip, had)) {
+        if (!json_count(json_findz(spec, "clusterIPs")))
+            keep(w, spec, old, "clusterIPs");
+    } else if (same(spec, old, "clusterIPs")) {
+        if (ip.n)
+            json_setz(w->a, spec, "clusterIPs", one);
+        else
+            json_removez(spec, "clusterIPs");
+    }
+}
+
+static bool same_node_ports(const struct json *spec, const struct json *old)
+{
+    JSON_EACH(p, json_findz(spec, "ports"))
+        if (json_get_int(p, "nodePort", 0) && !uses_port(old, json_get_int(p, "nodePort", 0)))
+            return false;
+    return true;
+}
+
+static bool has_traffic_policy(const struct json *spec)
+{
+    return str_is(json_get_str(spec, "type"), "NodePort") || str_is(json_get_str(spec, "type"), "LoadBalancer") ||
+           (str_is(json_get_str(spec, "type"), "ClusterIP") && json_count(json_findz(spec, "externalIPs")));
+}
+
+/* What only the old type needed goes, unless the client changed it, too: then validation has its say. */
+static void drop_of_old_type(struct json *spec, const struct json *old)
+{
+    static const char *const of_address[] = {"ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"};
+    static const char *const of_balancer[] = {"allocateLoadBalancerNodePorts", "loadBalancerClass"};
+    str type = json_get_str(spec, "type"), was = json_get_str(old, "type");
+
+    if (has_cluster_ip(was) && !has_cluster_ip(type)) {
+        if (same(spec, old, "clusterIPs")) {
+            json_removez(spec, "clusterIP");
+            json_removez(spec, "clusterIPs");
+        }
+        for (size_t i = 0; i < ARRAY_LEN(of_address); i++)
+            if (same(spec, old, of_address[i]))
+                json_removez(spec, of_address[i]);
+    }
+    if (wants_node_ports(old) && !wants_node_ports(spec) && same_node_ports(spec, old))
+        JSON_EACH(p, json_findz(spec, "ports"))
+            json_removez(p, "nodePort");
+    if (wants_health_port(old) && !wants_health_port(spec) && same(spec, old, "healthCheckNodePort"))
+        json_removez(spec, "healthCheckNodePort");
+    if (str_is(was, "LoadBalancer") && !str_is(type, "LoadBalancer"))
+        for (size_t i = 0; i < ARRAY_LEN(of_balancer); i++)
+            if (same(spec, old, of_balancer[i]))
+                json_removez(spec, of_balancer[i]);
+    if (has_traffic_policy(old) && !has_traffic_policy(spec) && same(spec, old, "externalTrafficPolicy"))
+        json_removez(spec, "externalTrafficPolicy");
+}
+
 void service_prepare_create(struct write *w)
 {
     json_setz(w->a, json_setz(w->a, w->obj, "status", json_object()), "loadBalancer", json_object());
+    join_addresses(w, json_make(w->a, w->obj, "spec", JSON_OBJECT), NULL);
 }
 
 void service_prepare_update(struct write *w)
 {
-    (void)w;
+    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT);
+    const struct json *old = json_findz(w->old, "spec");
+
+    keep_allocated(w, spec, old);
+    join_addresses(w, spec, old);
+    drop_of_old_type(spec, old);
 }
 
 void service_warn(struct write *w)

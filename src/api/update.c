@@ -81,7 +81,9 @@ static struct err *check_identity(struct req *q, struct json *obj)
 
     if (namespaced && !ns.n)
         json_setz(q->a, meta, "namespace", json_string(q->route.ns));
-    else if (ns.n && !str_eq(ns, namespaced ? q->route.ns : S("")))
+    else if (!namespaced)
+        json_removez(meta, "namespace"); /* means nothing here */
+    else if (!str_eq(ns, q->route.ns))
         return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
     if (!name.n)
         return err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR " based on URL) was undeterminable: name must be provided", STR_ARG(q->route.name));

@@ -183,6 +183,11 @@ struct err *write_create_steps(struct write *w)
         if (e)
             return e;
     }
+    if (h->allocate) {
+        e = h->allocate(w);
+        if (e)
+            return e;
+    }
     if (h->warn)
         h->warn(w);
     warnings_add(w);
@@ -276,6 +281,11 @@ struct err *write_update_steps(struct write *w)
     e = validate(w);
     if (e)
         return e;
+    if (h->allocate) {
+        e = h->allocate(w);
+        if (e)
+            return e;
+    }
     if (h->warn)
         h->warn(w);
     warnings_add(w);

@@ -112,9 +112,9 @@ void default_service(struct arena *a, const struct schema_type *t, struct json *
         json_removez(spec, "sessionAffinityConfig");
     } else if (str_is(json_get_str(spec, "sessionAffinity"), "ClientIP")) {
         default_json(a, spec_type, spec, "sessionAffinityConfig", "{}");
-        timeout = json_make(a, spec, "sessionAffinityConfig.clientIP.timeoutSeconds", JSON_INT);
-        if (!timeout->i)
-            *timeout = json_int(10800);
+        timeout = json_path(spec, "sessionAffinityConfig.clientIP.timeoutSeconds");
+        if (!timeout || timeout->type == JSON_NULL) /* a 0 that was said is for validation to refuse */
+            *json_make(a, spec, "sessionAffinityConfig.clientIP.timeoutSeconds", JSON_INT) = json_int(10800);
     }
     JSON_EACH(port, json_findz(spec, "ports"))
     {

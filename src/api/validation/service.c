@@ -1,4 +1,4 @@
-/* service.c - rules of Services (addresses and node ports themselves are handed out in service_ip.c).
+/* service.c - rules of Services (addresses and node ports themselves are handed out in api/service.c).
  *
  * Source of rules and texts: k8s.io/kubernetes/pkg/apis/core/validation/validation.go (ValidateService). */
 #include "api/validation/check.h"
@@ -210,6 +210,34 @@ static void check_external(struct check *c, const struct at *at, const struct js
     }
 }
 
+static bool is_headless(const struct json *spec)
+{
+    return str_is(json_str(json_item(field(spec, "clusterIPs"), 0)), "None");
+}
+
+/* Addresses and the first family stay; a second one may come and go with the policy. */
+static void check_kept(struct check *c, const struct at *at, const struct json *spec, const struct json *old)
+{
+    const struct json *ips = field(spec, "clusterIPs"), *had = field(old, "clusterIPs"), *now = field(spec, "ipFamilies"), *before = field(old, "ipFamilies");
+    str type = json_get_str(spec, "type"), was = json_get_str(old, "type");
+    struct json none = json_null();
+
+    if (str_is(type, "ExternalName") || str_is(was, "ExternalName"))
+        return;
+    if (!is_headless(spec) || !is_headless(old)) {
+        if (json_count(had) && !json_count(ips))
+            bad_invalid(c, AT_INDEX(AT(at, "clusterIPs"), 0), ips ? *ips : none, "primary clusterIP can not be unset");
+        else
+            for (uint32_t i = 0; i < json_count(had) && i < json_count(ips); i++)
+                if (!str_eq(json_str(json_item(had, i)), json_str(json_item(ips, i))))
+                    bad_invalid(c, AT_INDEX(AT(at, "clusterIPs"), i), *ips, "may not change once set");
+    }
+    if (json_count(before) && json_count(now) && !str_eq(json_str(json_item(before, 0)), json_str(json_item(now, 0))) && !is_headless(spec))
+        bad_invalid(c, AT_INDEX(AT(at, "ipFamilies"), 0), *now, "may not change once set");
+    if (str_is(type, "LoadBalancer") && str_is(was, "LoadBalancer") && !str_eq(json_get_str(spec, "loadBalancerClass"), json_get_str(old, "loadBalancerClass")))
+        bad_invalid(c, AT(at, "loadBalancerClass"), field(spec, "loadBalancerClass") ? *field(spec, "loadBalancerClass") : none, "may not change once set");
+}
+
 void validate_service(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
@@ -220,6 +248,8 @@ void validate_service(struct write *w, struct err **errs)
 
     if (str_is(w->subresource, "status"))
         return;
+    if (w->old)
+        check_kept(c, at, spec, field(w->old, "spec"));
     check_ports(c, at, spec, type, headless);
     if (json_count(field(spec, "selector")))
         check_labels(c, AT(at, "selector"), field(spec, "selector"));
