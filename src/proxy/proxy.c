@@ -27,6 +27,7 @@ struct job { /* what the worker does: owned by it until done */
     struct proxy *proxy;
     struct buf batch;
     bool first;                    /* kernel settings and routes too */
+    bool look, lost;               /* only look whether the table is there */
     struct arena *arena;           /* of the fronts */
     struct udp_front *fronts;      /* NULL: no look at flows */
     size_t n_fronts, n_flows;
@@ -45,7 +46,8 @@ struct proxy {
     struct pool_serial *worker;
     struct loop_timer *run_timer, *stale_timer;
     struct job *running;           /* at the worker; NULL: none */
-    bool done_once, flows_dirty;
+    struct nft_watch *watch;
+    bool done_once, flows_dirty, look_due;
     struct udp_front *gone;        /* fronts that are no more, for the next look at flows */
     size_t n_gone, cap_gone;
     mono_time last_run;
@@ -59,6 +61,10 @@ static void job_work(void *ctx)
     struct job *j = ctx;
     struct proxy *p = j->proxy; /* only what never changes: loop, node, state_dir */
 
+    if (j->look) {
+        j->lost = !nft_table_exists();
+        return;
+    }
     if (j->first) {
         j->err = proxy_sysctl_set(p->loop, str_of(p->state_dir));
         if (!j->err && p->node.cluster_cidr.n)
@@ -84,6 +90,7 @@ static void job_free(struct job *j)
 /* ---- runs ---- */
 
 static void schedule(struct proxy *p);
+static void look(struct proxy *p);
 
 static void job_done(void *ctx)
 {
@@ -101,6 +108,10 @@ static void job_done(void *ctx)
         return;
     }
     p->retry_ns = 0;
+    if (j->lost) {
+        log_warning("proxy", "somebody deleted the table ip " PROXY_TABLE ": writing it again");
+        ruleset_lost(p->rules);
+    }
     if (j->flow_err)
         log_warning("proxy", "stale UDP flows stay until they time out: %s", err_text(j->flow_err));
     if (j->n_flows)
@@ -108,6 +119,8 @@ static void job_done(void *ctx)
     job_free(j);
     if (ruleset_has_stale(p->rules) && !loop_timer_is_set(p->stale_timer))
         loop_timer_set(p->stale_timer, STALE_NS);
+    if (p->look_due && p->done_once)
+        look(p);
     if (!p->done_once) {
         p->done_once = true;
         if (p->synced)
@@ -119,10 +132,30 @@ static void job_done(void *ctx)
 static void job_start(struct proxy *p, struct job *j)
 {
     j->proxy = p;
-    j->first = !p->done_once;
+    j->first = !p->done_once && !j->look;
     p->running = j;
-    p->last_run = loop_now(p->loop);
+    if (!j->look) /* a look is no burst */
+        p->last_run = loop_now(p->loop);
     pool_serial_run(p->worker, job_work, job_done, j);
+}
+
+/* Our own rebuilding deletes the table, too; so the deletion is only a reason to look, behind what runs. */
+static void look(struct proxy *p)
+{
+    struct job *j;
+
+    p->look_due = true;
+    if (p->running || !p->done_once)
+        return;
+    p->look_due = false;
+    j = NEW(struct job);
+    j->look = true;
+    job_start(p, j);
+}
+
+static void table_gone(void *ctx)
+{
+    look(ctx);
 }
 
 struct parsed { /* the trees of a Service's slices */
@@ -445,6 +478,11 @@ struct err *proxy_start(const struct proxy_options *o, struct proxy **ret)
     }
     informer_start(p->services);
     informer_start(p->slices);
+    struct err *err = nft_watch_open(p->loop, table_gone, p, &p->watch);
+    if (err) { /* then a table that somebody deletes comes back at the next change */
+        log_warning("proxy", "%s", err_text(err));
+        err_free(err);
+    }
     *ret = p;
     return NULL;
 }
@@ -460,6 +498,7 @@ void proxy_stop(struct proxy *p, bool remove_rules)
         informer_free(p->pods);
     loop_timer_free(p->run_timer);
     loop_timer_free(p->stale_timer);
+    nft_watch_close(p->watch);
     pool_serial_free(p->worker);
     if (p->running) /* its completion was dropped with the queue */
         job_free(p->running);

@@ -65,8 +65,13 @@ void ruleset_lost(struct ruleset *rs);                       /* a batch failed, 
 bool ruleset_has_stale(const struct ruleset *rs);
 void ruleset_batch_stale(struct ruleset *rs, struct buf *out);
 
-/* ---- kernel (nft.c, conntrack.c, sysctl.c): blocking, on a worker ---- */
+/* ---- kernel (nft.c, nft_watch.c, conntrack.c, sysctl.c): blocking, on a worker, but for the watch ---- */
 MUST_USE struct err *nft_apply(const char *batch);           /* one transaction in the calling thread's network namespace */
+/* Calls gone (on the loop) when a table called like ours was deleted, by whomever (nft_watch.c). */
+struct nft_watch;
+MUST_USE struct err *nft_watch_open(struct loop *loop, loop_fn *gone, void *ctx, struct nft_watch **ret);
+void nft_watch_close(struct nft_watch *w);                   /* NULL: nothing */
+bool nft_table_exists(void);                                 /* blocking; true also when that cannot be told */
 /* Ends UDP flows that were translated to a backend that their front no longer has, and flows to a front from before it had
  * any. NULL or the reason why the table of flows could not be read. */
 MUST_USE struct err *conntrack_clean_udp(const struct udp_front *fronts, size_t n_fronts, size_t *ret_deleted);

@@ -111,6 +111,8 @@ finish() {
 trap finish EXIT
 
 BUILD=${BUILD:-build} sh scripts/demo-images.sh || skip_all "the demo's images cannot be made"
+same_bytes() { "${BUILD:-build}/examples/mkimage" examples/demo/images/box.image "$work/box.tar" && cmp "$work/box.tar" "$images/box.tar"; }
+check images_are_the_same_bytes_each_time same_bytes
 before=$(snapshot)
 
 # ---- the cluster comes up ----
@@ -336,6 +338,10 @@ check a_service_without_endpoints_refuses_at_once refused "$(kd get service nobo
 check an_unused_service_address_refuses_at_once refused 10.43.250.250
 check a_pod_reaches_itself_through_its_service is "$(in_box curl -s --max-time 5 http://box.demo.svc.cluster.local/text)" second
 check a_host_port_is_served is "$(curl -s --max-time 5 http://127.0.0.1:26070/text)" second
+
+check pods_reach_the_api_server has "$(in_box curl -sk --max-time 5 https://kubernetes.default.svc/version)" gitVersion
+nft delete table ip k1s
+check rules_come_back_when_somebody_deletes_them await 10 counts_up
 
 # ---- k1s away and back: pods do not notice ----
 
