@@ -102,13 +102,13 @@ static void on_wake(void *ctx)
     struct pod_worker *w = ctx;
 
     w->woken = false;
-    if (!worker_return(w))
-        return;
-    step(w);
-    if (w->sandbox_turn && !w->busy) { /* not used */
+    if (!w->gone)
+        step(w);
+    if (!w->gone && w->sandbox_turn && !w->busy) { /* not used */
         w->sandbox_turn = false;
         worker_sandbox_next(w->k);
     }
+    (void)worker_return(w); /* only now: the step may have been its last */
 }
 
 void worker_wake(struct pod_worker *w)
