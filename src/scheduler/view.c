@@ -88,7 +88,11 @@ void pod_reduce(const struct json *tree, struct buf *out)
         break;
     }
     buf_char(out, '\0');
-    profile_text(tree, out);
+    /* Another scheduler's pod counts from when it has a node. */
+    if (scheduler.n && !str_is(scheduler, SCHEDULER_NAME) && !json_get_str(tree, "spec.nodeName").n)
+        buf_z(out, "{}");
+    else
+        profile_text(tree, out);
 }
 
 bool pod_head_read(str data, struct pod_head *ret)
