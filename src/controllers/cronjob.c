@@ -24,10 +24,10 @@ struct owned {
 };
 struct state {
     struct controller *c;
-    struct map zones; /* name -> struct zone */
+    struct map zones; /* name -> struct time_zone */
 };
 struct cj {
-    const struct zone *zone; /* NULL: UTC */
+    const struct time_zone *zone; /* NULL: UTC */
     struct reconcile *r;
     struct json *tree, *status;
     struct owned *jobs;
@@ -180,15 +180,15 @@ static void create_job(struct cj *c, int64_t at_s)
         (struct action_event){c->tree, "Warning", "FailedCreate", S("Error creating job: %s")};
 }
 
-static const struct zone *zone_find(struct state *s, str name)
+static const struct time_zone *zone_find(struct state *s, str name)
 {
-    struct zone *z;
+    struct time_zone *z;
 
     if (!s)
         return NULL;
     z = map_find(&s->zones, name);
     if (!z) {
-        z = zone_load(controller_loop(s->c), name);
+        z = time_zone_load(controller_loop(s->c), name);
         if (z)
             map_put(&s->zones, name, z);
     }
@@ -202,11 +202,11 @@ static int64_t next_time(const struct cj *c, const struct cron *cron, int64_t af
 
     if (!c->zone || cron->every_s)
         return cron_next(cron, after_s);
-    for (local_s = after_s + zone_offset_s(c->zone, after_s);;) {
+    for (local_s = after_s + time_zone_offset_s(c->zone, after_s);;) {
         local_s = cron_next(cron, local_s);
         if (!local_s)
             return 0;
-        at_s = local_s - zone_offset_s(c->zone, local_s - zone_offset_s(c->zone, local_s));
+        at_s = local_s - time_zone_offset_s(c->zone, local_s - time_zone_offset_s(c->zone, local_s));
         if (at_s > after_s)
             return at_s;
     }
@@ -313,7 +313,7 @@ static void state_free(void *state)
     struct state *s = state;
 
     MAP_EACH(e, &s->zones)
-        zone_free(e->value);
+        time_zone_free(e->value);
     map_fini(&s->zones);
     mem_free(s);
 }

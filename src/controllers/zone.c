@@ -15,7 +15,7 @@
 #define HEADER_SIZE 44
 #define TYPE_SIZE 6
 
-struct zone {
+struct time_zone {
     uint32_t n;
     int64_t first_offset_s;
     struct {
@@ -62,10 +62,10 @@ static int64_t type_offset(const char *types, uint8_t i)
     return (int32_t)big_endian(types + (size_t)i * TYPE_SIZE, 4);
 }
 
-struct zone *zone_parse(str tzif)
+struct time_zone *time_zone_parse(str tzif)
 {
     struct header h;
-    struct zone *z;
+    struct time_zone *z;
     const char *times, *kinds, *types;
     size_t size;
 
@@ -104,27 +104,27 @@ static bool name_is_safe(str name)
     return true;
 }
 
-struct zone *zone_load(struct loop *loop, str name)
+struct time_zone *time_zone_load(struct loop *loop, str name)
 {
     CLEANUP(buf) struct buf path = BUF_INIT, content = BUF_INIT;
 
     if (str_is(name, "UTC") || str_is(name, "Etc/UTC"))
-        return NEW(struct zone);
+        return NEW(struct time_zone);
     if (!name_is_safe(name))
         return NULL;
     buf_z(&path, ZONE_DIR);
     buf_str(&path, name);
     if (file_read(loop, buf_cstr(&path), ZONE_FILE_MAX, &content) < 0)
         return NULL;
-    return zone_parse(buf_view(&content));
+    return time_zone_parse(buf_view(&content));
 }
 
-void zone_free(struct zone *z)
+void time_zone_free(struct time_zone *z)
 {
     mem_free(z);
 }
 
-int64_t zone_offset_s(const struct zone *z, int64_t at_s)
+int64_t time_zone_offset_s(const struct time_zone *z, int64_t at_s)
 {
     uint32_t lo = 0, hi = z->n;
 

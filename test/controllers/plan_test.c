@@ -701,7 +701,7 @@ TEST(zone, knows_summer_from_winter_and_refuses_broken_files)
     /* Two types, +1 h and +2 h; the second from 1000 s on. */
     static const char head[] = "TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     CLEANUP(buf) struct buf b = BUF_INIT;
-    struct zone *z;
+    struct time_zone *z;
 
     buf_add(&b, head, 20);
     buf_add(&b, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0", 24);
@@ -710,15 +710,15 @@ TEST(zone, knows_summer_from_winter_and_refuses_broken_files)
     buf_add(&b, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\2\0\0\0\0", 24);
     buf_add(&b, "\0\0\0\0\0\0\3\350\1", 9);
     buf_add(&b, "\0\0\16\20\0\0\0\0\34\40\1\0", 12);
-    z = zone_parse(buf_view(&b));
+    z = time_zone_parse(buf_view(&b));
     CHECK(z != NULL);
     if (z) {
-        CHECK_INT(zone_offset_s(z, 999), 3600);
-        CHECK_INT(zone_offset_s(z, 1000), 7200);
+        CHECK_INT(time_zone_offset_s(z, 999), 3600);
+        CHECK_INT(time_zone_offset_s(z, 1000), 7200);
     }
-    zone_free(z);
+    time_zone_free(z);
     for (size_t n = 0; n < b.n; n++)
-        CHECK(zone_parse(str_slice(buf_view(&b), 0, n)) == NULL);
+        CHECK(time_zone_parse(str_slice(buf_view(&b), 0, n)) == NULL);
 }
 
 TEST(cron, refuses_what_is_no_schedule)
