@@ -1,52 +1,61 @@
-/* api_internal.h - what the files of src/api share: the server, a request, and the steps of its way.
+/* api_internal.h - what the files of src/api share: the server, a request, and the steps of its
+ * way.
  *
- * A request lives in its exchange's arena, from api_handle() to http_end(). Steps return an error or answer; whoever
- * answers (reply_*) ends the request: it must not be touched afterwards. */
+ * A request lives in its exchange's arena, from api_handle() to http_end(). Steps return an error
+ * or answer; whoever answers (reply_*) ends the request: it must not be touched afterwards. */
 #ifndef K1S_API_INTERNAL_H
 #define K1S_API_INTERNAL_H
 #include "api/api.h"
 #include "api/kinds.h"
 
-#define API_BODY_MAX (3u << 20)           /* bytes of a request body, as Kubernetes */
-#define API_GZIP_MIN (128u << 10)         /* smaller answers are not compressed, as Kubernetes */
-#define API_LIST_CHUNK (128u << 10)       /* bytes written at a time while a list is streamed */
-#define API_LIST_WHOLE 64                 /* items at most of a made list that is sent as a whole, with its length */
-#define API_WATCH_QUEUE_MAX (16u << 20)   /* bytes a watcher may lag behind before it is ended */
-#define API_GENERATE_TRIES 8              /* names tried for generateName, as Kubernetes */
+#define API_BODY_MAX (3u << 20)     /* bytes of a request body, as Kubernetes */
+#define API_GZIP_MIN (128u << 10)   /* smaller answers are not compressed, as Kubernetes */
+#define API_LIST_CHUNK (128u << 10) /* bytes written at a time while a list is streamed */
+#define API_LIST_WHOLE                                                                             \
+    64 /* items at most of a made list that is sent as a whole, with its length */
+#define API_WATCH_QUEUE_MAX (16u << 20) /* bytes a watcher may lag behind before it is ended */
+#define API_GENERATE_TRIES 8            /* names tried for generateName, as Kubernetes */
 
 /* A served resource: its schema row, its hooks, and what is worked out once. */
 struct kind {
     const struct resource *r;
     const struct kind_hooks *hooks;
-    kind_validate_fn *rules;       /* beyond the schema's; NULL: none (api/validation/) */
-    const struct column *columns;         /* NULL: default ones */
-    const struct kind *storage;           /* the kind in whose version objects are stored; itself mostly */
-    str api_version;                      /* "apps/v1" */
-    str head;                             /* {"kind":"Deployment","apiVersion":"apps/v1", : how stored bytes begin */
-    str status_name;                      /* "deployments.apps": in messages */
+    kind_validate_fn *rules;      /* beyond the schema's; NULL: none (api/validation/) */
+    const struct column *columns; /* NULL: default ones */
+    const struct kind *storage;   /* the kind in whose version objects are stored; itself mostly */
+    str api_version;              /* "apps/v1" */
+    str head;        /* {"kind":"Deployment","apiVersion":"apps/v1", : how stored bytes begin */
+    str status_name; /* "deployments.apps": in messages */
     bool has_status, has_scale;
 };
 
-struct user_extra { str key; str *values; size_t n_values; };
+struct user_extra {
+    str key;
+    str *values;
+    size_t n_values;
+};
 struct user {
     str name, uid;
-    str *groups; size_t n_groups;
-    struct user_extra *extra; size_t n_extra;
-    bool masters;                         /* in system:masters */
+    str *groups;
+    size_t n_groups;
+    struct user_extra *extra;
+    size_t n_extra;
+    bool masters; /* in system:masters */
 };
 
-struct route {                            /* Kubernetes' RequestInfo */
+struct route { /* Kubernetes' RequestInfo */
     bool is_resource;
-    str verb;                             /* "get", "list", "deletecollection"...; lower-case method otherwise */
+    str verb; /* "get", "list", "deletecollection"...; lower-case method otherwise */
     str path;
-    str prefix, group, version;           /* prefix "api" or "apis" */
+    str prefix, group, version; /* prefix "api" or "apis" */
     str ns, resource, name, subresource;
-    str selected_name;                    /* metadata.name of a collection's field selector: authorization asks for it */
-    str rest;                             /* below the subresource (proxy): "a/b", no leading slash */
-    bool watch_prefix;                    /* /api/v1/watch/... */
-    bool malformed;                       /* empty segments and the like: found nowhere */
-    const struct kind *kind;              /* NULL: not served */
-    const struct subresource *sub;        /* NULL: none or not served */
+    str selected_name; /* metadata.name of a collection's field selector: authorization asks for it
+                        */
+    str rest;          /* below the subresource (proxy): "a/b", no leading slash */
+    bool watch_prefix; /* /api/v1/watch/... */
+    bool malformed;    /* empty segments and the like: found nowhere */
+    const struct kind *kind;       /* NULL: not served */
+    const struct subresource *sub; /* NULL: none or not served */
 };
 
 enum media { MEDIA_JSON, MEDIA_YAML, MEDIA_PROTOBUF };
@@ -54,12 +63,12 @@ enum accept_as { AS_OBJECT, AS_TABLE, AS_PARTIAL, AS_PARTIAL_LIST, AS_DISCOVERY 
 struct accept {
     enum media media;
     enum accept_as as;
-    str as_version;                       /* "v1", "v1beta1", "v2" */
-    bool stream_watch;                    /* ";stream=watch" was asked for by name */
+    str as_version;    /* "v1", "v1beta1", "v2" */
+    bool stream_watch; /* ";stream=watch" was asked for by name */
 };
 
 enum field_validation { FIELDS_WARN, FIELDS_STRICT, FIELDS_IGNORE };
-struct write_options {                    /* CreateOptions, UpdateOptions, PatchOptions */
+struct write_options { /* CreateOptions, UpdateOptions, PatchOptions */
     bool dry_run, force;
     enum field_validation fields;
     str manager;
@@ -73,11 +82,15 @@ struct req {
     struct route route;
     struct accept accept;
     bool pretty, nosniff;
-    struct json warnings;                 /* array of strings: Warning headers to send */
+    struct json warnings; /* array of strings: Warning headers to send */
     struct write_options wo;
 };
 
-struct api_check { struct api_check *next; char *name; bool ok; };
+struct api_check {
+    struct api_check *next;
+    char *name;
+    bool ok;
+};
 struct rbac;
 struct authn;
 struct ip_allocator;
@@ -87,27 +100,29 @@ struct discovery;
 struct api {
     struct loop *loop;
     struct store *store;
-    struct arena *arena;                  /* lives as long as the server: options, kinds */
-    struct api_options o;                 /* strings in the arena */
-    struct kind *kinds; size_t n_kinds;
-    struct map kind_by_path;              /* "group/version/plural" -> struct kind */
+    struct arena *arena;  /* lives as long as the server: options, kinds */
+    struct api_options o; /* strings in the arena */
+    struct kind *kinds;
+    size_t n_kinds;
+    struct map kind_by_path; /* "group/version/plural" -> struct kind */
     struct rbac *rbac;
     struct authn *authn;
     struct ip_allocator *ips;
     struct event_ttl *event_ttl;
     struct discovery *discovery;
     struct api_check *checks;
-    struct http_client *kubelets;         /* for log, exec, proxy; made at first use */
+    struct http_client *kubelets; /* for log, exec, proxy; made at first use */
     struct tls_client *kubelet_tls;
-    struct list watchers;                 /* open watches, so that close can end them */
+    struct list watchers; /* open watches, so that close can end them */
     bool bootstrapped, closing;
     wall_time started;
-    uint64_t n_requests;                  /* for /metrics */
+    uint64_t n_requests; /* for /metrics */
 };
 
 /* ---- resource.c: which kinds are served ---- */
 void api_kinds_init(struct api *api);
-const struct kind *api_find_kind(struct api *api, str group, str version, str plural); /* NULL: not served */
+const struct kind *api_find_kind(struct api *api, str group, str version,
+                                 str plural); /* NULL: not served */
 const struct kind *api_find_kind_by_name(struct api *api, str group, str version, str kind);
 const struct kind *api_core(struct api *api, const char *plural); /* of core v1; must exist */
 const struct subresource *kind_find_sub(const struct kind *k, str name);
@@ -122,13 +137,16 @@ MUST_USE struct err *accept_parse(struct req *q, bool list_like, bool watch);
 MUST_USE struct err *write_options_parse(struct req *q, const char *options_kind);
 MUST_USE struct err *query_int(struct req *q, const char *name, int64_t *ret, bool *ret_given);
 bool query_bool(struct req *q, const char *name, bool *ret_given);
-str query_str(struct req *q, const char *name);  /* empty: absent */
-/* The body as a tree by its Content-Type. Texts are those of create and update of `k`; warnings and strictness follow q->wo. */
-MUST_USE struct err *body_decode(struct req *q, const struct kind *k, const struct schema_type *t, str group, str version, str kind, struct json **ret);
+str query_str(struct req *q, const char *name); /* empty: absent */
+/* The body as a tree by its Content-Type. Texts are those of create and update of `k`; warnings and
+ * strictness follow q->wo. */
+MUST_USE struct err *body_decode(struct req *q, const struct kind *k, const struct schema_type *t,
+                                 str group, str version, str kind, struct json **ret);
 MUST_USE struct err *body_parse(struct req *q, struct json *duplicates, struct json **ret);
-/* Typed decoding of a tree for kind; strict errors become warnings or BAD_REQUEST/`prefix` as q->wo.fields says. */
+/* Typed decoding of a tree for kind; strict errors become warnings or BAD_REQUEST/`prefix` as
+ * q->wo.fields says. */
 void req_warn(struct req *q, str text);
-str req_manager(struct req *q);           /* fieldManager or the user agent's first word */
+str req_manager(struct req *q); /* fieldManager or the user agent's first word */
 
 /* ---- status.c ---- */
 struct err *err_details(struct err *e, str group, str kind, str name);
@@ -136,8 +154,8 @@ struct err *err_not_found(const struct kind *k, str name);
 struct err *err_exists(const struct kind *k, str name);
 struct err *err_conflict(const struct kind *k, str name, const char *why);
 struct err *err_forbidden(const struct kind *k, str name, const char *fmt, ...) PRINTF(3, 4);
-struct err *err_no_route(void);           /* 404 of an unknown path below /api */
-struct err *err_no_method(void);          /* 405 */
+struct err *err_no_route(void);  /* 404 of an unknown path below /api */
+struct err *err_no_method(void); /* 405 */
 /* Fills message and details of collected causes: `Kind.group "name" is invalid: ...`. */
 struct err *err_invalid(struct err *causes, str group, str kind, str name);
 /* Appends a cause, making *errs when it is the first. */
@@ -152,31 +170,35 @@ void cause(struct err **errs, const char *type, str field, const char *fmt, ...)
 #define CAUSE_TOO_MANY "FieldValueTooMany"
 #define CAUSE_INTERNAL "InternalError"
 void buf_status(struct buf *b, const struct err *e);
-void buf_quoted(struct buf *b, str s);    /* as Go's %q */
+void buf_quoted(struct buf *b, str s); /* as Go's %q */
 
 /* ---- respond.c: all answers leave through here ---- */
-void reply_error(struct req *q, struct err *e);  /* owns e */
+void reply_error(struct req *q, struct err *e); /* owns e */
 void reply_bytes(struct req *q, int code, const char *content_type, str body);
 /* Canonical JSON of a stored object of kind k (in storage version) in the negotiated form. */
 void reply_object(struct req *q, int code, const struct kind *k, str data);
 /* A tree that is not stored: Status, reviews, Scale. t may be NULL: then protobuf is refused. */
 void reply_tree(struct req *q, int code, const struct schema_type *t, struct json *v);
 void reply_page_not_found(struct req *q);
-void reply_no_content(struct req *q);    /* 204 */
+void reply_no_content(struct req *q); /* 204 */
 void reply_status_ok(struct req *q, int code, const struct kind *k, str name, str uid);
-struct http_header *reply_headers(struct req *q, const char *content_type, size_t *ret_n, size_t extra);
+struct http_header *reply_headers(struct req *q, const char *content_type, size_t *ret_n,
+                                  size_t extra);
 const char *media_name(enum media m);
 /* Encodes a tree in the negotiated media type into b. */
 void encode_media(struct req *q, struct buf *b, const struct schema_type *t, struct json *v);
 
 /* ---- object.c: from trees to stored bytes ---- */
 /* Canonical bytes, labels and fields of obj into ret, for the revision. */
-MUST_USE struct err *object_store(struct arena *a, const struct kind *k, struct json *obj, int64_t revision, struct store_change *ret);
+MUST_USE struct err *object_store(struct arena *a, const struct kind *k, struct json *obj,
+                                  int64_t revision, struct store_change *ret);
 void object_encode(struct buf *b, const struct kind *k, const struct json *obj);
 /* Parses stored bytes; they are ours and always parse. */
 struct json *object_parse(struct arena *a, str data);
-str object_with_revision(struct arena *a, str data, int64_t from, int64_t to); /* the same bytes with another resourceVersion */
-bool object_matches(const struct obj *o, const struct selector *labels, const struct selector *fields);
+str object_with_revision(struct arena *a, str data, int64_t from,
+                         int64_t to); /* the same bytes with another resourceVersion */
+bool object_matches(const struct obj *o, const struct selector *labels,
+                    const struct selector *fields);
 MUST_USE struct err *field_selector_check(const struct kind *k, const struct selector *s);
 /* Stored tree -> as served by k. */
 MUST_USE struct err *object_to_served(struct arena *a, const struct kind *k, struct json *obj);
@@ -184,11 +206,11 @@ MUST_USE struct err *object_to_storage(struct arena *a, const struct kind *k, st
 void object_reorder(struct arena *a, const struct kind *k, struct json *obj);
 
 /* ---- meta.c: metadata of objects ---- */
-void meta_fill_create(struct write *w);    /* uid, creationTimestamp, generation, generateName */
+void meta_fill_create(struct write *w); /* uid, creationTimestamp, generation, generateName */
 void meta_generate_name(struct write *w);
 void meta_validate(struct write *w, struct err **errs);
 void meta_validate_update(struct write *w, struct err **errs);
-void meta_keep_system(struct write *w);    /* what an update may leave out */
+void meta_keep_system(struct write *w); /* what an update may leave out */
 str new_uid(struct api *api, struct arena *a);
 str now_text(struct arena *a, wall_time t);
 struct json *meta_of(struct arena *a, struct json *obj); /* made when absent */
@@ -205,8 +227,10 @@ void pod_view_validate(struct write *w, struct err **errs);
 /* Warning headers about an accepted object (warnings.c). */
 void warnings_add(struct write *w);
 MUST_USE struct err *write_track(struct write *w, str manager, str subresource);
-/* Stores w->obj unless nothing changed; deletes it when its last finalizer went. ret_reply: what the client gets (may be empty: the stored bytes). */
-MUST_USE struct err *write_put(struct write *w, const struct obj *current, int64_t revision, struct store_change *ret, str *ret_reply);
+/* Stores w->obj unless nothing changed; deletes it when its last finalizer went. ret_reply: what
+ * the client gets (may be empty: the stored bytes). */
+MUST_USE struct err *write_put(struct write *w, const struct obj *current, int64_t revision,
+                               struct store_change *ret, str *ret_reply);
 
 /* ---- verbs ---- */
 void verb_create(struct req *q);
@@ -217,11 +241,12 @@ void verb_update(struct req *q);
 void verb_patch(struct req *q);
 void verb_delete(struct req *q);
 void verb_deletecollection(struct req *q);
-/* Dot paths that a view of the object (approval, finalize...) may change; NULL: it is no such view. */
+/* Dot paths that a view of the object (approval, finalize...) may change; NULL: it is no such view.
+ */
 const char *subresource_owns(str plural, str sub);
 void subresource_binding(struct req *q);
 void subresource_eviction(struct req *q);
-void verb_subresource(struct req *q);      /* all but status, which the verbs above do themselves */
+void verb_subresource(struct req *q); /* all but status, which the verbs above do themselves */
 struct list_options {
     struct selector labels, fields;
     bool has_labels, has_fields;
@@ -232,12 +257,15 @@ struct list_options {
 /* "apps/v1, Kind=..." names of Go's internal packages in messages. */
 const char *internal_package(str group);
 MUST_USE struct err *list_options_parse(struct req *q, bool watch, struct list_options *ret);
-/* A whole list as JSON (small ones; large lists are streamed by read.c). remaining < 0: not told. */
-void list_encode(struct buf *b, const struct kind *k, const struct obj *const *objs, size_t n, int64_t revision, str cont, int64_t remaining);
+/* A whole list as JSON (small ones; large lists are streamed by read.c). remaining < 0: not told.
+ */
+void list_encode(struct buf *b, const struct kind *k, const struct obj *const *objs, size_t n,
+                 int64_t revision, str cont, int64_t remaining);
 /* Answers with these objects as the list that q negotiated; takes over the references. */
 /* list_form.c: tables, metadata and protobuf, an object at a time. Takes over the references. */
 bool list_is_formed_singly(const struct req *q);
-void list_reply_formed(struct req *q, const struct obj **objs, size_t n, int64_t revision, str cont, int64_t remaining);
+void list_reply_formed(struct req *q, const struct obj **objs, size_t n, int64_t revision, str cont,
+                       int64_t remaining);
 void list_reply(struct req *q, const struct obj **objs, size_t n, int64_t revision);
 void watch_close_all(struct api *api);
 
@@ -249,15 +277,22 @@ struct delete_options {
     bool has_uid, has_rv;
 };
 MUST_USE struct err *delete_options_parse(struct req *q, struct delete_options *ret);
-/* What deleting `current` amounts to: a write that marks it, or its end. ret_gone: it is gone after this change. */
-MUST_USE struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a, const struct obj *current, int64_t revision, const struct delete_options *o, struct store_change *ret, bool *ret_gone, str *ret_reply);
+/* What deleting `current` amounts to: a write that marks it, or its end. ret_gone: it is gone after
+ * this change. */
+MUST_USE struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a,
+                                   const struct obj *current, int64_t revision,
+                                   const struct delete_options *o, struct store_change *ret,
+                                   bool *ret_gone, str *ret_reply);
 
 /* ---- table.c ---- */
-/* One Table for n objects (parsed trees); list_meta may be NULL. with_columns: only the first event of a watch has them. */
-struct json *table_make(struct req *q, const struct kind *k, struct json **objs, size_t n, str list_meta_rv, str cont, int64_t remaining, bool with_columns);
+/* One Table for n objects (parsed trees); list_meta may be NULL. with_columns: only the first event
+ * of a watch has them. */
+struct json *table_make(struct req *q, const struct kind *k, struct json **objs, size_t n,
+                        str list_meta_rv, str cont, int64_t remaining, bool with_columns);
 struct json *table_row(struct req *q, const struct kind *k, struct json *obj);
 struct json *partial_make(struct req *q, struct json *obj);
-void cell_age(struct arena *a, const struct json *obj, wall_time now, struct json *ret); /* the Age column */
+void cell_age(struct arena *a, const struct json *obj, wall_time now,
+              struct json *ret); /* the Age column */
 void buf_age(struct buf *b, int64_t seconds);
 
 /* ---- authn.c, authz.c, rbac.c ---- */
@@ -265,35 +300,44 @@ MUST_USE struct err *authn_new(struct api *api, struct authn **ret);
 void authn_free(struct authn *n);
 MUST_USE struct err *authn_request(struct req *q);
 MUST_USE struct err *authn_impersonate(struct req *q);
-/* A bearer token's user; UNAUTHORIZED when it is nobody's. audiences: what the caller accepts (n 0: ours); ret_audiences may be NULL. */
-MUST_USE struct err *authn_token(struct api *api, struct arena *a, str token, const str *audiences, size_t n, struct user **ret, struct json *ret_audiences);
-MUST_USE struct err *token_issue(struct api *api, struct arena *a, str ns, str name, str uid, const struct json *audiences, struct json *bound, int64_t seconds, str *ret_token, wall_time *ret_expires);
+/* A bearer token's user; UNAUTHORIZED when it is nobody's. audiences: what the caller accepts (n 0:
+ * ours); ret_audiences may be NULL. */
+MUST_USE struct err *authn_token(struct api *api, struct arena *a, str token, const str *audiences,
+                                 size_t n, struct user **ret, struct json *ret_audiences);
+MUST_USE struct err *token_issue(struct api *api, struct arena *a, str ns, str name, str uid,
+                                 const struct json *audiences, struct json *bound, int64_t seconds,
+                                 str *ret_token, wall_time *ret_expires);
 const char *authn_key_algorithm(const struct api *api); /* "RS256" or "ES256" */
 
-struct access {                            /* what is asked: authorizer attributes */
+struct access { /* what is asked: authorizer attributes */
     bool is_resource;
     str verb, group, version, resource, subresource, name, ns, path;
     bool any_scope;
 };
-bool authz_allows(struct api *api, struct arena *a, const struct user *u, const struct access *x, str *ret_reason);
+bool authz_allows(struct api *api, struct arena *a, const struct user *u, const struct access *x,
+                  str *ret_reason);
 MUST_USE struct err *authz_request(struct req *q);
 struct access access_of(const struct req *q);
-MUST_USE struct err *err_access_denied(struct arena *a, const struct user *u, const struct access *x, str why);
+MUST_USE struct err *err_access_denied(struct arena *a, const struct user *u,
+                                       const struct access *x, str why);
 /* Do the rules of a cluster role, whoever has it, allow this? */
 bool rbac_role_allows(struct rbac *r, struct arena *a, str cluster_role, const struct access *x);
 MUST_USE struct err *rbac_new(struct api *api, struct rbac **ret);
 void rbac_free(struct rbac *r);
-bool rbac_allows(struct rbac *r, struct arena *a, const struct user *u, const struct access *x, str *ret_reason);
+bool rbac_allows(struct rbac *r, struct arena *a, const struct user *u, const struct access *x,
+                 str *ret_reason);
 /* All rules of the user in ns as SubjectRulesReviewStatus. */
-void rbac_rules_of(struct rbac *r, struct arena *a, const struct user *u, str ns, struct json *resource_rules, struct json *non_resource_rules);
+void rbac_rules_of(struct rbac *r, struct arena *a, const struct user *u, str ns,
+                   struct json *resource_rules, struct json *non_resource_rules);
 
 /* ---- others ---- */
 MUST_USE struct err *admission_create(struct write *w);
 MUST_USE struct err *admission_update(struct write *w);
-MUST_USE struct err *admission_delete(struct req *q, const struct kind *k, str ns, str name, const struct obj *current);
+MUST_USE struct err *admission_delete(struct req *q, const struct kind *k, str ns, str name,
+                                      const struct obj *current);
 void discovery_init(struct api *api);
 void discovery_fini(struct api *api);
-bool discovery_handle(struct req *q);      /* false: not its path */
+bool discovery_handle(struct req *q); /* false: not its path */
 bool health_handle(struct req *q);
 void proxy_log(struct req *q);
 void proxy_exec(struct req *q);
@@ -303,6 +347,11 @@ void ips_free(struct ip_allocator *ips);
 MUST_USE struct err *event_ttl_new(struct api *api, struct event_ttl **ret);
 void event_ttl_free(struct event_ttl *t);
 
-struct group_info { const char *name; const char *version; int group_priority, version_priority; };
-extern const struct group_info api_groups[]; /* in the order of /apis; ends with name NULL; core is not among them */
+struct group_info {
+    const char *name;
+    const char *version;
+    int group_priority, version_priority;
+};
+extern const struct group_info
+    api_groups[]; /* in the order of /apis; ends with name NULL; core is not among them */
 #endif

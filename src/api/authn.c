@@ -1,17 +1,24 @@
-/* authn.c - who is it? Client certificate, bearer token (file or ServiceAccount JWT), or anonymous; then impersonation.
+/* authn.c - who is it? Client certificate, bearer token (file or ServiceAccount JWT), or anonymous;
+ * then impersonation.
  *
- * A ServiceAccount token is more than its signature: account, pod and secret it is bound to must still be there, with the same
- * uid. The signature check is remembered per token, the liveness checks are made each time.
- * API: https://kubernetes.io/docs/reference/access-authn-authz/authentication/ */
+ * A ServiceAccount token is more than its signature: account, pod and secret it is bound to must
+ * still be there, with the same uid. The signature check is remembered per token, the liveness
+ * checks are made each time. API:
+ * https://kubernetes.io/docs/reference/access-authn-authz/authentication/ */
 #include "api/api_internal.h"
 
 #define TOKENS_REMEMBERED_MAX 4096
 #define TOKEN_MAX (64u << 10)
 
-struct file_token { str token, user, uid; str *groups; size_t n; };
+struct file_token {
+    str token, user, uid;
+    str *groups;
+    size_t n;
+};
 struct authn {
-    struct file_token *tokens; size_t n_tokens;
-    struct map verified;         /* token -> payload (heap, NUL-terminated) */
+    struct file_token *tokens;
+    size_t n_tokens;
+    struct map verified; /* token -> payload (heap, NUL-terminated) */
     str public_pem, key_id;
     bool has_key;
 };
@@ -114,7 +121,8 @@ static void group_add(struct arena *a, struct user *u, str g)
     for (size_t i = 0; i < u->n_groups; i++)
         if (str_eq(u->groups[i], g))
             return;
-    u->groups = arena_grow(a, u->groups, u->n_groups * sizeof *u->groups, (u->n_groups + 1) * sizeof *u->groups);
+    u->groups = arena_grow(a, u->groups, u->n_groups * sizeof *u->groups,
+                           (u->n_groups + 1) * sizeof *u->groups);
     u->groups[u->n_groups++] = g;
     if (str_is(g, "system:masters"))
         u->masters = true;
@@ -128,11 +136,13 @@ static void extra_add(struct arena *a, struct user *u, str key, str value)
         if (str_eq(u->extra[i].key, key))
             x = &u->extra[i];
     if (!x) {
-        u->extra = arena_grow(a, u->extra, u->n_extra * sizeof *u->extra, (u->n_extra + 1) * sizeof *u->extra);
+        u->extra = arena_grow(a, u->extra, u->n_extra * sizeof *u->extra,
+                              (u->n_extra + 1) * sizeof *u->extra);
         x = &u->extra[u->n_extra++];
         *x = (struct user_extra){.key = key};
     }
-    x->values = arena_grow(a, x->values, x->n_values * sizeof(str), (x->n_values + 1) * sizeof(str));
+    x->values =
+        arena_grow(a, x->values, x->n_values * sizeof(str), (x->n_values + 1) * sizeof(str));
     x->values[x->n_values++] = value;
 }
 
@@ -185,7 +195,8 @@ static bool object_lives(struct api *api, const char *plural, str ns, str name, 
     return o && (!uid.n || str_eq(o->uid, uid));
 }
 
-static bool audience_fits(struct api *api, struct arena *a, const struct json *aud, const str *wanted, size_t n, struct json *ret)
+static bool audience_fits(struct api *api, struct arena *a, const struct json *aud,
+                          const str *wanted, size_t n, struct json *ret)
 {
     bool any = false;
 
@@ -202,7 +213,9 @@ static bool audience_fits(struct api *api, struct arena *a, const struct json *a
     return any;
 }
 
-static struct err *service_account_token(struct api *api, struct arena *a, str token, const str *audiences, size_t n, struct user **ret, struct json *ret_audiences)
+static struct err *service_account_token(struct api *api, struct arena *a, str token,
+                                         const str *audiences, size_t n, struct user **ret,
+                                         struct json *ret_audiences)
 {
     const char *payload = jwt_payload(api, a, token);
     struct json *v = NULL, *k8s, *pod, *node, *secret;
@@ -218,7 +231,8 @@ static struct err *service_account_token(struct api *api, struct arena *a, str t
         err_free(e);
         return bad_token();
     }
-    if (!str_eq(json_get_str(v, "iss"), api->o.service_account_issuer) || json_get_int(v, "exp", INT64_MAX) <= now_s || json_get_int(v, "nbf", 0) > now_s)
+    if (!str_eq(json_get_str(v, "iss"), api->o.service_account_issuer) ||
+        json_get_int(v, "exp", INT64_MAX) <= now_s || json_get_int(v, "nbf", 0) > now_s)
         return bad_token();
     if (!audience_fits(api, a, json_findz(v, "aud"), audiences, n, ret_audiences))
         return bad_token();
@@ -229,17 +243,23 @@ static struct err *service_account_token(struct api *api, struct arena *a, str t
     pod = json_findz(k8s, "pod");
     node = json_findz(k8s, "node");
     secret = json_findz(k8s, "secret");
-    if (!object_lives(api, "serviceaccounts", ns, name, uid) || (pod && !object_lives(api, "pods", ns, json_get_str(pod, "name"), json_get_str(pod, "uid"))) ||
-        (secret && !object_lives(api, "secrets", ns, json_get_str(secret, "name"), json_get_str(secret, "uid"))) ||
-        (node && !pod && !object_lives(api, "nodes", S(""), json_get_str(node, "name"), json_get_str(node, "uid"))))
+    if (!object_lives(api, "serviceaccounts", ns, name, uid) ||
+        (pod &&
+         !object_lives(api, "pods", ns, json_get_str(pod, "name"), json_get_str(pod, "uid"))) ||
+        (secret && !object_lives(api, "secrets", ns, json_get_str(secret, "name"),
+                                 json_get_str(secret, "uid"))) ||
+        (node && !pod &&
+         !object_lives(api, "nodes", S(""), json_get_str(node, "name"), json_get_str(node, "uid"))))
         return bad_token();
-    u = user_named(a, arena_fmt(a, "system:serviceaccount:" PRI_STR ":" PRI_STR, STR_ARG(ns), STR_ARG(name)));
+    u = user_named(
+        a, arena_fmt(a, "system:serviceaccount:" PRI_STR ":" PRI_STR, STR_ARG(ns), STR_ARG(name)));
     u->uid = uid;
     group_add(a, u, S("system:serviceaccounts"));
     group_add(a, u, arena_fmt(a, "system:serviceaccounts:" PRI_STR, STR_ARG(ns)));
     jti = json_get_str(v, "jti");
     if (jti.n)
-        extra_add(a, u, S("authentication.kubernetes.io/credential-id"), arena_fmt(a, "JTI=" PRI_STR, STR_ARG(jti)));
+        extra_add(a, u, S("authentication.kubernetes.io/credential-id"),
+                  arena_fmt(a, "JTI=" PRI_STR, STR_ARG(jti)));
     if (pod) {
         extra_add(a, u, S("authentication.kubernetes.io/pod-name"), json_get_str(pod, "name"));
         extra_add(a, u, S("authentication.kubernetes.io/pod-uid"), json_get_str(pod, "uid"));
@@ -253,7 +273,8 @@ static struct err *service_account_token(struct api *api, struct arena *a, str t
     return NULL;
 }
 
-struct err *authn_token(struct api *api, struct arena *a, str token, const str *audiences, size_t n, struct user **ret, struct json *ret_audiences)
+struct err *authn_token(struct api *api, struct arena *a, str token, const str *audiences, size_t n,
+                        struct user **ret, struct json *ret_audiences)
 {
     struct user *u = NULL;
     struct err *e;
@@ -293,7 +314,8 @@ struct err *authn_request(struct req *q)
         for (size_t i = 0; i < peer->n_cert_organizations; i++)
             group_add(q->a, q->user, peer->cert_organizations[i]);
         if (peer->cert_der_hash.n)
-            extra_add(q->a, q->user, S("authentication.kubernetes.io/credential-id"), arena_fmt(q->a, "X509SHA256=" PRI_STR, STR_ARG(peer->cert_der_hash)));
+            extra_add(q->a, q->user, S("authentication.kubernetes.io/credential-id"),
+                      arena_fmt(q->a, "X509SHA256=" PRI_STR, STR_ARG(peer->cert_der_hash)));
         group_add(q->a, q->user, S("system:authenticated"));
         return NULL;
     }
@@ -317,9 +339,17 @@ struct err *authn_request(struct req *q)
 
 /* ---- impersonation ---- */
 
-static struct err *may_impersonate(struct req *q, const char *group, const char *resource, str sub, str ns, str name)
+static struct err *may_impersonate(struct req *q, const char *group, const char *resource, str sub,
+                                   str ns, str name)
 {
-    struct access x = {.is_resource = true, .verb = S("impersonate"), .group = str_of(group), .resource = str_of(resource), .subresource = sub, .ns = ns, .name = name}, as;
+    struct access x = {.is_resource = true,
+                       .verb = S("impersonate"),
+                       .group = str_of(group),
+                       .resource = str_of(resource),
+                       .subresource = sub,
+                       .ns = ns,
+                       .name = name},
+                  as;
 
     if (authz_allows(q->api, q->a, q->user, &x, NULL))
         return NULL;
@@ -331,7 +361,8 @@ static struct err *may_impersonate(struct req *q, const char *group, const char 
 
 struct err *authn_impersonate(struct req *q)
 {
-    static const str extra_prefix = STR("Impersonate-Extra-"), sa_prefix = STR("system:serviceaccount:");
+    static const str extra_prefix = STR("Impersonate-Extra-"),
+                     sa_prefix = STR("system:serviceaccount:");
     const struct http_request *r = &q->ex->req;
     str name = http_header(r, "impersonate-user"), uid = http_header(r, "impersonate-uid");
     struct user *u;
@@ -339,12 +370,15 @@ struct err *authn_impersonate(struct req *q)
     struct err *e = NULL;
 
     for (size_t i = 0; i < r->n_headers; i++)
-        other |= str_eq_nocase(r->headers[i].name, S("Impersonate-Group")) || (r->headers[i].name.n > extra_prefix.n && str_eq_nocase(str_slice(r->headers[i].name, 0, extra_prefix.n), extra_prefix));
+        other |= str_eq_nocase(r->headers[i].name, S("Impersonate-Group")) ||
+                 (r->headers[i].name.n > extra_prefix.n &&
+                  str_eq_nocase(str_slice(r->headers[i].name, 0, extra_prefix.n), extra_prefix));
     if (!name.n) {
         if (!other)
             return NULL;
         q->nosniff = true;
-        return err_new(REASON_BAD_REQUEST, "requested impersonation without impersonating a user name");
+        return err_new(REASON_BAD_REQUEST,
+                       "requested impersonation without impersonating a user name");
     }
     u = user_named(q->a, name);
     u->uid = uid;
@@ -369,7 +403,8 @@ struct err *authn_impersonate(struct req *q)
         if (str_eq_nocase(h, S("Impersonate-Group"))) {
             e = may_impersonate(q, "", "groups", S(""), S(""), v);
             group_add(q->a, u, v);
-        } else if (h.n > extra_prefix.n && str_eq_nocase(str_slice(h, 0, extra_prefix.n), extra_prefix)) {
+        } else if (h.n > extra_prefix.n &&
+                   str_eq_nocase(str_slice(h, 0, extra_prefix.n), extra_prefix)) {
             str key = str_skip(h, extra_prefix.n), decoded = key;
             char *low;
 
@@ -378,20 +413,25 @@ struct err *authn_impersonate(struct req *q)
             for (size_t k = 0; k < decoded.n; k++)
                 if (low[k] >= 'A' && low[k] <= 'Z')
                     low[k] = (char)(low[k] + 32);
-            e = may_impersonate(q, "authentication.k8s.io", "userextras", (str){low, decoded.n}, S(""), v);
+            e = may_impersonate(q, "authentication.k8s.io", "userextras", (str){low, decoded.n},
+                                S(""), v);
             extra_add(q->a, u, (str){low, decoded.n}, v);
         }
     }
     if (e)
         return e;
-    group_add(q->a, u, str_is(name, "system:anonymous") ? S("system:unauthenticated") : S("system:authenticated"));
+    group_add(q->a, u,
+              str_is(name, "system:anonymous") ? S("system:unauthenticated")
+                                               : S("system:authenticated"));
     q->user = u;
     return NULL;
 }
 
 /* ---- issuing ---- */
 
-struct err *token_issue(struct api *api, struct arena *a, str ns, str name, str uid, const struct json *audiences, struct json *bound, int64_t seconds, str *ret_token, wall_time *ret_expires)
+struct err *token_issue(struct api *api, struct arena *a, str ns, str name, str uid,
+                        const struct json *audiences, struct json *bound, int64_t seconds,
+                        str *ret_token, wall_time *ret_expires)
 {
     struct json v = json_object(), *k8s, *sa, aud = json_array();
     int64_t now_s = loop_wall(api->loop).ns / NS_PER_S;
@@ -417,7 +457,9 @@ struct err *token_issue(struct api *api, struct arena *a, str ns, str name, str 
     json_setz(a, sa, "name", json_string(name));
     json_setz(a, sa, "uid", json_string(uid));
     json_setz(a, &v, "nbf", json_int(now_s));
-    json_setz(a, &v, "sub", json_string(arena_fmt(a, "system:serviceaccount:" PRI_STR ":" PRI_STR, STR_ARG(ns), STR_ARG(name))));
+    json_setz(a, &v, "sub",
+              json_string(arena_fmt(a, "system:serviceaccount:" PRI_STR ":" PRI_STR, STR_ARG(ns),
+                                    STR_ARG(name))));
     json_encode(&b, &v);
     e = jwt_sign(a, api->o.service_account_key_pem, api->authn->key_id, buf_view(&b), ret_token);
     buf_fini(&b);

@@ -1,4 +1,5 @@
-/* binding.c - what schedulers and drains ask of a pod: bind it to a node, evict it if its budgets allow.
+/* binding.c - what schedulers and drains ask of a pod: bind it to a node, evict it if its budgets
+ * allow.
  *
  * API: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/, core/v1 Binding */
 #include "api/api_internal.h"
@@ -13,7 +14,8 @@ struct binding_write {
     str pod;
 };
 
-static struct err *bind_pod(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *bind_pod(void *ctx, struct arena *a, const struct obj *current, int64_t revision,
+                            struct store_change *ret)
 {
     struct binding_write *b = ctx;
     struct req *q = b->q;
@@ -27,19 +29,28 @@ static struct err *bind_pod(void *ctx, struct arena *a, const struct obj *curren
     if (!current)
         return err_not_found(b->pods, b->pod);
     if (uid.n && !str_eq(uid, current->uid))
-        return err_conflict(b->pods, b->pod, "Precondition failed: UID in precondition does not match");
+        return err_conflict(b->pods, b->pod,
+                            "Precondition failed: UID in precondition does not match");
     obj = object_parse(q->a, arena_dup(q->a, current->data));
     meta = meta_of(q->a, obj);
     if (json_findz(meta, "deletionTimestamp"))
-        return err_conflict(b->pods, b->pod, arena_fmt(q->a, "pod " PRI_STR " is being deleted, cannot be assigned to a host", STR_ARG(b->pod)).p);
+        return err_conflict(
+            b->pods, b->pod,
+            arena_fmt(q->a, "pod " PRI_STR " is being deleted, cannot be assigned to a host",
+                      STR_ARG(b->pod))
+                .p);
     bound = json_get_str(obj, "spec.nodeName");
     if (bound.n) {
-        str why = arena_fmt(q->a, "pod " PRI_STR " is already assigned to node \"" PRI_STR "\"", STR_ARG(b->pod), STR_ARG(bound));
+        str why = arena_fmt(q->a, "pod " PRI_STR " is already assigned to node \"" PRI_STR "\"",
+                            STR_ARG(b->pod), STR_ARG(bound));
 
         return err_conflict(b->pods, b->pod, why.p);
     }
     if (json_count(json_at(obj, "spec", "schedulingGates", NULL)))
-        return err_conflict(b->pods, b->pod, arena_fmt(q->a, "pod " PRI_STR " has non-empty .spec.schedulingGates", STR_ARG(b->pod)).p);
+        return err_conflict(
+            b->pods, b->pod,
+            arena_fmt(q->a, "pod " PRI_STR " has non-empty .spec.schedulingGates", STR_ARG(b->pod))
+                .p);
     spec = json_make(q->a, obj, "spec", JSON_OBJECT);
     json_setz(q->a, spec, "nodeName", json_string(node));
     JSON_EACH_MEMBER(m, json_at(b->binding, "metadata", "annotations", NULL)) {
@@ -94,14 +105,17 @@ static void bind(struct req *q, struct json *obj, str pod)
     str kind = json_get_str(obj, "target.kind"), node = json_get_str(obj, "target.name");
 
     if (kind.n && !str_is(kind, "Node") && !str_is(kind, "Minion"))
-        cause(&errs, CAUSE_NOT_SUPPORTED, S("target.kind"), "Unsupported value: \"" PRI_STR "\": supported values: \"Node\", \"<empty>\"", STR_ARG(kind));
+        cause(&errs, CAUSE_NOT_SUPPORTED, S("target.kind"),
+              "Unsupported value: \"" PRI_STR "\": supported values: \"Node\", \"<empty>\"",
+              STR_ARG(kind));
     if (!node.n)
         cause(&errs, CAUSE_REQUIRED, S("target.name"), "Required value");
     if (errs) {
         reply_error(q, err_invalid(errs, S(""), S("Binding"), pod));
         return;
     }
-    *b = (struct binding_write){.q = q, .pods = api_core(q->api, "pods"), .binding = obj, .pod = pod};
+    *b = (struct binding_write){
+        .q = q, .pods = api_core(q->api, "pods"), .binding = obj, .pod = pod};
     store_update(q->api->store, kind_key(b->pods, q->route.ns, pod), bind_pod, bound, b);
 }
 
@@ -134,13 +148,14 @@ struct eviction {
     struct req *q;
     const struct kind *pods, *pdbs;
     struct delete_options o;
-    const struct obj *pdb;   /* the budget to charge; NULL: none */
+    const struct obj *pdb; /* the budget to charge; NULL: none */
     bool gone, dry_run;
     str reply, pdb_name;
     struct json *pod;
 };
 
-static struct err *evict_pod(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *evict_pod(void *ctx, struct arena *a, const struct obj *current,
+                             int64_t revision, struct store_change *ret)
 {
     struct eviction *v = ctx;
 
@@ -148,7 +163,8 @@ static struct err *evict_pod(void *ctx, struct arena *a, const struct obj *curre
     if (!current)
         return err_not_found(v->pods, v->q->route.name);
     v->o.evicted = true;
-    return delete_decide(v->q, v->pods, v->q->a, current, revision, &v->o, ret, &v->gone, &v->reply);
+    return delete_decide(v->q, v->pods, v->q->a, current, revision, &v->o, ret, &v->gone,
+                         &v->reply);
 }
 
 static void evicted(void *ctx, struct err *e, const struct obj *result)
@@ -164,10 +180,15 @@ static void evicted(void *ctx, struct err *e, const struct obj *result)
 
 static void evict_now(struct eviction *v)
 {
-    store_update(v->q->api->store, kind_key(v->pods, v->q->route.ns, v->q->route.name), evict_pod, evicted, v);
+    store_update(v->q->api->store, kind_key(v->pods, v->q->route.ns, v->q->route.name), evict_pod,
+                 evicted, v);
 }
 
-struct pdb_search { struct eviction *v; const struct json *labels; unsigned n; };
+struct pdb_search {
+    struct eviction *v;
+    const struct json *labels;
+    unsigned n;
+};
 
 static bool search_pdb(void *ctx, const struct obj *o)
 {
@@ -201,7 +222,8 @@ static bool pod_is_ready(const struct json *pod)
 
 static struct err *too_many(struct eviction *v, const char *why, unsigned retry_s)
 {
-    struct err *e = err_new(REASON_TOO_MANY_REQUESTS, "Cannot evict pod as it would violate the pod's disruption budget.");
+    struct err *e = err_new(REASON_TOO_MANY_REQUESTS,
+                            "Cannot evict pod as it would violate the pod's disruption budget.");
 
     err_cause_add(e, "DisruptionBudget", S(""), str_of(why));
     e->retry_after_s = retry_s;
@@ -211,7 +233,8 @@ static struct err *too_many(struct eviction *v, const char *why, unsigned retry_
 
 static void set_allowed_condition(struct req *q, struct json *pdb, int64_t allowed)
 {
-    struct json *list = json_make(q->a, pdb, "status.conditions", JSON_ARRAY), *c = NULL, fresh = json_object();
+    struct json *list = json_make(q->a, pdb, "status.conditions", JSON_ARRAY), *c = NULL,
+                fresh = json_object();
     const char *value = allowed > 0 ? "True" : "False";
 
     JSON_EACH(x, list)
@@ -222,15 +245,18 @@ static void set_allowed_condition(struct req *q, struct json *pdb, int64_t allow
         c = json_append(q->a, list, fresh);
     }
     if (!str_is(json_get_str(c, "status"), value))
-        json_setz(q->a, c, "lastTransitionTime", json_string(now_text(q->a, loop_wall(q->api->loop))));
+        json_setz(q->a, c, "lastTransitionTime",
+                  json_string(now_text(q->a, loop_wall(q->api->loop))));
     json_setz(q->a, c, "status", json_z(value));
-    json_setz(q->a, c, "observedGeneration", json_int(json_get_int(pdb, "status.observedGeneration", 0)));
+    json_setz(q->a, c, "observedGeneration",
+              json_int(json_get_int(pdb, "status.observedGeneration", 0)));
     json_setz(q->a, c, "reason", json_z(allowed > 0 ? "SufficientPods" : "InsufficientPods"));
     json_setz(q->a, c, "message", json_z(""));
 }
 
 /* Takes one disruption off the budget; the controller fills it up again. */
-static struct err *charge(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *charge(void *ctx, struct arena *a, const struct obj *current, int64_t revision,
+                          struct store_change *ret)
 {
     struct eviction *v = ctx;
     struct req *q = v->q;
@@ -246,28 +272,47 @@ static struct err *charge(void *ctx, struct arena *a, const struct obj *current,
     pdb = object_parse(q->a, arena_dup(q->a, current->data));
     status = json_make(q->a, pdb, "status", JSON_OBJECT);
     allowed = json_get_int(status, "disruptionsAllowed", 0);
-    if (json_get_int(status, "observedGeneration", 0) < json_get_int(pdb, "metadata.generation", 0)) {
-        why = arena_fmt(q->a, "The disruption budget " PRI_STR " is still being processed by the server.", STR_ARG(v->pdb_name));
+    if (json_get_int(status, "observedGeneration", 0) <
+        json_get_int(pdb, "metadata.generation", 0)) {
+        why = arena_fmt(q->a,
+                        "The disruption budget " PRI_STR " is still being processed by the server.",
+                        STR_ARG(v->pdb_name));
         e = too_many(v, why.p, 10);
         return e;
     }
     if (allowed <= 0) {
-        int64_t healthy = json_get_int(status, "currentHealthy", 0), desired = json_get_int(status, "desiredHealthy", 0);
+        int64_t healthy = json_get_int(status, "currentHealthy", 0),
+                desired = json_get_int(status, "desiredHealthy", 0);
         bool failed = false;
 
         JSON_EACH(c, json_findz(status, "conditions"))
-            failed |= str_is(json_get_str(c, "type"), "DisruptionAllowed") && str_is(json_get_str(c, "reason"), "SyncFailed");
+            failed |= str_is(json_get_str(c, "type"), "DisruptionAllowed") &&
+                      str_is(json_get_str(c, "reason"), "SyncFailed");
         if (healthy <= desired)
-            why = arena_fmt(q->a, "The disruption budget " PRI_STR " needs %lld healthy pods and has %lld currently", STR_ARG(v->pdb_name), (long long)desired, (long long)healthy);
+            why = arena_fmt(q->a,
+                            "The disruption budget " PRI_STR
+                            " needs %lld healthy pods and has %lld currently",
+                            STR_ARG(v->pdb_name), (long long)desired, (long long)healthy);
         else
-            why = arena_fmt(q->a, "The disruption budget " PRI_STR " does not allow evicting pods currently%s", STR_ARG(v->pdb_name), failed ? " because it failed sync" : "");
+            why = arena_fmt(
+                q->a, "The disruption budget " PRI_STR " does not allow evicting pods currently%s",
+                STR_ARG(v->pdb_name), failed ? " because it failed sync" : "");
         return too_many(v, why.p, 0);
     }
     json_setz(q->a, status, "disruptionsAllowed", json_int(allowed - 1));
     set_allowed_condition(q, pdb, allowed - 1);
     disrupted = json_make(q->a, pdb, "status.disruptedPods", JSON_OBJECT);
     json_set(q->a, disrupted, q->route.name, json_string(now_text(q->a, loop_wall(q->api->loop))));
-    w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = v->pdbs, .ns = q->route.ns, .name = v->pdb_name, .subresource = S("status"), .obj = pdb, .old = object_parse(q->a, arena_dup(q->a, current->data)), .now = loop_wall(q->api->loop)};
+    w = (struct write){.api = q->api,
+                       .req = q,
+                       .a = q->a,
+                       .kind = v->pdbs,
+                       .ns = q->route.ns,
+                       .name = v->pdb_name,
+                       .subresource = S("status"),
+                       .obj = pdb,
+                       .old = object_parse(q->a, arena_dup(q->a, current->data)),
+                       .now = loop_wall(q->api->loop)};
     e = write_track(&w, S("kube-apiserver"), S("status"));
     if (!e)
         e = object_store(q->a, v->pdbs, pdb, revision, ret);
@@ -290,7 +335,8 @@ static void charged(void *ctx, struct err *e, const struct obj *result)
 
 static void eviction_options(struct eviction *v, const struct json *obj)
 {
-    const struct json *o = json_findz(obj, "deleteOptions"), *grace = json_findz(o, "gracePeriodSeconds");
+    const struct json *o = json_findz(obj, "deleteOptions"),
+                      *grace = json_findz(o, "gracePeriodSeconds");
 
     v->o.propagation = json_get_str(o, "propagationPolicy");
     if (json_is(grace, JSON_INT)) {
@@ -336,7 +382,8 @@ void subresource_eviction(struct req *q)
     v->pod = object_parse(q->a, arena_dup(q->a, pod->data));
     phase = json_get_str(v->pod, "status.phase");
     /* What does not run, or is going already, disturbs nobody. */
-    if (str_is(phase, "Succeeded") || str_is(phase, "Failed") || str_is(phase, "Pending") || json_at(v->pod, "metadata", "deletionTimestamp", NULL)) {
+    if (str_is(phase, "Succeeded") || str_is(phase, "Failed") || str_is(phase, "Pending") ||
+        json_at(v->pod, "metadata", "deletionTimestamp", NULL)) {
         evict_now(v);
         return;
     }
@@ -344,7 +391,8 @@ void subresource_eviction(struct req *q)
     if (json_count(s.labels))
         store_each(q->api->store, v->pdbs->r->storage_resource, q->route.ns, NULL, search_pdb, &s);
     if (s.n > 1) {
-        reply_error(q, err_new(REASON_UNKNOWN, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
+        reply_error(q, err_new(REASON_UNKNOWN, "This pod has more than one PodDisruptionBudget, "
+                                               "which the eviction subresource does not support."));
         return;
     }
     if (!s.n) {
@@ -352,12 +400,15 @@ void subresource_eviction(struct req *q)
         return;
     }
     if (!pod_is_ready(v->pod)) {
-        const struct obj *o = store_find(q->api->store, kind_key(v->pdbs, q->route.ns, v->pdb_name));
+        const struct obj *o =
+            store_find(q->api->store, kind_key(v->pdbs, q->route.ns, v->pdb_name));
         struct json *pdb = o ? object_parse(q->a, arena_dup(q->a, o->data)) : NULL;
         bool always = str_is(json_get_str(pdb, "spec.unhealthyPodEvictionPolicy"), "AlwaysAllow");
 
         /* An unready pod may go when the budget does not need it. */
-        if (always || (json_get_int(pdb, "status.currentHealthy", 0) >= json_get_int(pdb, "status.desiredHealthy", 0) && json_get_int(pdb, "status.desiredHealthy", 0) > 0)) {
+        if (always || (json_get_int(pdb, "status.currentHealthy", 0) >=
+                           json_get_int(pdb, "status.desiredHealthy", 0) &&
+                       json_get_int(pdb, "status.desiredHealthy", 0) > 0)) {
             evict_now(v);
             return;
         }

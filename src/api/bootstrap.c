@@ -1,8 +1,9 @@
-/* bootstrap.c - makes what every cluster has and is not there yet: namespaces, default roles, priority classes, flow control,
- * the local APIServices, the `kubernetes` Service.
+/* bootstrap.c - makes what every cluster has and is not there yet: namespaces, default roles,
+ * priority classes, flow control, the local APIServices, the `kubernetes` Service.
  *
- * Objects go the way of any create (defaults, managedFields, validation), as the server itself. What exists is left as it is,
- * so that an administrator's changes survive a restart. All writes are in flight together: one commit makes them durable. */
+ * Objects go the way of any create (defaults, managedFields, validation), as the server itself.
+ * What exists is left as it is, so that an administrator's changes survive a restart. All writes
+ * are in flight together: one commit makes them durable. */
 #include "api/bootstrap.h"
 
 struct bootstrap {
@@ -17,7 +18,12 @@ struct bootstrap {
     struct err *failed;
 };
 
-struct seed { struct bootstrap *b; struct write w; const char *status; str reply; };
+struct seed {
+    struct bootstrap *b;
+    struct write w;
+    const char *status;
+    str reply;
+};
 
 static void finish(struct bootstrap *b)
 {
@@ -31,7 +37,8 @@ static void finish(struct bootstrap *b)
     done(ctx, e);
 }
 
-static struct err *seed_write(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *seed_write(void *ctx, struct arena *a, const struct obj *current,
+                              int64_t revision, struct store_change *ret)
 {
     struct seed *s = ctx;
 
@@ -53,7 +60,8 @@ static void seed_done(void *ctx, struct err *e, const struct obj *result)
         if (b->failed)
             err_free(e);
         else
-            b->failed = err_note(e, "bootstrap of " PRI_STR " " PRI_STR, STR_ARG(s->w.kind->r->plural), STR_ARG(s->w.name));
+            b->failed = err_note(e, "bootstrap of " PRI_STR " " PRI_STR,
+                                 STR_ARG(s->w.kind->r->plural), STR_ARG(s->w.name));
     } else if (s->w.kind->hooks->settled)
         s->w.kind->hooks->settled(b->api, s->w.obj, NULL, true);
     if (--b->open == 0 && b->submitted)
@@ -70,9 +78,19 @@ static void own_status(struct bootstrap *b, struct write *w)
 {
     struct json *list = json_make(b->a, w->obj, "metadata.managedFields", JSON_ARRAY);
 
-    json_insert(b->a, list, 0,
-                *parse(b, arena_fmt(b->a, "{\"manager\":\"api-priority-and-fairness-config-consumer-v1\",\"operation\":\"Apply\",\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"time\":\"" PRI_STR "\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:status\":{\"f:conditions\":{\"k:{\\\"type\\\":\\\"Dangling\\\"}\":{\".\":{},\"f:lastTransitionTime\":{},\"f:message\":{},\"f:reason\":{},\"f:status\":{},\"f:type\":{}}}}},\"subresource\":\"status\"}",
-                                    STR_ARG(now_text(b->a, w->now)))));
+    json_insert(
+        b->a, list, 0,
+        *parse(
+            b,
+            arena_fmt(
+                b->a,
+                "{\"manager\":\"api-priority-and-fairness-config-consumer-v1\",\"operation\":"
+                "\"Apply\",\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"time\":\"" PRI_STR
+                "\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:status\":{\"f:conditions\":{\"k:{"
+                "\\\"type\\\":\\\"Dangling\\\"}\":{\".\":{},\"f:lastTransitionTime\":{},\"f:"
+                "message\":{},\"f:reason\":{},\"f:status\":{},\"f:type\":{}}}}},\"subresource\":"
+                "\"status\"}",
+                STR_ARG(now_text(b->a, w->now)))));
 }
 
 /* status comes from the server's own controllers in Kubernetes; here it is known from the start. */
@@ -92,7 +110,8 @@ static struct err *set_status(struct bootstrap *b, struct write *w, const char *
     return NULL;
 }
 
-static void seed(struct bootstrap *b, const char *group, const char *plural, struct json *obj, const char *status, const char *manager)
+static void seed(struct bootstrap *b, const char *group, const char *plural, struct json *obj,
+                 const char *status, const char *manager)
 {
     const struct kind *k = api_find_kind(b->api, str_of(group), S("v1"), str_of(plural));
     struct seed *s = ARENA_NEW(b->a, struct seed);
@@ -107,7 +126,15 @@ static void seed(struct bootstrap *b, const char *group, const char *plural, str
     json_setz(b->a, obj, "kind", json_string(k->r->kind));
     json_setz(b->a, obj, "apiVersion", json_string(k->api_version));
     b->req.wo.manager = str_of(manager);
-    s->w = (struct write){.api = b->api, .req = &b->req, .a = b->a, .kind = k, .ns = ns, .name = name, .obj = obj, .now = loop_wall(b->api->loop), .bootstrap = true};
+    s->w = (struct write){.api = b->api,
+                          .req = &b->req,
+                          .a = b->a,
+                          .kind = k,
+                          .ns = ns,
+                          .name = name,
+                          .obj = obj,
+                          .now = loop_wall(b->api->loop),
+                          .bootstrap = true};
     e = schema_decode(b->a, k->r->type, obj, NULL);
     if (!e)
         e = write_create_steps(&s->w);
@@ -163,13 +190,16 @@ static struct json *begin(struct bootstrap *b, str line, str *ret_kind)
 
 static void role_line(struct bootstrap *b, struct json *v, str line)
 {
-    static const char *const resource_fields[] = {"verbs", "apiGroups", "resources", "resourceNames"};
+    static const char *const resource_fields[] = {"verbs", "apiGroups", "resources",
+                                                  "resourceNames"};
     struct json rule = json_object();
     str parts[4], part;
     size_t n = 0;
 
     if (line.p[0] == '+') {
-        struct json *selectors = json_make(b->a, v, "aggregationRule.clusterRoleSelectors", JSON_ARRAY), sel = json_object(), *match;
+        struct json *selectors =
+                        json_make(b->a, v, "aggregationRule.clusterRoleSelectors", JSON_ARRAY),
+                    sel = json_object(), *match;
         str key;
 
         line = str_skip(line, 1);
@@ -192,7 +222,9 @@ static void role_line(struct bootstrap *b, struct json *v, str line)
 
 static void binding_line(struct bootstrap *b, struct json *v, str line)
 {
-    static const struct { const char *word, *kind; } kinds[] = {{"U", "User"}, {"G", "Group"}, {"S", "ServiceAccount"}};
+    static const struct {
+        const char *word, *kind;
+    } kinds[] = {{"U", "User"}, {"G", "Group"}, {"S", "ServiceAccount"}};
     struct json subject = json_object();
     str word;
 
@@ -225,8 +257,12 @@ static void binding_line(struct bootstrap *b, struct json *v, str line)
 
 static void rbac_submit(struct bootstrap *b, struct json *v, str kind)
 {
-    static const struct { const char *kind, *plural; } plurals[] = {
-        {"ClusterRole", "clusterroles"}, {"Role", "roles"}, {"ClusterRoleBinding", "clusterrolebindings"}, {"RoleBinding", "rolebindings"}};
+    static const struct {
+        const char *kind, *plural;
+    } plurals[] = {{"ClusterRole", "clusterroles"},
+                   {"Role", "roles"},
+                   {"ClusterRoleBinding", "clusterrolebindings"},
+                   {"RoleBinding", "rolebindings"}};
 
     for (size_t i = 0; v && i < ARRAY_LEN(plurals); i++)
         if (str_is(kind, plurals[i].kind))
@@ -259,22 +295,37 @@ static void seed_namespaces(struct bootstrap *b)
     static const char *const names[] = {"kube-system", "kube-public", "kube-node-lease", "default"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        seed(b, "", "namespaces", parse(b, arena_fmt(b->a, "{\"metadata\":{\"name\":\"%s\"}}", names[i])), NULL, "kube-apiserver");
+        seed(b, "", "namespaces",
+             parse(b, arena_fmt(b->a, "{\"metadata\":{\"name\":\"%s\"}}", names[i])), NULL,
+             "kube-apiserver");
 }
 
 static void seed_api_services(struct bootstrap *b)
 {
-    static const char status[] = "{\"conditions\":[{\"type\":\"Available\",\"status\":\"True\",\"reason\":\"Local\",\"message\":\"Local APIServices are always available\"}]}";
+    static const char status[] =
+        "{\"conditions\":[{\"type\":\"Available\",\"status\":\"True\",\"reason\":\"Local\","
+        "\"message\":\"Local APIServices are always available\"}]}";
 
     seed(b, "apiregistration.k8s.io", "apiservices",
-         parse(b, S("{\"metadata\":{\"name\":\"v1.\",\"labels\":{\"kube-aggregator.kubernetes.io/automanaged\":\"onstart\"}},\"spec\":{\"version\":\"v1\",\"groupPriorityMinimum\":18000,\"versionPriority\":1}}")), status, "kube-apiserver");
+         parse(b, S("{\"metadata\":{\"name\":\"v1.\",\"labels\":{\"kube-aggregator.kubernetes.io/"
+                    "automanaged\":\"onstart\"}},\"spec\":{\"version\":\"v1\","
+                    "\"groupPriorityMinimum\":18000,\"versionPriority\":1}}")),
+         status, "kube-apiserver");
     for (const struct group_info *g = api_groups; g->name; g++) {
         if (!strcmp(g->name, "apiregistration.k8s.io"))
             continue;
-        seed(b, "apiregistration.k8s.io", "apiservices",
-             parse(b, arena_fmt(b->a, "{\"metadata\":{\"name\":\"%s.%s\",\"labels\":{\"kube-aggregator.kubernetes.io/automanaged\":\"onstart\"}},\"spec\":{\"group\":\"%s\",\"version\":\"%s\",\"groupPriorityMinimum\":%d,\"versionPriority\":%d}}", g->version, g->name, g->name,
-                                g->version, g->group_priority, g->version_priority)),
-             status, "kube-apiserver");
+        seed(
+            b, "apiregistration.k8s.io", "apiservices",
+            parse(
+                b,
+                arena_fmt(
+                    b->a,
+                    "{\"metadata\":{\"name\":\"%s.%s\",\"labels\":{\"kube-aggregator.kubernetes.io/"
+                    "automanaged\":\"onstart\"}},\"spec\":{\"group\":\"%s\",\"version\":\"%s\","
+                    "\"groupPriorityMinimum\":%d,\"versionPriority\":%d}}",
+                    g->version, g->name, g->name, g->version, g->group_priority,
+                    g->version_priority)),
+            status, "kube-apiserver");
     }
 }
 
@@ -300,21 +351,57 @@ static void seed_service(struct bootstrap *b)
     str ip = first_address(b), cidr = o->service_cidr, address = o->advertise_address;
     int port = o->advertise_port ? o->advertise_port : 6443;
 
-    seed(b, "", "services",
-         parse(b, arena_fmt(b->a, "{\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\",\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"" PRI_STR "\",\"ipFamilyPolicy\":\"SingleStack\",\"sessionAffinity\":\"None\",\"ports\":[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\",\"targetPort\":%d}]}}", STR_ARG(ip), port)),
-         NULL, "kube-apiserver");
+    seed(
+        b, "", "services",
+        parse(b, arena_fmt(
+                     b->a,
+                     "{\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\",\"labels\":{"
+                     "\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},\"spec\":{\"type\":"
+                     "\"ClusterIP\",\"clusterIP\":\"" PRI_STR
+                     "\",\"ipFamilyPolicy\":\"SingleStack\",\"sessionAffinity\":\"None\",\"ports\":"
+                     "[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\",\"targetPort\":%d}]}}",
+                     STR_ARG(ip), port)),
+        NULL, "kube-apiserver");
     if (address.n) {
         seed(b, "", "endpoints",
-             parse(b, arena_fmt(b->a, "{\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\",\"labels\":{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},\"subsets\":[{\"addresses\":[{\"ip\":\"" PRI_STR "\"}],\"ports\":[{\"name\":\"https\",\"port\":%d,\"protocol\":\"TCP\"}]}]}", STR_ARG(address), port)),
+             parse(b,
+                   arena_fmt(
+                       b->a,
+                       "{\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\","
+                       "\"labels\":{\"endpointslice.kubernetes.io/"
+                       "skip-mirror\":\"true\"}},\"subsets\":[{\"addresses\":[{\"ip\":\"" PRI_STR
+                       "\"}],\"ports\":[{\"name\":\"https\",\"port\":%d,\"protocol\":\"TCP\"}]}]}",
+                       STR_ARG(address), port)),
              NULL, "kube-apiserver");
         seed(b, "discovery.k8s.io", "endpointslices",
-             parse(b, arena_fmt(b->a, "{\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\",\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"" PRI_STR "\"],\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":\"https\",\"protocol\":\"TCP\",\"port\":%d}]}", STR_ARG(address), port)),
+             parse(b, arena_fmt(b->a,
+                                "{\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\","
+                                "\"labels\":{\"kubernetes.io/"
+                                "service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\","
+                                "\"endpoints\":[{\"addresses\":[\"" PRI_STR
+                                "\"],\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":"
+                                "\"https\",\"protocol\":\"TCP\",\"port\":%d}]}",
+                                STR_ARG(address), port)),
              NULL, "kube-apiserver");
     }
-    seed(b, "networking.k8s.io", "servicecidrs", parse(b, arena_fmt(b->a, "{\"metadata\":{\"name\":\"kubernetes\"},\"spec\":{\"cidrs\":[\"" PRI_STR "\"]}}", STR_ARG(cidr))),
-         "{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"reason\":\"\",\"message\":\"Kubernetes default Service CIDR is ready\"}]}", "kube-apiserver");
+    seed(
+        b, "networking.k8s.io", "servicecidrs",
+        parse(b, arena_fmt(b->a,
+                           "{\"metadata\":{\"name\":\"kubernetes\"},\"spec\":{\"cidrs\":[\"" PRI_STR
+                           "\"]}}",
+                           STR_ARG(cidr))),
+        "{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"reason\":\"\",\"message\":"
+        "\"Kubernetes default Service CIDR is ready\"}]}",
+        "kube-apiserver");
     seed(b, "networking.k8s.io", "ipaddresses",
-         parse(b, arena_fmt(b->a, "{\"metadata\":{\"name\":\"" PRI_STR "\",\"labels\":{\"ipaddress.kubernetes.io/ip-family\":\"IPv4\",\"ipaddress.kubernetes.io/managed-by\":\"ipallocator.k8s.io\"}},\"spec\":{\"parentRef\":{\"resource\":\"services\",\"namespace\":\"default\",\"name\":\"kubernetes\"}}}", STR_ARG(ip))),
+         parse(b, arena_fmt(
+                      b->a,
+                      "{\"metadata\":{\"name\":\"" PRI_STR
+                      "\",\"labels\":{\"ipaddress.kubernetes.io/"
+                      "ip-family\":\"IPv4\",\"ipaddress.kubernetes.io/"
+                      "managed-by\":\"ipallocator.k8s.io\"}},\"spec\":{\"parentRef\":{\"resource\":"
+                      "\"services\",\"namespace\":\"default\",\"name\":\"kubernetes\"}}}",
+                      STR_ARG(ip))),
          NULL, "kube-apiserver");
 }
 
@@ -324,7 +411,8 @@ static void seed_authentication(struct bootstrap *b)
 
     if (!b->api->o.ca_pem.n)
         return;
-    buf_z(&t, "{\"metadata\":{\"name\":\"extension-apiserver-authentication\",\"namespace\":\"kube-system\"},\"data\":{\"client-ca-file\":");
+    buf_z(&t, "{\"metadata\":{\"name\":\"extension-apiserver-authentication\",\"namespace\":\"kube-"
+              "system\"},\"data\":{\"client-ca-file\":");
     json_encode_string(&t, b->api->o.ca_pem);
     buf_z(&t, "}}");
     seed(b, "", "configmaps", parse(b, arena_dup(b->a, buf_view(&t))), NULL, "kube-apiserver");
@@ -341,7 +429,10 @@ static void second_round(void *ctx, struct err *e)
     b->submitted = false;
     seed_rbac(b);
     for (const struct bootstrap_object *o = bootstrap_objects; o->plural; o++)
-        seed(b, o->group, o->plural, parse(b, str_of(o->json)), o->status, str_has_prefix(str_of(o->group), S("flowcontrol")) ? "api-priority-and-fairness-config-producer-v1" : "kube-apiserver");
+        seed(b, o->group, o->plural, parse(b, str_of(o->json)), o->status,
+             str_has_prefix(str_of(o->group), S("flowcontrol"))
+                 ? "api-priority-and-fairness-config-producer-v1"
+                 : "kube-apiserver");
     seed_api_services(b);
     seed_service(b);
     seed_authentication(b);
@@ -368,7 +459,8 @@ static void first_done(void *ctx, struct err *e)
     loop_defer(b->api->loop, finish_later, b);
 }
 
-static struct bootstrap *bootstrap_new(struct api *api, void (*done)(void *ctx, struct err *err), void *ctx)
+static struct bootstrap *bootstrap_new(struct api *api, void (*done)(void *ctx, struct err *err),
+                                       void *ctx)
 {
     struct bootstrap *b = NEW(struct bootstrap);
 
@@ -383,7 +475,8 @@ static struct bootstrap *bootstrap_new(struct api *api, void (*done)(void *ctx, 
 
 void api_bootstrap(struct api *api, void (*done)(void *ctx, struct err *err), void *ctx)
 {
-    struct bootstrap *rest = bootstrap_new(api, done, ctx), *first = bootstrap_new(api, first_done, rest);
+    struct bootstrap *rest = bootstrap_new(api, done, ctx),
+                     *first = bootstrap_new(api, first_done, rest);
 
     first->open = 1;
     seed_namespaces(first);

@@ -6,7 +6,7 @@
 struct bootstrap_object {
     const char *group, *plural; /* version v1; ends with plural NULL */
     const char *json;
-    const char *status;         /* set beside it; NULL: none */
+    const char *status; /* set beside it; NULL: none */
 };
 extern const char bootstrap_rbac[];
 extern const struct bootstrap_object bootstrap_objects[];

@@ -1,7 +1,8 @@
 /* create.c - POST: a new object.
  *
- * All that does not need the store's state is done before the write; the write itself only asks that the name is free. With
- * generateName a taken name is tried again with another suffix, as Kubernetes does. */
+ * All that does not need the store's state is done before the write; the write itself only asks
+ * that the name is free. With generateName a taken name is tried again with another suffix, as
+ * Kubernetes does. */
 #include "api/api_internal.h"
 
 struct creation {
@@ -11,7 +12,8 @@ struct creation {
     str reply;
 };
 
-static struct err *put_new(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *put_new(void *ctx, struct arena *a, const struct obj *current, int64_t revision,
+                           struct store_change *ret)
 {
     struct creation *c = ctx;
 
@@ -39,7 +41,8 @@ static void created(void *ctx, struct err *e, const struct obj *result)
     struct creation *c = ctx;
     struct req *q = c->w.req;
 
-    if (e && e->reason == REASON_ALREADY_EXISTS && c->generated && ++c->tries < API_GENERATE_TRIES) {
+    if (e && e->reason == REASON_ALREADY_EXISTS && c->generated &&
+        ++c->tries < API_GENERATE_TRIES) {
         err_free(e);
         meta_generate_name(&c->w);
         submit(c);
@@ -47,7 +50,9 @@ static void created(void *ctx, struct err *e, const struct obj *result)
     }
     settled(c, !e);
     if (e && e->reason == REASON_ALREADY_EXISTS && meta_str(c->w.obj, "generateName").n) {
-        str text = arena_fmt(q->a, "%s, the server was not able to generate a unique name for the object", err_text(e));
+        str text =
+            arena_fmt(q->a, "%s, the server was not able to generate a unique name for the object",
+                      err_text(e));
 
         mem_free(e->message);
         e->message = str_dupz(text);
@@ -74,7 +79,8 @@ static struct err *check_namespace(struct req *q, struct json *obj)
     if (!ns.n)
         json_setz(q->a, meta, "namespace", json_string(q->route.ns));
     else if (!str_eq(ns, q->route.ns))
-        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
+                                           "the namespace sent on the request");
     return NULL;
 }
 
@@ -93,11 +99,19 @@ static struct err *prepare(struct req *q, struct creation *c)
     e = check_namespace(q, obj);
     if (e)
         return e;
-    c->w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = k, .ns = q->route.ns, .obj = obj, .dry_run = q->wo.dry_run, .now = loop_wall(q->api->loop)};
+    c->w = (struct write){.api = q->api,
+                          .req = q,
+                          .a = q->a,
+                          .kind = k,
+                          .ns = q->route.ns,
+                          .obj = obj,
+                          .dry_run = q->wo.dry_run,
+                          .now = loop_wall(q->api->loop)};
     c->w.name = meta_str(obj, "name");
     c->generated = !c->w.name.n;
     if (meta_str(obj, "resourceVersion").n)
-        return err_new(REASON_UNKNOWN, "resourceVersion should not be set on objects to be created");
+        return err_new(REASON_UNKNOWN,
+                       "resourceVersion should not be set on objects to be created");
     return write_create_steps(&c->w);
 }
 

@@ -1,17 +1,23 @@
 /* delete.c - DELETE of one object and of collections.
  *
- * Deleting is a decision about the newest version (delete_decide): mark it with a grace period (pods), mark it because
- * finalizers are pending or asked for by the propagation policy, or end it.
- * API: https://kubernetes.io/docs/concepts/architecture/garbage-collection/, k8s.io/apiserver/pkg/registry/{rest/delete.go,generic/registry/store.go} */
+ * Deleting is a decision about the newest version (delete_decide): mark it with a grace period
+ * (pods), mark it because finalizers are pending or asked for by the propagation policy, or end it.
+ * API: https://kubernetes.io/docs/concepts/architecture/garbage-collection/,
+ * k8s.io/apiserver/pkg/registry/{rest/delete.go,generic/registry/store.go} */
 #include "api/api_internal.h"
 
 /* ---- options ---- */
 
 static struct err *wrong_type(const struct json *v, const char *field, const char *want)
 {
-    static const char *const names[] = {[JSON_NULL] = "null", [JSON_BOOL] = "bool", [JSON_INT] = "number", [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object"};
+    static const char *const names[] = {
+        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
+        [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
+        [JSON_OBJECT] = "object"};
 
-    return err_new(REASON_BAD_REQUEST, "json: cannot unmarshal %s into Go struct field DeleteOptions.%s of type %s", names[v->type], field, want);
+    return err_new(REASON_BAD_REQUEST,
+                   "json: cannot unmarshal %s into Go struct field DeleteOptions.%s of type %s",
+                   names[v->type], field, want);
 }
 
 static struct err *from_body(struct req *q, struct delete_options *o, struct json *dry)
@@ -25,14 +31,20 @@ static struct err *from_body(struct req *q, struct delete_options *o, struct jso
 
         if (e->reason == REASON_UNSUPPORTED_MEDIA)
             return e;
-        out = err_new(REASON_BAD_REQUEST, "couldn't get version/kind; json parse error: %s", err_text(e));
+        out = err_new(REASON_BAD_REQUEST, "couldn't get version/kind; json parse error: %s",
+                      err_text(e));
         err_free(e);
         return out;
     }
     kind = json_str(json_findz(v, "kind"));
     api_version = json_str(json_findz(v, "apiVersion"));
     if (kind.n && !str_is(kind, "DeleteOptions"))
-        return err_new(REASON_BAD_REQUEST, "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR "\" in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"", STR_ARG(kind), STR_ARG(api_version.n ? api_version : S("v1")));
+        return err_new(
+            REASON_BAD_REQUEST,
+            "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR
+            "\" in scheme "
+            "\"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"",
+            STR_ARG(kind), STR_ARG(api_version.n ? api_version : S("v1")));
     f = json_findz(v, "gracePeriodSeconds");
     if (f && f->type != JSON_NULL) {
         if (f->type != JSON_INT)
@@ -97,7 +109,8 @@ struct err *delete_options_parse(struct req *q, struct delete_options *o)
             struct buf b = BUF_INIT;
 
             json_encode(&b, &dry);
-            cause(&errs, CAUSE_NOT_SUPPORTED, S("dryRun"), "Unsupported value: %s: supported values: \"All\"", buf_cstr(&b));
+            cause(&errs, CAUSE_NOT_SUPPORTED, S("dryRun"),
+                  "Unsupported value: %s: supported values: \"All\"", buf_cstr(&b));
             buf_fini(&b);
             break;
         }
@@ -107,9 +120,15 @@ struct err *delete_options_parse(struct req *q, struct delete_options *o)
 
         buf_quoted(&b, o->propagation);
         if (o->has_orphan)
-            cause(&errs, CAUSE_INVALID, S("propagationPolicy"), "Invalid value: %s: orphanDependents and deletionPropagation cannot be both set", buf_cstr(&b));
-        else if (!str_is(o->propagation, "Foreground") && !str_is(o->propagation, "Background") && !str_is(o->propagation, "Orphan"))
-            cause(&errs, CAUSE_NOT_SUPPORTED, S("propagationPolicy"), "Unsupported value: %s: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"", buf_cstr(&b));
+            cause(&errs, CAUSE_INVALID, S("propagationPolicy"),
+                  "Invalid value: %s: orphanDependents and deletionPropagation cannot be both set",
+                  buf_cstr(&b));
+        else if (!str_is(o->propagation, "Foreground") && !str_is(o->propagation, "Background") &&
+                 !str_is(o->propagation, "Orphan"))
+            cause(&errs, CAUSE_NOT_SUPPORTED, S("propagationPolicy"),
+                  "Unsupported value: %s: supported values: \"Foreground\", \"Background\", "
+                  "\"Orphan\", \"nil\"",
+                  buf_cstr(&b));
         buf_fini(&b);
     }
     /* A negative period means one second, as short as can be without force. */
@@ -128,7 +147,8 @@ static bool has_item(const struct json *arr, const char *s)
     return false;
 }
 
-static bool wants_orphan(const struct kind *k, const struct json *fin, const struct delete_options *o)
+static bool wants_orphan(const struct kind *k, const struct json *fin,
+                         const struct delete_options *o)
 {
     if (k->hooks->flags & KIND_NO_GARBAGE_COLLECTION)
         return false;
@@ -143,7 +163,8 @@ static bool wants_orphan(const struct kind *k, const struct json *fin, const str
     return k->hooks->flags & KIND_ORPHAN_BY_DEFAULT;
 }
 
-static bool wants_foreground(const struct kind *k, const struct json *fin, const struct delete_options *o)
+static bool wants_foreground(const struct kind *k, const struct json *fin,
+                             const struct delete_options *o)
 {
     if ((k->hooks->flags & KIND_NO_GARBAGE_COLLECTION) || o->has_orphan)
         return false;
@@ -153,7 +174,8 @@ static bool wants_foreground(const struct kind *k, const struct json *fin, const
 }
 
 /* Propagation lives in two finalizers that the garbage collector works off. */
-static void set_gc_finalizers(struct arena *a, const struct kind *k, struct json *meta, const struct delete_options *o)
+static void set_gc_finalizers(struct arena *a, const struct kind *k, struct json *meta,
+                              const struct delete_options *o)
 {
     const struct json *fin = json_findz(meta, "finalizers");
     struct json next = json_array();
@@ -192,27 +214,41 @@ static void mark(struct arena *a, struct json *meta, wall_time when, int64_t gra
 static int64_t pod_grace(const struct json *pod, const struct delete_options *o)
 {
     str phase = json_get_str(pod, "status.phase");
-    int64_t s = o->has_grace ? o->grace_s : json_get_int(pod, "spec.terminationGracePeriodSeconds", 0);
+    int64_t s =
+        o->has_grace ? o->grace_s : json_get_int(pod, "spec.terminationGracePeriodSeconds", 0);
 
-    if (!json_get_str(pod, "spec.nodeName").n || str_is(phase, "Failed") || str_is(phase, "Succeeded"))
+    if (!json_get_str(pod, "spec.nodeName").n || str_is(phase, "Failed") ||
+        str_is(phase, "Succeeded"))
         return 0;
     return s < 0 ? 1 : s;
 }
 
-static struct err *preconditions(struct req *q, const struct kind *k, const struct obj *current, const struct delete_options *o)
+static struct err *preconditions(struct req *q, const struct kind *k, const struct obj *current,
+                                 const struct delete_options *o)
 {
     struct err *e;
     int64_t rv;
 
     (void)q;
     if (o->has_uid && !str_eq(o->uid, current->uid)) {
-        e = err_new(REASON_CONFLICT, "Operation cannot be fulfilled on " PRI_STR "%s" PRI_STR " \"" PRI_STR "\": the UID in the precondition (" PRI_STR ") does not match the UID in record (" PRI_STR "). The object might have been deleted and then recreated",
-                    STR_ARG(k->r->kind), k->r->group.n ? "." : "", STR_ARG(k->r->group), STR_ARG(current->key.name), STR_ARG(o->uid), STR_ARG(current->uid));
+        e = err_new(REASON_CONFLICT,
+                    "Operation cannot be fulfilled on " PRI_STR "%s" PRI_STR " \"" PRI_STR
+                    "\": the UID in the precondition (" PRI_STR
+                    ") does not match the UID in record (" PRI_STR
+                    "). The object might have been deleted and then recreated",
+                    STR_ARG(k->r->kind), k->r->group.n ? "." : "", STR_ARG(k->r->group),
+                    STR_ARG(current->key.name), STR_ARG(o->uid), STR_ARG(current->uid));
         return err_details(e, k->r->group, k->r->kind, current->key.name);
     }
     if (o->has_rv && (!str_to_int64(o->resource_version, &rv) || rv != current->revision)) {
-        e = err_new(REASON_CONFLICT, "Operation cannot be fulfilled on " PRI_STR "%s" PRI_STR " \"" PRI_STR "\": the ResourceVersion in the precondition (" PRI_STR ") does not match the ResourceVersion in record (%lld). The object might have been modified",
-                    STR_ARG(k->r->kind), k->r->group.n ? "." : "", STR_ARG(k->r->group), STR_ARG(current->key.name), STR_ARG(o->resource_version), (long long)current->revision);
+        e = err_new(REASON_CONFLICT,
+                    "Operation cannot be fulfilled on " PRI_STR "%s" PRI_STR " \"" PRI_STR
+                    "\": the ResourceVersion in the precondition (" PRI_STR
+                    ") does not match the ResourceVersion in record (%lld). The object might have "
+                    "been modified",
+                    STR_ARG(k->r->kind), k->r->group.n ? "." : "", STR_ARG(k->r->group),
+                    STR_ARG(current->key.name), STR_ARG(o->resource_version),
+                    (long long)current->revision);
         return err_details(e, k->r->group, k->r->kind, current->key.name);
     }
     return NULL;
@@ -234,12 +270,16 @@ static void mark_evicted(struct arena *a, struct json *pod, wall_time now)
     json_append(a, list, c);
 }
 
-struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a, const struct obj *current, int64_t revision, const struct delete_options *o, struct store_change *ret, bool *ret_gone, str *ret_reply)
+struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a,
+                          const struct obj *current, int64_t revision,
+                          const struct delete_options *o, struct store_change *ret, bool *ret_gone,
+                          str *ret_reply)
 {
     wall_time now = loop_wall(q->api->loop);
     struct json *obj, *meta;
     const struct json *was;
-    bool is_pod = !k->r->group.n && str_is(k->r->plural, "pods"), is_namespace = !k->r->group.n && str_is(k->r->plural, "namespaces");
+    bool is_pod = !k->r->group.n && str_is(k->r->plural, "pods"),
+         is_namespace = !k->r->group.n && str_is(k->r->plural, "namespaces");
     bool graceful = false, changed_nothing = false;
     struct err *e;
 
@@ -261,7 +301,8 @@ struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a, 
             set_gc_finalizers(a, k, meta, o);
         } else if (json_count(json_at(obj, "spec", "finalizers", NULL)))
             changed_nothing = true;
-        if (json_count(json_at(obj, "spec", "finalizers", NULL)) || json_count(json_findz(meta, "finalizers")))
+        if (json_count(json_at(obj, "spec", "finalizers", NULL)) ||
+            json_count(json_findz(meta, "finalizers")))
             graceful = true;
     } else if (is_pod) {
         int64_t old_grace = json_get_int(meta, "deletionGracePeriodSeconds", 0);
@@ -321,10 +362,11 @@ struct deletion {
     struct delete_options o;
     bool gone;
     str reply, ns, name, uid;
-    struct collection *of;   /* NULL: a single DELETE */
+    struct collection *of; /* NULL: a single DELETE */
 };
 
-static struct err *remove_current(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *remove_current(void *ctx, struct arena *a, const struct obj *current,
+                                  int64_t revision, struct store_change *ret)
 {
     struct deletion *d = ctx;
     struct err *e;
@@ -336,13 +378,15 @@ static struct err *remove_current(void *ctx, struct arena *a, const struct obj *
     if (e)
         return e;
     d->uid = arena_dup(d->q->a, current->uid);
-    return delete_decide(d->q, d->kind, d->q->a, current, revision, &d->o, ret, &d->gone, &d->reply);
+    return delete_decide(d->q, d->kind, d->q->a, current, revision, &d->o, ret, &d->gone,
+                         &d->reply);
 }
 
 static void settle(struct deletion *d, const struct obj *result)
 {
     if (d->gone && !d->o.dry_run && result && d->kind->hooks->settled)
-        d->kind->hooks->settled(d->q->api, NULL, object_parse(d->q->a, arena_dup(d->q->a, result->data)), true);
+        d->kind->hooks->settled(d->q->api, NULL,
+                                object_parse(d->q->a, arena_dup(d->q->a, result->data)), true);
 }
 
 static void removed(void *ctx, struct err *e, const struct obj *result)
@@ -378,12 +422,16 @@ void verb_delete(struct req *q)
     d->kind = q->route.kind;
     d->ns = q->route.ns;
     d->name = q->route.name;
-    if ((d->kind->hooks->flags & KIND_ORPHAN_BY_DEFAULT) && str_is(d->kind->r->group, "batch") && !d->o.has_orphan && !d->o.propagation.n)
-        req_warn(q, S("child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning"));
+    if ((d->kind->hooks->flags & KIND_ORPHAN_BY_DEFAULT) && str_is(d->kind->r->group, "batch") &&
+        !d->o.has_orphan && !d->o.propagation.n)
+        req_warn(q, S("child pods are preserved by default when jobs are deleted; set "
+                      "propagationPolicy=Background to remove them or set propagationPolicy=Orphan "
+                      "to suppress this warning"));
     store_update(q->api->store, kind_key(d->kind, d->ns, d->name), remove_current, removed, d);
 }
 
-/* ---- collections: all that match now are deleted; the answer is the list of what they were ---- */
+/* ---- collections: all that match now are deleted; the answer is the list of what they were ----
+ */
 
 struct collection {
     struct req *q;
@@ -398,7 +446,8 @@ static bool collect(void *ctx, const struct obj *o)
 {
     struct collection *c = ctx;
 
-    if (!object_matches(o, c->lo.has_labels ? &c->lo.labels : NULL, c->lo.has_fields ? &c->lo.fields : NULL))
+    if (!object_matches(o, c->lo.has_labels ? &c->lo.labels : NULL,
+                        c->lo.has_fields ? &c->lo.fields : NULL))
         return true;
     if (c->n == c->cap) {
         size_t cap = c->cap ? c->cap * 2 : 16;
@@ -454,12 +503,18 @@ void verb_deletecollection(struct req *q)
         return;
     }
     c->q = q;
-    store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""), NULL, collect, c);
+    store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""), NULL,
+               collect, c);
     c->open = c->n;
     for (size_t i = 0; i < c->n; i++) {
         struct deletion *d = ARENA_NEW(q->a, struct deletion);
 
-        *d = (struct deletion){.q = q, .kind = k, .o = o, .ns = c->objs[i]->key.ns, .name = c->objs[i]->key.name, .of = c};
+        *d = (struct deletion){.q = q,
+                               .kind = k,
+                               .o = o,
+                               .ns = c->objs[i]->key.ns,
+                               .name = c->objs[i]->key.name,
+                               .of = c};
         store_update(q->api->store, kind_key(k, d->ns, d->name), remove_current, member_removed, d);
     }
     c->started = true;

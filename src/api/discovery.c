@@ -1,8 +1,8 @@
 /* discovery.c - what is served, for clients that ask: groups, versions, resources, in both forms.
  *
- * The documents follow from the kinds alone. They are made once, kept as bytes with their ETag, and made again when the kinds
- * change. Clients that send the ETag back get 304.
- * API: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api */
+ * The documents follow from the kinds alone. They are made once, kept as bytes with their ETag, and
+ * made again when the kinds change. Clients that send the ETag back get 304. API:
+ * https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api */
 #include "api/api_internal.h"
 #include "schema/openapi.h"
 
@@ -32,17 +32,24 @@ const struct group_info api_groups[] = {
     {NULL},
 };
 
-struct gv { str group, version; };
+struct gv {
+    str group, version;
+};
 struct discovery {
-    struct gv *gvs; size_t n; /* in discovery order, core first */
+    struct gv *gvs;
+    size_t n; /* in discovery order, core first */
     struct arena *arena;
     struct json *aggregated_api, *aggregated_apis;
     char etag_api[67], etag_apis[67];
 };
 
-static const struct { uint32_t bit; const char *name; } verb_names[] = {
-    {VERB_CREATE, "create"}, {VERB_DELETE, "delete"}, {VERB_DELETECOLLECTION, "deletecollection"}, {VERB_GET, "get"},
-    {VERB_LIST, "list"}, {VERB_PATCH, "patch"}, {VERB_UPDATE, "update"}, {VERB_WATCH, "watch"}};
+static const struct {
+    uint32_t bit;
+    const char *name;
+} verb_names[] = {
+    {VERB_CREATE, "create"}, {VERB_DELETE, "delete"}, {VERB_DELETECOLLECTION, "deletecollection"},
+    {VERB_GET, "get"},       {VERB_LIST, "list"},     {VERB_PATCH, "patch"},
+    {VERB_UPDATE, "update"}, {VERB_WATCH, "watch"}};
 
 static struct json verbs_json(struct arena *a, uint32_t verbs)
 {
@@ -64,7 +71,8 @@ static struct json strings_json(struct arena *a, const str *s, size_t n)
 }
 
 /* Resources of one group-version by name, as they are listed. */
-static size_t kinds_of(struct api *api, struct arena *a, str group, str version, const struct kind ***ret)
+static size_t kinds_of(struct api *api, struct arena *a, str group, str version,
+                       const struct kind ***ret)
 {
     const struct kind **k = ARENA_NEW_N(a, const struct kind *, api->n_kinds + 1);
     size_t n = 0;
@@ -115,10 +123,13 @@ static struct json *resource_list(struct api *api, struct arena *a, str group, s
             const struct subresource *sub = &r->subresources[s];
 
             o = json_object();
-            json_setz(a, &o, "name", json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(r->plural), STR_ARG(sub->name))));
+            json_setz(a, &o, "name",
+                      json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(r->plural),
+                                            STR_ARG(sub->name))));
             json_setz(a, &o, "singularName", json_z(""));
             json_setz(a, &o, "namespaced", json_bool(r->namespaced));
-            if (sub->kind.n && !(str_eq(sub->group, r->group) && str_eq(sub->version, r->version))) {
+            if (sub->kind.n &&
+                !(str_eq(sub->group, r->group) && str_eq(sub->version, r->version))) {
                 if (sub->group.n)
                     json_setz(a, &o, "group", json_string(sub->group));
                 json_setz(a, &o, "version", json_string(sub->version));
@@ -136,7 +147,8 @@ static struct json version_entry(struct arena *a, str group, str version)
 {
     struct json v = json_object();
 
-    json_setz(a, &v, "groupVersion", json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(group), STR_ARG(version))));
+    json_setz(a, &v, "groupVersion",
+              json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(group), STR_ARG(version))));
     json_setz(a, &v, "version", json_string(version));
     return v;
 }
@@ -214,10 +226,13 @@ static struct json aggregated_version(struct api *api, struct arena *a, str grou
             for (size_t s = 0; s < r->n_subresources; s++) {
                 const struct subresource *sub = &r->subresources[s];
                 struct json x = json_object();
-                bool own = sub->kind.n && !(str_eq(sub->group, r->group) && str_eq(sub->version, r->version));
+                bool own = sub->kind.n &&
+                           !(str_eq(sub->group, r->group) && str_eq(sub->version, r->version));
 
                 json_setz(a, &x, "subresource", json_string(sub->name));
-                json_setz(a, &x, "responseKind", response_kind(a, own ? sub->group : S(""), own ? sub->version : S(""), sub->kind.n ? sub->kind : r->kind));
+                json_setz(a, &x, "responseKind",
+                          response_kind(a, own ? sub->group : S(""), own ? sub->version : S(""),
+                                        sub->kind.n ? sub->kind : r->kind));
                 json_setz(a, &x, "verbs", verbs_json(a, sub->verbs));
                 json_append(a, &subs, x);
             }
@@ -251,7 +266,8 @@ static struct json *aggregated(struct api *api, struct arena *a, bool core)
         json_setz(a, &item, "metadata", meta);
         for (size_t k = i; k < d->n; k++)
             if (str_eq(d->gvs[k].group, d->gvs[i].group))
-                json_append(a, &versions, aggregated_version(api, a, d->gvs[k].group, d->gvs[k].version));
+                json_append(a, &versions,
+                            aggregated_version(api, a, d->gvs[k].group, d->gvs[k].version));
         json_setz(a, &item, "versions", versions);
         json_append(a, &items, item);
     }
@@ -313,9 +329,11 @@ static bool wants_aggregated(struct req *q, enum media *ret)
     str accept = http_header(&q->ex->req, "accept"), part;
 
     while (accept.p && str_cut(&accept, ',', &part)) {
-        bool proto = str_has_prefix(str_trim(part), S("application/vnd.kubernetes.protobuf")), json = str_has_prefix(str_trim(part), S("application/json"));
+        bool proto = str_has_prefix(str_trim(part), S("application/vnd.kubernetes.protobuf")),
+             json = str_has_prefix(str_trim(part), S("application/json"));
 
-        if ((json || proto) && str_find(part, S("as=APIGroupDiscoveryList")) >= 0 && str_find(part, S("g=apidiscovery.k8s.io")) >= 0) {
+        if ((json || proto) && str_find(part, S("as=APIGroupDiscoveryList")) >= 0 &&
+            str_find(part, S("g=apidiscovery.k8s.io")) >= 0) {
             str rest = part, p;
 
             while (str_cut(&rest, ';', &p))
@@ -347,8 +365,11 @@ static void reply_aggregated(struct req *q, bool core, enum media m)
         return;
     }
     q->accept.media = m;
-    encode_media(q, &b, schema_find_gvk(S("apidiscovery.k8s.io"), S("v2"), S("APIGroupDiscoveryList")), v);
-    h[n++] = (struct http_header){S("Content-Type"), arena_fmt(q->a, "%s;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", media_name(q->accept.media))};
+    encode_media(q, &b,
+                 schema_find_gvk(S("apidiscovery.k8s.io"), S("v2"), S("APIGroupDiscoveryList")), v);
+    h[n++] = (struct http_header){
+        S("Content-Type"), arena_fmt(q->a, "%s;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+                                     media_name(q->accept.media))};
     h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", b.n)};
     http_start(q->ex, 200, h, n);
     http_write(q->ex, buf_view(&b));
@@ -359,7 +380,8 @@ static void reply_aggregated(struct req *q, bool core, enum media m)
 static struct json *api_versions(struct req *q)
 {
     struct arena *a = q->a;
-    struct json *v = json_new(a, json_object()), versions = json_array(), cidrs = json_array(), c = json_object();
+    struct json *v = json_new(a, json_object()), versions = json_array(), cidrs = json_array(),
+                c = json_object();
     str host = http_header(&q->ex->req, "host");
 
     json_setz(a, v, "kind", json_z("APIVersions"));
@@ -367,7 +389,8 @@ static struct json *api_versions(struct req *q)
     json_setz(a, v, "versions", versions);
     json_setz(a, &c, "clientCIDR", json_z("0.0.0.0/0"));
     if (q->api->o.advertise_address.n)
-        host = arena_fmt(a, PRI_STR ":%d", STR_ARG(q->api->o.advertise_address), q->api->o.advertise_port);
+        host = arena_fmt(a, PRI_STR ":%d", STR_ARG(q->api->o.advertise_address),
+                         q->api->o.advertise_port);
     json_setz(a, &c, "serverAddress", json_string(host));
     json_append(a, &cidrs, c);
     json_setz(a, v, "serverAddressByClientCIDRs", cidrs);
@@ -376,11 +399,15 @@ static struct json *api_versions(struct req *q)
 
 static void reply_meta(struct req *q, const char *kind, struct json *v)
 {
-    reply_tree(q, 200, schema_find_type(arena_fmt(q->a, "io.k8s.apimachinery.pkg.apis.meta.v1.%s", kind)), v);
+    reply_tree(q, 200,
+               schema_find_type(arena_fmt(q->a, "io.k8s.apimachinery.pkg.apis.meta.v1.%s", kind)),
+               v);
 }
 
-/* One of the documents made at build time. They lie compressed in the binary, and mostly leave it so. */
-static void openapi_reply(struct req *q, const struct openapi_doc *doc, const char *content_type, str vary)
+/* One of the documents made at build time. They lie compressed in the binary, and mostly leave it
+ * so. */
+static void openapi_reply(struct req *q, const struct openapi_doc *doc, const char *content_type,
+                          str vary)
 {
     bool zipped = str_find(http_header(&q->ex->req, "accept-encoding"), S("gzip")) >= 0;
     str etag = arena_fmt(q->a, "\"" PRI_STR "\"", STR_ARG(doc->etag));
@@ -422,15 +449,19 @@ static void openapi_index(struct req *q)
 
         if (!str_has_prefix(d->path, S("v3/")) || (d->legacy && !q->api->o.legacy_apis))
             continue;
-        buf_fmt(&b, "%s\"" PRI_STR "\":{\"serverRelativeURL\":\"/openapi/" PRI_STR "?hash=" PRI_STR "\"}", b.p[b.n - 1] == '{' ? "" : ",",
-                STR_ARG(str_skip(d->path, 3)), STR_ARG(d->path), STR_ARG(d->etag));
+        buf_fmt(&b,
+                "%s\"" PRI_STR "\":{\"serverRelativeURL\":\"/openapi/" PRI_STR "?hash=" PRI_STR
+                "\"}",
+                b.p[b.n - 1] == '{' ? "" : ",", STR_ARG(str_skip(d->path, 3)), STR_ARG(d->path),
+                STR_ARG(d->etag));
     }
     buf_z(&b, "}}");
     reply_bytes(q, 200, "text/plain; charset=utf-8", buf_view(&b));
     buf_fini(&b);
 }
 
-/* OpenAPI documents come as JSON; that of v2 as protobuf, too, which clients before Kubernetes 1.27 insist on. */
+/* OpenAPI documents come as JSON; that of v2 as protobuf, too, which clients before Kubernetes 1.27
+ * insist on. */
 static bool openapi_handle(struct req *q, str path)
 {
     str accept = http_header(&q->ex->req, "accept");
@@ -441,7 +472,9 @@ static bool openapi_handle(struct req *q, str path)
         return true;
     }
     if (str_is(path, "/openapi/v2") && str_find(accept, S("proto-openapi")) >= 0) {
-        openapi_reply(q, openapi_find(S("v2.pb")), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", S("Accept-Encoding, Accept"));
+        openapi_reply(q, openapi_find(S("v2.pb")),
+                      "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+                      S("Accept-Encoding, Accept"));
         return true;
     }
     doc = openapi_find(str_skip(path, strlen("/openapi/")));
@@ -449,11 +482,17 @@ static bool openapi_handle(struct req *q, str path)
         reply_page_not_found(q);
         return true;
     }
-    if (accept.n && str_find(accept, S("json")) < 0 && str_find(accept, S("*/*")) < 0 && str_find(accept, S("application/*")) < 0) {
-        reply_error(q, err_details(err_new(REASON_NOT_ACCEPTABLE, "406: Not Acceptable\n\nAvailable representations: application/json"), S(""), S(""), S("")));
+    if (accept.n && str_find(accept, S("json")) < 0 && str_find(accept, S("*/*")) < 0 &&
+        str_find(accept, S("application/*")) < 0) {
+        reply_error(
+            q, err_details(
+                   err_new(REASON_NOT_ACCEPTABLE,
+                           "406: Not Acceptable\n\nAvailable representations: application/json"),
+                   S(""), S(""), S("")));
         return true;
     }
-    openapi_reply(q, doc, "application/json", str_is(path, "/openapi/v2") ? S("Accept-Encoding, Accept") : S("Accept"));
+    openapi_reply(q, doc, "application/json",
+                  str_is(path, "/openapi/v2") ? S("Accept-Encoding, Accept") : S("Accept"));
     return true;
 }
 
@@ -496,7 +535,11 @@ bool discovery_handle(struct req *q)
     if (e) {
         if (str_is(prefix, "api") && !version.n) {
             err_free(e);
-            e = err_details(err_new(REASON_NOT_ACCEPTABLE, "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf"), S(""), S(""), S(""));
+            e = err_details(
+                err_new(REASON_NOT_ACCEPTABLE,
+                        "406: Not Acceptable\n\nAvailable representations: application/json, "
+                        "application/yaml, application/vnd.kubernetes.protobuf"),
+                S(""), S(""), S(""));
         }
         reply_error(q, e);
         return true;

@@ -1,21 +1,29 @@
-/* event_ttl.c - Events live for an hour after they were last written, as with kube-apiserver's --event-ttl.
+/* event_ttl.c - Events live for an hour after they were last written, as with kube-apiserver's
+ * --event-ttl.
  *
- * Kubernetes has its store forget them by a lease; here a queue in the order of writing knows which is next, and one timer is set
- * for that one. A deletion looks at the revision it was planned for: an Event written meanwhile stays.
+ * Kubernetes has its store forget them by a lease; here a queue in the order of writing knows which
+ * is next, and one timer is set for that one. A deletion looks at the revision it was planned for:
+ * an Event written meanwhile stays.
  *
- * Invariant: the queue is ordered by due time, since every write moves its Event to the end with the same delay. */
+ * Invariant: the queue is ordered by due time, since every write moves its Event to the end with
+ * the same delay. */
 #include "api/api_internal.h"
 
 #define EVENT_TTL_NS (3600 * NS_PER_S)
 #define EVENT_DELETES_PER_TURN 256 /* the rest goes in the next turn of the loop */
 
-struct pending { struct list link; mono_time due; int64_t revision; char *ns, *name; };
+struct pending {
+    struct list link;
+    mono_time due;
+    int64_t revision;
+    char *ns, *name;
+};
 struct event_ttl {
     struct api *api;
     struct store_watch *watch;
     struct loop_timer *timer;
     struct list queue;
-    struct map by_name;       /* "ns/name" -> struct pending */
+    struct map by_name; /* "ns/name" -> struct pending */
 };
 
 static void pending_free(struct pending *p)
@@ -41,7 +49,8 @@ static void arm(struct event_ttl *t)
 static void note(struct event_ttl *t, const struct obj *o, bool deleted)
 {
     char key[600];
-    int n = snprintf(key, sizeof key, PRI_STR "/" PRI_STR, STR_ARG(o->key.ns), STR_ARG(o->key.name));
+    int n =
+        snprintf(key, sizeof key, PRI_STR "/" PRI_STR, STR_ARG(o->key.ns), STR_ARG(o->key.name));
     struct pending *p;
     bool was_empty = list_is_empty(&t->queue);
 
@@ -81,9 +90,12 @@ static bool on_existing(void *ctx, const struct obj *o)
     return true;
 }
 
-struct expiry { int64_t revision; };
+struct expiry {
+    int64_t revision;
+};
 
-static struct err *expire(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *expire(void *ctx, struct arena *a, const struct obj *current, int64_t revision,
+                          struct store_change *ret)
 {
     const struct expiry *x = ctx;
 
@@ -123,7 +135,8 @@ static void due(void *ctx)
             break;
         x = NEW(struct expiry);
         x->revision = p->revision;
-        store_update(t->api->store, kind_key(k, str_of(p->ns), str_of(p->name)), expire, expired, x);
+        store_update(t->api->store, kind_key(k, str_of(p->ns), str_of(p->name)), expire, expired,
+                     x);
         n = snprintf(key, sizeof key, "%s/%s", p->ns, p->name);
         map_del(&t->by_name, (str){key, (size_t)n});
         pending_free(p);
@@ -143,7 +156,8 @@ struct err *event_ttl_new(struct api *api, struct event_ttl **ret)
     t->timer = loop_timer_new(api->loop, due, t);
     *ret = t;
     store_each(api->store, k->r->storage_resource, S(""), NULL, on_existing, t);
-    return store_watch(api->store, k->r->storage_resource, S(""), store_revision(api->store), &events, t, &t->watch);
+    return store_watch(api->store, k->r->storage_resource, S(""), store_revision(api->store),
+                       &events, t, &t->watch);
 }
 
 void event_ttl_free(struct event_ttl *t)

@@ -4,8 +4,10 @@
 #include "api/kinds.h"
 
 /* prepare.c */
-kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status, namespace_prepare_create, namespace_prepare_update, secret_prepare, pv_prepare_create,
-    pvc_prepare_create, job_prepare_create, csr_prepare_create, csr_prepare_update, slice_prepare_update, daemonset_default, pvc_prepare_update, hpa_prepare;
+kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status,
+    namespace_prepare_create, namespace_prepare_update, secret_prepare, pv_prepare_create,
+    pvc_prepare_create, job_prepare_create, csr_prepare_create, csr_prepare_update,
+    slice_prepare_update, daemonset_default, pvc_prepare_update, hpa_prepare;
 struct json pod_completed(struct arena *a, const struct json *pod);
 /* service.c */
 kind_prepare_fn service_prepare_create, service_prepare_update;

@@ -1,10 +1,12 @@
 /* kinds.h - what one kind does beyond what its schema says: the hooks of the generic verbs.
  *
- * The verbs (create.c, update.c, delete.c ...) are the same for every kind; where Kubernetes' registry has a strategy
- * per kind, there is a row in kind_hooks_table (kinds.c). A kind without a row gets the defaults: unconditional updates allowed,
- * a Status as the answer of DELETE, columns Name and Age, no selectable fields beyond name and namespace.
+ * The verbs (create.c, update.c, delete.c ...) are the same for every kind; where Kubernetes'
+ * registry has a strategy per kind, there is a row in kind_hooks_table (kinds.c). A kind without a
+ * row gets the defaults: unconditional updates allowed, a Status as the answer of DELETE, columns
+ * Name and Age, no selectable fields beyond name and namespace.
  *
- * All hooks run on the loop, see the decoded and defaulted tree, may change `w->obj` (in w->a) and must not keep pointers. */
+ * All hooks run on the loop, see the decoded and defaulted tree, may change `w->obj` (in w->a) and
+ * must not keep pointers. */
 #ifndef K1S_API_KINDS_H
 #define K1S_API_KINDS_H
 #include "api/api.h"
@@ -15,15 +17,15 @@ struct req;
 /* One object on its way to the store. */
 struct write {
     struct api *api;
-    struct req *req;               /* who asks; never NULL */
-    struct arena *a;               /* lives until the write is answered */
+    struct req *req; /* who asks; never NULL */
+    struct arena *a; /* lives until the write is answered */
     const struct kind *kind;
-    str ns, name, subresource;     /* name is empty before generateName has been used */
-    struct json *obj;              /* the new object */
-    const struct json *old;        /* NULL: create */
+    str ns, name, subresource; /* name is empty before generateName has been used */
+    struct json *obj;          /* the new object */
+    const struct json *old;    /* NULL: create */
     bool dry_run;
-    bool bootstrap;                /* the server's own first objects: status and generation as given */
-    bool applied;                  /* managedFields are already right (server-side apply) */
+    bool bootstrap; /* the server's own first objects: status and generation as given */
+    bool applied;   /* managedFields are already right (server-side apply) */
     wall_time now;
 };
 
@@ -35,7 +37,8 @@ typedef struct err *kind_admit_fn(struct write *w);
 /* Warning header texts for an accepted object. */
 typedef void kind_warn_fn(struct write *w);
 
-/* A field that field selectors may name. The value is what is at `path` (string, number or boolean), else `otherwise`. */
+/* A field that field selectors may name. The value is what is at `path` (string, number or
+ * boolean), else `otherwise`. */
 struct field_label {
     const char *label, *path, *otherwise;
 };
@@ -44,46 +47,53 @@ struct field_label {
 struct column {
     const char *name, *type, *format, *description;
     int priority;
-    const char *path;              /* shown as it is; NULL: cell() */
+    const char *path; /* shown as it is; NULL: cell() */
     void (*cell)(struct arena *a, const struct json *obj, wall_time now, struct json *ret);
 };
 
 enum { /* kind_hooks.flags */
-    KIND_GENERATION = 1 << 0,       /* metadata.generation 1 at create, +1 when a `generation_of` field changes */
-    KIND_CREATE_ON_UPDATE = 1 << 1, /* PUT to an absent name creates */
-    KIND_CONDITIONAL_UPDATE = 1 << 2, /* PUT must carry resourceVersion */
-    KIND_RETURN_DELETED = 1 << 3,   /* DELETE answers with the object */
-    KIND_ORPHAN_BY_DEFAULT = 1 << 4, /* dependents survive unless asked otherwise */
-    KIND_NO_GARBAGE_COLLECTION = 1 << 5,
-    KIND_STATUS_ON_CREATE = 1 << 6, /* a status sent with POST is kept (nodes) */
-    KIND_NAME_PATH_SEGMENT = 1 << 7, /* names: any path segment (RBAC) */
-    KIND_NAME_DNS_LABEL = 1 << 8,   /* names: RFC 1123 labels (namespaces) */
-    KIND_NAME_DNS1035 = 1 << 9,     /* names: RFC 1035 labels */
-    KIND_VIRTUAL = 1 << 10,         /* never stored: `create` answers by itself */
-    KIND_NAME_DNS_LABEL_OR_1123 = 1 << 11, /* services since 1.34: RFC 1035 kept for what exists */
+       KIND_GENERATION =
+           1 << 0, /* metadata.generation 1 at create, +1 when a `generation_of` field changes */
+       KIND_CREATE_ON_UPDATE = 1 << 1,   /* PUT to an absent name creates */
+       KIND_CONDITIONAL_UPDATE = 1 << 2, /* PUT must carry resourceVersion */
+       KIND_RETURN_DELETED = 1 << 3,     /* DELETE answers with the object */
+       KIND_ORPHAN_BY_DEFAULT = 1 << 4,  /* dependents survive unless asked otherwise */
+       KIND_NO_GARBAGE_COLLECTION = 1 << 5,
+       KIND_STATUS_ON_CREATE = 1 << 6,  /* a status sent with POST is kept (nodes) */
+       KIND_NAME_PATH_SEGMENT = 1 << 7, /* names: any path segment (RBAC) */
+       KIND_NAME_DNS_LABEL = 1 << 8,    /* names: RFC 1123 labels (namespaces) */
+       KIND_NAME_DNS1035 = 1 << 9,      /* names: RFC 1035 labels */
+       KIND_VIRTUAL = 1 << 10,          /* never stored: `create` answers by itself */
+       KIND_NAME_DNS_LABEL_OR_1123 = 1
+                                     << 11, /* services since 1.34: RFC 1035 kept for what exists */
 };
 
 struct kind_hooks {
-    const char *group, *plural;    /* of the kind, whichever version */
+    const char *group, *plural; /* of the kind, whichever version */
     uint32_t flags;
-    const char *generation_of;     /* dot paths, space-separated, whose change bumps the generation; NULL: "spec" */
-    kind_prepare_fn *default_extra; /* after the schema's defaults, before managedFields: belongs to the writer */
+    const char *generation_of; /* dot paths, space-separated, whose change bumps the generation;
+                                  NULL: "spec" */
+    kind_prepare_fn *default_extra; /* after the schema's defaults, before managedFields: belongs to
+                                       the writer */
     kind_prepare_fn *prepare_create, *prepare_update, *prepare_status;
-    kind_admit_fn *admit;          /* after generic admission, before prepare */
-    kind_admit_fn *allocate;       /* after validation: gives out what only a valid object may take */
+    kind_admit_fn *admit;    /* after generic admission, before prepare */
+    kind_admit_fn *allocate; /* after validation: gives out what only a valid object may take */
     kind_warn_fn *warn;
-    const struct field_label *fields; /* ends with label NULL */
-    const struct field_label *more_fields; /* stored beside them for the other versions of the kind; not selectable here */
-    const char *deprecated;           /* Warning of every request to the kind; NULL: none */
-    const char *untracked;            /* top-level fields that no field manager owns; space-separated */
-    const struct column *columns;     /* ends with name NULL; NULL: the default ones */
-    /* Conditions of a Table row, for objects that have run their course; JSON_NULL: none. May be NULL. */
+    const struct field_label *fields;      /* ends with label NULL */
+    const struct field_label *more_fields; /* stored beside them for the other versions of the kind;
+                                              not selectable here */
+    const char *deprecated;                /* Warning of every request to the kind; NULL: none */
+    const char *untracked;        /* top-level fields that no field manager owns; space-separated */
+    const struct column *columns; /* ends with name NULL; NULL: the default ones */
+    /* Conditions of a Table row, for objects that have run their course; JSON_NULL: none. May be
+     * NULL. */
     struct json (*completed)(struct arena *a, const struct json *obj);
     /* Virtual kinds (reviews): answers the POST itself. */
     void (*create)(struct req *q, struct json *obj);
     /* Virtual kinds: answers GET (q->route.name set) and LIST itself. */
     void (*read)(struct req *q);
-    /* An object has been written, deleted or its write has failed after `prepare`: keeps in-memory allocations right. May be NULL. */
+    /* An object has been written, deleted or its write has failed after `prepare`: keeps in-memory
+     * allocations right. May be NULL. */
     void (*settled)(struct api *api, const struct json *obj, const struct json *old, bool ok);
 };
 

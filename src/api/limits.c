@@ -1,11 +1,15 @@
 /* limits.c - LimitRanger and ResourceQuota: what a namespace may use, per object and in sum.
  *
- * LimitRanger fills in a container's requests and limits and checks the bounds. Quota counts what is stored (from memory) plus
- * what is being written; status.used is kept by the quota controller, which this does not depend on.
- * API: https://kubernetes.io/docs/concepts/policy/limit-range/, https://kubernetes.io/docs/concepts/policy/resource-quotas/ */
+ * LimitRanger fills in a container's requests and limits and checks the bounds. Quota counts what
+ * is stored (from memory) plus what is being written; status.used is kept by the quota controller,
+ * which this does not depend on. API: https://kubernetes.io/docs/concepts/policy/limit-range/,
+ * https://kubernetes.io/docs/concepts/policy/resource-quotas/ */
 #include "api/admission.h"
 
-struct problems { struct buf text; unsigned n; };
+struct problems {
+    struct buf text;
+    unsigned n;
+};
 
 static void problem(struct problems *p, const char *fmt, ...) PRINTF(2, 3);
 static void problem(struct problems *p, const char *fmt, ...)
@@ -39,7 +43,11 @@ static str text_of(struct arena *a, const struct quantity *q, bool binary)
 
 /* ---- LimitRanger ---- */
 
-struct ranges { struct arena *a; struct json *list[64]; size_t n; };
+struct ranges {
+    struct arena *a;
+    struct json *list[64];
+    size_t n;
+};
 
 static bool range_keep(void *ctx, const struct obj *o)
 {
@@ -54,11 +62,13 @@ static void ranges_load(struct write *w, struct ranges *r)
 {
     r->a = w->a;
     r->n = 0;
-    store_each(w->api->store, api_core(w->api, "limitranges")->r->storage_resource, w->ns, NULL, range_keep, r);
+    store_each(w->api->store, api_core(w->api, "limitranges")->r->storage_resource, w->ns, NULL,
+               range_keep, r);
 }
 
 /* Names that were filled in, sorted and joined. */
-static void note_set(struct buf *notes, struct json *names, const char *what, const char *container_kind, str container)
+static void note_set(struct buf *notes, struct json *names, const char *what,
+                     const char *container_kind, str container)
 {
     if (!names->n)
         return;
@@ -76,7 +86,8 @@ static void note_set(struct buf *notes, struct json *names, const char *what, co
     buf_fmt(notes, " %s for %s " PRI_STR, what, container_kind, STR_ARG(container));
 }
 
-static void fill(struct arena *a, struct json *container, const char *list, const struct json *defaults, struct json *set)
+static void fill(struct arena *a, struct json *container, const char *list,
+                 const struct json *defaults, struct json *set)
 {
     JSON_EACH_MEMBER(m, defaults) {
         struct json *to;
@@ -92,7 +103,9 @@ static void fill(struct arena *a, struct json *container, const char *list, cons
 /* Defaults of the range, in the form the API shows them (a limit is the request's default, too). */
 static void default_containers(struct write *w, const struct ranges *r)
 {
-    static const struct { const char *list, *word; } lists[] = {{"containers", "container"}, {"initContainers", "init container"}};
+    static const struct {
+        const char *list, *word;
+    } lists[] = {{"containers", "container"}, {"initContainers", "init container"}};
     struct buf notes = BUF_INIT;
 
     for (size_t l = 0; l < ARRAY_LEN(lists); l++)
@@ -112,17 +125,21 @@ static void default_containers(struct write *w, const struct ranges *r)
     if (notes.n) {
         struct json *ann = json_make(w->a, w->obj, "metadata.annotations", JSON_OBJECT);
 
-        json_setz(w->a, ann, "kubernetes.io/limit-ranger", json_string(arena_fmt(w->a, "LimitRanger plugin set: " PRI_STR, STR_ARG(buf_view(&notes)))));
+        json_setz(w->a, ann, "kubernetes.io/limit-ranger",
+                  json_string(arena_fmt(w->a, "LimitRanger plugin set: " PRI_STR,
+                                        STR_ARG(buf_view(&notes)))));
     }
     buf_fini(&notes);
 }
 
 static bool is_binary(str name)
 {
-    return str_is(name, "memory") || str_is(name, "storage") || str_is(name, "ephemeral-storage") || str_has_prefix(name, S("hugepages-"));
+    return str_is(name, "memory") || str_is(name, "storage") || str_is(name, "ephemeral-storage") ||
+           str_has_prefix(name, S("hugepages-"));
 }
 
-static void check_bounds(struct write *w, const struct json *item, str type, const struct json *requests, const struct json *limits, struct problems *p)
+static void check_bounds(struct write *w, const struct json *item, str type,
+                         const struct json *requests, const struct json *limits, struct problems *p)
 {
     struct arena *a = w->a;
 
@@ -133,29 +150,56 @@ static void check_bounds(struct write *w, const struct json *item, str type, con
         if (!quantity_parse(json_str(&m->value), &min))
             continue;
         if (!has_req)
-            problem(p, "minimum " PRI_STR " usage per " PRI_STR " is " PRI_STR ".  No request is specified", STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
+            problem(p,
+                    "minimum " PRI_STR " usage per " PRI_STR " is " PRI_STR
+                    ".  No request is specified",
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
         else if (quantity_cmp(&req, &min) < 0)
-            problem(p, "minimum " PRI_STR " usage per " PRI_STR " is " PRI_STR ", but request is " PRI_STR, STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)), STR_ARG(text_of(a, &req, is_binary(m->key))));
+            problem(p,
+                    "minimum " PRI_STR " usage per " PRI_STR " is " PRI_STR
+                    ", but request is " PRI_STR,
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
+                    STR_ARG(text_of(a, &req, is_binary(m->key))));
         else if (has_lim && quantity_cmp(&lim, &min) < 0)
-            problem(p, "minimum " PRI_STR " usage per " PRI_STR " is " PRI_STR ", but limit is " PRI_STR, STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)), STR_ARG(text_of(a, &lim, is_binary(m->key))));
+            problem(p,
+                    "minimum " PRI_STR " usage per " PRI_STR " is " PRI_STR
+                    ", but limit is " PRI_STR,
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
+                    STR_ARG(text_of(a, &lim, is_binary(m->key))));
     }
     JSON_EACH_MEMBER(m, json_findz(item, "max")) {
         struct quantity max, req, lim;
-        bool has_req = amount(requests, m->key, &req), has_lim = amount(limits, m->key, &lim), claim = str_is(type, "PersistentVolumeClaim");
+        bool has_req = amount(requests, m->key, &req), has_lim = amount(limits, m->key, &lim),
+             claim = str_is(type, "PersistentVolumeClaim");
 
         if (!quantity_parse(json_str(&m->value), &max))
             continue;
         if (claim) {
             if (has_req && quantity_cmp(&req, &max) > 0)
-                problem(p, "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR ", but request is " PRI_STR, STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)), STR_ARG(text_of(a, &req, is_binary(m->key))));
+                problem(p,
+                        "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR
+                        ", but request is " PRI_STR,
+                        STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
+                        STR_ARG(text_of(a, &req, is_binary(m->key))));
             continue;
         }
         if (!has_lim)
-            problem(p, "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR ".  No limit is specified", STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
+            problem(p,
+                    "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR
+                    ".  No limit is specified",
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
         else if (quantity_cmp(&lim, &max) > 0)
-            problem(p, "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR ", but limit is " PRI_STR, STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)), STR_ARG(text_of(a, &lim, is_binary(m->key))));
+            problem(p,
+                    "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR
+                    ", but limit is " PRI_STR,
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
+                    STR_ARG(text_of(a, &lim, is_binary(m->key))));
         else if (has_req && quantity_cmp(&req, &max) > 0)
-            problem(p, "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR ", but request is " PRI_STR, STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)), STR_ARG(text_of(a, &req, is_binary(m->key))));
+            problem(p,
+                    "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR
+                    ", but request is " PRI_STR,
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
+                    STR_ARG(text_of(a, &req, is_binary(m->key))));
     }
     JSON_EACH_MEMBER(m, json_findz(item, "maxLimitRequestRatio")) {
         struct quantity max, req, lim;
@@ -164,16 +208,25 @@ static void check_bounds(struct write *w, const struct json *item, str type, con
         if (!quantity_parse(json_str(&m->value), &max))
             continue;
         if (!amount(limits, m->key, &lim) || lim.nano == 0) {
-            problem(p, PRI_STR " max limit to request ratio per " PRI_STR " is " PRI_STR ", but no limit is specified or limit is 0", STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
+            problem(p,
+                    PRI_STR " max limit to request ratio per " PRI_STR " is " PRI_STR
+                            ", but no limit is specified or limit is 0",
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
             continue;
         }
         if (!amount(requests, m->key, &req) || req.nano == 0) {
-            problem(p, PRI_STR " max limit to request ratio per " PRI_STR " is " PRI_STR ", but no request is specified or request is 0", STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
+            problem(p,
+                    PRI_STR " max limit to request ratio per " PRI_STR " is " PRI_STR
+                            ", but no request is specified or request is 0",
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
             continue;
         }
         ratio = (double)lim.nano / (double)req.nano;
         if (ratio > (double)max.nano / 1e9)
-            problem(p, PRI_STR " max limit to request ratio per " PRI_STR " is " PRI_STR ", but provided ratio is %f", STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)), ratio);
+            problem(p,
+                    PRI_STR " max limit to request ratio per " PRI_STR " is " PRI_STR
+                            ", but provided ratio is %f",
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)), ratio);
     }
 }
 
@@ -223,16 +276,20 @@ static struct err *check_ranges(struct write *w, const struct ranges *r)
             if (pod && str_is(type, "Container"))
                 for (size_t l = 0; l < ARRAY_LEN(lists); l++)
                     JSON_EACH(c, json_at(w->obj, "spec", lists[l], NULL))
-                        check_bounds(w, item, type, json_at(c, "resources", "requests", NULL), json_at(c, "resources", "limits", NULL), &p);
+                        check_bounds(w, item, type, json_at(c, "resources", "requests", NULL),
+                                     json_at(c, "resources", "limits", NULL), &p);
             else if (pod && str_is(type, "Pod")) {
-                struct json req = pod_sum(w->a, w->obj, "requests"), lim = pod_sum(w->a, w->obj, "limits");
+                struct json req = pod_sum(w->a, w->obj, "requests"),
+                            lim = pod_sum(w->a, w->obj, "limits");
 
                 check_bounds(w, item, type, &req, &lim, &p);
             } else if (!pod && str_is(type, "PersistentVolumeClaim"))
-                check_bounds(w, item, type, json_at(w->obj, "spec", "resources", "requests", NULL), json_at(w->obj, "spec", "resources", "limits", NULL), &p);
+                check_bounds(w, item, type, json_at(w->obj, "spec", "resources", "requests", NULL),
+                             json_at(w->obj, "spec", "resources", "limits", NULL), &p);
         }
         if (p.n)
-            e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"), "%s%s%s", p.n > 1 ? "[" : "", buf_cstr(&p.text), p.n > 1 ? "]" : "");
+            e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"), "%s%s%s",
+                              p.n > 1 ? "[" : "", buf_cstr(&p.text), p.n > 1 ? "]" : "");
     }
     buf_fini(&p.text);
     return e;
@@ -240,7 +297,9 @@ static struct err *check_ranges(struct write *w, const struct ranges *r)
 
 static bool limited_kind(const struct write *w)
 {
-    return !w->kind->r->group.n && !w->subresource.n && (str_is(w->kind->r->plural, "pods") || str_is(w->kind->r->plural, "persistentvolumeclaims"));
+    return !w->kind->r->group.n && !w->subresource.n &&
+           (str_is(w->kind->r->plural, "pods") ||
+            str_is(w->kind->r->plural, "persistentvolumeclaims"));
 }
 
 struct err *limit_ranger_mutate(struct write *w)
@@ -269,19 +328,36 @@ struct err *limit_ranger_update(struct write *w)
 
 /* ---- ResourceQuota ---- */
 
-struct usage { struct write *w; const struct json *quota; struct json used; const struct kind *kind; str skip; };
+struct usage {
+    struct write *w;
+    const struct json *quota;
+    struct json used;
+    const struct kind *kind;
+    str skip;
+};
 
 /* What one object counts for under a quota's names. */
-static void count_object(struct arena *a, const struct kind *k, const struct json *obj, struct json *sum)
+static void count_object(struct arena *a, const struct kind *k, const struct json *obj,
+                         struct json *sum)
 {
     struct json one = json_object();
     str plural = k->r->plural;
-    static const char *const plain[] = {"pods", "services", "configmaps", "secrets", "persistentvolumeclaims", "replicationcontrollers", "resourcequotas"};
+    static const char *const plain[] = {"pods",
+                                        "services",
+                                        "configmaps",
+                                        "secrets",
+                                        "persistentvolumeclaims",
+                                        "replicationcontrollers",
+                                        "resourcequotas"};
 
     for (size_t i = 0; !k->r->group.n && i < ARRAY_LEN(plain); i++)
         if (str_is(plural, plain[i]))
             json_setz(a, &one, plain[i], json_z("1"));
-    json_set(a, &one, k->r->group.n ? arena_fmt(a, "count/" PRI_STR "." PRI_STR, STR_ARG(plural), STR_ARG(k->r->group)) : arena_fmt(a, "count/" PRI_STR, STR_ARG(plural)), json_z("1"));
+    json_set(a, &one,
+             k->r->group.n
+                 ? arena_fmt(a, "count/" PRI_STR "." PRI_STR, STR_ARG(plural), STR_ARG(k->r->group))
+                 : arena_fmt(a, "count/" PRI_STR, STR_ARG(plural)),
+             json_z("1"));
     if (!k->r->group.n && str_is(plural, "services")) {
         str type = json_get_str(obj, "spec.type");
         int64_t ports = 0;
@@ -291,7 +367,8 @@ static void count_object(struct arena *a, const struct kind *k, const struct jso
         if (str_is(type, "LoadBalancer"))
             json_setz(a, &one, "services.loadbalancers", json_z("1"));
         if (ports)
-            json_setz(a, &one, "services.nodeports", json_string(arena_fmt(a, "%lld", (long long)ports)));
+            json_setz(a, &one, "services.nodeports",
+                      json_string(arena_fmt(a, "%lld", (long long)ports)));
     } else if (!k->r->group.n && str_is(plural, "persistentvolumeclaims")) {
         const struct json *storage = json_at(obj, "spec", "resources", "requests", "storage", NULL);
 
@@ -308,7 +385,8 @@ static void count_object(struct arena *a, const struct kind *k, const struct jso
                 struct json s = pod_sum(a, obj, which[i]);
 
                 JSON_EACH_MEMBER(m, &s) {
-                    json_set(a, &one, arena_fmt(a, "%s." PRI_STR, which[i], STR_ARG(m->key)), m->value);
+                    json_set(a, &one, arena_fmt(a, "%s." PRI_STR, which[i], STR_ARG(m->key)),
+                             m->value);
                     if (i == 0)
                         json_set(a, &one, m->key, m->value);
                 }
@@ -321,11 +399,13 @@ static bool in_scope(const struct json *quota, const struct json *obj, bool is_p
 {
     JSON_EACH(s, json_at(quota, "spec", "scopes", NULL)) {
         str scope = json_str(s), qos = json_get_str(obj, "status.qosClass");
-        bool ends = json_at(obj, "spec", "activeDeadlineSeconds", NULL) != NULL, best = str_is(qos, "BestEffort");
+        bool ends = json_at(obj, "spec", "activeDeadlineSeconds", NULL) != NULL,
+             best = str_is(qos, "BestEffort");
 
         if (!is_pod)
             return false;
-        if ((str_is(scope, "Terminating") && !ends) || (str_is(scope, "NotTerminating") && ends) || (str_is(scope, "BestEffort") && !best) || (str_is(scope, "NotBestEffort") && best))
+        if ((str_is(scope, "Terminating") && !ends) || (str_is(scope, "NotTerminating") && ends) ||
+            (str_is(scope, "BestEffort") && !best) || (str_is(scope, "NotBestEffort") && best))
             return false;
     }
     JSON_EACH(x, json_at(quota, "spec", "scopeSelector", "matchExpressions", NULL)) {
@@ -338,7 +418,8 @@ static bool in_scope(const struct json *quota, const struct json *obj, bool is_p
             continue;
         JSON_EACH(v, json_findz(x, "values"))
             in |= str_eq(json_str(v), class);
-        if ((str_is(op, "In") && !in) || (str_is(op, "NotIn") && in) || (str_is(op, "Exists") && !class.n) || (str_is(op, "DoesNotExist") && class.n))
+        if ((str_is(op, "In") && !in) || (str_is(op, "NotIn") && in) ||
+            (str_is(op, "Exists") && !class.n) || (str_is(op, "DoesNotExist") && class.n))
             return false;
     }
     return true;
@@ -361,7 +442,11 @@ static struct err *check_quota(struct write *w, const struct json *quota)
 {
     const struct json *hard = json_at(quota, "status", "hard", NULL);
     struct json ask = json_object(), before = json_object(), over = json_array();
-    struct usage u = {.w = w, .quota = quota, .used = json_object(), .kind = w->kind, .skip = w->old ? w->name : S("")};
+    struct usage u = {.w = w,
+                      .quota = quota,
+                      .used = json_object(),
+                      .kind = w->kind,
+                      .skip = w->old ? w->name : S("")};
     struct buf requested = BUF_INIT, used = BUF_INIT, limited = BUF_INIT;
     bool touches = false, is_pod = str_is(w->kind->r->plural, "pods");
     struct err *e = NULL;
@@ -378,7 +463,8 @@ static struct err *check_quota(struct write *w, const struct json *quota)
     /* Compute resources under quota must be named by every pod. */
     if (is_pod && !w->old) {
         JSON_EACH_MEMBER(m, hard) {
-            static const char *const must[] = {"cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"};
+            static const char *const must[] = {
+                "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"};
 
             for (size_t i = 0; i < ARRAY_LEN(must); i++)
                 if (str_is(m->key, must[i]) && !json_find(&ask, m->key))
@@ -389,8 +475,13 @@ static struct err *check_quota(struct write *w, const struct json *quota)
 
             json_sort_keys(&over);
             JSON_EACH(n, &over)
-                buf_fmt(&names, "%s" PRI_STR " for: " PRI_STR, n == over.items ? "" : ",", STR_ARG(n->s), STR_ARG(json_get_str(json_item(json_at(w->obj, "spec", "containers", NULL), 0), "name")));
-            e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"), "failed quota: " PRI_STR ": must specify %s", STR_ARG(meta_str(quota, "name")), buf_cstr(&names));
+                buf_fmt(&names, "%s" PRI_STR " for: " PRI_STR, n == over.items ? "" : ",",
+                        STR_ARG(n->s),
+                        STR_ARG(json_get_str(
+                            json_item(json_at(w->obj, "spec", "containers", NULL), 0), "name")));
+            e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"),
+                              "failed quota: " PRI_STR ": must specify %s",
+                              STR_ARG(meta_str(quota, "name")), buf_cstr(&names));
             buf_fini(&names);
             return e;
         }
@@ -400,7 +491,8 @@ static struct err *check_quota(struct write *w, const struct json *quota)
     store_each(w->api->store, w->kind->r->storage_resource, w->ns, NULL, count_stored, &u);
     JSON_EACH_MEMBER(m, hard) {
         struct quantity max, have = {0}, add, was = {0};
-        bool bin = is_binary(m->key) || str_find(m->key, S("memory")) >= 0 || str_find(m->key, S("storage")) >= 0;
+        bool bin = is_binary(m->key) || str_find(m->key, S("memory")) >= 0 ||
+                   str_find(m->key, S("storage")) >= 0;
 
         if (!quantity_parse(json_str(&m->value), &max) || !amount(&ask, m->key, &add))
             continue;
@@ -416,12 +508,18 @@ static struct err *check_quota(struct write *w, const struct json *quota)
             if (quantity_cmp(&sum, &max) <= 0)
                 continue;
         }
-        buf_fmt(&requested, "%s" PRI_STR "=" PRI_STR, requested.n ? "," : "", STR_ARG(m->key), STR_ARG(text_of(w->a, &add, bin)));
-        buf_fmt(&used, "%s" PRI_STR "=" PRI_STR, used.n ? "," : "", STR_ARG(m->key), STR_ARG(text_of(w->a, &have, bin)));
-        buf_fmt(&limited, "%s" PRI_STR "=" PRI_STR, limited.n ? "," : "", STR_ARG(m->key), STR_ARG(json_str(&m->value)));
+        buf_fmt(&requested, "%s" PRI_STR "=" PRI_STR, requested.n ? "," : "", STR_ARG(m->key),
+                STR_ARG(text_of(w->a, &add, bin)));
+        buf_fmt(&used, "%s" PRI_STR "=" PRI_STR, used.n ? "," : "", STR_ARG(m->key),
+                STR_ARG(text_of(w->a, &have, bin)));
+        buf_fmt(&limited, "%s" PRI_STR "=" PRI_STR, limited.n ? "," : "", STR_ARG(m->key),
+                STR_ARG(json_str(&m->value)));
     }
     if (requested.n)
-        e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"), "exceeded quota: " PRI_STR ", requested: %s, used: %s, limited: %s", STR_ARG(meta_str(quota, "name")), buf_cstr(&requested), buf_cstr(&used), buf_cstr(&limited));
+        e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"),
+                          "exceeded quota: " PRI_STR ", requested: %s, used: %s, limited: %s",
+                          STR_ARG(meta_str(quota, "name")), buf_cstr(&requested), buf_cstr(&used),
+                          buf_cstr(&limited));
     buf_fini(&requested);
     buf_fini(&used);
     buf_fini(&limited);
@@ -434,7 +532,8 @@ struct err *resource_quota(struct write *w)
 
     if (!w->kind->r->namespaced || w->subresource.n || (w->kind->hooks->flags & KIND_VIRTUAL))
         return NULL;
-    store_each(w->api->store, api_core(w->api, "resourcequotas")->r->storage_resource, w->ns, NULL, range_keep, &quotas);
+    store_each(w->api->store, api_core(w->api, "resourcequotas")->r->storage_resource, w->ns, NULL,
+               range_keep, &quotas);
     for (size_t i = 0; i < quotas.n; i++) {
         struct err *e = check_quota(w, quotas.list[i]);
 

@@ -1,16 +1,18 @@
-/* list_form.c - lists in other forms than stored JSON, made one object at a time: tables, metadata alone, protobuf.
+/* list_form.c - lists in other forms than stored JSON, made one object at a time: tables, metadata
+ * alone, protobuf.
  *
- * A list of ten thousand pods as one tree would be ten times its text, and the time would go into pages touched once. So an
- * object's tree lives until its item is written, in an arena that the next one uses again, and JSON leaves as the connection takes
- * it. Protobuf counts before it begins: its items are gathered first.
+ * A list of ten thousand pods as one tree would be ten times its text, and the time would go into
+ * pages touched once. So an object's tree lives until its item is written, in an arena that the
+ * next one uses again, and JSON leaves as the connection takes it. Protobuf counts before it
+ * begins: its items are gathered first.
  *
  * Not here: stored bytes as they are (read.c), rows and columns (table.c). */
 #include "api/api_internal.h"
 
 struct forming {
     struct req *q;
-    struct req sub;           /* the same request with the arena of one object */
-    const struct obj **objs;  /* references */
+    struct req sub;          /* the same request with the arena of one object */
+    const struct obj **objs; /* references */
     size_t n, at;
     bool gone;
     str tail;
@@ -119,7 +121,8 @@ static void reply_json(struct forming *f, const struct json *empty)
 
 /* ---- protobuf ---- */
 
-static void reply_protobuf(struct forming *f, const struct json *empty, const struct schema_type *list, const struct schema_type *item)
+static void reply_protobuf(struct forming *f, const struct json *empty,
+                           const struct schema_type *list, const struct schema_type *item)
 {
     struct buf fields = BUF_INIT, items = BUF_INIT, one = BUF_INIT;
 
@@ -140,14 +143,16 @@ static void reply_protobuf(struct forming *f, const struct json *empty, const st
 
 /* ---- which ---- */
 
-static struct json *empty_list(struct req *q, str kind, str api_version, int64_t revision, str cont, int64_t remaining)
+static struct json *empty_list(struct req *q, str kind, str api_version, int64_t revision, str cont,
+                               int64_t remaining)
 {
     struct json *list = json_new(q->a, json_object()), *meta;
 
     json_setz(q->a, list, "kind", json_string(kind));
     json_setz(q->a, list, "apiVersion", json_string(api_version));
     meta = json_setz(q->a, list, "metadata", json_object());
-    json_setz(q->a, meta, "resourceVersion", json_string(arena_fmt(q->a, "%lld", (long long)revision)));
+    json_setz(q->a, meta, "resourceVersion",
+              json_string(arena_fmt(q->a, "%lld", (long long)revision)));
     if (cont.n)
         json_setz(q->a, meta, "continue", json_string(cont));
     if (remaining > 0)
@@ -173,7 +178,8 @@ bool list_is_formed_singly(const struct req *q)
     return false;
 }
 
-void list_reply_formed(struct req *q, const struct obj **objs, size_t n, int64_t revision, str cont, int64_t remaining)
+void list_reply_formed(struct req *q, const struct obj **objs, size_t n, int64_t revision, str cont,
+                       int64_t remaining)
 {
     struct forming *f = ARENA_NEW(q->a, struct forming);
     const struct kind *k = q->route.kind;
@@ -183,9 +189,12 @@ void list_reply_formed(struct req *q, const struct obj **objs, size_t n, int64_t
     *f = (struct forming){.q = q, .sub = *q, .objs = objs, .n = n};
     f->sub.a = arena_new();
     if (q->accept.as == AS_TABLE) {
-        empty = table_make(q, k, NULL, 0, arena_fmt(q->a, "%lld", (long long)revision), cont, remaining, true);
+        empty = table_make(q, k, NULL, 0, arena_fmt(q->a, "%lld", (long long)revision), cont,
+                           remaining, true);
     } else if (q->accept.as == AS_PARTIAL_LIST) {
-        empty = empty_list(q, S("PartialObjectMetadataList"), arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version)), revision, cont, remaining);
+        empty = empty_list(q, S("PartialObjectMetadataList"),
+                           arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version)),
+                           revision, cont, remaining);
         list = schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadataList"));
         item = schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadata"));
     } else {

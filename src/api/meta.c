@@ -1,6 +1,7 @@
 /* meta.c - ObjectMeta: what the server fills in, what it refuses.
  *
- * API: https://kubernetes.io/docs/reference/using-api/api-concepts/, k8s.io/apimachinery/pkg/api/validation/objectmeta.go */
+ * API: https://kubernetes.io/docs/reference/using-api/api-concepts/,
+ * k8s.io/apimachinery/pkg/api/validation/objectmeta.go */
 #include "api/api_internal.h"
 
 #define NAME_MAX_BYTES 253
@@ -9,11 +10,26 @@
 #define GENERATED_SUFFIX 5
 #define GENERATED_BASE_MAX (63 - GENERATED_SUFFIX)
 
-static const char dns_subdomain_help[] = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-static const char dns_label_help[] = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-static const char dns1035_help[] = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-static const char qualified_name_help[] = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-static const char label_value_help[] = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+static const char dns_subdomain_help[] =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+static const char dns_label_help[] =
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+    "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+static const char dns1035_help[] =
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
+    "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+static const char qualified_name_help[] =
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+    "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+static const char label_value_help[] =
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+    "and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or "
+    "'12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
 static bool is_lower_alnum(char c)
 {
@@ -112,7 +128,8 @@ str new_uid(struct api *api, struct arena *a)
     return (str){p, n};
 }
 
-/* Kubernetes' alphabet for generated names: no vowels and no look-alikes, so that no words appear. */
+/* Kubernetes' alphabet for generated names: no vowels and no look-alikes, so that no words appear.
+ */
 void meta_generate_name(struct write *w)
 {
     static const char alphabet[] = "bcdfghjklmnpqrstvwxz2456789";
@@ -171,7 +188,8 @@ static void validate_name(const struct kind *k, str name, str field, bool prefix
             s.n--;
     if (f & KIND_NAME_PATH_SEGMENT) {
         if (str_is(name, ".") || str_is(name, ".."))
-            quoted_cause(errs, CAUSE_INVALID, field, name, str_is(name, ".") ? "may not be '.'" : "may not be '..'");
+            quoted_cause(errs, CAUSE_INVALID, field, name,
+                         str_is(name, ".") ? "may not be '.'" : "may not be '..'");
         if (str_has_char(name, '/'))
             quoted_cause(errs, CAUSE_INVALID, field, name, "may not contain '/'");
         if (str_has_char(name, '%'))
@@ -206,7 +224,12 @@ static void validate_qualified(str key, str field, struct err **errs)
         prefix = str_slice(key, 0, (size_t)slash);
         name = str_skip(key, (size_t)slash + 1);
         if (str_has_char(name, '/')) {
-            quoted_cause(errs, CAUSE_INVALID, field, key, "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')");
+            quoted_cause(errs, CAUSE_INVALID, field, key,
+                         "a valid label key must consist of alphanumeric characters, '-', '_' or "
+                         "'.', and must start and end with an alphanumeric character (e.g. "
+                         "'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+                         "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS "
+                         "subdomain prefix and '/' (e.g. 'example.com/MyName')");
             return;
         }
         if (!prefix.n)
@@ -218,7 +241,8 @@ static void validate_qualified(str key, str field, struct err **errs)
             quoted_cause(errs, CAUSE_INVALID, field, key, buf_cstr(&b));
             buf_fini(&b);
         } else if (prefix.n > NAME_MAX_BYTES)
-            quoted_cause(errs, CAUSE_INVALID, field, key, "prefix part must be no more than 253 bytes");
+            quoted_cause(errs, CAUSE_INVALID, field, key,
+                         "prefix part must be no more than 253 bytes");
     }
     if (!name.n)
         quoted_cause(errs, CAUSE_INVALID, field, key, "name part must be non-empty");
@@ -235,7 +259,8 @@ static void validate_labels(const struct json *labels, struct err **errs)
 
         validate_qualified(m->key, S("metadata.labels"), errs);
         if (v.n > LABEL_MAX_BYTES)
-            quoted_cause(errs, CAUSE_INVALID, S("metadata.labels"), v, "must be no more than 63 bytes");
+            quoted_cause(errs, CAUSE_INVALID, S("metadata.labels"), v,
+                         "must be no more than 63 bytes");
         if (v.n && !qualified_chars(v))
             quoted_cause(errs, CAUSE_INVALID, S("metadata.labels"), v, label_value_help);
     }
@@ -260,7 +285,8 @@ static void validate_annotations(struct arena *a, const struct json *ann, struct
         total += m->key.n + json_str(&m->value).n;
     }
     if (total > ANNOTATIONS_MAX_BYTES)
-        cause(errs, CAUSE_TOO_LONG, S("metadata.annotations"), "Too long: may not be more than %u bytes", ANNOTATIONS_MAX_BYTES);
+        cause(errs, CAUSE_TOO_LONG, S("metadata.annotations"),
+              "Too long: may not be more than %u bytes", ANNOTATIONS_MAX_BYTES);
 }
 
 static void validate_owners(struct arena *a, const struct json *owners, struct err **errs)
@@ -271,13 +297,18 @@ static void validate_owners(struct arena *a, const struct json *owners, struct e
     JSON_EACH(o, owners) {
         str at = arena_fmt(a, "metadata.ownerReferences[%u]", i++);
         static const char *const required[] = {"apiVersion", "kind", "name", "uid"};
-        static const char *const texts[] = {"version must not be empty", "must not be empty", "must not be empty", "must not be empty"};
+        static const char *const texts[] = {"version must not be empty", "must not be empty",
+                                            "must not be empty", "must not be empty"};
 
         for (size_t k = 0; k < ARRAY_LEN(required); k++)
             if (!json_str(json_findz(o, required[k])).n)
-                cause(errs, CAUSE_INVALID, arena_fmt(a, PRI_STR ".%s", STR_ARG(at), required[k]), "Invalid value: \"\": %s", texts[k]);
-        if (str_is(json_str(json_findz(o, "kind")), "Event") && str_is(json_str(json_findz(o, "apiVersion")), "v1"))
-            cause(errs, CAUSE_INVALID, at, "Invalid value: \"/v1, Kind=Event\": /v1, Kind=Event is disallowed from being an owner");
+                cause(errs, CAUSE_INVALID, arena_fmt(a, PRI_STR ".%s", STR_ARG(at), required[k]),
+                      "Invalid value: \"\": %s", texts[k]);
+        if (str_is(json_str(json_findz(o, "kind")), "Event") &&
+            str_is(json_str(json_findz(o, "apiVersion")), "v1"))
+            cause(errs, CAUSE_INVALID, at,
+                  "Invalid value: \"/v1, Kind=Event\": /v1, Kind=Event is disallowed from being an "
+                  "owner");
         if (json_get_bool(o, "controller", false)) {
             str name = json_str(json_findz(o, "name"));
 
@@ -285,7 +316,10 @@ static void validate_owners(struct arena *a, const struct json *owners, struct e
                 struct buf b = BUF_INIT;
 
                 json_encode(&b, o);
-                cause(errs, CAUSE_INVALID, S("metadata.ownerReferences"), "Invalid value: %s: Only one reference can have Controller set to true. Found \"true\" in references for " PRI_STR " and " PRI_STR, buf_cstr(&b), STR_ARG(controller), STR_ARG(name));
+                cause(errs, CAUSE_INVALID, S("metadata.ownerReferences"),
+                      "Invalid value: %s: Only one reference can have Controller set to true. "
+                      "Found \"true\" in references for " PRI_STR " and " PRI_STR,
+                      buf_cstr(&b), STR_ARG(controller), STR_ARG(name));
                 buf_fini(&b);
             } else
                 controller = name;
@@ -303,14 +337,19 @@ static void validate_finalizers(const struct json *fin, struct err **errs)
         validate_qualified(s, S("metadata.finalizers"), errs);
         orphan |= str_is(s, "orphan");
         foreground |= str_is(s, "foregroundDeletion");
-        if (!str_has_char(s, '/') && !str_is(s, "orphan") && !str_is(s, "foregroundDeletion") && !str_is(s, "kubernetes"))
-            quoted_cause(errs, CAUSE_INVALID, S("metadata.finalizers"), s, "name is neither a standard finalizer name nor is it fully qualified");
+        if (!str_has_char(s, '/') && !str_is(s, "orphan") && !str_is(s, "foregroundDeletion") &&
+            !str_is(s, "kubernetes"))
+            quoted_cause(errs, CAUSE_INVALID, S("metadata.finalizers"), s,
+                         "name is neither a standard finalizer name nor is it fully qualified");
     }
     if (orphan && foreground) {
         struct buf b = BUF_INIT;
 
         json_encode(&b, fin);
-        cause(errs, CAUSE_INVALID, S("metadata.finalizers"), "Invalid value: %s: finalizer orphan and finalizer foregroundDeletion cannot be both set", buf_cstr(&b));
+        cause(errs, CAUSE_INVALID, S("metadata.finalizers"),
+              "Invalid value: %s: finalizer orphan and finalizer foregroundDeletion cannot be both "
+              "set",
+              buf_cstr(&b));
         buf_fini(&b);
     }
 }
@@ -326,20 +365,25 @@ static void validate_common(struct write *w, const struct json *meta, struct err
 void meta_validate(struct write *w, struct err **errs)
 {
     const struct json *meta = json_findz(w->obj, "metadata");
-    str name = json_str(json_findz(meta, "name")), base = json_str(json_findz(meta, "generateName"));
+    str name = json_str(json_findz(meta, "name")),
+        base = json_str(json_findz(meta, "generateName"));
 
     if (base.n)
         validate_name(w->kind, base, S("metadata.generateName"), true, errs);
     if (!name.n)
-        cause(errs, CAUSE_REQUIRED, S("metadata.name"), "Required value: name or generateName is required");
+        cause(errs, CAUSE_REQUIRED, S("metadata.name"),
+              "Required value: name or generateName is required");
     else
         validate_name(w->kind, name, S("metadata.name"), false, errs);
     if (json_get_int(meta, "generation", 0) < 0)
-        cause(errs, CAUSE_INVALID, S("metadata.generation"), "Invalid value: %lld: must be greater than or equal to 0", (long long)json_get_int(meta, "generation", 0));
+        cause(errs, CAUSE_INVALID, S("metadata.generation"),
+              "Invalid value: %lld: must be greater than or equal to 0",
+              (long long)json_get_int(meta, "generation", 0));
     validate_common(w, meta, errs);
 }
 
-static void take_from_old(struct write *w, struct json *meta, const struct json *old, const char *field)
+static void take_from_old(struct write *w, struct json *meta, const struct json *old,
+                          const char *field)
 {
     const struct json *v = json_findz(old, field);
 
@@ -349,7 +393,8 @@ static void take_from_old(struct write *w, struct json *meta, const struct json 
         json_removez(meta, field);
 }
 
-/* What an update may leave out, or may not change silently: Kubernetes fills it from the stored object. */
+/* What an update may leave out, or may not change silently: Kubernetes fills it from the stored
+ * object. */
 void meta_keep_system(struct write *w)
 {
     static const char *const if_absent[] = {"uid", "creationTimestamp", "name", "namespace"};
@@ -370,7 +415,8 @@ void meta_keep_system(struct write *w)
         take_from_old(w, meta, old, "generateName");
 }
 
-static void immutable(struct write *w, const struct json *meta, const struct json *old, const char *field, struct err **errs)
+static void immutable(struct write *w, const struct json *meta, const struct json *old,
+                      const char *field, struct err **errs)
 {
     const struct json *n = json_findz(meta, field), *o = json_findz(old, field);
     struct buf b = BUF_INIT;
@@ -378,7 +424,8 @@ static void immutable(struct write *w, const struct json *meta, const struct jso
     if (json_equal(n ? n : &(struct json){0}, o ? o : &(struct json){0}))
         return;
     json_encode(&b, n ? n : &(struct json){.type = JSON_NULL});
-    cause(errs, CAUSE_INVALID, arena_fmt(w->a, "metadata.%s", field), "Invalid value: %s: field is immutable", buf_cstr(&b));
+    cause(errs, CAUSE_INVALID, arena_fmt(w->a, "metadata.%s", field),
+          "Invalid value: %s: field is immutable", buf_cstr(&b));
     buf_fini(&b);
 }
 
@@ -403,10 +450,14 @@ void meta_validate_update(struct write *w, struct err **errs)
             }
         }
         if (added.n)
-            cause(errs, CAUSE_FORBIDDEN, S("metadata.finalizers"), "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{%s}", buf_cstr(&added));
+            cause(errs, CAUSE_FORBIDDEN, S("metadata.finalizers"),
+                  "Forbidden: no new finalizers can be added if the object is being deleted, found "
+                  "new finalizers []string{%s}",
+                  buf_cstr(&added));
         buf_fini(&added);
     }
-    /* Kubernetes checks these in the generic update and again in each built-in kind's own validation. */
+    /* Kubernetes checks these in the generic update and again in each built-in kind's own
+     * validation. */
     for (int pass = 0; pass < (w->kind->r->custom ? 1 : 2); pass++)
         for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
             immutable(w, meta, old, fixed[i], errs);

@@ -1,6 +1,7 @@
 /* node_restriction.c - a kubelet may change its own node, its pods and its lease, nothing else.
  *
- * API: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction */
+ * API:
+ * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction */
 #include "api/admission.h"
 
 static const str prefix = STR("system:node:");
@@ -18,8 +19,17 @@ static str node_of(const struct user *u)
 /* Labels of Kubernetes' own domains that a kubelet may set on its node. */
 static bool label_allowed(str key)
 {
-    static const char *const exact[] = {"kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type",
-                                        "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/region", "topology.kubernetes.io/zone", "beta.kubernetes.io/arch", "beta.kubernetes.io/os"};
+    static const char *const exact[] = {"kubernetes.io/hostname",
+                                        "kubernetes.io/arch",
+                                        "kubernetes.io/os",
+                                        "beta.kubernetes.io/instance-type",
+                                        "node.kubernetes.io/instance-type",
+                                        "failure-domain.beta.kubernetes.io/region",
+                                        "failure-domain.beta.kubernetes.io/zone",
+                                        "topology.kubernetes.io/region",
+                                        "topology.kubernetes.io/zone",
+                                        "beta.kubernetes.io/arch",
+                                        "beta.kubernetes.io/os"};
     static const char *const domains[] = {"kubelet.kubernetes.io", "node.kubernetes.io"};
     str domain = key;
     str rest = key;
@@ -27,7 +37,8 @@ static bool label_allowed(str key)
     if (!str_has_char(key, '/'))
         return true;
     str_cut(&rest, '/', &domain);
-    if (!str_is(domain, "kubernetes.io") && !str_is(domain, "k8s.io") && !str_has_suffix(domain, S(".kubernetes.io")) && !str_has_suffix(domain, S(".k8s.io")))
+    if (!str_is(domain, "kubernetes.io") && !str_is(domain, "k8s.io") &&
+        !str_has_suffix(domain, S(".kubernetes.io")) && !str_has_suffix(domain, S(".k8s.io")))
         return true;
     for (size_t i = 0; i < ARRAY_LEN(exact); i++)
         if (str_is(key, exact[i]))
@@ -35,7 +46,8 @@ static bool label_allowed(str key)
     for (size_t i = 0; i < ARRAY_LEN(domains); i++) {
         str d = str_of(domains[i]);
 
-        if (str_eq(domain, d) || (str_has_suffix(domain, d) && domain.n > d.n && domain.p[domain.n - d.n - 1] == '.'))
+        if (str_eq(domain, d) ||
+            (str_has_suffix(domain, d) && domain.n > d.n && domain.p[domain.n - d.n - 1] == '.'))
             return true;
     }
     return false;
@@ -43,7 +55,8 @@ static bool label_allowed(str key)
 
 static struct err *check_labels(struct write *w)
 {
-    const struct json *labels = json_at(w->obj, "metadata", "labels", NULL), *old = json_at(w->old, "metadata", "labels", NULL);
+    const struct json *labels = json_at(w->obj, "metadata", "labels", NULL),
+                      *old = json_at(w->old, "metadata", "labels", NULL);
     struct buf bad = BUF_INIT;
     struct err *e = NULL;
 
@@ -65,33 +78,52 @@ static struct err *check_labels(struct write *w)
 
 static struct err *check_node(struct write *w, str node)
 {
-    const struct json *taints = json_at(w->obj, "spec", "taints", NULL), *old = json_at(w->old, "spec", "taints", NULL);
+    const struct json *taints = json_at(w->obj, "spec", "taints", NULL),
+                      *old = json_at(w->old, "spec", "taints", NULL);
     str name = w->name.n ? w->name : meta_str(w->obj, "name");
 
     w->name = name;
     if (!str_eq(name, node))
-        return err_forbidden(w->kind, name, "node \"" PRI_STR "\" is not allowed to modify node \"" PRI_STR "\"", STR_ARG(node), STR_ARG(name));
+        return err_forbidden(w->kind, name,
+                             "node \"" PRI_STR "\" is not allowed to modify node \"" PRI_STR "\"",
+                             STR_ARG(node), STR_ARG(name));
     if (!w->old && json_at(w->obj, "spec", "configSource", NULL))
-        return err_forbidden(w->kind, name, "node \"" PRI_STR "\" is not allowed to create pods with a non-nil configSource", STR_ARG(node));
+        return err_forbidden(w->kind, name,
+                             "node \"" PRI_STR
+                             "\" is not allowed to create pods with a non-nil configSource",
+                             STR_ARG(node));
     if (w->old && !json_equal(taints ? taints : &(struct json){0}, old ? old : &(struct json){0}))
-        return err_forbidden(w->kind, name, "node \"" PRI_STR "\" is not allowed to modify taints", STR_ARG(node));
+        return err_forbidden(w->kind, name, "node \"" PRI_STR "\" is not allowed to modify taints",
+                             STR_ARG(node));
     return check_labels(w);
 }
 
 static struct err *check_pod(struct write *w, str node)
 {
     str name = w->name.n ? w->name : meta_str(w->obj, "name");
-    str mirror = json_str(json_find(json_at(w->obj, "metadata", "annotations", NULL), S("kubernetes.io/config.mirror")));
+    str mirror = json_str(json_find(json_at(w->obj, "metadata", "annotations", NULL),
+                                    S("kubernetes.io/config.mirror")));
 
     if (!w->old) {
         if (!mirror.n)
-            return err_forbidden(w->kind, name, "pod does not have \"kubernetes.io/config.mirror\" annotation, node \"" PRI_STR "\" can only create mirror pods", STR_ARG(node));
+            return err_forbidden(
+                w->kind, name,
+                "pod does not have \"kubernetes.io/config.mirror\" annotation, node \"" PRI_STR
+                "\" can only create mirror pods",
+                STR_ARG(node));
         if (!str_eq(json_get_str(w->obj, "spec.nodeName"), node))
-            return err_forbidden(w->kind, name, "node \"" PRI_STR "\" can only create pods with spec.nodeName set to itself", STR_ARG(node));
+            return err_forbidden(w->kind, name,
+                                 "node \"" PRI_STR
+                                 "\" can only create pods with spec.nodeName set to itself",
+                                 STR_ARG(node));
         return NULL;
     }
     if (str_is(w->subresource, "status") && !str_eq(json_get_str(w->old, "spec.nodeName"), node))
-        return err_forbidden(w->kind, name, "node \"" PRI_STR "\" can only update pod status for pods with spec.nodeName set to itself", STR_ARG(node));
+        return err_forbidden(
+            w->kind, name,
+            "node \"" PRI_STR
+            "\" can only update pod status for pods with spec.nodeName set to itself",
+            STR_ARG(node));
     return NULL;
 }
 
@@ -108,12 +140,17 @@ struct err *node_restriction(struct write *w)
         return check_pod(w, node);
     if (str_is(plural, "leases")) {
         if (!str_is(w->ns, "kube-node-lease"))
-            return err_forbidden(w->kind, name, "can only access leases in the \"kube-node-lease\" system namespace");
+            return err_forbidden(
+                w->kind, name,
+                "can only access leases in the \"kube-node-lease\" system namespace");
         if (!str_eq(name, node))
-            return err_forbidden(w->kind, name, "can only access node lease with the same name as the requesting node");
+            return err_forbidden(
+                w->kind, name,
+                "can only access node lease with the same name as the requesting node");
     }
     if (str_is(plural, "csinodes") && !str_eq(name, node))
-        return err_forbidden(w->kind, name, "can only access CSINode with the same name as the requesting node");
+        return err_forbidden(w->kind, name,
+                             "can only access CSINode with the same name as the requesting node");
     return NULL;
 }
 
@@ -125,13 +162,18 @@ struct err *node_restriction_delete(struct req *q, const struct kind *k, str nam
     if (!node.n)
         return NULL;
     if (!k->r->group.n && str_is(k->r->plural, "nodes") && !str_eq(name, node))
-        return err_forbidden(k, name, "node \"" PRI_STR "\" is not allowed to modify node \"" PRI_STR "\"", STR_ARG(node), STR_ARG(name));
+        return err_forbidden(k, name,
+                             "node \"" PRI_STR "\" is not allowed to modify node \"" PRI_STR "\"",
+                             STR_ARG(node), STR_ARG(name));
     if (!k->r->group.n && str_is(k->r->plural, "pods")) {
         o = store_find(q->api->store, kind_key(k, q->route.ns, name));
         if (o)
             packed_get(o->fields, S("spec.nodeName"), &on);
         if (!str_eq(on, node))
-            return err_forbidden(k, name, "node \"" PRI_STR "\" can only delete pods with spec.nodeName set to itself", STR_ARG(node));
+            return err_forbidden(k, name,
+                                 "node \"" PRI_STR
+                                 "\" can only delete pods with spec.nodeName set to itself",
+                                 STR_ARG(node));
     }
     return NULL;
 }

@@ -1,7 +1,8 @@
 /* object.c - between value trees and stored bytes.
  *
- * Stored bytes begin with kind and apiVersion (struct kind's `head`), so that a list can leave both out of its items by
- * cutting a prefix, and have metadata second, so that resourceVersion is found without parsing. */
+ * Stored bytes begin with kind and apiVersion (struct kind's `head`), so that a list can leave both
+ * out of its items by cutting a prefix, and have metadata second, so that resourceVersion is found
+ * without parsing. */
 #include "api/api_internal.h"
 
 #define REVISION_TEXT_MAX 24
@@ -38,7 +39,8 @@ static void pack(struct buf *b, const char *label, str value)
     buf_char(b, 0);
 }
 
-static void pack_fields(struct arena *a, struct buf *b, const struct field_label *fields, const struct json *obj)
+static void pack_fields(struct arena *a, struct buf *b, const struct field_label *fields,
+                        const struct json *obj)
 {
     for (const struct field_label *f = fields; f && f->label; f++) {
         const struct json *v = f->path ? json_path(obj, f->path) : NULL;
@@ -54,7 +56,8 @@ static void pack_fields(struct arena *a, struct buf *b, const struct field_label
     }
 }
 
-struct err *object_store(struct arena *a, const struct kind *k, struct json *obj, int64_t revision, struct store_change *ret)
+struct err *object_store(struct arena *a, const struct kind *k, struct json *obj, int64_t revision,
+                         struct store_change *ret)
 {
     struct buf b = BUF_INIT;
     struct json *meta = meta_of(a, obj);
@@ -80,7 +83,8 @@ struct err *object_store(struct arena *a, const struct kind *k, struct json *obj
     return NULL;
 }
 
-/* The bytes of another revision: metadata precedes anything a user can write, so the first match is the right one. */
+/* The bytes of another revision: metadata precedes anything a user can write, so the first match is
+ * the right one. */
 str object_with_revision(struct arena *a, str data, int64_t from, int64_t to)
 {
     char want[64];
@@ -91,7 +95,9 @@ str object_with_revision(struct arena *a, str data, int64_t from, int64_t to)
     at = str_find(data, (str){want, (size_t)n});
     if (at < 0)
         return data;
-    return arena_fmt(a, PRI_STR "\"resourceVersion\":\"%lld\"" PRI_STR, STR_ARG(str_slice(data, 0, (size_t)at)), (long long)to, STR_ARG(str_skip(data, (size_t)at + (size_t)n)));
+    return arena_fmt(a, PRI_STR "\"resourceVersion\":\"%lld\"" PRI_STR,
+                     STR_ARG(str_slice(data, 0, (size_t)at)), (long long)to,
+                     STR_ARG(str_skip(data, (size_t)at + (size_t)n)));
 }
 
 static str field_value(const struct obj *o, str key)
@@ -106,7 +112,8 @@ static str field_value(const struct obj *o, str key)
     return v;
 }
 
-bool object_matches(const struct obj *o, const struct selector *labels, const struct selector *fields)
+bool object_matches(const struct obj *o, const struct selector *labels,
+                    const struct selector *fields)
 {
     if (labels && !selector_matches_packed(labels, o->labels))
         return false;

@@ -1,8 +1,9 @@
 /* patch.c - PATCH: JSON Patch, JSON Merge Patch, strategic merge patch, server-side apply.
  *
- * The patch is applied to the newest version inside the store's update, so that a patch without resourceVersion never
- * conflicts. What comes out is decoded as if it had been sent, and goes the way of an update; apply may create.
- * API: https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
+ * The patch is applied to the newest version inside the store's update, so that a patch without
+ * resourceVersion never conflicts. What comes out is decoded as if it had been sent, and goes the
+ * way of an update; apply may create. API:
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
 #include "api/api_internal.h"
 #include "wire/yaml.h"
 
@@ -82,11 +83,18 @@ static void buf_go_value(struct buf *b, const struct json *v)
     }
 }
 
-/* Strategic patches are decoded by another decoder, which words a wrong type by Go's kinds: from the JSON decoder's text
- * "cannot unmarshal array into Go struct field X of type v1.Y" follows what it says. */
+/* Strategic patches are decoded by another decoder, which words a wrong type by Go's kinds: from
+ * the JSON decoder's text "cannot unmarshal array into Go struct field X of type v1.Y" follows what
+ * it says. */
 static const char *restore_text(struct arena *a, const char *text)
 {
-    static const struct { const char *json, *go; } kinds[] = {{"array", "slice"}, {"object", "map"}, {"string", "string"}, {"number", "int64"}, {"bool", "bool"}};
+    static const struct {
+        const char *json, *go;
+    } kinds[] = {{"array", "slice"},
+                 {"object", "map"},
+                 {"string", "string"},
+                 {"number", "int64"},
+                 {"bool", "bool"}};
     str s = str_of(text), type, from = S("");
     ptrdiff_t at = str_find(s, S("cannot unmarshal ")), of = str_find(s, S(" of type "));
 
@@ -115,7 +123,8 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
     struct schema_warnings warnings = {&problems};
     struct buf text = BUF_INIT;
     struct err *e = NULL;
-    str kind = json_str(json_findz(doc, "kind")), api_version = json_str(json_findz(doc, "apiVersion"));
+    str kind = json_str(json_findz(doc, "kind")),
+        api_version = json_str(json_findz(doc, "apiVersion"));
 
     if (p->how == PATCH_STRATEGIC) {
         struct json sorted = json_copy(q->a, p->patch);
@@ -129,7 +138,8 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
         top.members = arena_alloc(q->a, sizeof *top.members * (top.n ? top.n : 1));
         memcpy(top.members, doc->members, sizeof *top.members * top.n);
         for (uint32_t i = 1; i < top.n; i++)
-            for (uint32_t j = i; j > 0 && str_cmp(top.members[j - 1].key, top.members[j].key) > 0; j--) {
+            for (uint32_t j = i; j > 0 && str_cmp(top.members[j - 1].key, top.members[j].key) > 0;
+                 j--) {
                 struct json_member m = top.members[j];
 
                 top.members[j] = top.members[j - 1];
@@ -137,7 +147,8 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
             }
         json_encode(&text, &top);
     }
-    if (p->how != PATCH_STRATEGIC && (!str_eq(kind, k->r->kind) || !str_eq(api_version, k->api_version))) {
+    if (p->how != PATCH_STRATEGIC &&
+        (!str_eq(kind, k->r->kind) || !str_eq(api_version, k->api_version))) {
         str why;
         const struct schema_type *t;
         str g = S(""), v = api_version;
@@ -146,7 +157,10 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
             str_cut(&v, '/', &g);
         t = schema_find_gvk(g, v, kind);
         if (!t)
-            why = arena_fmt(q->a, "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR "\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"", STR_ARG(kind), STR_ARG(api_version));
+            why = arena_fmt(q->a,
+                            "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR
+                            "\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+                            STR_ARG(kind), STR_ARG(api_version));
         else
             why = arena_fmt(q->a, "unable to decode into *v1." PRI_STR, STR_ARG(k->r->kind));
         e = invalid_patch(p, buf_cstr(&text), arena_dupz(q->a, why));
@@ -155,7 +169,9 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
     }
     e = schema_decode(q->a, k->r->type, doc, q->wo.fields == FIELDS_IGNORE ? NULL : &warnings);
     if (e) {
-        struct err *out = invalid_patch(p, buf_cstr(&text), p->how == PATCH_STRATEGIC ? restore_text(q->a, err_text(e)) : err_text(e));
+        struct err *out = invalid_patch(p, buf_cstr(&text),
+                                        p->how == PATCH_STRATEGIC ? restore_text(q->a, err_text(e))
+                                                                  : err_text(e));
 
         err_free(e);
         buf_fini(&text);
@@ -196,47 +212,69 @@ static struct err *apply_to(struct patching *p, struct json *doc)
 static struct err *check_patched(struct patching *p, const struct obj *current)
 {
     struct write *w = &p->w;
-    str name = meta_str(w->obj, "name"), rv = meta_str(w->obj, "resourceVersion"), ns = meta_str(w->obj, "namespace");
+    str name = meta_str(w->obj, "name"), rv = meta_str(w->obj, "resourceVersion"),
+        ns = meta_str(w->obj, "namespace");
     int64_t wanted;
 
     if (!name.n)
-        return err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR " based on URL) was undeterminable: name must be provided", STR_ARG(w->name));
+        return err_new(REASON_BAD_REQUEST,
+                       "the name of the object (" PRI_STR
+                       " based on URL) was undeterminable: name must be provided",
+                       STR_ARG(w->name));
     if (!str_eq(name, w->name))
-        return err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR ") does not match the name on the URL (" PRI_STR ")", STR_ARG(name), STR_ARG(w->name));
+        return err_new(REASON_BAD_REQUEST,
+                       "the name of the object (" PRI_STR
+                       ") does not match the name on the URL (" PRI_STR ")",
+                       STR_ARG(name), STR_ARG(w->name));
     if (ns.n && !str_eq(ns, w->ns) && w->kind->r->namespaced)
-        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
+                                           "the namespace sent on the request");
     if (rv.n && !str_is(rv, "0")) {
         if (!str_to_int64(rv, &wanted)) {
             struct buf b = BUF_INIT;
             struct err *e, *errs = NULL;
 
             buf_quoted(&b, rv);
-            cause(&errs, CAUSE_INVALID, S("metadata.resourceVersion"), "Invalid value: %s: strconv.ParseUint: parsing %s: invalid syntax", buf_cstr(&b), buf_cstr(&b));
+            cause(&errs, CAUSE_INVALID, S("metadata.resourceVersion"),
+                  "Invalid value: %s: strconv.ParseUint: parsing %s: invalid syntax", buf_cstr(&b),
+                  buf_cstr(&b));
             e = err_invalid(errs, w->kind->r->group, w->kind->r->kind, w->name);
             buf_fini(&b);
             return e;
         }
         if (wanted != current->revision)
-            return err_conflict(w->kind, w->name, "the object has been modified; please apply your changes to the latest version and try again");
+            return err_conflict(w->kind, w->name,
+                                "the object has been modified; please apply your changes to the "
+                                "latest version and try again");
     }
     return NULL;
 }
 
-/* Server-side apply: merges the configuration into what is there; absent objects are created by it. */
-static struct err *apply(struct patching *p, const struct obj *current, int64_t revision, struct store_change *ret)
+/* Server-side apply: merges the configuration into what is there; absent objects are created by it.
+ */
+static struct err *apply(struct patching *p, const struct obj *current, int64_t revision,
+                         struct store_change *ret)
 {
     struct write *w = &p->w;
     struct req *q = w->req;
     struct json *applied, *next, *live = NULL;
     struct json copy = json_share(w->a, p->patch);
     struct err *e;
-    const struct apply_options o = {.manager = q->wo.manager, .force = q->wo.force, .subresource = w->subresource, .api_version = w->kind->api_version, .now = w->now};
+    const struct apply_options o = {.manager = q->wo.manager,
+                                    .force = q->wo.force,
+                                    .subresource = w->subresource,
+                                    .api_version = w->kind->api_version,
+                                    .now = w->now};
     str uid = meta_str(p->patch, "uid"), rv = meta_str(p->patch, "resourceVersion");
 
     if (!current && w->subresource.n)
         return err_not_found(w->kind, w->name);
     if (!current && (uid.n || (rv.n && !str_is(rv, "0"))))
-        return err_conflict(w->kind, w->name, uid.n ? "uid mismatch: the provided object specified uid, and no existing object was found" : "the object has been modified; please apply your changes to the latest version and try again");
+        return err_conflict(w->kind, w->name,
+                            uid.n ? "uid mismatch: the provided object specified uid, and no "
+                                    "existing object was found"
+                                  : "the object has been modified; please apply your changes to "
+                                    "the latest version and try again");
     applied = json_new(w->a, copy);
     if (w->old && w->kind->storage != w->kind) {
         live = json_new(w->a, json_copy(w->a, w->old));
@@ -270,7 +308,8 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
     return e ? e : write_put(w, current, revision, ret, &p->reply);
 }
 
-static struct err *patch_current(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *patch_current(void *ctx, struct arena *a, const struct obj *current,
+                                 int64_t revision, struct store_change *ret)
 {
     struct patching *p = ctx;
     struct write *w = &p->w;
@@ -316,7 +355,8 @@ static void patched(void *ctx, struct err *e, const struct obj *result)
 
 static struct err *unsupported(void)
 {
-    return err_details(err_new(REASON_UNSUPPORTED_MEDIA, "415: Unsupported Media Type"), S(""), S(""), S(""));
+    return err_details(err_new(REASON_UNSUPPORTED_MEDIA, "415: Unsupported Media Type"), S(""),
+                       S(""), S(""));
 }
 
 /* The strategic and merge patches must be objects, JSON patches arrays; Go's texts. */
@@ -337,21 +377,35 @@ static struct err *parse_patch(struct patching *p, str body)
     }
     e = json_parse(q->a, body, NULL, q->wo.fields == FIELDS_IGNORE ? NULL : &problems, &p->patch);
     if (e) {
-        out = err_new(REASON_BAD_REQUEST, "error decoding patch: %s", body.n ? err_text(e) : "unexpected end of JSON input");
+        out = err_new(REASON_BAD_REQUEST, "error decoding patch: %s",
+                      body.n ? err_text(e) : "unexpected end of JSON input");
         err_free(e);
         return out;
     }
     if (p->how == PATCH_JSON) {
         if (!json_is(p->patch, JSON_ARRAY))
-            return err_new(REASON_BAD_REQUEST, "error decoding patch: json: cannot unmarshal %s into Go value of type jsonpatch.Patch", json_is(p->patch, JSON_OBJECT) ? "object" : json_is(p->patch, JSON_STRING) ? "string" : "number");
+            return err_new(REASON_BAD_REQUEST,
+                           "error decoding patch: json: cannot unmarshal %s into Go value of type "
+                           "jsonpatch.Patch",
+                           json_is(p->patch, JSON_OBJECT)   ? "object"
+                           : json_is(p->patch, JSON_STRING) ? "string"
+                                                            : "number");
         if (p->patch->n > JSON_PATCH_OPERATIONS_MAX)
-            return err_new(REASON_REQUEST_TOO_LARGE, "The allowed maximum operations in a JSON patch is %d, got %u", JSON_PATCH_OPERATIONS_MAX, p->patch->n);
+            return err_new(REASON_REQUEST_TOO_LARGE,
+                           "The allowed maximum operations in a JSON patch is %d, got %u",
+                           JSON_PATCH_OPERATIONS_MAX, p->patch->n);
         return NULL;
     }
     if (json_is(p->patch, JSON_NULL))
         return p->how == PATCH_MERGE ? err_new(REASON_BAD_REQUEST, "Invalid JSON Patch") : NULL;
     if (!json_is(p->patch, JSON_OBJECT))
-        return err_new(REASON_BAD_REQUEST, "error decoding patch: json: cannot unmarshal %s into Go value of type map[string]interface {}", json_is(p->patch, JSON_ARRAY) ? "array" : json_is(p->patch, JSON_STRING) ? "string" : json_is(p->patch, JSON_BOOL) ? "bool" : "number");
+        return err_new(REASON_BAD_REQUEST,
+                       "error decoding patch: json: cannot unmarshal %s into Go value of type "
+                       "map[string]interface {}",
+                       json_is(p->patch, JSON_ARRAY)    ? "array"
+                       : json_is(p->patch, JSON_STRING) ? "string"
+                       : json_is(p->patch, JSON_BOOL)   ? "bool"
+                                                        : "number");
     if (problems.n && q->wo.fields == FIELDS_STRICT) {
         struct buf why = BUF_INIT, text = BUF_INIT;
 
@@ -379,17 +433,21 @@ static struct err *check_apply(struct patching *p)
     struct err *errs = NULL;
 
     if (!query_manager.n) {
-        cause(&errs, CAUSE_REQUIRED, S("fieldManager"), "Required value: is required for apply patch");
+        cause(&errs, CAUSE_REQUIRED, S("fieldManager"),
+              "Required value: is required for apply patch");
         return err_invalid(errs, S("meta.k8s.io"), S("PatchOptions"), S(""));
     }
     if (!json_is(p->patch, JSON_OBJECT))
-        return err_new(REASON_BAD_REQUEST, "error decoding YAML: error converting YAML to JSON: yaml: cannot unmarshal into an object");
+        return err_new(REASON_BAD_REQUEST, "error decoding YAML: error converting YAML to JSON: "
+                                           "yaml: cannot unmarshal into an object");
     kind = json_str(json_findz(p->patch, "kind"));
     api_version = json_str(json_findz(p->patch, "apiVersion"));
     if (!kind.n && !api_version.n)
-        return err_new(REASON_BAD_REQUEST, "Object 'Kind' is missing in '" PRI_STR "'", STR_ARG(q->ex->req.body));
+        return err_new(REASON_BAD_REQUEST, "Object 'Kind' is missing in '" PRI_STR "'",
+                       STR_ARG(q->ex->req.body));
     if (!str_eq(kind, k->r->kind) || !str_eq(api_version, k->api_version))
-        return err_new(REASON_BAD_REQUEST, "invalid object type: " PRI_STR ", Kind=" PRI_STR, STR_ARG(api_version), STR_ARG(kind));
+        return err_new(REASON_BAD_REQUEST, "invalid object type: " PRI_STR ", Kind=" PRI_STR,
+                       STR_ARG(api_version), STR_ARG(kind));
     return NULL;
 }
 
@@ -413,16 +471,25 @@ void verb_patch(struct req *q)
         reply_error(q, unsupported());
         return;
     }
-    p->w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = k, .ns = q->route.ns, .name = q->route.name, .subresource = q->route.subresource, .now = loop_wall(q->api->loop)};
+    p->w = (struct write){.api = q->api,
+                          .req = q,
+                          .a = q->a,
+                          .kind = k,
+                          .ns = q->route.ns,
+                          .name = q->route.name,
+                          .subresource = q->route.subresource,
+                          .now = loop_wall(q->api->loop)};
     e = write_options_parse(q, "PatchOptions");
     if (!e && q->wo.force && p->how != PATCH_APPLY) {
         struct err *errs = NULL;
 
-        cause(&errs, CAUSE_FORBIDDEN, S("force"), "Forbidden: may not be specified for non-apply patch");
+        cause(&errs, CAUSE_FORBIDDEN, S("force"),
+              "Forbidden: may not be specified for non-apply patch");
         e = err_invalid(errs, S("meta.k8s.io"), S("PatchOptions"), S(""));
     }
     /* An object that is not there is reported before a patch that cannot be read. */
-    if (!e && p->how != PATCH_APPLY && !store_find(q->api->store, kind_key(k, q->route.ns, q->route.name)))
+    if (!e && p->how != PATCH_APPLY &&
+        !store_find(q->api->store, kind_key(k, q->route.ns, q->route.name)))
         e = err_not_found(k, q->route.name);
     if (!e)
         e = parse_patch(p, q->ex->req.body);

@@ -1,19 +1,26 @@
 /* pod_security.c - PodSecurity admission: the Pod Security Standards, per namespace, by its labels.
  *
- * A check is a row: its level, its name in messages, and a function that writes what is wrong. enforce refuses pods; warn tells,
- * for pods and for workloads that would make them; audit has no log to go to.
- * API: https://kubernetes.io/docs/concepts/security/pod-security-standards/, .../pod-security-admission/ */
+ * A check is a row: its level, its name in messages, and a function that writes what is wrong.
+ * enforce refuses pods; warn tells, for pods and for workloads that would make them; audit has no
+ * log to go to. API: https://kubernetes.io/docs/concepts/security/pod-security-standards/,
+ * .../pod-security-admission/ */
 #include "api/admission.h"
 
 enum level { PRIVILEGED, BASELINE, RESTRICTED };
 static const char *const level_names[] = {"privileged", "baseline", "restricted"};
 #define LABEL "pod-security.kubernetes.io/"
 
-struct policy { enum level level; str version; };
+struct policy {
+    enum level level;
+    str version;
+};
 
 /* ---- what checks are written with ---- */
 
-struct names { struct json list; struct arena *a; };
+struct names {
+    struct json list;
+    struct arena *a;
+};
 
 static void names_add(struct names *n, str name)
 {
@@ -37,7 +44,8 @@ static void buf_containers(struct buf *b, const struct json *list)
     buf_names(b, list);
 }
 
-static const char *const container_lists[] = {"initContainers", "containers", "ephemeralContainers"};
+static const char *const container_lists[] = {"initContainers", "containers",
+                                              "ephemeralContainers"};
 #define EACH_CONTAINER(c, spec)                                                                    \
     for (size_t c##_l = 0; c##_l < ARRAY_LEN(container_lists); c##_l++)                            \
         JSON_EACH(c, json_findz(spec, container_lists[c##_l]))
@@ -57,9 +65,11 @@ static str name_of(const struct json *c)
 
 /* ---- baseline ---- */
 
-typedef bool check_fn(struct arena *a, const struct json *spec, struct buf *detail); /* true: violated */
+typedef bool check_fn(struct arena *a, const struct json *spec,
+                      struct buf *detail); /* true: violated */
 
-static bool added_beyond(struct arena *a, const struct json *spec, const char *const *allowed, struct buf *detail)
+static bool added_beyond(struct arena *a, const struct json *spec, const char *const *allowed,
+                         struct buf *detail)
 {
     struct names bad = {.a = a}, caps = {.a = a};
 
@@ -90,7 +100,9 @@ static bool added_beyond(struct arena *a, const struct json *spec, const char *c
 
 static bool check_capabilities(struct arena *a, const struct json *spec, struct buf *detail)
 {
-    static const char *const defaults[] = {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT", NULL};
+    static const char *const defaults[] = {
+        "AUDIT_WRITE",      "CHOWN",   "DAC_OVERRIDE", "FOWNER",  "FSETID", "KILL",       "MKNOD",
+        "NET_BIND_SERVICE", "SETFCAP", "SETGID",       "SETPCAP", "SETUID", "SYS_CHROOT", NULL};
 
     return added_beyond(a, spec, defaults, detail);
 }
@@ -147,7 +159,8 @@ static bool check_host_ports(struct arena *a, const struct json *spec, struct bu
     if (!bad.list.n)
         return false;
     buf_containers(detail, &bad.list);
-    buf_fmt(detail, " %s %s ", bad.list.n == 1 ? "uses" : "use", ports.list.n == 1 ? "hostPort" : "hostPorts");
+    buf_fmt(detail, " %s %s ", bad.list.n == 1 ? "uses" : "use",
+            ports.list.n == 1 ? "hostPort" : "hostPorts");
     JSON_EACH(k, &ports.list)
         buf_fmt(detail, "%s" PRI_STR, k == ports.list.items ? "" : ", ", STR_ARG(k->s));
     return true;
@@ -186,15 +199,18 @@ static bool check_proc_mount(struct arena *a, const struct json *spec, struct bu
 
 static bool check_selinux(struct arena *a, const struct json *spec, struct buf *detail)
 {
-    static const char *const types[] = {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t", NULL};
+    static const char *const types[] = {
+        "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t", NULL};
     struct names bad = {.a = a};
     const struct json *pod = json_at(spec, "securityContext", "seLinuxOptions", NULL);
-    bool pod_bad = pod && (!one_of(json_get_str(pod, "type"), types) || json_get_str(pod, "user").n || json_get_str(pod, "role").n);
+    bool pod_bad = pod && (!one_of(json_get_str(pod, "type"), types) ||
+                           json_get_str(pod, "user").n || json_get_str(pod, "role").n);
 
     EACH_CONTAINER(c, spec) {
         const struct json *o = json_at(c, "securityContext", "seLinuxOptions", NULL);
 
-        if (o && (!one_of(json_get_str(o, "type"), types) || json_get_str(o, "user").n || json_get_str(o, "role").n))
+        if (o && (!one_of(json_get_str(o, "type"), types) || json_get_str(o, "user").n ||
+                  json_get_str(o, "role").n))
             names_add(&bad, name_of(c));
     }
     if (!pod_bad && !bad.list.n)
@@ -203,7 +219,8 @@ static bool check_selinux(struct arena *a, const struct json *spec, struct buf *
         buf_z(detail, bad.list.n ? "pod and " : "pod");
     if (bad.list.n)
         buf_containers(detail, &bad.list);
-    buf_z(detail, pod_bad || bad.list.n > 1 ? " set forbidden securityContext.seLinuxOptions" : " sets forbidden securityContext.seLinuxOptions");
+    buf_z(detail, pod_bad || bad.list.n > 1 ? " set forbidden securityContext.seLinuxOptions"
+                                            : " sets forbidden securityContext.seLinuxOptions");
     return true;
 }
 
@@ -227,8 +244,19 @@ static bool check_seccomp_baseline(struct arena *a, const struct json *spec, str
 
 static bool check_sysctls(struct arena *a, const struct json *spec, struct buf *detail)
 {
-    static const char *const safe[] = {"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports",
-                                       "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", NULL};
+    static const char *const safe[] = {"kernel.shm_rmid_forced",
+                                       "net.ipv4.ip_local_port_range",
+                                       "net.ipv4.tcp_syncookies",
+                                       "net.ipv4.ping_group_range",
+                                       "net.ipv4.ip_unprivileged_port_start",
+                                       "net.ipv4.ip_local_reserved_ports",
+                                       "net.ipv4.tcp_keepalive_time",
+                                       "net.ipv4.tcp_fin_timeout",
+                                       "net.ipv4.tcp_keepalive_intvl",
+                                       "net.ipv4.tcp_keepalive_probes",
+                                       "net.ipv4.tcp_rmem",
+                                       "net.ipv4.tcp_wmem",
+                                       NULL};
 
     (void)a;
     JSON_EACH(s, json_at(spec, "securityContext", "sysctls", NULL))
@@ -289,7 +317,8 @@ static bool check_escalation(struct arena *a, const struct json *spec, struct bu
     return true;
 }
 
-static bool check_capabilities_restricted(struct arena *a, const struct json *spec, struct buf *detail)
+static bool check_capabilities_restricted(struct arena *a, const struct json *spec,
+                                          struct buf *detail)
 {
     static const char *const allowed[] = {"NET_BIND_SERVICE", NULL};
     struct names bad = {.a = a};
@@ -319,7 +348,9 @@ static bool check_capabilities_restricted(struct arena *a, const struct json *sp
 
 static bool check_volumes(struct arena *a, const struct json *spec, struct buf *detail)
 {
-    static const char *const allowed[] = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret", "image", NULL};
+    static const char *const allowed[] = {
+        "configMap", "csi",    "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim",
+        "projected", "secret", "image",       NULL};
     struct names bad = {.a = a}, types = {.a = a};
 
     JSON_EACH(v, json_findz(spec, "volumes"))
@@ -337,7 +368,8 @@ static bool check_volumes(struct arena *a, const struct json *spec, struct buf *
         return false;
     buf_z(detail, bad.list.n == 1 ? "volume " : "volumes ");
     buf_names(detail, &bad.list);
-    buf_fmt(detail, " %s restricted volume %s ", bad.list.n == 1 ? "uses" : "use", types.list.n == 1 ? "type" : "types");
+    buf_fmt(detail, " %s restricted volume %s ", bad.list.n == 1 ? "uses" : "use",
+            types.list.n == 1 ? "type" : "types");
     buf_names(detail, &types.list);
     return true;
 }
@@ -419,7 +451,8 @@ static bool check_seccomp(struct arena *a, const struct json *spec, struct buf *
         return false;
     buf_z(detail, "pod or ");
     buf_containers(detail, &implicit_bad.list);
-    buf_z(detail, " must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"");
+    buf_z(detail,
+          " must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"");
     return true;
 }
 
@@ -449,7 +482,8 @@ static const struct check {
 };
 
 /* All violations as "reason (detail), ..." and as reasons alone; empty: fine. */
-static void evaluate(struct arena *a, const struct json *spec, enum level level, struct buf *details, struct buf *reasons)
+static void evaluate(struct arena *a, const struct json *spec, enum level level,
+                     struct buf *details, struct buf *reasons)
 {
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         struct buf d = BUF_INIT;
@@ -458,7 +492,8 @@ static void evaluate(struct arena *a, const struct json *spec, enum level level,
             continue;
         if (checks[i].violated(a, spec, &d)) {
             if (details)
-                buf_fmt(details, "%s%s (" PRI_STR ")", details->n ? ", " : "", checks[i].reason, STR_ARG(buf_view(&d)));
+                buf_fmt(details, "%s%s (" PRI_STR ")", details->n ? ", " : "", checks[i].reason,
+                        STR_ARG(buf_view(&d)));
             if (reasons)
                 buf_fmt(reasons, "%s%s", reasons->n ? ", " : "", checks[i].reason);
         }
@@ -482,13 +517,15 @@ static bool version_is_valid(str s)
 {
     int64_t minor;
 
-    return str_is(s, "latest") || (str_has_prefix(s, S("v1.")) && s.n > 3 && str_to_int64(str_skip(s, 3), &minor) && minor >= 0);
+    return str_is(s, "latest") || (str_has_prefix(s, S("v1.")) && s.n > 3 &&
+                                   str_to_int64(str_skip(s, 3), &minor) && minor >= 0);
 }
 
 static struct policy policy_of(struct arena *a, const struct json *labels, const char *mode)
 {
     struct policy p = {PRIVILEGED, S("latest")};
-    const struct json *level = json_find(labels, arena_fmt(a, LABEL "%s", mode)), *version = json_find(labels, arena_fmt(a, LABEL "%s-version", mode));
+    const struct json *level = json_find(labels, arena_fmt(a, LABEL "%s", mode)),
+                      *version = json_find(labels, arena_fmt(a, LABEL "%s-version", mode));
 
     if (level && !level_parse(json_str(level), &p.level))
         p.level = RESTRICTED; /* what cannot be read is taken at its strictest */
@@ -502,9 +539,14 @@ static str policy_text(struct arena *a, const struct policy *p)
     return arena_fmt(a, "%s:" PRI_STR, level_names[p->level], STR_ARG(p->version));
 }
 
-/* ---- namespaces: labels must mean something, and tightening tells which pods would not fit ---- */
+/* ---- namespaces: labels must mean something, and tightening tells which pods would not fit ----
+ */
 
-struct fit { struct write *w; enum level level; struct json groups; }; /* reasons -> names */
+struct fit {
+    struct write *w;
+    enum level level;
+    struct json groups;
+}; /* reasons -> names */
 
 static bool fit_pod(void *ctx, const struct obj *o)
 {
@@ -513,7 +555,8 @@ static bool fit_pod(void *ctx, const struct obj *o)
     struct buf reasons = BUF_INIT;
     struct json *list;
 
-    evaluate(a, json_findz(object_parse(a, arena_dup(a, o->data)), "spec"), f->level, NULL, &reasons);
+    evaluate(a, json_findz(object_parse(a, arena_dup(a, o->data)), "spec"), f->level, NULL,
+             &reasons);
     if (reasons.n) {
         list = json_find(&f->groups, buf_view(&reasons));
         if (!list)
@@ -527,22 +570,32 @@ static bool fit_pod(void *ctx, const struct obj *o)
 static struct err *check_namespace(struct write *w)
 {
     static const char *const modes[] = {"enforce", "audit", "warn"};
-    const struct json *labels = json_at(w->obj, "metadata", "labels", NULL), *old = json_at(w->old, "metadata", "labels", NULL);
+    const struct json *labels = json_at(w->obj, "metadata", "labels", NULL),
+                      *old = json_at(w->old, "metadata", "labels", NULL);
     struct policy now, was;
     struct err *errs = NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-        str key = arena_fmt(w->a, LABEL "%s", modes[i]), version_key = arena_fmt(w->a, LABEL "%s-version", modes[i]);
-        const struct json *level = json_find(labels, key), *version = json_find(labels, version_key);
+        str key = arena_fmt(w->a, LABEL "%s", modes[i]),
+            version_key = arena_fmt(w->a, LABEL "%s-version", modes[i]);
+        const struct json *level = json_find(labels, key),
+                          *version = json_find(labels, version_key);
         enum level l;
 
         if (level && !level_parse(json_str(level), &l))
-            cause(&errs, CAUSE_INVALID, arena_fmt(w->a, "metadata.labels[" PRI_STR "]", STR_ARG(key)), "Invalid value: \"" PRI_STR "\": must be one of privileged, baseline, restricted", STR_ARG(json_str(level)));
+            cause(&errs, CAUSE_INVALID,
+                  arena_fmt(w->a, "metadata.labels[" PRI_STR "]", STR_ARG(key)),
+                  "Invalid value: \"" PRI_STR "\": must be one of privileged, baseline, restricted",
+                  STR_ARG(json_str(level)));
         if (version && !version_is_valid(json_str(version)))
-            cause(&errs, CAUSE_INVALID, arena_fmt(w->a, "metadata.labels[" PRI_STR "]", STR_ARG(version_key)), "Invalid value: \"" PRI_STR "\": must be \"latest\" or \"v1.x\"", STR_ARG(json_str(version)));
+            cause(&errs, CAUSE_INVALID,
+                  arena_fmt(w->a, "metadata.labels[" PRI_STR "]", STR_ARG(version_key)),
+                  "Invalid value: \"" PRI_STR "\": must be \"latest\" or \"v1.x\"",
+                  STR_ARG(json_str(version)));
     }
     if (errs)
-        return err_invalid(errs, S(""), S("Namespace"), w->name.n ? w->name : meta_str(w->obj, "name"));
+        return err_invalid(errs, S(""), S("Namespace"),
+                           w->name.n ? w->name : meta_str(w->obj, "name"));
     if (!w->old)
         return NULL;
     now = policy_of(w->a, labels, "enforce");
@@ -550,17 +603,25 @@ static struct err *check_namespace(struct write *w)
     if (now.level > was.level) {
         struct fit f = {.w = w, .level = now.level, .groups = json_object()};
 
-        store_each(w->api->store, api_core(w->api, "pods")->r->storage_resource, w->name, NULL, fit_pod, &f);
+        store_each(w->api->store, api_core(w->api, "pods")->r->storage_resource, w->name, NULL,
+                   fit_pod, &f);
         if (f.groups.n)
-            req_warn(w->req, arena_fmt(w->a, "existing pods in namespace \"" PRI_STR "\" violate the new PodSecurity enforce level \"" PRI_STR "\"", STR_ARG(w->name), STR_ARG(policy_text(w->a, &now))));
+            req_warn(w->req,
+                     arena_fmt(w->a,
+                               "existing pods in namespace \"" PRI_STR
+                               "\" violate the new PodSecurity enforce level \"" PRI_STR "\"",
+                               STR_ARG(w->name), STR_ARG(policy_text(w->a, &now))));
         JSON_EACH_MEMBER(m, &f.groups) {
             str first = json_str(json_item(&m->value, 0));
             uint32_t others = m->value.n - 1;
 
             if (others)
-                req_warn(w->req, arena_fmt(w->a, PRI_STR " (and %u other pod%s): " PRI_STR, STR_ARG(first), others, others == 1 ? "" : "s", STR_ARG(m->key)));
+                req_warn(w->req,
+                         arena_fmt(w->a, PRI_STR " (and %u other pod%s): " PRI_STR, STR_ARG(first),
+                                   others, others == 1 ? "" : "s", STR_ARG(m->key)));
             else
-                req_warn(w->req, arena_fmt(w->a, PRI_STR ": " PRI_STR, STR_ARG(first), STR_ARG(m->key)));
+                req_warn(w->req,
+                         arena_fmt(w->a, PRI_STR ": " PRI_STR, STR_ARG(first), STR_ARG(m->key)));
         }
     }
     return NULL;
@@ -568,9 +629,17 @@ static struct err *check_namespace(struct write *w)
 
 /* ---- pods and what makes them ---- */
 
-static const struct { const char *group, *plural, *template; } templates[] = {
-    {"", "podtemplates", "template"}, {"", "replicationcontrollers", "spec.template"}, {"apps", "replicasets", "spec.template"}, {"apps", "deployments", "spec.template"},
-    {"apps", "statefulsets", "spec.template"}, {"apps", "daemonsets", "spec.template"}, {"batch", "jobs", "spec.template"}, {"batch", "cronjobs", "spec.jobTemplate.spec.template"},
+static const struct {
+    const char *group, *plural, *template;
+} templates[] = {
+    {"", "podtemplates", "template"},
+    {"", "replicationcontrollers", "spec.template"},
+    {"apps", "replicasets", "spec.template"},
+    {"apps", "deployments", "spec.template"},
+    {"apps", "statefulsets", "spec.template"},
+    {"apps", "daemonsets", "spec.template"},
+    {"batch", "jobs", "spec.template"},
+    {"batch", "cronjobs", "spec.jobTemplate.spec.template"},
 };
 
 static const struct json *spec_of(const struct write *w, bool *ret_is_pod)
@@ -598,7 +667,8 @@ struct err *pod_security(struct write *w)
 
     if (w->kind == namespaces)
         return w->subresource.n ? NULL : check_namespace(w);
-    if (w->bootstrap || !w->kind->r->namespaced || (w->subresource.n && !str_is(w->subresource, "ephemeralcontainers")))
+    if (w->bootstrap || !w->kind->r->namespaced ||
+        (w->subresource.n && !str_is(w->subresource, "ephemeralcontainers")))
         return NULL;
     spec = spec_of(w, &is_pod);
     /* What may change in a pod by plain updates has no bearing on its security. */
@@ -613,13 +683,17 @@ struct err *pod_security(struct write *w)
     if (is_pod && enforce.level > PRIVILEGED) {
         evaluate(w->a, spec, enforce.level, &details, NULL);
         if (details.n)
-            e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"), "violates PodSecurity \"" PRI_STR "\": " PRI_STR, STR_ARG(policy_text(w->a, &enforce)), STR_ARG(buf_view(&details)));
+            e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"),
+                              "violates PodSecurity \"" PRI_STR "\": " PRI_STR,
+                              STR_ARG(policy_text(w->a, &enforce)), STR_ARG(buf_view(&details)));
     }
     if (!e && tell.level > PRIVILEGED) {
         buf_clear(&details);
         evaluate(w->a, spec, tell.level, &details, NULL);
         if (details.n)
-            req_warn(w->req, arena_fmt(w->a, "would violate PodSecurity \"" PRI_STR "\": " PRI_STR, STR_ARG(policy_text(w->a, &tell)), STR_ARG(buf_view(&details))));
+            req_warn(w->req,
+                     arena_fmt(w->a, "would violate PodSecurity \"" PRI_STR "\": " PRI_STR,
+                               STR_ARG(policy_text(w->a, &tell)), STR_ARG(buf_view(&details))));
     }
     buf_fini(&details);
     return e;

@@ -6,7 +6,8 @@
 
 /* ---- pods ---- */
 
-/* Guaranteed when every container limits cpu and memory and asks for no less; BestEffort when nobody asks for anything. */
+/* Guaranteed when every container limits cpu and memory and asks for no less; BestEffort when
+ * nobody asks for anything. */
 static const char *pod_qos(const struct json *spec)
 {
     static const char *const lists[] = {"containers", "initContainers"};
@@ -15,12 +16,16 @@ static const char *pod_qos(const struct json *spec)
     for (size_t l = 0; l < ARRAY_LEN(lists); l++)
         JSON_EACH(c, json_findz(spec, lists[l])) {
             static const char *const names[] = {"cpu", "memory"};
-            const struct json *res = json_findz(c, "resources"), *limits = json_findz(res, "limits"), *requests = json_findz(res, "requests");
+            const struct json *res = json_findz(c, "resources"),
+                              *limits = json_findz(res, "limits"),
+                              *requests = json_findz(res, "requests");
 
             for (size_t i = 0; i < ARRAY_LEN(names); i++) {
                 struct quantity lim = {0}, req = {0};
-                bool has_lim = quantity_parse(json_str(json_findz(limits, names[i])), &lim) && lim.nano != 0;
-                bool has_req = quantity_parse(json_str(json_findz(requests, names[i])), &req) && req.nano != 0;
+                bool has_lim =
+                    quantity_parse(json_str(json_findz(limits, names[i])), &lim) && lim.nano != 0;
+                bool has_req =
+                    quantity_parse(json_str(json_findz(requests, names[i])), &req) && req.nano != 0;
 
                 any |= has_lim || has_req;
                 if (!has_lim || (has_req && quantity_cmp(&lim, &req) != 0))
@@ -43,7 +48,8 @@ void pod_prepare_create(struct write *w)
         json_setz(w->a, &c, "status", json_z("False"));
         json_setz(w->a, &c, "lastTransitionTime", json_string(now_text(w->a, w->now)));
         json_setz(w->a, &c, "reason", json_z("SchedulingGated"));
-        json_setz(w->a, &c, "message", json_z("Scheduling is blocked due to non-empty scheduling gates"));
+        json_setz(w->a, &c, "message",
+                  json_z("Scheduling is blocked due to non-empty scheduling gates"));
         json_append(w->a, &list, c);
         json_setz(w->a, json_findz(w->obj, "status"), "conditions", list);
     }
@@ -55,7 +61,10 @@ void pod_prepare_create(struct write *w)
 /* kubectl leaves such rows out of a watch, and dims them. */
 struct json pod_completed(struct arena *a, const struct json *pod)
 {
-    static const struct { const char *phase, *message; } ends[] = {{"Succeeded", "The pod has completed successfully."}, {"Failed", "The pod failed."}};
+    static const struct {
+        const char *phase, *message;
+    } ends[] = {{"Succeeded", "The pod has completed successfully."},
+                {"Failed", "The pod failed."}};
     str phase = json_get_str(pod, "status.phase");
 
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
@@ -77,7 +86,8 @@ void pod_prepare_update(struct write *w)
     (void)w; /* status was put back already */
 }
 
-/* The kubelet and controllers may not change what is being deleted or who owns it through status. */
+/* The kubelet and controllers may not change what is being deleted or who owns it through status.
+ */
 void pod_prepare_status(struct write *w)
 {
     struct json *meta = meta_of(w->a, w->obj);
@@ -100,7 +110,8 @@ void pod_prepare_status(struct write *w)
 
 void namespace_prepare_create(struct write *w)
 {
-    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT), *fin = json_findz(spec, "finalizers");
+    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT),
+                *fin = json_findz(spec, "finalizers");
     struct json *status = json_setz(w->a, w->obj, "status", json_object()), *labels;
     bool has = false;
 
@@ -114,7 +125,8 @@ void namespace_prepare_create(struct write *w)
     }
     /* The name as a label, so that selectors can name a namespace. */
     labels = json_make(w->a, w->obj, "metadata.labels", JSON_OBJECT);
-    json_setz(w->a, labels, "kubernetes.io/metadata.name", json_string(w->name.n ? w->name : meta_str(w->obj, "name")));
+    json_setz(w->a, labels, "kubernetes.io/metadata.name",
+              json_string(w->name.n ? w->name : meta_str(w->obj, "name")));
 }
 
 void namespace_prepare_update(struct write *w)
@@ -178,10 +190,12 @@ void pv_prepare_create(struct write *w)
     add_finalizer(w, "kubernetes.io/pv-protection");
 }
 
-/* dataSource and dataSourceRef say the same for the old kinds of sources; whichever was given fills in the other. */
+/* dataSource and dataSourceRef say the same for the old kinds of sources; whichever was given fills
+ * in the other. */
 static void normalize_sources(struct write *w)
 {
-    struct json *spec = json_findz(w->obj, "spec"), *source = json_findz(spec, "dataSource"), *ref = json_findz(spec, "dataSourceRef");
+    struct json *spec = json_findz(w->obj, "spec"), *source = json_findz(spec, "dataSource"),
+                *ref = json_findz(spec, "dataSourceRef");
 
     if (source && !ref) {
         struct json copy = json_copy(w->a, source);
@@ -190,7 +204,8 @@ static void normalize_sources(struct write *w)
     } else if (ref && !source && !json_get_str(ref, "namespace").n) {
         str kind = json_get_str(ref, "kind"), group = json_get_str(ref, "apiGroup");
 
-        if ((str_is(kind, "PersistentVolumeClaim") && !group.n) || (str_is(kind, "VolumeSnapshot") && str_is(group, "snapshot.storage.k8s.io"))) {
+        if ((str_is(kind, "PersistentVolumeClaim") && !group.n) ||
+            (str_is(kind, "VolumeSnapshot") && str_is(group, "snapshot.storage.k8s.io"))) {
             struct json copy = json_copy(w->a, ref);
 
             json_setz(w->a, spec, "dataSource", copy);
@@ -232,7 +247,8 @@ void job_prepare_create(struct write *w)
         json_setz(w->a, labels, "batch.kubernetes.io/controller-uid", json_string(uid));
     }
     {
-        struct json *selector = json_make(w->a, w->obj, "spec.selector", JSON_OBJECT), *match = json_findz(selector, "matchLabels");
+        struct json *selector = json_make(w->a, w->obj, "spec.selector", JSON_OBJECT),
+                    *match = json_findz(selector, "matchLabels");
 
         if (!json_is(match, JSON_OBJECT))
             match = json_setz(w->a, selector, "matchLabels", json_object());
@@ -246,7 +262,8 @@ void job_prepare_create(struct write *w)
 void csr_prepare_create(struct write *w)
 {
     const struct user *u = w->req->user;
-    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT), groups = json_array(), extra = json_object();
+    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT), groups = json_array(),
+                extra = json_object();
 
     json_setz(w->a, spec, "username", json_string(u->name));
     if (u->uid.n)
@@ -313,8 +330,11 @@ void daemonset_default(struct write *w)
     }
     if (w->subresource.n)
         return;
-    str_to_int64(json_str(json_find(json_at(w->old, "metadata", "annotations", NULL), S(TEMPLATE_GENERATION))), &n);
-    if (!json_equal(json_at(w->obj, "spec", "template", NULL), json_at(w->old, "spec", "template", NULL)))
+    str_to_int64(json_str(json_find(json_at(w->old, "metadata", "annotations", NULL),
+                                    S(TEMPLATE_GENERATION))),
+                 &n);
+    if (!json_equal(json_at(w->obj, "spec", "template", NULL),
+                    json_at(w->old, "spec", "template", NULL)))
         n++;
     template_generation(w, n);
 }
@@ -323,7 +343,10 @@ void daemonset_default(struct write *w)
 
 void hpa_prepare(struct write *w)
 {
-    static const char *const carried[] = {"autoscaling.alpha.kubernetes.io/metrics", "autoscaling.alpha.kubernetes.io/behavior", "autoscaling.alpha.kubernetes.io/conditions", "autoscaling.alpha.kubernetes.io/current-metrics"};
+    static const char *const carried[] = {"autoscaling.alpha.kubernetes.io/metrics",
+                                          "autoscaling.alpha.kubernetes.io/behavior",
+                                          "autoscaling.alpha.kubernetes.io/conditions",
+                                          "autoscaling.alpha.kubernetes.io/current-metrics"};
     struct json *ann = json_at(w->obj, "metadata", "annotations", NULL);
 
     for (size_t i = 0; i < ARRAY_LEN(carried); i++)

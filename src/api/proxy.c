@@ -1,9 +1,10 @@
-/* proxy.c - requests that go on to somebody else: a pod's log, exec, attach and port-forward at its kubelet; proxies to pods,
- * services and nodes.
+/* proxy.c - requests that go on to somebody else: a pod's log, exec, attach and port-forward at its
+ * kubelet; proxies to pods, services and nodes.
  *
- * The server speaks HTTP to the other side and passes bytes on with back-pressure; for upgrades both connections become plain
- * streams that are spliced together, whatever the protocol inside (SPDY, WebSocket).
- * API: https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/ */
+ * The server speaks HTTP to the other side and passes bytes on with back-pressure; for upgrades
+ * both connections become plain streams that are spliced together, whatever the protocol inside
+ * (SPDY, WebSocket). API:
+ * https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/ */
 #include "api/api_internal.h"
 
 #define KUBELET_PORT 10250
@@ -12,11 +13,11 @@ struct forward {
     struct req *req;
     struct http_call *call;
     bool head_sent, ended, upgrade;
-    bool log;                 /* what a kubelet says instead of a log becomes a Status */
-    int refused;              /* its HTTP status; 0: none */
+    bool log;    /* what a kubelet says instead of a log becomes a Status */
+    int refused; /* its HTTP status; 0: none */
     str words;
 };
-#define REFUSAL_MAX 10000     /* bytes of such words */
+#define REFUSAL_MAX 10000 /* bytes of such words */
 
 static struct err *clients_ready(struct api *api)
 {
@@ -25,19 +26,25 @@ static struct err *clients_ready(struct api *api)
 
     if (api->kubelets)
         return NULL;
-    /* Kubelets have certificates of their own making unless the cluster signs them: identity is ours to prove, not theirs. */
-    t = (struct tls_client_options){.cert_pem = api->o.kubelet_client_cert_pem, .key_pem = api->o.kubelet_client_key_pem, .insecure = true};
+    /* Kubelets have certificates of their own making unless the cluster signs them: identity is
+     * ours to prove, not theirs. */
+    t = (struct tls_client_options){.cert_pem = api->o.kubelet_client_cert_pem,
+                                    .key_pem = api->o.kubelet_client_key_pem,
+                                    .insecure = true};
     e = tls_client_new(&t, &api->kubelet_tls);
     if (e)
         return err_note(e, "client of the kubelets");
-    api->kubelets = http_client_new(api->loop, &(struct http_client_options){.tls = api->kubelet_tls});
+    api->kubelets =
+        http_client_new(api->loop, &(struct http_client_options){.tls = api->kubelet_tls});
     return NULL;
 }
 
 /* Headers of one connection are not passed on to the next. */
 static bool hop_by_hop(str name, bool upgrade)
 {
-    static const char *const names[] = {"keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "content-length", "host"};
+    static const char *const names[] = {
+        "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
+        "trailer",    "transfer-encoding",  "content-length",      "host"};
     static const char *const unless_upgrade[] = {"connection", "upgrade"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -61,8 +68,11 @@ static void on_head(void *ctx, const struct http_response *r)
         return;
     }
     for (size_t i = 0; i < r->n_headers; i++)
-        if (!hop_by_hop(r->headers[i].name, false) && !str_eq_nocase(r->headers[i].name, S("cache-control")) && !str_eq_nocase(r->headers[i].name, S("date")))
-            h[n++] = (struct http_header){arena_dup(f->req->a, r->headers[i].name), arena_dup(f->req->a, r->headers[i].value)};
+        if (!hop_by_hop(r->headers[i].name, false) &&
+            !str_eq_nocase(r->headers[i].name, S("cache-control")) &&
+            !str_eq_nocase(r->headers[i].name, S("date")))
+            h[n++] = (struct http_header){arena_dup(f->req->a, r->headers[i].name),
+                                          arena_dup(f->req->a, r->headers[i].value)};
     f->head_sent = true;
     if (!f->ended)
         http_start(f->req->ex, r->status, h, n);
@@ -76,7 +86,8 @@ static void on_data(void *ctx, const char *p, size_t n)
         return;
     if (f->refused) {
         if (f->words.n + n <= REFUSAL_MAX)
-            f->words = arena_fmt(f->req->a, PRI_STR PRI_STR, (int)f->words.n, f->words.n ? f->words.p : "", (int)n, p);
+            f->words = arena_fmt(f->req->a, PRI_STR PRI_STR, (int)f->words.n,
+                                 f->words.n ? f->words.p : "", (int)n, p);
         return;
     }
     http_write(f->req->ex, (str){p, n});
@@ -97,10 +108,14 @@ static void on_done(void *ctx, struct err *e)
         return;
     }
     if (f->refused && !e) {
-        reply_error(q, err_new(f->refused == 400 ? REASON_BAD_REQUEST : f->refused == 404 ? REASON_NOT_FOUND : REASON_INTERNAL, PRI_STR, STR_ARG(str_trim(f->words))));
+        reply_error(q, err_new(f->refused == 400   ? REASON_BAD_REQUEST
+                               : f->refused == 404 ? REASON_NOT_FOUND
+                                                   : REASON_INTERNAL,
+                               PRI_STR, STR_ARG(str_trim(f->words))));
         return;
     }
-    reply_error(q, err_new(REASON_UNAVAILABLE, "error trying to reach service: %s", e ? err_text(e) : "no answer"));
+    reply_error(q, err_new(REASON_UNAVAILABLE, "error trying to reach service: %s",
+                           e ? err_text(e) : "no answer"));
     err_free(e);
 }
 
@@ -119,7 +134,8 @@ static void on_upgraded(void *ctx, const struct http_response *r, struct stream 
     }
     for (size_t i = 0; i < r->n_headers; i++)
         if (!hop_by_hop(r->headers[i].name, true))
-            h[n++] = (struct http_header){arena_dup(f->req->a, r->headers[i].name), arena_dup(f->req->a, r->headers[i].value)};
+            h[n++] = (struct http_header){arena_dup(f->req->a, r->headers[i].name),
+                                          arena_dup(f->req->a, r->headers[i].value)};
     f->req->ex->on_gone = NULL;
     client = http_upgrade(f->req->ex, h, n);
     if (!client) {
@@ -152,7 +168,13 @@ static void on_drain(void *user, struct http_exchange *ex)
 /* Sends the request on to url; credentials of the caller stay here. */
 static void forward_as(struct req *q, str url, bool log)
 {
-    static const struct http_call_events plain = {.head = on_head, .data = on_data, .done = on_done}, upgrading = {.head = on_head, .data = on_data, .done = on_done, .upgraded = on_upgraded};
+    static const struct http_call_events plain = {.head = on_head,
+                                                  .data = on_data,
+                                                  .done = on_done},
+                                         upgrading = {.head = on_head,
+                                                      .data = on_data,
+                                                      .done = on_done,
+                                                      .upgraded = on_upgraded};
     const struct http_request *r = &q->ex->req;
     struct forward *f = ARENA_NEW(q->a, struct forward);
     struct http_header *h = ARENA_NEW_N(q->a, struct http_header, r->n_headers + 2);
@@ -170,7 +192,8 @@ static void forward_as(struct req *q, str url, bool log)
     for (size_t i = 0; i < r->n_headers; i++) {
         str name = r->headers[i].name;
 
-        if (hop_by_hop(name, f->upgrade) || str_eq_nocase(name, S("authorization")) || (name.n > 12 && str_eq_nocase(str_slice(name, 0, 12), S("Impersonate-"))))
+        if (hop_by_hop(name, f->upgrade) || str_eq_nocase(name, S("authorization")) ||
+            (name.n > 12 && str_eq_nocase(str_slice(name, 0, 12), S("Impersonate-"))))
             continue;
         h[n++] = r->headers[i];
     }
@@ -191,7 +214,8 @@ static void forward(struct req *q, str url)
 
 static struct err *node_url(struct req *q, str node, str *ret)
 {
-    static const char *const order[] = {"Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP"};
+    static const char *const order[] = {"Hostname", "InternalDNS", "InternalIP", "ExternalDNS",
+                                        "ExternalIP"};
     const struct kind *k = api_core(q->api, "nodes");
     const struct obj *o = store_find(q->api->store, kind_key(k, S(""), node));
     struct json *v;
@@ -207,8 +231,10 @@ static struct err *node_url(struct req *q, str node, str *ret)
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < ARRAY_LEN(order); i++)
             JSON_EACH(a, json_at(v, "status", "addresses", NULL))
-                if (str_is(json_get_str(a, "type"), order[i]) && (str_has_suffix(str_of(order[i]), S("IP")) == (pass == 0))) {
-                    *ret = arena_fmt(q->a, "https://" PRI_STR ":%lld", STR_ARG(json_get_str(a, "address")), (long long)port);
+                if (str_is(json_get_str(a, "type"), order[i]) &&
+                    (str_has_suffix(str_of(order[i]), S("IP")) == (pass == 0))) {
+                    *ret = arena_fmt(q->a, "https://" PRI_STR ":%lld",
+                                     STR_ARG(json_get_str(a, "address")), (long long)port);
                     return NULL;
                 }
     return err_new(REASON_INTERNAL, "no preferred addresses found; known addresses: []");
@@ -216,7 +242,8 @@ static struct err *node_url(struct req *q, str node, str *ret)
 
 static struct err *pod_get(struct req *q, struct json **ret)
 {
-    const struct obj *o = store_find(q->api->store, kind_key(q->route.kind, q->route.ns, q->route.name));
+    const struct obj *o =
+        store_find(q->api->store, kind_key(q->route.kind, q->route.ns, q->route.name));
 
     if (!o)
         return err_not_found(q->route.kind, q->route.name);
@@ -242,7 +269,8 @@ static void names_of(struct buf *b, struct json *pod, const char *list)
 {
     buf_char(b, '[');
     JSON_EACH(c, json_at(pod, "spec", list, NULL))
-        buf_fmt(b, "%s" PRI_STR, c == json_at(pod, "spec", list, NULL)->items ? "" : " ", STR_ARG(json_get_str(c, "name")));
+        buf_fmt(b, "%s" PRI_STR, c == json_at(pod, "spec", list, NULL)->items ? "" : " ",
+                STR_ARG(json_get_str(c, "name")));
     buf_char(b, ']');
 }
 
@@ -267,14 +295,18 @@ static struct err *choose_container(struct req *q, struct json *pod, str *ret)
             names_of(&b, pod, "initContainers");
         }
         if (json_count(list))
-            e = err_new(REASON_BAD_REQUEST, "a container name must be specified for pod " PRI_STR ", choose one of: %s", STR_ARG(pod_name), buf_cstr(&b));
+            e = err_new(REASON_BAD_REQUEST,
+                        "a container name must be specified for pod " PRI_STR ", choose one of: %s",
+                        STR_ARG(pod_name), buf_cstr(&b));
         else
-            e = err_new(REASON_BAD_REQUEST, "a container name must be specified for pod " PRI_STR, STR_ARG(pod_name));
+            e = err_new(REASON_BAD_REQUEST, "a container name must be specified for pod " PRI_STR,
+                        STR_ARG(pod_name));
         buf_fini(&b);
         return e;
     }
     if (!container_named(pod, name, &any))
-        return err_new(REASON_BAD_REQUEST, "container " PRI_STR " is not valid for pod " PRI_STR, STR_ARG(name), STR_ARG(pod_name));
+        return err_new(REASON_BAD_REQUEST, "container " PRI_STR " is not valid for pod " PRI_STR,
+                       STR_ARG(name), STR_ARG(pod_name));
     *ret = name;
     return NULL;
 }
@@ -302,8 +334,13 @@ static void add_query(struct req *q, struct buf *b, const char *const *names)
 /* Log options are checked here, so that mistakes get the API's own texts. */
 static struct err *check_log_options(struct req *q)
 {
-    static const struct { const char *name; int64_t min; const char *text; } numbers[] = {
-        {"tailLines", 0, "must be greater than or equal to 0"}, {"limitBytes", 1, "must be greater than 0"}, {"sinceSeconds", 1, "must be greater than 0"}};
+    static const struct {
+        const char *name;
+        int64_t min;
+        const char *text;
+    } numbers[] = {{"tailLines", 0, "must be greater than or equal to 0"},
+                   {"limitBytes", 1, "must be greater than 0"},
+                   {"sinceSeconds", 1, "must be greater than 0"}};
     struct err *errs = NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
@@ -316,7 +353,8 @@ static struct err *check_log_options(struct req *q)
             return e;
         }
         if (given && v < numbers[i].min)
-            cause(&errs, CAUSE_INVALID, str_of(numbers[i].name), "Invalid value: %lld: %s", (long long)v, numbers[i].text);
+            cause(&errs, CAUSE_INVALID, str_of(numbers[i].name), "Invalid value: %lld: %s",
+                  (long long)v, numbers[i].text);
     }
     if (query_str(q, "sinceTime").n) {
         str t = query_str(q, "sinceTime");
@@ -324,17 +362,26 @@ static struct err *check_log_options(struct req *q)
 
         if (!rfc3339_parse(t, &parsed)) {
             err_free(errs);
-            return err_new(REASON_BAD_REQUEST, "parsing time \"" PRI_STR "\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"" PRI_STR "\" as \"2006\"", STR_ARG(t), STR_ARG(t));
+            return err_new(REASON_BAD_REQUEST,
+                           "parsing time \"" PRI_STR
+                           "\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"" PRI_STR
+                           "\" as \"2006\"",
+                           STR_ARG(t), STR_ARG(t));
         }
     }
     if (query_str(q, "sinceSeconds").n && query_str(q, "sinceTime").n)
-        cause(&errs, CAUSE_FORBIDDEN, S(""), "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified");
+        cause(&errs, CAUSE_FORBIDDEN, S(""),
+              "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified");
     return err_invalid(errs, S(""), S("PodLogOptions"), q->route.name);
 }
 
 void proxy_log(struct req *q)
 {
-    static const char *const options[] = {"follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes", "stream", "insecureSkipTLSVerifyBackend", NULL};
+    static const char *const options[] = {
+        "follow",     "previous",   "sinceSeconds",
+        "sinceTime",  "timestamps", "tailLines",
+        "limitBytes", "stream",     "insecureSkipTLSVerifyBackend",
+        NULL};
     struct json *pod;
     struct buf b = BUF_INIT;
     str container, node, base;
@@ -357,7 +404,8 @@ void proxy_log(struct req *q)
         reply_error(q, e);
         return;
     }
-    buf_fmt(&b, PRI_STR "/containerLogs/" PRI_STR "/" PRI_STR "/" PRI_STR, STR_ARG(base), STR_ARG(q->route.ns), STR_ARG(q->route.name), STR_ARG(container));
+    buf_fmt(&b, PRI_STR "/containerLogs/" PRI_STR "/" PRI_STR "/" PRI_STR, STR_ARG(base),
+            STR_ARG(q->route.ns), STR_ARG(q->route.name), STR_ARG(container));
     add_query(q, &b, options);
     base = arena_dup(q->a, buf_view(&b));
     buf_fini(&b);
@@ -366,8 +414,11 @@ void proxy_log(struct req *q)
 
 void proxy_exec(struct req *q)
 {
-    static const char *const options[] = {"stdin", "stdout", "stderr", "tty", "command", "port", "ports", NULL};
-    static const struct { const char *from, *to; } renamed[] = {{"stdin", "input"}, {"stdout", "output"}, {"stderr", "error"}};
+    static const char *const options[] = {"stdin",   "stdout", "stderr", "tty",
+                                          "command", "port",   "ports",  NULL};
+    static const struct {
+        const char *from, *to;
+    } renamed[] = {{"stdin", "input"}, {"stdout", "output"}, {"stderr", "error"}};
     bool ports = str_is(q->route.subresource, "portforward");
     struct json *pod;
     struct buf b = BUF_INIT;
@@ -380,7 +431,8 @@ void proxy_exec(struct req *q)
     if (!e) {
         node = json_get_str(pod, "spec.nodeName");
         if (!node.n)
-            e = err_new(REASON_BAD_REQUEST, "pod " PRI_STR " does not have a host assigned", STR_ARG(q->route.name));
+            e = err_new(REASON_BAD_REQUEST, "pod " PRI_STR " does not have a host assigned",
+                        STR_ARG(q->route.name));
         else
             e = node_url(q, node, &base);
     }
@@ -390,7 +442,11 @@ void proxy_exec(struct req *q)
         reply_error(q, e);
         return;
     }
-    buf_fmt(&b, PRI_STR "/%s/" PRI_STR "/" PRI_STR, STR_ARG(base), ports ? "portForward" : str_is(q->route.subresource, "attach") ? "attach" : "exec", STR_ARG(q->route.ns), STR_ARG(q->route.name));
+    buf_fmt(&b, PRI_STR "/%s/" PRI_STR "/" PRI_STR, STR_ARG(base),
+            ports                                    ? "portForward"
+            : str_is(q->route.subresource, "attach") ? "attach"
+                                                     : "exec",
+            STR_ARG(q->route.ns), STR_ARG(q->route.name));
     if (!ports)
         buf_fmt(&b, "/" PRI_STR, STR_ARG(container));
     if (q->ex->req.query.n) {
@@ -452,7 +508,8 @@ static void split_target(str id, str *scheme, str *name, str *port)
 
 static struct err *service_target(struct req *q, str name, str port, str *ret)
 {
-    const struct kind *services = api_core(q->api, "services"), *endpoints = api_core(q->api, "endpoints");
+    const struct kind *services = api_core(q->api, "services"),
+                      *endpoints = api_core(q->api, "endpoints");
     const struct obj *o = store_find(q->api->store, kind_key(services, q->route.ns, name)), *ep;
     struct json *svc, *v;
     str port_name = S("");
@@ -464,24 +521,32 @@ static struct err *service_target(struct req *q, str name, str port, str *ret)
     JSON_EACH(p, json_at(svc, "spec", "ports", NULL)) {
         str number = arena_fmt(q->a, "%lld", (long long)json_get_int(p, "port", 0));
 
-        if (!found && ((!port.n && json_count(json_at(svc, "spec", "ports", NULL)) == 1) || str_eq(port, json_get_str(p, "name")) || str_eq(port, number))) {
+        if (!found && ((!port.n && json_count(json_at(svc, "spec", "ports", NULL)) == 1) ||
+                       str_eq(port, json_get_str(p, "name")) || str_eq(port, number))) {
             found = true;
             port_name = json_get_str(p, "name");
         }
     }
     if (!found)
-        return err_new(REASON_UNAVAILABLE, "no service port \"" PRI_STR "\" found for service \"" PRI_STR "\"", STR_ARG(port), STR_ARG(name));
+        return err_new(REASON_UNAVAILABLE,
+                       "no service port \"" PRI_STR "\" found for service \"" PRI_STR "\"",
+                       STR_ARG(port), STR_ARG(name));
     ep = store_find(q->api->store, kind_key(endpoints, q->route.ns, name));
     v = ep ? object_parse(q->a, arena_dup(q->a, ep->data)) : NULL;
     JSON_EACH(s, json_findz(v, "subsets"))
         JSON_EACH(p, json_findz(s, "ports"))
-            if (str_eq(json_get_str(p, "name"), port_name) && json_count(json_findz(s, "addresses"))) {
-                const struct json *list = json_findz(s, "addresses"), *a = json_item(list, (uint32_t)(loop_random_u64(q->api->loop) % list->n));
+            if (str_eq(json_get_str(p, "name"), port_name) &&
+                json_count(json_findz(s, "addresses"))) {
+                const struct json *list = json_findz(s, "addresses"),
+                                  *a = json_item(
+                                      list, (uint32_t)(loop_random_u64(q->api->loop) % list->n));
 
-                *ret = arena_fmt(q->a, PRI_STR ":%lld", STR_ARG(json_get_str(a, "ip")), (long long)json_get_int(p, "port", 0));
+                *ret = arena_fmt(q->a, PRI_STR ":%lld", STR_ARG(json_get_str(a, "ip")),
+                                 (long long)json_get_int(p, "port", 0));
                 return NULL;
             }
-    return err_new(REASON_UNAVAILABLE, "no endpoints available for service \"" PRI_STR "\"", STR_ARG(name));
+    return err_new(REASON_UNAVAILABLE, "no endpoints available for service \"" PRI_STR "\"",
+                   STR_ARG(name));
 }
 
 static struct err *pod_target(struct req *q, str name, str port, str *ret)
@@ -498,7 +563,9 @@ static struct err *pod_target(struct req *q, str name, str port, str *ret)
     if (!port.n)
         JSON_EACH(c, json_at(v, "spec", "containers", NULL))
             if (!port.n && json_count(json_findz(c, "ports")))
-                port = arena_fmt(q->a, "%lld", (long long)json_get_int(json_item(json_findz(c, "ports"), 0), "containerPort", 0));
+                port = arena_fmt(q->a, "%lld",
+                                 (long long)json_get_int(json_item(json_findz(c, "ports"), 0),
+                                                         "containerPort", 0));
     if (!ip.n)
         return err_new(REASON_BAD_REQUEST, "address not allowed");
     *ret = port.n ? arena_fmt(q->a, PRI_STR ":" PRI_STR, STR_ARG(ip), STR_ARG(port)) : ip;
@@ -525,6 +592,8 @@ void proxy_any(struct req *q)
         reply_error(q, e);
         return;
     }
-    url = arena_fmt(q->a, PRI_STR "://" PRI_STR "/" PRI_STR "%s" PRI_STR, STR_ARG(scheme), STR_ARG(target), STR_ARG(q->route.rest), q->ex->req.query.n ? "?" : "", STR_ARG(q->ex->req.query));
+    url = arena_fmt(q->a, PRI_STR "://" PRI_STR "/" PRI_STR "%s" PRI_STR, STR_ARG(scheme),
+                    STR_ARG(target), STR_ARG(q->route.rest), q->ex->req.query.n ? "?" : "",
+                    STR_ARG(q->ex->req.query));
     forward(q, url);
 }

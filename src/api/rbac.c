@@ -1,33 +1,48 @@
 /* rbac.c - roles and bindings, parsed once per version and kept current by a store watch.
  *
- * A decision walks the bindings of the cluster and of the namespace in key order and the rules of their roles; nothing is parsed
- * per request. The first rule that fits gives the reason text, in Kubernetes' words.
- * API: https://kubernetes.io/docs/reference/access-authn-authz/rbac/ */
+ * A decision walks the bindings of the cluster and of the namespace in key order and the rules of
+ * their roles; nothing is parsed per request. The first rule that fits gives the reason text, in
+ * Kubernetes' words. API: https://kubernetes.io/docs/reference/access-authn-authz/rbac/ */
 #include "api/api_internal.h"
 #include "api/hooks.h"
 
-struct strs { str *p; size_t n; };
-struct rule { struct strs verbs, groups, resources, names, urls; struct json *tree; };
-struct subject { char kind; str name, ns; }; /* 'U'ser, 'G'roup, 'S'erviceAccount */
+struct strs {
+    str *p;
+    size_t n;
+};
+struct rule {
+    struct strs verbs, groups, resources, names, urls;
+    struct json *tree;
+};
+struct subject {
+    char kind;
+    str name, ns;
+}; /* 'U'ser, 'G'roup, 'S'erviceAccount */
 /* One version of a role or binding; everything in its arena. */
 struct role {
     struct arena *arena;
-    struct rule *rules; size_t n;
+    struct rule *rules;
+    size_t n;
 };
 struct binding {
     struct arena *arena;
     str name, ns, role;
     bool role_is_cluster;
-    struct subject *subjects; size_t n;
+    struct subject *subjects;
+    size_t n;
 };
 
 enum { WATCH_ROLES, WATCH_CLUSTER_ROLES, WATCH_BINDINGS, WATCH_CLUSTER_BINDINGS, N_WATCHES };
-struct rbac_watch { struct rbac *rbac; int what; struct store_watch *watch; };
+struct rbac_watch {
+    struct rbac *rbac;
+    int what;
+    struct store_watch *watch;
+};
 struct rbac {
     struct api *api;
-    struct map roles;            /* "ns/name", cluster roles "/name" -> struct role */
-    struct tree *cluster;        /* name -> struct binding */
-    struct tree *namespaced;     /* "ns\0name" -> struct binding */
+    struct map roles;        /* "ns/name", cluster roles "/name" -> struct role */
+    struct tree *cluster;    /* name -> struct binding */
+    struct tree *namespaced; /* "ns\0name" -> struct binding */
     struct rbac_watch watches[N_WATCHES];
 };
 
@@ -111,20 +126,24 @@ static void changed(struct rbac *r, int what, const struct obj *o, bool deleted)
     char key[600];
     size_t n;
 
-    n = (size_t)snprintf(key, sizeof key, PRI_STR "/" PRI_STR, STR_ARG(o->key.ns), STR_ARG(o->key.name));
+    n = (size_t)snprintf(key, sizeof key, PRI_STR "/" PRI_STR, STR_ARG(o->key.ns),
+                         STR_ARG(o->key.name));
     if (n >= sizeof key)
         return;
     switch (what) {
     case WATCH_ROLES:
     case WATCH_CLUSTER_ROLES:
-        role_free(deleted ? map_del(&r->roles, (str){key, n}) : map_put(&r->roles, (str){key, n}, role_parse(o)));
+        role_free(deleted ? map_del(&r->roles, (str){key, n})
+                          : map_put(&r->roles, (str){key, n}, role_parse(o)));
         return;
     case WATCH_CLUSTER_BINDINGS:
-        binding_free(deleted ? tree_del(r->cluster, o->key.name) : tree_put(r->cluster, o->key.name, binding_parse(o)));
+        binding_free(deleted ? tree_del(r->cluster, o->key.name)
+                             : tree_put(r->cluster, o->key.name, binding_parse(o)));
         return;
     case WATCH_BINDINGS:
         key[o->key.ns.n] = 0;
-        binding_free(deleted ? tree_del(r->namespaced, (str){key, n}) : tree_put(r->namespaced, (str){key, n}, binding_parse(o)));
+        binding_free(deleted ? tree_del(r->namespaced, (str){key, n})
+                             : tree_put(r->namespaced, (str){key, n}, binding_parse(o)));
         return;
     default:
         return;
@@ -148,7 +167,8 @@ static bool on_existing(void *ctx, const struct obj *o)
 
 struct err *rbac_new(struct api *api, struct rbac **ret)
 {
-    static const char *const plurals[N_WATCHES] = {"roles", "clusterroles", "rolebindings", "clusterrolebindings"};
+    static const char *const plurals[N_WATCHES] = {"roles", "clusterroles", "rolebindings",
+                                                   "clusterrolebindings"};
     static const struct store_watch_events events = {.event = on_event};
     struct rbac *r = NEW(struct rbac);
 
@@ -158,13 +178,15 @@ struct err *rbac_new(struct api *api, struct rbac **ret)
     r->namespaced = tree_new();
     *ret = r;
     for (int i = 0; i < N_WATCHES; i++) {
-        const struct kind *k = api_find_kind(api, S("rbac.authorization.k8s.io"), S("v1"), str_of(plurals[i]));
+        const struct kind *k =
+            api_find_kind(api, S("rbac.authorization.k8s.io"), S("v1"), str_of(plurals[i]));
         struct err *e;
 
         BUG_ON(!k);
         r->watches[i] = (struct rbac_watch){r, i, NULL};
         store_each(api->store, k->r->storage_resource, S(""), NULL, on_existing, &r->watches[i]);
-        e = store_watch(api->store, k->r->storage_resource, S(""), store_revision(api->store), &events, &r->watches[i], &r->watches[i].watch);
+        e = store_watch(api->store, k->r->storage_resource, S(""), store_revision(api->store),
+                        &events, &r->watches[i], &r->watches[i].watch);
         if (e)
             return err_note(e, "watching %s", plurals[i]);
     }
@@ -226,9 +248,11 @@ static bool resource_fits(const struct rule *r, const struct access *x)
             continue;
         }
         /* "pods/log" and "star/log" */
-        if (s.n == x->resource.n + 1 + x->subresource.n && str_has_prefix(s, x->resource) && s.p[x->resource.n] == '/' && str_has_suffix(s, x->subresource))
+        if (s.n == x->resource.n + 1 + x->subresource.n && str_has_prefix(s, x->resource) &&
+            s.p[x->resource.n] == '/' && str_has_suffix(s, x->subresource))
             return true;
-        if (s.n == x->subresource.n + 2 && s.p[0] == '*' && s.p[1] == '/' && str_has_suffix(s, x->subresource))
+        if (s.n == x->subresource.n + 2 && s.p[0] == '*' && s.p[1] == '/' &&
+            str_has_suffix(s, x->subresource))
             return true;
     }
     return false;
@@ -268,7 +292,8 @@ static bool subject_is(const struct subject *s, const struct user *u)
         if (!str_has_prefix(rest, prefix))
             return false;
         rest = str_skip(rest, prefix.n);
-        return rest.n == s->ns.n + 1 + s->name.n && str_has_prefix(rest, s->ns) && rest.p[s->ns.n] == ':' && str_has_suffix(rest, s->name);
+        return rest.n == s->ns.n + 1 + s->name.n && str_has_prefix(rest, s->ns) &&
+               rest.p[s->ns.n] == ':' && str_has_suffix(rest, s->name);
     }
     }
 }
@@ -276,7 +301,8 @@ static bool subject_is(const struct subject *s, const struct user *u)
 static const struct role *role_of(const struct rbac *r, const struct binding *b)
 {
     char key[600];
-    int n = snprintf(key, sizeof key, PRI_STR "/" PRI_STR, STR_ARG(b->role_is_cluster ? S("") : b->ns), STR_ARG(b->role));
+    int n = snprintf(key, sizeof key, PRI_STR "/" PRI_STR,
+                     STR_ARG(b->role_is_cluster ? S("") : b->ns), STR_ARG(b->role));
 
     return n > 0 && (size_t)n < sizeof key ? map_find(&r->roles, (str){key, (size_t)n}) : NULL;
 }
@@ -289,10 +315,12 @@ static const struct subject *bound(const struct binding *b, const struct user *u
     return NULL;
 }
 
-typedef bool each_rule_fn(void *ctx, const struct binding *b, const struct subject *s, const struct rule *rule);
+typedef bool each_rule_fn(void *ctx, const struct binding *b, const struct subject *s,
+                          const struct rule *rule);
 
 /* Every rule that holds for the user in ns, cluster-wide ones first. */
-static void each_rule(const struct rbac *r, const struct user *u, str ns, each_rule_fn *fn, void *ctx)
+static void each_rule(const struct rbac *r, const struct user *u, str ns, each_rule_fn *fn,
+                      void *ctx)
 {
     const struct tree_node *n;
 
@@ -325,9 +353,14 @@ static void each_rule(const struct rbac *r, const struct user *u, str ns, each_r
     }
 }
 
-struct decision { const struct access *x; const struct binding *binding; const struct subject *subject; };
+struct decision {
+    const struct access *x;
+    const struct binding *binding;
+    const struct subject *subject;
+};
 
-static bool decide(void *ctx, const struct binding *b, const struct subject *s, const struct rule *rule)
+static bool decide(void *ctx, const struct binding *b, const struct subject *s,
+                   const struct rule *rule)
 {
     struct decision *d = ctx;
 
@@ -338,7 +371,8 @@ static bool decide(void *ctx, const struct binding *b, const struct subject *s, 
     return false;
 }
 
-bool rbac_allows(struct rbac *r, struct arena *a, const struct user *u, const struct access *x, str *ret_reason)
+bool rbac_allows(struct rbac *r, struct arena *a, const struct user *u, const struct access *x,
+                 str *ret_reason)
 {
     struct decision d = {x, NULL, NULL};
 
@@ -348,10 +382,16 @@ bool rbac_allows(struct rbac *r, struct arena *a, const struct user *u, const st
     if (ret_reason) {
         const struct binding *b = d.binding;
         const struct subject *s = d.subject;
-        str who = s->kind == 'S' ? arena_fmt(a, "ServiceAccount \"" PRI_STR "/" PRI_STR "\"", STR_ARG(s->name), STR_ARG(s->ns)) : arena_fmt(a, "%s \"" PRI_STR "\"", s->kind == 'U' ? "User" : "Group", STR_ARG(s->name));
+        str who = s->kind == 'S' ? arena_fmt(a, "ServiceAccount \"" PRI_STR "/" PRI_STR "\"",
+                                             STR_ARG(s->name), STR_ARG(s->ns))
+                                 : arena_fmt(a, "%s \"" PRI_STR "\"",
+                                             s->kind == 'U' ? "User" : "Group", STR_ARG(s->name));
 
-        *ret_reason = arena_fmt(a, "RBAC: allowed by %s \"" PRI_STR "%s" PRI_STR "\" of %s \"" PRI_STR "\" to " PRI_STR, b->ns.n ? "RoleBinding" : "ClusterRoleBinding", STR_ARG(b->name), b->ns.n ? "/" : "", STR_ARG(b->ns), b->role_is_cluster ? "ClusterRole" : "Role",
-                                STR_ARG(b->role), STR_ARG(who));
+        *ret_reason = arena_fmt(
+            a, "RBAC: allowed by %s \"" PRI_STR "%s" PRI_STR "\" of %s \"" PRI_STR "\" to " PRI_STR,
+            b->ns.n ? "RoleBinding" : "ClusterRoleBinding", STR_ARG(b->name), b->ns.n ? "/" : "",
+            STR_ARG(b->ns), b->role_is_cluster ? "ClusterRole" : "Role", STR_ARG(b->role),
+            STR_ARG(who));
     }
     return true;
 }
@@ -366,9 +406,13 @@ bool rbac_role_allows(struct rbac *r, struct arena *a, str cluster_role, const s
     return false;
 }
 
-struct gathering { struct arena *a; struct json *resources, *urls; };
+struct gathering {
+    struct arena *a;
+    struct json *resources, *urls;
+};
 
-static bool gather(void *ctx, const struct binding *b, const struct subject *s, const struct rule *rule)
+static bool gather(void *ctx, const struct binding *b, const struct subject *s,
+                   const struct rule *rule)
 {
     struct gathering *g = ctx;
 
@@ -381,7 +425,8 @@ static bool gather(void *ctx, const struct binding *b, const struct subject *s, 
     return true;
 }
 
-void rbac_rules_of(struct rbac *r, struct arena *a, const struct user *u, str ns, struct json *resource_rules, struct json *non_resource_rules)
+void rbac_rules_of(struct rbac *r, struct arena *a, const struct user *u, str ns,
+                   struct json *resource_rules, struct json *non_resource_rules)
 {
     struct gathering g = {a, resource_rules, non_resource_rules};
 
@@ -392,7 +437,8 @@ void rbac_rules_of(struct rbac *r, struct arena *a, const struct user *u, str ns
 
 static void missing_add(struct arena *a, struct buf *b, const struct rule *r)
 {
-    static const char *const names[] = {"APIGroups", "Resources", "ResourceNames", "NonResourceURLs", "Verbs"};
+    static const char *const names[] = {"APIGroups", "Resources", "ResourceNames",
+                                        "NonResourceURLs", "Verbs"};
     const struct strs *lists[] = {&r->groups, &r->resources, &r->names, &r->urls, &r->verbs};
     bool first = true;
 
@@ -414,16 +460,24 @@ static void missing_add(struct arena *a, struct buf *b, const struct rule *r)
 }
 
 /* Does the user have everything that the rule gives? "*" must be held as "*". */
-static bool covered(struct rbac *r, struct arena *a, const struct user *u, str ns, const struct rule *rule)
+static bool covered(struct rbac *r, struct arena *a, const struct user *u, str ns,
+                    const struct rule *rule)
 {
     for (size_t v = 0; v < rule->verbs.n; v++) {
         for (size_t i = 0; i < rule->urls.n; i++)
-            if (!rbac_allows(r, a, u, &(struct access){.verb = rule->verbs.p[v], .path = rule->urls.p[i]}, NULL))
+            if (!rbac_allows(r, a, u,
+                             &(struct access){.verb = rule->verbs.p[v], .path = rule->urls.p[i]},
+                             NULL))
                 return false;
         for (size_t g = 0; g < rule->groups.n; g++)
             for (size_t s = 0; s < rule->resources.n; s++)
                 for (size_t k = 0; k < (rule->names.n ? rule->names.n : 1); k++) {
-                    struct access x = {.is_resource = true, .verb = rule->verbs.p[v], .group = rule->groups.p[g], .resource = rule->resources.p[s], .ns = ns, .name = rule->names.n ? rule->names.p[k] : S("")};
+                    struct access x = {.is_resource = true,
+                                       .verb = rule->verbs.p[v],
+                                       .group = rule->groups.p[g],
+                                       .resource = rule->resources.p[s],
+                                       .ns = ns,
+                                       .name = rule->names.n ? rule->names.p[k] : S("")};
 
                     if (str_has_char(x.resource, '/')) {
                         str rest = x.resource;
@@ -443,7 +497,8 @@ struct err *rbac_admit(struct write *w)
     struct rbac *r = w->api->rbac;
     const struct user *u = w->req->user;
     bool is_binding = str_has_suffix(w->kind->r->plural, S("bindings"));
-    struct access special = {.is_resource = true, .group = S("rbac.authorization.k8s.io"), .ns = w->ns};
+    struct access special = {
+        .is_resource = true, .group = S("rbac.authorization.k8s.io"), .ns = w->ns};
     const struct rule *rules;
     struct rule *parsed;
     size_t n = 0;
@@ -453,7 +508,10 @@ struct err *rbac_admit(struct write *w)
     if (u->masters)
         return NULL;
     if (is_binding) {
-        struct binding probe = {.ns = w->ns, .role = json_get_str(w->obj, "roleRef.name"), .role_is_cluster = str_is(json_get_str(w->obj, "roleRef.kind"), "ClusterRole")};
+        struct binding probe = {.ns = w->ns,
+                                .role = json_get_str(w->obj, "roleRef.name"),
+                                .role_is_cluster =
+                                    str_is(json_get_str(w->obj, "roleRef.kind"), "ClusterRole")};
         const struct role *role = role_of(r, &probe);
 
         special.verb = S("bind");
@@ -483,7 +541,11 @@ struct err *rbac_admit(struct write *w)
                 buf_char(&groups, ' ');
             buf_quoted(&groups, u->groups[i]);
         }
-        e = err_forbidden(w->kind, w->name, "user \"" PRI_STR "\" (groups=[" PRI_STR "]) is attempting to grant RBAC permissions not currently held:" PRI_STR, STR_ARG(u->name), STR_ARG(buf_view(&groups)), STR_ARG(buf_view(&missing)));
+        e = err_forbidden(w->kind, w->name,
+                          "user \"" PRI_STR "\" (groups=[" PRI_STR
+                          "]) is attempting to grant RBAC permissions not currently held:" PRI_STR,
+                          STR_ARG(u->name), STR_ARG(buf_view(&groups)),
+                          STR_ARG(buf_view(&missing)));
     }
     buf_fini(&missing);
     buf_fini(&groups);

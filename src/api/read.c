@@ -1,8 +1,11 @@
-/* read.c - GET of an object and LIST: stored bytes concatenated, filtered without parsing, streamed in pieces.
+/* read.c - GET of an object and LIST: stored bytes concatenated, filtered without parsing, streamed
+ * in pieces.
  *
- * A list is of one revision: the newest (from memory), or, for continue tokens and resourceVersionMatch=Exact, an older one
- * (store_list_at). Large lists are written as the connection takes them; the references keep the versions alive meanwhile.
- * API: https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks */
+ * A list is of one revision: the newest (from memory), or, for continue tokens and
+ * resourceVersionMatch=Exact, an older one (store_list_at). Large lists are written as the
+ * connection takes them; the references keep the versions alive meanwhile. API:
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+ */
 #include "api/api_internal.h"
 
 static struct err *invalid_revision(str text, enum reason reason, const char *before)
@@ -11,14 +14,19 @@ static struct err *invalid_revision(str text, enum reason reason, const char *be
     struct err *e;
 
     buf_quoted(&b, text);
-    e = err_new(reason, "%sresourceVersion: Invalid value: %s: strconv.ParseUint: parsing %s: invalid syntax", before, buf_cstr(&b), buf_cstr(&b));
+    e = err_new(
+        reason,
+        "%sresourceVersion: Invalid value: %s: strconv.ParseUint: parsing %s: invalid syntax",
+        before, buf_cstr(&b), buf_cstr(&b));
     buf_fini(&b);
     return e;
 }
 
 static struct err *too_large(int64_t wanted, int64_t current)
 {
-    struct err *e = err_new(REASON_TIMEOUT, "Timeout: Too large resource version: %lld, current: %lld", (long long)wanted, (long long)current);
+    struct err *e =
+        err_new(REASON_TIMEOUT, "Timeout: Too large resource version: %lld, current: %lld",
+                (long long)wanted, (long long)current);
 
     err_cause_add(e, "ResourceVersionTooLarge", S(""), S("Too large resource version"));
     e->retry_after_s = 1;
@@ -101,29 +109,42 @@ struct err *list_options_parse(struct req *q, bool watch, struct list_options *o
         buf_quoted(&b, o->match);
         if (watch) {
             if (!o->has_send_initial)
-                cause(&errs, CAUSE_FORBIDDEN, field, "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+                cause(&errs, CAUSE_FORBIDDEN, field,
+                      "Forbidden: resourceVersionMatch is forbidden for watch unless "
+                      "sendInitialEvents is provided");
         } else {
             if (o->continue_token.n)
-                cause(&errs, CAUSE_FORBIDDEN, field, "Forbidden: resourceVersionMatch is forbidden when continue is provided");
+                cause(&errs, CAUSE_FORBIDDEN, field,
+                      "Forbidden: resourceVersionMatch is forbidden when continue is provided");
             else if (!o->revision_text.n)
-                cause(&errs, CAUSE_FORBIDDEN, field, "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+                cause(&errs, CAUSE_FORBIDDEN, field,
+                      "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
+                      "provided");
             else if (!str_is(o->match, "Exact") && !str_is(o->match, "NotOlderThan"))
-                cause(&errs, CAUSE_NOT_SUPPORTED, field, "Unsupported value: %s: supported values: \"Exact\", \"NotOlderThan\", \"\"", buf_cstr(&b));
+                cause(&errs, CAUSE_NOT_SUPPORTED, field,
+                      "Unsupported value: %s: supported values: \"Exact\", \"NotOlderThan\", \"\"",
+                      buf_cstr(&b));
             else if (str_is(o->match, "Exact") && str_is(o->revision_text, "0"))
-                cause(&errs, CAUSE_FORBIDDEN, field, "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+                cause(&errs, CAUSE_FORBIDDEN, field,
+                      "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion "
+                      "\"0\"");
         }
         buf_fini(&b);
     }
     if (o->has_send_initial) {
         if (!watch)
-            cause(&errs, CAUSE_FORBIDDEN, S("sendInitialEvents"), "Forbidden: sendInitialEvents is forbidden for list");
+            cause(&errs, CAUSE_FORBIDDEN, S("sendInitialEvents"),
+                  "Forbidden: sendInitialEvents is forbidden for list");
         else if (!str_is(o->match, "NotOlderThan")) {
-            cause(&errs, CAUSE_FORBIDDEN, S("resourceVersionMatch"), "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+            cause(&errs, CAUSE_FORBIDDEN, S("resourceVersionMatch"),
+                  "Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
+                  "NotOlderThan");
             if (o->match.n) {
                 struct buf b = BUF_INIT;
 
                 buf_quoted(&b, o->match);
-                cause(&errs, CAUSE_NOT_SUPPORTED, S("resourceVersionMatch"), "Unsupported value: %s: supported values: \"NotOlderThan\"", buf_cstr(&b));
+                cause(&errs, CAUSE_NOT_SUPPORTED, S("resourceVersionMatch"),
+                      "Unsupported value: %s: supported values: \"NotOlderThan\"", buf_cstr(&b));
                 buf_fini(&b);
             }
         }
@@ -132,7 +153,9 @@ struct err *list_options_parse(struct req *q, bool watch, struct list_options *o
         return err_invalid(errs, S("meta.k8s.io"), S("ListOptions"), S(""));
     if (o->revision_text.n) {
         if (!str_to_int64(o->revision_text, &o->revision) || o->revision < 0)
-            return watch ? invalid_revision(o->revision_text, REASON_UNKNOWN, "") : invalid_revision(o->revision_text, REASON_BAD_REQUEST, "invalid resource version: ");
+            return watch ? invalid_revision(o->revision_text, REASON_UNKNOWN, "")
+                         : invalid_revision(o->revision_text, REASON_BAD_REQUEST,
+                                            "invalid resource version: ");
         o->has_revision = true;
     }
     return NULL;
@@ -140,7 +163,8 @@ struct err *list_options_parse(struct req *q, bool watch, struct list_options *o
 
 /* ---- continue tokens: {"v":"meta.k8s.io/v1","rv":7,"start":"ns/name\u0000"}, base64url ---- */
 
-static str token_make(struct arena *a, const struct kind *k, int64_t revision, const struct obj *last, bool all_namespaces)
+static str token_make(struct arena *a, const struct kind *k, int64_t revision,
+                      const struct obj *last, bool all_namespaces)
 {
     struct buf json = BUF_INIT, b = BUF_INIT;
     str out;
@@ -165,36 +189,49 @@ static size_t base64_bad_at(str s)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
-        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '_'))
             return i;
     }
     return s.n - s.n % 4;
 }
 
-static struct err *token_parse(struct req *q, str token, int64_t *ret_revision, struct key *ret_after)
+static struct err *token_parse(struct req *q, str token, int64_t *ret_revision,
+                               struct key *ret_after)
 {
     struct json *v = NULL;
     str text, start, version;
     struct err *e;
 
     if (token.n % 4 == 1 || !base64url_decode(q->a, token, &text))
-        return err_new(REASON_BAD_REQUEST, "invalid continue token: continue key is not valid: illegal base64 data at input byte %zu", base64_bad_at(token));
+        return err_new(REASON_BAD_REQUEST,
+                       "invalid continue token: continue key is not valid: illegal base64 data at "
+                       "input byte %zu",
+                       base64_bad_at(token));
     e = json_parse(q->a, text, NULL, NULL, &v);
     if (e) {
-        struct err *out = err_new(REASON_BAD_REQUEST, "invalid continue token: continue key is not valid: %s", err_text(e));
+        struct err *out =
+            err_new(REASON_BAD_REQUEST, "invalid continue token: continue key is not valid: %s",
+                    err_text(e));
 
         err_free(e);
         return out;
     }
     version = json_get_str(v, "v");
     if (!str_is(version, "meta.k8s.io/v1"))
-        return err_new(REASON_BAD_REQUEST, "invalid continue token: continue key is not valid: server does not recognize this encoded version " PRI_STR, STR_ARG(version));
+        return err_new(REASON_BAD_REQUEST,
+                       "invalid continue token: continue key is not valid: server does not "
+                       "recognize this encoded version " PRI_STR,
+                       STR_ARG(version));
     *ret_revision = json_get_int(v, "rv", 0);
     if (!*ret_revision)
-        return err_new(REASON_BAD_REQUEST, "invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
+        return err_new(REASON_BAD_REQUEST,
+                       "invalid continue token: continue key is not valid: incorrect encoded start "
+                       "resourceVersion (version meta.k8s.io/v1)");
     start = json_get_str(v, "start");
     if (!start.n)
-        return err_new(REASON_BAD_REQUEST, "invalid continue token: continue key is not valid: encoded start key empty (version meta.k8s.io/v1)");
+        return err_new(REASON_BAD_REQUEST, "invalid continue token: continue key is not valid: "
+                                           "encoded start key empty (version meta.k8s.io/v1)");
     if (start.p[start.n - 1] == 0)
         start.n--;
     *ret_after = (struct key){q->route.kind->r->storage_resource, q->route.ns, start};
@@ -217,7 +254,7 @@ struct listing {
     int64_t revision, remaining; /* remaining < 0: not told */
     bool more;
     str next;
-    size_t at;                    /* while streaming: the next object to write */
+    size_t at; /* while streaming: the next object to write */
     bool gone;
 };
 
@@ -243,7 +280,9 @@ static bool list_one(void *ctx, const struct obj *o)
 {
     struct listing *l = ctx;
 
-    if ((l->o.has_labels || l->o.has_fields) && !object_matches(o, l->o.has_labels ? &l->o.labels : NULL, l->o.has_fields ? &l->o.fields : NULL))
+    if ((l->o.has_labels || l->o.has_fields) &&
+        !object_matches(o, l->o.has_labels ? &l->o.labels : NULL,
+                        l->o.has_fields ? &l->o.fields : NULL))
         return true;
     if (l->o.limit && l->n == (size_t)l->o.limit) {
         l->more = true;
@@ -261,9 +300,13 @@ static str item_tail(const struct kind *k, const struct obj *o)
     return str_skip(o->data, k->head.n + (k->r->custom ? 0 : 1));
 }
 
-static void list_head(struct buf *b, const struct kind *k, int64_t revision, str cont, int64_t remaining)
+static void list_head(struct buf *b, const struct kind *k, int64_t revision, str cont,
+                      int64_t remaining)
 {
-    buf_fmt(b, "{\"kind\":\"" PRI_STR "\",\"apiVersion\":\"" PRI_STR "\",\"metadata\":{\"resourceVersion\":\"%lld\"", STR_ARG(k->r->list_kind), STR_ARG(k->api_version), (long long)revision);
+    buf_fmt(b,
+            "{\"kind\":\"" PRI_STR "\",\"apiVersion\":\"" PRI_STR
+            "\",\"metadata\":{\"resourceVersion\":\"%lld\"",
+            STR_ARG(k->r->list_kind), STR_ARG(k->api_version), (long long)revision);
     if (cont.n) {
         buf_z(b, ",\"continue\":");
         json_encode_string(b, cont);
@@ -285,7 +328,8 @@ static void list_item(struct buf *b, const struct kind *k, const struct obj *o, 
     }
 }
 
-void list_encode(struct buf *b, const struct kind *k, const struct obj *const *objs, size_t n, int64_t revision, str cont, int64_t remaining)
+void list_encode(struct buf *b, const struct kind *k, const struct obj *const *objs, size_t n,
+                 int64_t revision, str cont, int64_t remaining)
 {
     list_head(b, k, revision, cont, remaining);
     for (size_t i = 0; i < n; i++)
@@ -342,7 +386,11 @@ static void reply_list_shared(struct listing *l)
     http_start(q->ex, 200, h, n);
     for (size_t i = 0; i < l->n; i++)
         http_share(q->ex, l->objs[i], false);
-    http_write(q->ex, arena_fmt(q->a, "{\"metadata\":{\"resourceVersion\":\"%lld\",\"continue\":\"" PRI_STR "\"}}\n", (long long)l->revision, STR_ARG(l->next)));
+    http_write(q->ex,
+               arena_fmt(q->a,
+                         "{\"metadata\":{\"resourceVersion\":\"%lld\",\"continue\":\"" PRI_STR
+                         "\"}}\n",
+                         (long long)l->revision, STR_ARG(l->next)));
     listing_fini(l);
     http_end(q->ex);
 }
@@ -401,7 +449,9 @@ static void reply_list_trees(struct listing *l)
         return;
     }
     if (q->accept.as == AS_TABLE) {
-        struct json *table = table_make(q, k, trees, l->n, arena_fmt(q->a, "%lld", (long long)l->revision), l->next, l->remaining, true);
+        struct json *table =
+            table_make(q, k, trees, l->n, arena_fmt(q->a, "%lld", (long long)l->revision), l->next,
+                       l->remaining, true);
 
         listing_fini(l);
         reply_tree(q, 200, NULL, table);
@@ -409,7 +459,9 @@ static void reply_list_trees(struct listing *l)
     }
     if (q->accept.as == AS_PARTIAL_LIST) {
         json_setz(q->a, &list, "kind", json_z("PartialObjectMetadataList"));
-        json_setz(q->a, &list, "apiVersion", json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version))));
+        json_setz(
+            q->a, &list, "apiVersion",
+            json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version))));
         t = schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadataList"));
     } else {
         json_setz(q->a, &list, "kind", json_string(k->r->list_kind));
@@ -417,7 +469,8 @@ static void reply_list_trees(struct listing *l)
         t = schema_find_gvk(k->r->group, k->r->version, k->r->list_kind);
     }
     meta = json_setz(q->a, &list, "metadata", json_object());
-    json_setz(q->a, meta, "resourceVersion", json_string(arena_fmt(q->a, "%lld", (long long)l->revision)));
+    json_setz(q->a, meta, "resourceVersion",
+              json_string(arena_fmt(q->a, "%lld", (long long)l->revision)));
     if (l->next.n)
         json_setz(q->a, meta, "continue", json_string(l->next));
     if (l->remaining > 0)
@@ -447,9 +500,11 @@ static void reply_list(struct listing *l)
         l->remaining = -1;
     if (l->more && l->n)
         l->next = token_make(q->a, k, l->revision, l->objs[l->n - 1], !q->route.ns.n);
-    if (q->ex->shares && q->accept.media == MEDIA_JSON && (q->accept.as == AS_PARTIAL_LIST || (q->accept.as == AS_OBJECT && k->storage == k)))
+    if (q->ex->shares && q->accept.media == MEDIA_JSON &&
+        (q->accept.as == AS_PARTIAL_LIST || (q->accept.as == AS_OBJECT && k->storage == k)))
         reply_list_shared(l);
-    else if (q->accept.media == MEDIA_JSON && q->accept.as == AS_OBJECT && !q->pretty && k->storage == k)
+    else if (q->accept.media == MEDIA_JSON && q->accept.as == AS_OBJECT && !q->pretty &&
+             k->storage == k)
         reply_list_bytes(l);
     else if (list_is_formed_singly(q))
         list_reply_formed(q, l->objs, l->n, l->revision, l->next, l->remaining);
@@ -474,7 +529,16 @@ static void listed_at(void *ctx, struct err *e, const struct obj *const *objs, s
     if (e) {
         if (e->reason == REASON_EXPIRED) {
             err_free(e);
-            e = l->o.continue_token.n ? err_new(REASON_EXPIRED, "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.") : expired_list();
+            e = l->o.continue_token.n
+                    ? err_new(
+                          REASON_EXPIRED,
+                          "The provided continue parameter is too old to display a consistent list "
+                          "result. You can start a new list without the continue parameter, or use "
+                          "the continue token in this response to retrieve the remainder of the "
+                          "results. Continuing with the provided token results in an inconsistent "
+                          "list - objects that were created, modified, or deleted between the time "
+                          "the first chunk was returned and now may show up in the list.")
+                    : expired_list();
         }
         reply_error(q, e);
         return;
@@ -498,7 +562,8 @@ void verb_list(struct req *q)
     e = list_options_parse(q, false, &l->o);
     if (!e && l->o.continue_token.n) {
         if (l->o.has_revision && l->o.revision)
-            e = err_new(REASON_BAD_REQUEST, "specifying resource version is not allowed when using continue");
+            e = err_new(REASON_BAD_REQUEST,
+                        "specifying resource version is not allowed when using continue");
         if (!e)
             e = token_parse(q, l->o.continue_token, &l->revision, &after);
         has_after = true;
@@ -516,7 +581,8 @@ void verb_list(struct req *q)
         /* Without "Exact" anything newer will do, and the newest is at hand. */
         if (str_is(l->o.match, "Exact"))
             l->revision = l->o.revision;
-        /* limit with a resourceVersion of "0" is served from a cache in Kubernetes, which ignores it. */
+        /* limit with a resourceVersion of "0" is served from a cache in Kubernetes, which ignores
+         * it. */
         if (l->o.has_revision && l->o.revision == 0 && !l->o.match.n)
             l->o.limit = 0;
     }
@@ -527,9 +593,11 @@ void verb_list(struct req *q)
         return;
     }
     if (l->revision != current) {
-        store_list_at(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""), l->revision, has_after ? &after : NULL, 0, listed_at, l);
+        store_list_at(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""),
+                      l->revision, has_after ? &after : NULL, 0, listed_at, l);
         return;
     }
-    store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""), has_after ? &after : NULL, list_one, l);
+    store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""),
+               has_after ? &after : NULL, list_one, l);
     reply_list(l);
 }

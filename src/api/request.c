@@ -1,4 +1,5 @@
-/* request.c - what a client may choose in headers and query: media types, options, field validation.
+/* request.c - what a client may choose in headers and query: media types, options, field
+ * validation.
  *
  * Everything refused here is refused in Kubernetes' words, since clients and tests read them.
  * API: https://kubernetes.io/docs/reference/using-api/api-concepts/ */
@@ -7,7 +8,7 @@
 
 #define MANAGER_MAX 128 /* bytes of a field manager's name */
 #define ACCEPT_CLAUSES_MAX 32
-#define SUMMARY_MAX 30  /* bytes of an unreadable body shown in the error */
+#define SUMMARY_MAX 30 /* bytes of an unreadable body shown in the error */
 
 static const struct {
     str type;
@@ -42,7 +43,8 @@ struct err *query_int(struct req *q, const char *name, int64_t *ret, bool *ret_g
         struct err *e;
 
         buf_quoted(&b, v);
-        e = err_new(REASON_BAD_REQUEST, "strconv.ParseInt: parsing %s: invalid syntax", buf_cstr(&b));
+        e = err_new(REASON_BAD_REQUEST, "strconv.ParseInt: parsing %s: invalid syntax",
+                    buf_cstr(&b));
         buf_fini(&b);
         return e;
     }
@@ -121,7 +123,10 @@ static bool media_of(str type, enum media *ret)
 /* Does the clause name a form that this endpoint has? */
 static bool clause_form(const struct clause *c, bool transformable, bool watch, struct accept *ret)
 {
-    static const struct { str as; enum accept_as form; } forms[] = {
+    static const struct {
+        str as;
+        enum accept_as form;
+    } forms[] = {
         {STR("Table"), AS_TABLE},
         {STR("PartialObjectMetadata"), AS_PARTIAL},
         {STR("PartialObjectMetadataList"), AS_PARTIAL_LIST},
@@ -133,7 +138,8 @@ static bool clause_form(const struct clause *c, bool transformable, bool watch, 
         return false;
     if (!c->as.n)
         return true;
-    if (!transformable || !str_is(c->g, "meta.k8s.io") || !(str_is(c->v, "v1") || str_is(c->v, "v1beta1")))
+    if (!transformable || !str_is(c->g, "meta.k8s.io") ||
+        !(str_is(c->v, "v1") || str_is(c->v, "v1beta1")))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(forms); i++)
         if (str_eq(forms[i].as, c->as)) {
@@ -153,17 +159,30 @@ static struct err *check_list_form(struct req *q, bool list_like, bool watch)
     if (as == AS_TABLE) {
         str include = query_str(q, "includeObject");
 
-        if (!include.n || str_is(include, "Metadata") || str_is(include, "Object") || str_is(include, "None"))
+        if (!include.n || str_is(include, "Metadata") || str_is(include, "Object") ||
+            str_is(include, "None"))
             return NULL;
         q->accept.as = AS_OBJECT;
-        return err_new(REASON_BAD_REQUEST, "Unable to convert to Table as requested: includeObject: Invalid value: \"" PRI_STR "\": must be 'Metadata', 'Object', 'None', or empty", STR_ARG(include));
+        return err_new(
+            REASON_BAD_REQUEST,
+            "Unable to convert to Table as requested: includeObject: Invalid value: \"" PRI_STR
+            "\": must be 'Metadata', 'Object', 'None', or empty",
+            STR_ARG(include));
     }
-    if (!k || watch || (as != AS_PARTIAL && as != AS_PARTIAL_LIST) || (as == AS_PARTIAL_LIST) == list_like)
+    if (!k || watch || (as != AS_PARTIAL && as != AS_PARTIAL_LIST) ||
+        (as == AS_PARTIAL_LIST) == list_like)
         return NULL;
     q->accept.as = AS_OBJECT;
     if (list_like)
-        return err_new(REASON_NOT_ACCEPTABLE, "you requested PartialObjectMetadata, but the requested object is a list (*%s." PRI_STR "List)", internal_package(k->r->group), STR_ARG(k->r->kind));
-    return err_new(REASON_NOT_ACCEPTABLE, "you requested PartialObjectMetadataList, but the requested object is not a list (*%s." PRI_STR ")", internal_package(k->r->group), STR_ARG(k->r->kind));
+        return err_new(
+            REASON_NOT_ACCEPTABLE,
+            "you requested PartialObjectMetadata, but the requested object is a list (*%s." PRI_STR
+            "List)",
+            internal_package(k->r->group), STR_ARG(k->r->kind));
+    return err_new(REASON_NOT_ACCEPTABLE,
+                   "you requested PartialObjectMetadataList, but the requested object is not a "
+                   "list (*%s." PRI_STR ")",
+                   internal_package(k->r->group), STR_ARG(k->r->kind));
 }
 
 struct err *accept_parse(struct req *q, bool list_like, bool watch)
@@ -175,7 +194,8 @@ struct err *accept_parse(struct req *q, bool list_like, bool watch)
     str pretty;
 
     q->accept = (struct accept){.media = MEDIA_JSON};
-    q->pretty = q->ex->req.query.n && http_query(q->a, q->ex->req.query, "pretty", &pretty) && !(str_is(pretty, "false") || str_is(pretty, "0"));
+    q->pretty = q->ex->req.query.n && http_query(q->a, q->ex->req.query, "pretty", &pretty) &&
+                !(str_is(pretty, "false") || str_is(pretty, "0"));
     if (!header.n || str_is(header, "application/json") || str_is(header, "*/*"))
         return NULL;
     while (n < ACCEPT_CLAUSES_MAX && str_cut(&header, ',', &part)) {
@@ -198,7 +218,8 @@ struct err *accept_parse(struct req *q, bool list_like, bool watch)
     for (size_t i = 0; i < n; i++) {
         enum media m;
 
-        if (media_of(clauses[i].type, &m) && !(watch && m == MEDIA_YAML) && clause_form(&clauses[i], transformable, watch, &q->accept) &&
+        if (media_of(clauses[i].type, &m) && !(watch && m == MEDIA_YAML) &&
+            clause_form(&clauses[i], transformable, watch, &q->accept) &&
             !(m == MEDIA_PROTOBUF && q->accept.as == AS_TABLE)) {
             q->accept.media = m;
             return check_list_form(q, list_like, watch);
@@ -215,8 +236,13 @@ struct err *accept_parse(struct req *q, bool list_like, bool watch)
         }
     }
     if (watch)
-        return err_new(REASON_NOT_ACCEPTABLE, "only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch");
-    return err_new(REASON_NOT_ACCEPTABLE, "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf");
+        return err_new(
+            REASON_NOT_ACCEPTABLE,
+            "only the following media types are accepted: application/json;stream=watch, "
+            "application/vnd.kubernetes.protobuf;stream=watch");
+    return err_new(REASON_NOT_ACCEPTABLE,
+                   "only the following media types are accepted: application/json, "
+                   "application/yaml, application/vnd.kubernetes.protobuf");
 }
 
 /* ---- options of writes ---- */
@@ -290,7 +316,10 @@ struct err *write_options_parse(struct req *q, const char *options_kind)
                     struct buf b = BUF_INIT;
 
                     buf_quoted(&b, v);
-                    cause(&errs, CAUSE_NOT_SUPPORTED, S("fieldValidation"), "Unsupported value: %s: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"", buf_cstr(&b));
+                    cause(&errs, CAUSE_NOT_SUPPORTED, S("fieldValidation"),
+                          "Unsupported value: %s: supported values: \"\", \"Ignore\", \"Strict\", "
+                          "\"Warn\"",
+                          buf_cstr(&b));
                     buf_fini(&b);
                 }
             }
@@ -300,12 +329,14 @@ struct err *write_options_parse(struct req *q, const char *options_kind)
         struct buf b = BUF_INIT;
 
         quoted_list(&b, &dry);
-        cause(&errs, CAUSE_NOT_SUPPORTED, S("dryRun"), "Unsupported value: %s: supported values: \"All\"", buf_cstr(&b));
+        cause(&errs, CAUSE_NOT_SUPPORTED, S("dryRun"),
+              "Unsupported value: %s: supported values: \"All\"", buf_cstr(&b));
         buf_fini(&b);
     }
     if (manager_given) {
         if (q->wo.manager.n > MANAGER_MAX)
-            cause(&errs, CAUSE_TOO_LONG, S("fieldManager"), "Too long: may not be more than %d bytes", MANAGER_MAX);
+            cause(&errs, CAUSE_TOO_LONG, S("fieldManager"),
+                  "Too long: may not be more than %d bytes", MANAGER_MAX);
         for (size_t i = 0; i < q->wo.manager.n; i++) {
             unsigned char c = (unsigned char)q->wo.manager.p[i];
 
@@ -313,7 +344,9 @@ struct err *write_options_parse(struct req *q, const char *options_kind)
                 struct buf b = BUF_INIT;
 
                 buf_quoted(&b, q->wo.manager);
-                cause(&errs, CAUSE_INVALID, S("fieldManager"), "Invalid value: %s: invalid character U+%04X (at position %zu)", buf_cstr(&b), c, i);
+                cause(&errs, CAUSE_INVALID, S("fieldManager"),
+                      "Invalid value: %s: invalid character U+%04X (at position %zu)", buf_cstr(&b),
+                      c, i);
                 buf_fini(&b);
                 break;
             }
@@ -338,7 +371,10 @@ void req_warn(struct req *q, str text)
 
 static struct err *unsupported_media(void)
 {
-    return err_new(REASON_UNSUPPORTED_MEDIA, "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf");
+    return err_new(
+        REASON_UNSUPPORTED_MEDIA,
+        "the body of the request was in an unknown format - accepted media types include: "
+        "application/json, application/yaml, application/vnd.kubernetes.protobuf");
 }
 
 struct err *body_parse(struct req *q, struct json *duplicates, struct json **ret)
@@ -366,13 +402,30 @@ struct err *body_parse(struct req *q, struct json *duplicates, struct json **ret
 /* Go package of a group's internal types, as conversion errors name it. */
 const char *internal_package(str group)
 {
-    static const struct { const char *group, *package; } packages[] = {
-        {"", "core"}, {"apps", "apps"}, {"autoscaling", "autoscaling"}, {"batch", "batch"}, {"events.k8s.io", "core"},
-        {"authentication.k8s.io", "authentication"}, {"authorization.k8s.io", "authorization"}, {"certificates.k8s.io", "certificates"},
-        {"coordination.k8s.io", "coordination"}, {"discovery.k8s.io", "discovery"}, {"networking.k8s.io", "networking"},
-        {"node.k8s.io", "node"}, {"policy", "policy"}, {"rbac.authorization.k8s.io", "rbac"}, {"scheduling.k8s.io", "scheduling"},
-        {"storage.k8s.io", "storage"}, {"admissionregistration.k8s.io", "admissionregistration"}, {"apiextensions.k8s.io", "apiextensions"},
-        {"apiregistration.k8s.io", "apiregistration"}, {"flowcontrol.apiserver.k8s.io", "flowcontrol"}, {"resource.k8s.io", "resource"},
+    static const struct {
+        const char *group, *package;
+    } packages[] = {
+        {"", "core"},
+        {"apps", "apps"},
+        {"autoscaling", "autoscaling"},
+        {"batch", "batch"},
+        {"events.k8s.io", "core"},
+        {"authentication.k8s.io", "authentication"},
+        {"authorization.k8s.io", "authorization"},
+        {"certificates.k8s.io", "certificates"},
+        {"coordination.k8s.io", "coordination"},
+        {"discovery.k8s.io", "discovery"},
+        {"networking.k8s.io", "networking"},
+        {"node.k8s.io", "node"},
+        {"policy", "policy"},
+        {"rbac.authorization.k8s.io", "rbac"},
+        {"scheduling.k8s.io", "scheduling"},
+        {"storage.k8s.io", "storage"},
+        {"admissionregistration.k8s.io", "admissionregistration"},
+        {"apiextensions.k8s.io", "apiextensions"},
+        {"apiregistration.k8s.io", "apiregistration"},
+        {"flowcontrol.apiserver.k8s.io", "flowcontrol"},
+        {"resource.k8s.io", "resource"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(packages); i++)
@@ -386,13 +439,17 @@ static struct err *unrecognized(struct req *q, str kind, struct err *e)
     str body = q->ex->req.body;
     struct err *out;
 
-    out = err_new(REASON_BAD_REQUEST, "the object provided is unrecognized (must be of type " PRI_STR "): couldn't get version/kind; json parse error: %s (" PRI_STR "%s)", STR_ARG(kind),
-                  err_text(e), STR_ARG(str_slice(body, 0, SUMMARY_MAX)), body.n > SUMMARY_MAX ? " ..." : "");
+    out = err_new(REASON_BAD_REQUEST,
+                  "the object provided is unrecognized (must be of type " PRI_STR
+                  "): couldn't get version/kind; json parse error: %s (" PRI_STR "%s)",
+                  STR_ARG(kind), err_text(e), STR_ARG(str_slice(body, 0, SUMMARY_MAX)),
+                  body.n > SUMMARY_MAX ? " ..." : "");
     err_free(e);
     return out;
 }
 
-struct err *body_decode(struct req *q, const struct kind *k, const struct schema_type *t, str group, str version, str kind, struct json **ret)
+struct err *body_decode(struct req *q, const struct kind *k, const struct schema_type *t, str group,
+                        str version, str kind, struct json **ret)
 {
     bool strict = q->wo.fields != FIELDS_IGNORE;
     struct json problems = json_array();
@@ -413,11 +470,22 @@ struct err *body_decode(struct req *q, const struct kind *k, const struct schema
     if (!json_is(v, JSON_OBJECT)) {
         str body = q->ex->req.body;
 
-        return err_new(REASON_BAD_REQUEST, "the object provided is unrecognized (must be of type " PRI_STR "): couldn't get version/kind; json parse error: json: cannot unmarshal %s into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" } (" PRI_STR "%s)",
-                       STR_ARG(kind), !v || v->type == JSON_NULL ? "null" : v->type == JSON_ARRAY ? "array" : v->type == JSON_STRING ? "string" : v->type == JSON_BOOL ? "bool" : "number",
-                       STR_ARG(str_slice(body, 0, SUMMARY_MAX)), body.n > SUMMARY_MAX ? " ..." : "");
+        return err_new(
+            REASON_BAD_REQUEST,
+            "the object provided is unrecognized (must be of type " PRI_STR
+            "): couldn't get version/kind; json parse error: json: cannot unmarshal %s into Go "
+            "value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind "
+            "string \"json:\\\"kind,omitempty\\\"\" } (" PRI_STR "%s)",
+            STR_ARG(kind),
+            !v || v->type == JSON_NULL ? "null"
+            : v->type == JSON_ARRAY    ? "array"
+            : v->type == JSON_STRING   ? "string"
+            : v->type == JSON_BOOL     ? "bool"
+                                       : "number",
+            STR_ARG(str_slice(body, 0, SUMMARY_MAX)), body.n > SUMMARY_MAX ? " ..." : "");
     }
-    want = group.n ? arena_fmt(q->a, PRI_STR "/" PRI_STR, STR_ARG(group), STR_ARG(version)) : version;
+    want =
+        group.n ? arena_fmt(q->a, PRI_STR "/" PRI_STR, STR_ARG(group), STR_ARG(version)) : version;
     api_version = json_str(json_findz(v, "apiVersion"));
     got_kind = json_str(json_findz(v, "kind"));
     if (!got_kind.n)
@@ -434,16 +502,31 @@ struct err *body_decode(struct req *q, const struct kind *k, const struct schema
         const struct schema_type *other = schema_find_gvk(got_group, got_version, got_kind);
 
         if (!other)
-            return err_new(REASON_BAD_REQUEST, PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR ": no kind \"" PRI_STR "\" is registered for version \"" PRI_STR "\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
-                           STR_ARG(got_kind), STR_ARG(got_version), STR_ARG(kind), STR_ARG(got_kind), STR_ARG(api_version));
+            return err_new(REASON_BAD_REQUEST,
+                           PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR
+                                   ": no kind \"" PRI_STR "\" is registered for version \"" PRI_STR
+                                   "\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+                           STR_ARG(got_kind), STR_ARG(got_version), STR_ARG(kind),
+                           STR_ARG(got_kind), STR_ARG(api_version));
         if (!str_eq(got_kind, kind))
-            return err_new(REASON_BAD_REQUEST, PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR ": converting (" PRI_STR "." PRI_STR ") to (%s." PRI_STR "): unknown conversion",
-                           STR_ARG(got_kind), STR_ARG(got_version), STR_ARG(kind), STR_ARG(got_version), STR_ARG(got_kind), internal_package(group), STR_ARG(kind));
-        return err_new(REASON_BAD_REQUEST, "the API version in the data (" PRI_STR ") does not match the expected API version (" PRI_STR ")", STR_ARG(api_version), STR_ARG(want));
+            return err_new(REASON_BAD_REQUEST,
+                           PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR
+                                   ": converting (" PRI_STR "." PRI_STR ") to (%s." PRI_STR
+                                   "): unknown conversion",
+                           STR_ARG(got_kind), STR_ARG(got_version), STR_ARG(kind),
+                           STR_ARG(got_version), STR_ARG(got_kind), internal_package(group),
+                           STR_ARG(kind));
+        return err_new(REASON_BAD_REQUEST,
+                       "the API version in the data (" PRI_STR
+                       ") does not match the expected API version (" PRI_STR ")",
+                       STR_ARG(api_version), STR_ARG(want));
     }
     e = schema_decode(q->a, t, v, strict ? &warnings : NULL);
     if (e) {
-        struct err *out = err_new(REASON_BAD_REQUEST, PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR ": %s", STR_ARG(got_kind), STR_ARG(got_version), STR_ARG(kind), err_text(e));
+        struct err *out =
+            err_new(REASON_BAD_REQUEST,
+                    PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR ": %s",
+                    STR_ARG(got_kind), STR_ARG(got_version), STR_ARG(kind), err_text(e));
 
         err_free(e);
         return out;
@@ -453,7 +536,10 @@ struct err *body_decode(struct req *q, const struct kind *k, const struct schema
 
         JSON_EACH(p, &problems)
             buf_fmt(&b, "%s" PRI_STR, p == problems.items ? "" : ", ", STR_ARG(p->s));
-        e = err_new(REASON_BAD_REQUEST, PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR ": strict decoding error: %s", STR_ARG(got_kind), STR_ARG(got_version), STR_ARG(kind), buf_cstr(&b));
+        e = err_new(REASON_BAD_REQUEST,
+                    PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR
+                            ": strict decoding error: %s",
+                    STR_ARG(got_kind), STR_ARG(got_version), STR_ARG(kind), buf_cstr(&b));
         buf_fini(&b);
         return e;
     }

@@ -1,7 +1,7 @@
 /* resource.c - which kinds are served: the schema's resources joined with their hooks.
  *
- * The one place where a path's group, version and plural become a kind. Kinds made at run time (custom resources) will be
- * found by the same functions. */
+ * The one place where a path's group, version and plural become a kind. Kinds made at run time
+ * (custom resources) will be found by the same functions. */
 #include "api/api_internal.h"
 
 #include "api/validation/validation.h"
@@ -55,7 +55,8 @@ const struct kind *api_core(struct api *api, const char *plural)
 bool api_group_is_served(struct api *api, str group, str version)
 {
     for (size_t i = 0; i < api->n_kinds; i++)
-        if (str_eq(api->kinds[i].r->group, group) && (!version.n || str_eq(api->kinds[i].r->version, version)))
+        if (str_eq(api->kinds[i].r->group, group) &&
+            (!version.n || str_eq(api->kinds[i].r->version, version)))
             return true;
     return false;
 }
@@ -81,14 +82,20 @@ static void kind_fill(struct api *api, struct kind *k, const struct resource *r)
     k->hooks = kind_hooks_find(r->group, r->plural);
     k->rules = validation_find(r->group, r->plural);
     k->columns = columns_find(r->group, r->plural);
-    k->api_version = r->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(r->group), STR_ARG(r->version)) : r->version;
-    k->head = arena_fmt(a, "{\"kind\":\"" PRI_STR "\",\"apiVersion\":\"" PRI_STR "\"", STR_ARG(r->kind), STR_ARG(k->api_version));
-    k->status_name = r->group.n ? arena_fmt(a, PRI_STR "." PRI_STR, STR_ARG(r->plural), STR_ARG(r->group)) : r->plural;
+    k->api_version = r->group.n
+                         ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(r->group), STR_ARG(r->version))
+                         : r->version;
+    k->head = arena_fmt(a, "{\"kind\":\"" PRI_STR "\",\"apiVersion\":\"" PRI_STR "\"",
+                        STR_ARG(r->kind), STR_ARG(k->api_version));
+    k->status_name = r->group.n
+                         ? arena_fmt(a, PRI_STR "." PRI_STR, STR_ARG(r->plural), STR_ARG(r->group))
+                         : r->plural;
     k->has_status = kind_find_sub(k, S("status")) != NULL;
     k->has_scale = kind_find_sub(k, S("scale")) != NULL;
 }
 
-/* The kind in whose version the objects of k are kept. A storage version that is not served keeps a row of its own. */
+/* The kind in whose version the objects of k are kept. A storage version that is not served keeps a
+ * row of its own. */
 static const struct kind *storage_kind(struct api *api, struct kind *k)
 {
     const struct resource *r = schema_find_storage(k->r);

@@ -1,7 +1,8 @@
-/* respond.c - every answer leaves through here: form (object, table, metadata only), media type, warnings, compression.
+/* respond.c - every answer leaves through here: form (object, table, metadata only), media type,
+ * warnings, compression.
  *
- * Stored bytes are the answer where the client wants plain JSON; every other form is made from the parsed tree.
- * Whoever calls reply_*() must not touch the request afterwards. */
+ * Stored bytes are the answer where the client wants plain JSON; every other form is made from the
+ * parsed tree. Whoever calls reply_*() must not touch the request afterwards. */
 #include "api/api_internal.h"
 #include "wire/yaml.h"
 
@@ -22,9 +23,11 @@ static str warning_text(struct arena *a, str text)
 }
 
 /* Headers of every answer, with room for `extra` more behind *ret_n. */
-struct http_header *reply_headers(struct req *q, const char *content_type, size_t *ret_n, size_t extra)
+struct http_header *reply_headers(struct req *q, const char *content_type, size_t *ret_n,
+                                  size_t extra)
 {
-    struct http_header *h = ARENA_NEW_N(q->a, struct http_header, HEADERS_FIXED + q->warnings.n + extra);
+    struct http_header *h =
+        ARENA_NEW_N(q->a, struct http_header, HEADERS_FIXED + q->warnings.n + extra);
     size_t n = 0;
 
     h[n++] = (struct http_header){S("Cache-Control"), S("no-cache, private")};
@@ -128,7 +131,9 @@ void reply_error(struct req *q, struct err *e)
     const char *type = media_name(MEDIA_JSON);
 
     if (e->code >= 500)
-        log_debug("api", PRI_STR " " PRI_STR ": %d %s%s%s", STR_ARG(q->ex->req.method), STR_ARG(q->ex->req.target), e->code, err_text(e), e->trail ? ": " : "", e->trail ? e->trail : "");
+        log_debug("api", PRI_STR " " PRI_STR ": %d %s%s%s", STR_ARG(q->ex->req.method),
+                  STR_ARG(q->ex->req.target), e->code, err_text(e), e->trail ? ": " : "",
+                  e->trail ? e->trail : "");
     buf_status(&b, e);
     if (q->accept.media != MEDIA_JSON || q->pretty) {
         struct json *tree = NULL;
@@ -149,7 +154,8 @@ void reply_error(struct req *q, struct err *e)
 
         h = reply_headers(q, type, &n, 3);
         if (e->retry_after_s)
-            h[n++] = (struct http_header){S("Retry-After"), arena_fmt(q->a, "%u", e->retry_after_s)};
+            h[n++] =
+                (struct http_header){S("Retry-After"), arena_fmt(q->a, "%u", e->retry_after_s)};
         h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", b.n)};
         if (q->nosniff)
             h[n++] = (struct http_header){S("X-Content-Type-Options"), S("nosniff")};
@@ -189,7 +195,8 @@ void reply_object(struct req *q, int code, const struct kind *k, str data)
     struct json *v;
     struct err *e;
 
-    if (q->accept.media == MEDIA_JSON && q->accept.as == AS_OBJECT && !q->pretty && k->storage == k) {
+    if (q->accept.media == MEDIA_JSON && q->accept.as == AS_OBJECT && !q->pretty &&
+        k->storage == k) {
         reply_bytes(q, code, "application/json", data);
         return;
     }
@@ -201,10 +208,12 @@ void reply_object(struct req *q, int code, const struct kind *k, str data)
             reply_error(q, e);
             return;
         }
-        reply_tree(q, code, NULL, table_make(q, k, &v, 1, meta_str(v, "resourceVersion"), S(""), -1, true));
+        reply_tree(q, code, NULL,
+                   table_make(q, k, &v, 1, meta_str(v, "resourceVersion"), S(""), -1, true));
         return;
     case AS_PARTIAL:
-        reply_tree(q, code, schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadata")), partial_make(q, v));
+        reply_tree(q, code, schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadata")),
+                   partial_make(q, v));
         return;
     case AS_OBJECT:
     case AS_PARTIAL_LIST:

@@ -1,4 +1,5 @@
-/* reviews.c - questions to the server that are asked by creating an object: who am I, may he, whose token is that.
+/* reviews.c - questions to the server that are asked by creating an object: who am I, may he, whose
+ * token is that.
  *
  * Nothing is stored. API: authentication.k8s.io/v1, authorization.k8s.io/v1 */
 #include "api/api_internal.h"
@@ -45,7 +46,13 @@ static struct json user_info(struct arena *a, const struct user *u)
 /* Reviews own no fields but their spec; managedFields are told as for any create. */
 static void track(struct req *q, struct json *obj)
 {
-    struct write w = {.api = q->api, .req = q, .a = q->a, .kind = q->route.kind, .ns = q->route.ns, .obj = obj, .now = loop_wall(q->api->loop)};
+    struct write w = {.api = q->api,
+                      .req = q,
+                      .a = q->a,
+                      .kind = q->route.kind,
+                      .ns = q->route.ns,
+                      .obj = obj,
+                      .now = loop_wall(q->api->loop)};
     struct err *e;
 
     json_removez(obj, "status");
@@ -58,7 +65,8 @@ void self_review(struct req *q, struct json *obj)
     struct json status = json_object();
 
     track(q, obj);
-    json_setz(q->a, meta_of(q->a, obj), "creationTimestamp", json_string(now_text(q->a, loop_wall(q->api->loop))));
+    json_setz(q->a, meta_of(q->a, obj), "creationTimestamp",
+              json_string(now_text(q->a, loop_wall(q->api->loop))));
     json_setz(q->a, &status, "userInfo", user_info(q->a, q->user));
     answer(q, obj, status);
 }
@@ -74,7 +82,8 @@ void token_review(struct req *q, struct json *obj)
     struct err *e;
 
     if (!token.n) {
-        reply_error(q, err_new(REASON_BAD_REQUEST, "token is required for TokenReview in authentication"));
+        reply_error(
+            q, err_new(REASON_BAD_REQUEST, "token is required for TokenReview in authentication"));
         return;
     }
     track(q, obj);
@@ -97,10 +106,12 @@ void token_review(struct req *q, struct json *obj)
 
 /* ---- may he? ---- */
 
-static void validate_selector(struct req *q, const struct json *attributes, const char *which, struct err **errs)
+static void validate_selector(struct req *q, const struct json *attributes, const char *which,
+                              struct err **errs)
 {
     const struct json *s = json_findz(attributes, which);
-    str path = arena_fmt(q->a, "spec.resourceAttributes.%s", which), raw = json_get_str(s, "rawSelector");
+    str path = arena_fmt(q->a, "spec.resourceAttributes.%s", which),
+        raw = json_get_str(s, "rawSelector");
 
     if (!s)
         return;
@@ -108,25 +119,38 @@ static void validate_selector(struct req *q, const struct json *attributes, cons
         struct buf b = BUF_INIT;
 
         buf_quoted(&b, raw);
-        cause(errs, CAUSE_INVALID, arena_fmt(q->a, PRI_STR ".rawSelector", STR_ARG(path)), "Invalid value: %s: may not specified at the same time as requirements", buf_cstr(&b));
+        cause(errs, CAUSE_INVALID, arena_fmt(q->a, PRI_STR ".rawSelector", STR_ARG(path)),
+              "Invalid value: %s: may not specified at the same time as requirements",
+              buf_cstr(&b));
         buf_fini(&b);
     } else if (!raw.n && !json_count(json_findz(s, "requirements")))
-        cause(errs, CAUSE_REQUIRED, arena_fmt(q->a, PRI_STR ".requirements", STR_ARG(path)), "Required value: when %s is specified, requirements or rawSelector is required", which);
+        cause(errs, CAUSE_REQUIRED, arena_fmt(q->a, PRI_STR ".requirements", STR_ARG(path)),
+              "Required value: when %s is specified, requirements or rawSelector is required",
+              which);
 }
 
 static struct err *validate_access(struct req *q, const struct json *obj, bool self, bool local)
 {
-    const struct json *spec = json_findz(obj, "spec"), *res = json_findz(spec, "resourceAttributes"), *non = json_findz(spec, "nonResourceAttributes"), *meta = json_findz(obj, "metadata");
+    const struct json *spec = json_findz(obj, "spec"),
+                      *res = json_findz(spec, "resourceAttributes"),
+                      *non = json_findz(spec, "nonResourceAttributes"),
+                      *meta = json_findz(obj, "metadata");
     struct err *errs = NULL;
     bool extra_meta = false;
 
     if (res && non) {
-        cause(&errs, CAUSE_INVALID, S("spec.nonResourceAttributes"), "Invalid value: {\"Path\":\"" PRI_STR "\",\"Verb\":\"" PRI_STR "\"}: cannot be specified in combination with resourceAttributes", STR_ARG(json_get_str(non, "path")), STR_ARG(json_get_str(non, "verb")));
+        cause(&errs, CAUSE_INVALID, S("spec.nonResourceAttributes"),
+              "Invalid value: {\"Path\":\"" PRI_STR "\",\"Verb\":\"" PRI_STR
+              "\"}: cannot be specified in combination with resourceAttributes",
+              STR_ARG(json_get_str(non, "path")), STR_ARG(json_get_str(non, "verb")));
     }
     if (!res && !non)
-        cause(&errs, CAUSE_INVALID, S("spec.resourceAttributes"), "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified");
+        cause(&errs, CAUSE_INVALID, S("spec.resourceAttributes"),
+              "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes "
+              "must be specified");
     if (!self && !json_get_str(spec, "user").n && !json_count(json_findz(spec, "groups")))
-        cause(&errs, CAUSE_INVALID, S("spec.user"), "Invalid value: \"\": at least one of user or group must be specified");
+        cause(&errs, CAUSE_INVALID, S("spec.user"),
+              "Invalid value: \"\": at least one of user or group must be specified");
     if (res) {
         validate_selector(q, res, "fieldSelector", &errs);
         validate_selector(q, res, "labelSelector", &errs);
@@ -137,17 +161,22 @@ static struct err *validate_access(struct req *q, const struct json *obj, bool s
         struct buf b = BUF_INIT;
 
         json_encode(&b, meta);
-        cause(&errs, CAUSE_INVALID, S("metadata"), "Invalid value: %s: must be empty%s", buf_cstr(&b), local ? " except for namespace and managed fields" : "");
+        cause(&errs, CAUSE_INVALID, S("metadata"), "Invalid value: %s: must be empty%s",
+              buf_cstr(&b), local ? " except for namespace and managed fields" : "");
         buf_fini(&b);
     }
     if (local && !errs) {
         if (non)
-            cause(&errs, CAUSE_INVALID, S("spec.nonResourceAttributes"), "Invalid value: {\"Path\":\"" PRI_STR "\",\"Verb\":\"" PRI_STR "\"}: disallowed on this kind of request", STR_ARG(json_get_str(non, "path")), STR_ARG(json_get_str(non, "verb")));
+            cause(&errs, CAUSE_INVALID, S("spec.nonResourceAttributes"),
+                  "Invalid value: {\"Path\":\"" PRI_STR "\",\"Verb\":\"" PRI_STR
+                  "\"}: disallowed on this kind of request",
+                  STR_ARG(json_get_str(non, "path")), STR_ARG(json_get_str(non, "verb")));
         else if (!str_eq(json_get_str(res, "namespace"), q->route.ns)) {
             struct buf b = BUF_INIT;
 
             buf_quoted(&b, json_get_str(res, "namespace"));
-            cause(&errs, CAUSE_INVALID, S("spec.resourceAttributes.namespace"), "Invalid value: %s: must match metadata.namespace", buf_cstr(&b));
+            cause(&errs, CAUSE_INVALID, S("spec.resourceAttributes.namespace"),
+                  "Invalid value: %s: must match metadata.namespace", buf_cstr(&b));
             buf_fini(&b);
         }
     }
@@ -157,7 +186,8 @@ static struct err *validate_access(struct req *q, const struct json *obj, bool s
 void access_review(struct req *q, struct json *obj)
 {
     str kind = q->route.kind->r->kind;
-    bool self = str_is(kind, "SelfSubjectAccessReview"), local = str_is(kind, "LocalSubjectAccessReview"), allowed;
+    bool self = str_is(kind, "SelfSubjectAccessReview"),
+         local = str_is(kind, "LocalSubjectAccessReview"), allowed;
     struct json *spec, *res, *non, status = json_object();
     struct user asked = {0}, *u = &asked;
     struct access x = {0};
@@ -188,8 +218,14 @@ void access_review(struct req *q, struct json *obj)
         }
     }
     if (res)
-        x = (struct access){.is_resource = true, .verb = json_get_str(res, "verb"), .group = json_get_str(res, "group"), .version = json_get_str(res, "version"), .resource = json_get_str(res, "resource"),
-                            .subresource = json_get_str(res, "subresource"), .name = json_get_str(res, "name"), .ns = json_get_str(res, "namespace")};
+        x = (struct access){.is_resource = true,
+                            .verb = json_get_str(res, "verb"),
+                            .group = json_get_str(res, "group"),
+                            .version = json_get_str(res, "version"),
+                            .resource = json_get_str(res, "resource"),
+                            .subresource = json_get_str(res, "subresource"),
+                            .name = json_get_str(res, "name"),
+                            .ns = json_get_str(res, "namespace")};
     else
         x = (struct access){.verb = json_get_str(non, "verb"), .path = json_get_str(non, "path")};
     allowed = authz_allows(q->api, q->a, u, &x, &reason);
@@ -202,7 +238,8 @@ void access_review(struct req *q, struct json *obj)
 void rules_review(struct req *q, struct json *obj)
 {
     str ns = json_get_str(obj, "spec.namespace");
-    struct json status = json_object(), resources = json_array(), urls = json_array(), all = json_array(), rule;
+    struct json status = json_object(), resources = json_array(), urls = json_array(),
+                all = json_array(), rule;
 
     if (!ns.n) {
         reply_error(q, err_new(REASON_BAD_REQUEST, "no namespace on request"));
@@ -233,7 +270,8 @@ void rules_review(struct req *q, struct json *obj)
 
 static struct json component(struct arena *a, const char *name, const char *message)
 {
-    struct json v = json_object(), meta = json_object(), conditions = json_array(), c = json_object();
+    struct json v = json_object(), meta = json_object(), conditions = json_array(),
+                c = json_object();
 
     json_setz(a, &meta, "name", json_z(name));
     json_setz(a, &c, "type", json_z("Healthy"));
@@ -247,7 +285,9 @@ static struct json component(struct arena *a, const char *name, const char *mess
 
 void component_statuses(struct req *q)
 {
-    static const struct { const char *name, *message; } parts[] = {{"controller-manager", "ok"}, {"etcd-0", "ok"}, {"scheduler", "ok"}};
+    static const struct {
+        const char *name, *message;
+    } parts[] = {{"controller-manager", "ok"}, {"etcd-0", "ok"}, {"scheduler", "ok"}};
     const struct kind *k = q->route.kind;
     struct json v = json_object(), items = json_array();
 

@@ -8,7 +8,9 @@
 
 static str verb_of(str method, bool named)
 {
-    static const struct { str method, item, collection; } verbs[] = {
+    static const struct {
+        str method, item, collection;
+    } verbs[] = {
         {STR("POST"), STR("create"), STR("create")},
         {STR("GET"), STR("get"), STR("list")},
         {STR("HEAD"), STR("get"), STR("list")},
@@ -49,7 +51,8 @@ static str decoded(struct arena *a, str seg, bool *malformed)
     return out;
 }
 
-/* "metadata.name=x" in a field selector names the object for authorization, as Kubernetes has it. */
+/* "metadata.name=x" in a field selector names the object for authorization, as Kubernetes has it.
+ */
 static str name_from_selector(struct arena *a, str query)
 {
     struct selector sel;
@@ -64,7 +67,8 @@ static str name_from_selector(struct arena *a, str query)
         return STR_NONE;
     }
     for (size_t i = 0; i < sel.n_terms; i++)
-        if (sel.terms[i].op == SELECTOR_EQ && str_is(sel.terms[i].key, "metadata.name") && sel.terms[i].n_values)
+        if (sel.terms[i].op == SELECTOR_EQ && str_is(sel.terms[i].key, "metadata.name") &&
+            sel.terms[i].n_values)
             return sel.terms[i].values[0];
     return STR_NONE;
 }
@@ -141,6 +145,7 @@ void route_parse(struct api *api, struct arena *a, const struct http_request *r,
     ret->kind = api_find_kind(api, ret->group, ret->version, ret->resource);
     if (ret->kind && ret->subresource.n)
         ret->sub = kind_find_sub(ret->kind, ret->subresource);
-    if (!ret->name.n && (str_is(ret->verb, "list") || str_is(ret->verb, "watch") || str_is(ret->verb, "deletecollection")))
+    if (!ret->name.n && (str_is(ret->verb, "list") || str_is(ret->verb, "watch") ||
+                         str_is(ret->verb, "deletecollection")))
         ret->selected_name = name_from_selector(a, r->query);
 }

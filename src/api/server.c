@@ -1,7 +1,7 @@
 /* server.c - the API server as a whole: made, asked, closed.
  *
- * A request's way: who (authn.c), may he (authz.c), what (route.c, request.c), then the verb. Every path ends in exactly one
- * reply_*(), watch or tunnel, which ends the exchange. */
+ * A request's way: who (authn.c), may he (authz.c), what (route.c, request.c), then the verb. Every
+ * path ends in exactly one reply_*(), watch or tunnel, which ends the exchange. */
 #include "api/api_internal.h"
 
 static str keep(struct arena *a, str s)
@@ -18,7 +18,9 @@ static void options_keep(struct api *api, const struct api_options *o)
     api->o.cluster_domain = keep(a, o->cluster_domain.n ? o->cluster_domain : S("cluster.local"));
     api->o.advertise_address = keep(a, o->advertise_address);
     api->o.service_account_key_pem = keep(a, o->service_account_key_pem);
-    api->o.service_account_issuer = keep(a, o->service_account_issuer.n ? o->service_account_issuer : S("https://kubernetes.default.svc.cluster.local"));
+    api->o.service_account_issuer =
+        keep(a, o->service_account_issuer.n ? o->service_account_issuer
+                                            : S("https://kubernetes.default.svc.cluster.local"));
     api->o.ca_pem = keep(a, o->ca_pem);
     api->o.ca_key_pem = keep(a, o->ca_key_pem);
     api->o.token_file = keep(a, o->token_file);
@@ -79,7 +81,11 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
     return NULL;
 }
 
-struct closing { struct api *api; loop_fn *closed; void *ctx; };
+struct closing {
+    struct api *api;
+    loop_fn *closed;
+    void *ctx;
+};
 
 /* After the turn in which the watches were told to end, nothing refers to the server any more. */
 static void close_done(void *ctx)
@@ -133,10 +139,14 @@ static struct err *check_timeout(struct req *q)
         i++;
     if ((i && i < t.n) || str_is(t, "0"))
         return NULL;
-    return err_new(REASON_BAD_REQUEST, "invalid timeout specified in the request URL - time: %s duration \"" PRI_STR "\"", i ? "missing unit in" : "invalid", STR_ARG(t));
+    return err_new(REASON_BAD_REQUEST,
+                   "invalid timeout specified in the request URL - time: %s duration \"" PRI_STR
+                   "\"",
+                   i ? "missing unit in" : "invalid", STR_ARG(t));
 }
 
-/* Whether the path names something that exists, with whichever method: then a wrong method is 405, else 404. */
+/* Whether the path names something that exists, with whichever method: then a wrong method is 405,
+ * else 404. */
 static bool path_exists(const struct route *r)
 {
     uint32_t verbs = r->kind->r->verbs;
@@ -144,15 +154,24 @@ static bool path_exists(const struct route *r)
     if (r->subresource.n)
         return r->sub != NULL && (!r->kind->r->namespaced || r->ns.n);
     if (r->name.n)
-        return (verbs & (VERB_GET | VERB_UPDATE | VERB_PATCH | VERB_DELETE)) && (!r->kind->r->namespaced || r->ns.n);
+        return (verbs & (VERB_GET | VERB_UPDATE | VERB_PATCH | VERB_DELETE)) &&
+               (!r->kind->r->namespaced || r->ns.n);
     return true;
 }
 
 static uint32_t verb_bit(str verb)
 {
-    static const struct { const char *name; uint32_t bit; } bits[] = {
-        {"create", VERB_CREATE}, {"delete", VERB_DELETE}, {"deletecollection", VERB_DELETECOLLECTION}, {"get", VERB_GET},
-        {"list", VERB_LIST}, {"patch", VERB_PATCH}, {"update", VERB_UPDATE}, {"watch", VERB_WATCH}};
+    static const struct {
+        const char *name;
+        uint32_t bit;
+    } bits[] = {{"create", VERB_CREATE},
+                {"delete", VERB_DELETE},
+                {"deletecollection", VERB_DELETECOLLECTION},
+                {"get", VERB_GET},
+                {"list", VERB_LIST},
+                {"patch", VERB_PATCH},
+                {"update", VERB_UPDATE},
+                {"watch", VERB_WATCH}};
 
     for (size_t i = 0; i < ARRAY_LEN(bits); i++)
         if (str_is(verb, bits[i].name))
@@ -179,9 +198,14 @@ static bool method_fits(const struct route *r, str method)
 
 static void handle_resource(struct req *q)
 {
-    static const struct { const char *verb; void (*run)(struct req *q); bool list_like; } verbs[] = {
-        {"get", verb_get, false}, {"list", verb_list, true}, {"watch", verb_watch, true}, {"create", verb_create, false},
-        {"update", verb_update, false}, {"patch", verb_patch, false}, {"delete", verb_delete, false}, {"deletecollection", verb_deletecollection, true}};
+    static const struct {
+        const char *verb;
+        void (*run)(struct req *q);
+        bool list_like;
+    } verbs[] = {{"get", verb_get, false},       {"list", verb_list, true},
+                 {"watch", verb_watch, true},    {"create", verb_create, false},
+                 {"update", verb_update, false}, {"patch", verb_patch, false},
+                 {"delete", verb_delete, false}, {"deletecollection", verb_deletecollection, true}};
     const struct route *r = &q->route;
     struct err *e;
 
@@ -192,7 +216,8 @@ static void handle_resource(struct req *q)
             reply_error(q, err_no_route());
         return;
     }
-    if (!method_fits(r, q->ex->req.method) || (!r->subresource.n && !(r->kind->r->verbs & verb_bit(r->verb)))) {
+    if (!method_fits(r, q->ex->req.method) ||
+        (!r->subresource.n && !(r->kind->r->verbs & verb_bit(r->verb)))) {
         reply_error(q, err_no_method());
         return;
     }
@@ -219,7 +244,8 @@ static void handle_resource(struct req *q)
             e = accept_parse(q, verbs[i].list_like, verbs[i].run == verb_watch);
             if (e)
                 reply_error(q, e);
-            else if (r->kind->hooks->read && (verbs[i].run == verb_get || verbs[i].run == verb_list))
+            else if (r->kind->hooks->read &&
+                     (verbs[i].run == verb_get || verbs[i].run == verb_list))
                 r->kind->hooks->read(q);
             else
                 verbs[i].run(q);

@@ -1,8 +1,10 @@
-/* service.c - Services: addresses and node ports, given out from memory and taken back when nobody holds them.
+/* service.c - Services: addresses and node ports, given out from memory and taken back when nobody
+ * holds them.
  *
- * The allocator is a count per address and port, rebuilt at start from the stored Services. A write takes what it needs while
- * it is prepared; `settled` gives back what a failed write took and what a finished one no longer uses.
- * API: https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/ */
+ * The allocator is a count per address and port, rebuilt at start from the stored Services. A write
+ * takes what it needs while it is prepared; `settled` gives back what a failed write took and what
+ * a finished one no longer uses. API:
+ * https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/ */
 #include "api/api_internal.h"
 #include "api/hooks.h"
 
@@ -10,11 +12,11 @@
 
 struct ip_allocator {
     struct api *api;
-    uint32_t base, size;        /* IPv4 range, host order */
-    struct map ips;             /* address text -> count as a pointer */
-    uint16_t *ports;            /* uses per node port */
+    uint32_t base, size; /* IPv4 range, host order */
+    struct map ips;      /* address text -> count as a pointer */
+    uint16_t *ports;     /* uses per node port */
     int port_min, port_max;
-    uint32_t dynamic_from;      /* offsets below are kept for addresses that users choose */
+    uint32_t dynamic_from; /* offsets below are kept for addresses that users choose */
 };
 
 /* Every address and port of a Service, as an allocation. */
@@ -55,7 +57,8 @@ static void port_give(struct ip_allocator *ips, int port)
         ips->ports[port - ips->port_min]--;
 }
 
-static void service_each(struct ip_allocator *ips, const struct json *svc, each_ip_fn *ip, each_port_fn *port)
+static void service_each(struct ip_allocator *ips, const struct json *svc, each_ip_fn *ip,
+                         each_port_fn *port)
 {
     const struct json *spec = json_findz(svc, "spec");
     int seen[64];
@@ -107,15 +110,20 @@ struct err *ips_new(struct api *api, struct ip_allocator **ret)
     first = cidr;
     str_cut(&first, ',', &cidr); /* dual stack: the first range is ours */
     str_cut(&cidr, '/', &addr);
-    if (!cidr.p || !str_to_int64(cidr, &prefix) || prefix < 8 || prefix > 30 || addr.n >= sizeof text)
-        return err_new(REASON_INVALID, "service CIDR " PRI_STR " is not an IPv4 range between /8 and /30", STR_ARG(api->o.service_cidr));
+    if (!cidr.p || !str_to_int64(cidr, &prefix) || prefix < 8 || prefix > 30 ||
+        addr.n >= sizeof text)
+        return err_new(REASON_INVALID,
+                       "service CIDR " PRI_STR " is not an IPv4 range between /8 and /30",
+                       STR_ARG(api->o.service_cidr));
     memcpy(text, addr.p, addr.n);
     text[addr.n] = 0;
     if (inet_pton(AF_INET, text, &in) != 1)
-        return err_new(REASON_INVALID, "service CIDR " PRI_STR " is not an IPv4 range", STR_ARG(api->o.service_cidr));
+        return err_new(REASON_INVALID, "service CIDR " PRI_STR " is not an IPv4 range",
+                       STR_ARG(api->o.service_cidr));
     ips->size = (uint32_t)1 << (32 - prefix);
     ips->base = ntohl(in.s_addr) & ~(ips->size - 1);
-    /* As Kubernetes: min(max(16, size/16), 256) addresses at the bottom are left to users' own choice. */
+    /* As Kubernetes: min(max(16, size/16), 256) addresses at the bottom are left to users' own
+     * choice. */
     ips->dynamic_from = MIN(MAX(16u, ips->size / 16), 256u);
     if (ips->dynamic_from >= ips->size - 1)
         ips->dynamic_from = 1;
@@ -159,7 +167,8 @@ static bool ip_in_range(const struct ip_allocator *ips, str ip)
 /* A free address from a random place on; the bottom of the range only when the rest is full. */
 static str ip_pick(struct ip_allocator *ips, struct arena *a)
 {
-    uint32_t lo = ips->dynamic_from, n = ips->size - 1 - lo, start = n ? (uint32_t)(loop_random_u64(ips->api->loop) % n) : 0;
+    uint32_t lo = ips->dynamic_from, n = ips->size - 1 - lo,
+             start = n ? (uint32_t)(loop_random_u64(ips->api->loop) % n) : 0;
 
     for (uint32_t i = 0; i < n; i++) {
         str ip = ip_text(a, ips->base + lo + (start + i) % n);
@@ -178,7 +187,8 @@ static str ip_pick(struct ip_allocator *ips, struct arena *a)
 
 static int port_pick(struct ip_allocator *ips)
 {
-    int n = ips->port_max - ips->port_min + 1, start = (int)(loop_random_u64(ips->api->loop) % (uint64_t)n);
+    int n = ips->port_max - ips->port_min + 1,
+        start = (int)(loop_random_u64(ips->api->loop) % (uint64_t)n);
 
     for (int i = 0; i < n; i++)
         if (!ips->ports[(start + i) % n])
@@ -197,10 +207,12 @@ static bool wants_node_ports(const struct json *spec)
 {
     str type = json_get_str(spec, "type");
 
-    return str_is(type, "NodePort") || (str_is(type, "LoadBalancer") && json_get_bool(spec, "allocateLoadBalancerNodePorts", true));
+    return str_is(type, "NodePort") || (str_is(type, "LoadBalancer") &&
+                                        json_get_bool(spec, "allocateLoadBalancerNodePorts", true));
 }
 
-static struct err *invalid_service(struct write *w, const char *type, const char *field, const char *message)
+static struct err *invalid_service(struct write *w, const char *type, const char *field,
+                                   const char *message)
 {
     struct err *e = NULL;
 
@@ -210,14 +222,19 @@ static struct err *invalid_service(struct write *w, const char *type, const char
 
 static struct err *address_refused(struct write *w, str ip, const char *why)
 {
-    return invalid_service(w, CAUSE_INVALID, "spec.clusterIPs", arena_fmt(w->a, "Invalid value: [\"" PRI_STR "\"]: failed to allocate IP " PRI_STR ": %s", STR_ARG(ip), STR_ARG(ip), why).p);
+    return invalid_service(
+        w, CAUSE_INVALID, "spec.clusterIPs",
+        arena_fmt(w->a, "Invalid value: [\"" PRI_STR "\"]: failed to allocate IP " PRI_STR ": %s",
+                  STR_ARG(ip), STR_ARG(ip), why)
+            .p);
 }
 
 static struct err *give_address(struct write *w, struct json *spec)
 {
     struct ip_allocator *ips = w->api->ips;
     const struct json *old = json_findz(w->old, "spec");
-    str ip = json_str(json_item(json_findz(spec, "clusterIPs"), 0)), had = json_get_str(old, "clusterIP");
+    str ip = json_str(json_item(json_findz(spec, "clusterIPs"), 0)),
+        had = json_get_str(old, "clusterIP");
     struct json one = json_array();
 
     if (!has_cluster_ip(json_get_str(spec, "type")) || str_is(ip, "None"))
@@ -249,7 +266,8 @@ static bool old_has_port(const struct json *old, int64_t port)
 static bool new_port_taken(const struct json *spec, const struct json *before, int64_t port)
 {
     JSON_EACH(o, json_findz(spec, "ports"))
-        if (o < before && json_get_int(o, "nodePort", 0) == port && json_get_int(o, "port", 0) != json_get_int(before, "port", 0))
+        if (o < before && json_get_int(o, "nodePort", 0) == port &&
+            json_get_int(o, "port", 0) != json_get_int(before, "port", 0))
             return true;
     return false;
 }
@@ -270,7 +288,8 @@ static struct err *give_node_ports(struct write *w, struct json *spec)
         if (!np) {
             /* The same number for UDP as for TCP, when another port of this Service has it. */
             JSON_EACH(o, json_findz(spec, "ports"))
-                if (o < p && json_get_int(o, "port", 0) == json_get_int(p, "port", 0) && !str_eq(json_get_str(o, "protocol"), json_get_str(p, "protocol")))
+                if (o < p && json_get_int(o, "port", 0) == json_get_int(p, "port", 0) &&
+                    !str_eq(json_get_str(o, "protocol"), json_get_str(p, "protocol")))
                     np = json_get_int(o, "nodePort", 0);
             if (!np)
                 np = port_pick(ips);
@@ -281,9 +300,19 @@ static struct err *give_node_ports(struct write *w, struct json *spec)
                 np = port_pick(ips);
         } else if (!old_has_port(old, np)) {
             if (!port_in_range(ips, (int)np))
-                return invalid_service(w, CAUSE_INVALID, arena_fmt(w->a, "spec.ports[%u].nodePort", i).p, arena_fmt(w->a, "Invalid value: %lld: provided port is not in the valid range. The range of valid ports is %d-%d", (long long)np, ips->port_min, ips->port_max).p);
+                return invalid_service(w, CAUSE_INVALID,
+                                       arena_fmt(w->a, "spec.ports[%u].nodePort", i).p,
+                                       arena_fmt(w->a,
+                                                 "Invalid value: %lld: provided port is not in the "
+                                                 "valid range. The range of valid ports is %d-%d",
+                                                 (long long)np, ips->port_min, ips->port_max)
+                                           .p);
             if (ips->ports[np - ips->port_min])
-                return invalid_service(w, CAUSE_INVALID, arena_fmt(w->a, "spec.ports[%u].nodePort", i).p, arena_fmt(w->a, "Invalid value: %lld: provided port is already allocated", (long long)np).p);
+                return invalid_service(
+                    w, CAUSE_INVALID, arena_fmt(w->a, "spec.ports[%u].nodePort", i).p,
+                    arena_fmt(w->a, "Invalid value: %lld: provided port is already allocated",
+                              (long long)np)
+                        .p);
         }
         json_setz(w->a, p, "nodePort", json_int(np));
         i++;
@@ -293,13 +322,15 @@ static struct err *give_node_ports(struct write *w, struct json *spec)
 
 static bool wants_health_port(const struct json *spec)
 {
-    return str_is(json_get_str(spec, "type"), "LoadBalancer") && str_is(json_get_str(spec, "externalTrafficPolicy"), "Local");
+    return str_is(json_get_str(spec, "type"), "LoadBalancer") &&
+           str_is(json_get_str(spec, "externalTrafficPolicy"), "Local");
 }
 
 static struct err *give_health_port(struct write *w, struct json *spec)
 {
     struct ip_allocator *ips = w->api->ips;
-    int64_t port = json_get_int(spec, "healthCheckNodePort", 0), had = json_get_int(w->old, "spec.healthCheckNodePort", 0);
+    int64_t port = json_get_int(spec, "healthCheckNodePort", 0),
+            had = json_get_int(w->old, "spec.healthCheckNodePort", 0);
 
     if (!wants_health_port(spec))
         return NULL;
@@ -307,20 +338,29 @@ static struct err *give_health_port(struct write *w, struct json *spec)
         port = port_pick(ips);
     else if (port != had) {
         if (!port_in_range(ips, (int)port))
-            return invalid_service(w, CAUSE_INVALID, "spec.healthCheckNodePort", arena_fmt(w->a, "Invalid value: %lld: provided port is not in the valid range. The range of valid ports is %d-%d", (long long)port, ips->port_min, ips->port_max).p);
+            return invalid_service(w, CAUSE_INVALID, "spec.healthCheckNodePort",
+                                   arena_fmt(w->a,
+                                             "Invalid value: %lld: provided port is not in the "
+                                             "valid range. The range of valid ports is %d-%d",
+                                             (long long)port, ips->port_min, ips->port_max)
+                                       .p);
         if (ips->ports[port - ips->port_min])
-            return err_new(REASON_INTERNAL, "failed to allocate requested HealthCheck NodePort %lld: provided port is already allocated", (long long)port);
+            return err_new(REASON_INTERNAL,
+                           "failed to allocate requested HealthCheck NodePort %lld: provided port "
+                           "is already allocated",
+                           (long long)port);
     }
     json_setz(w->a, spec, "healthCheckNodePort", json_int(port));
     return NULL;
 }
 
-/* IP families follow from the only range there is. A headless Service without selector is the exception: whoever writes its
- * endpoints may use both families, whatever the cluster has. */
+/* IP families follow from the only range there is. A headless Service without selector is the
+ * exception: whoever writes its endpoints may use both families, whatever the cluster has. */
 static struct err *set_families(struct write *w, struct json *spec)
 {
     struct json families = json_array(), *given = json_findz(spec, "ipFamilies");
-    str first = json_str(json_item(json_findz(spec, "clusterIPs"), 0)), policy = json_get_str(spec, "ipFamilyPolicy");
+    str first = json_str(json_item(json_findz(spec, "clusterIPs"), 0)),
+        policy = json_get_str(spec, "ipFamilyPolicy");
     struct err *errs = NULL;
     uint32_t i = 0;
 
@@ -337,20 +377,27 @@ static struct err *set_families(struct write *w, struct json *spec)
             given = json_setz(w->a, spec, "ipFamilies", families);
         }
         if (json_count(given) < 2 && !str_is(policy, "SingleStack"))
-            json_append(w->a, given, json_z(str_is(json_str(json_item(given, 0)), "IPv4") ? "IPv6" : "IPv4"));
+            json_append(w->a, given,
+                        json_z(str_is(json_str(json_item(given, 0)), "IPv4") ? "IPv6" : "IPv4"));
         if (!policy.n)
             json_setz(w->a, spec, "ipFamilyPolicy", json_z("RequireDualStack"));
         return NULL;
     }
     if (!json_count(given) && str_has_char(first, ':')) {
-        cause(&errs, CAUSE_INVALID, S("spec.clusterIPs[0]"), "Invalid value: [\"" PRI_STR "\"]: IPv6 is not configured on this cluster", STR_ARG(first));
+        cause(&errs, CAUSE_INVALID, S("spec.clusterIPs[0]"),
+              "Invalid value: [\"" PRI_STR "\"]: IPv6 is not configured on this cluster",
+              STR_ARG(first));
         return err_invalid(errs, S(""), S("Service"), w->name);
     }
     if (str_is(policy, "RequireDualStack") || (!policy.n && json_count(given) > 1))
-        cause(&errs, CAUSE_INVALID, S("spec.ipFamilyPolicy"), "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services");
+        cause(&errs, CAUSE_INVALID, S("spec.ipFamilyPolicy"),
+              "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack "
+              "services");
     JSON_EACH(f, given) {
         if (!str_is(json_str(f), "IPv4"))
-            cause(&errs, CAUSE_INVALID, arena_fmt(w->a, "spec.ipFamilies[%u]", i), "Invalid value: \"" PRI_STR "\": not configured on this cluster", STR_ARG(json_str(f)));
+            cause(&errs, CAUSE_INVALID, arena_fmt(w->a, "spec.ipFamilies[%u]", i),
+                  "Invalid value: \"" PRI_STR "\": not configured on this cluster",
+                  STR_ARG(json_str(f)));
         i++;
     }
     if (errs)
@@ -364,7 +411,8 @@ static struct err *set_families(struct write *w, struct json *spec)
     return NULL;
 }
 
-/* Only a valid Service is given anything. A write that fails later takes nothing, since only `settled` counts. */
+/* Only a valid Service is given anything. A write that fails later takes nothing, since only
+ * `settled` counts. */
 struct err *service_allocate(struct write *w)
 {
     struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT);
@@ -415,16 +463,20 @@ static void keep_allocated(struct write *w, struct json *spec, const struct json
     if (has_cluster_ip(json_get_str(old, "type")) && has_cluster_ip(json_get_str(spec, "type"))) {
         if (!json_get_str(spec, "clusterIP").n)
             keep(w, spec, old, "clusterIP");
-        if (!json_count(json_findz(spec, "clusterIPs")) && str_eq(json_get_str(spec, "clusterIP"), json_get_str(old, "clusterIP")))
+        if (!json_count(json_findz(spec, "clusterIPs")) &&
+            str_eq(json_get_str(spec, "clusterIP"), json_get_str(old, "clusterIP")))
             keep(w, spec, old, "clusterIPs");
     }
     if (wants_node_ports(old) && wants_node_ports(spec))
         JSON_EACH(p, json_findz(spec, "ports"))
             if (!json_get_int(p, "nodePort", 0))
                 JSON_EACH(o, json_findz(old, "ports"))
-                    if (str_eq(json_get_str(o, "name"), json_get_str(p, "name")) && json_get_int(o, "nodePort", 0) && !uses_port(spec, json_get_int(o, "nodePort", 0)))
+                    if (str_eq(json_get_str(o, "name"), json_get_str(p, "name")) &&
+                        json_get_int(o, "nodePort", 0) &&
+                        !uses_port(spec, json_get_int(o, "nodePort", 0)))
                         json_setz(w->a, p, "nodePort", json_int(json_get_int(o, "nodePort", 0)));
-    if (wants_health_port(old) && wants_health_port(spec) && !json_get_int(spec, "healthCheckNodePort", 0))
+    if (wants_health_port(old) && wants_health_port(spec) &&
+        !json_get_int(spec, "healthCheckNodePort", 0))
         keep(w, spec, old, "healthCheckNodePort");
 }
 
@@ -461,14 +513,18 @@ static bool same_node_ports(const struct json *spec, const struct json *old)
 
 static bool has_traffic_policy(const struct json *spec)
 {
-    return str_is(json_get_str(spec, "type"), "NodePort") || str_is(json_get_str(spec, "type"), "LoadBalancer") ||
-           (str_is(json_get_str(spec, "type"), "ClusterIP") && json_count(json_findz(spec, "externalIPs")));
+    return str_is(json_get_str(spec, "type"), "NodePort") ||
+           str_is(json_get_str(spec, "type"), "LoadBalancer") ||
+           (str_is(json_get_str(spec, "type"), "ClusterIP") &&
+            json_count(json_findz(spec, "externalIPs")));
 }
 
-/* What only the old type needed goes, unless the client changed it, too: then validation has its say. */
+/* What only the old type needed goes, unless the client changed it, too: then validation has its
+ * say. */
 static void drop_of_old_type(struct json *spec, const struct json *old)
 {
-    static const char *const of_address[] = {"ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"};
+    static const char *const of_address[] = {"ipFamilies", "ipFamilyPolicy",
+                                             "internalTrafficPolicy"};
     static const char *const of_balancer[] = {"allocateLoadBalancerNodePorts", "loadBalancerClass"};
     str type = json_get_str(spec, "type"), was = json_get_str(old, "type");
 
@@ -484,19 +540,22 @@ static void drop_of_old_type(struct json *spec, const struct json *old)
     if (wants_node_ports(old) && !wants_node_ports(spec) && same_node_ports(spec, old))
         JSON_EACH(p, json_findz(spec, "ports"))
             json_removez(p, "nodePort");
-    if (wants_health_port(old) && !wants_health_port(spec) && same(spec, old, "healthCheckNodePort"))
+    if (wants_health_port(old) && !wants_health_port(spec) &&
+        same(spec, old, "healthCheckNodePort"))
         json_removez(spec, "healthCheckNodePort");
     if (str_is(was, "LoadBalancer") && !str_is(type, "LoadBalancer"))
         for (size_t i = 0; i < ARRAY_LEN(of_balancer); i++)
             if (same(spec, old, of_balancer[i]))
                 json_removez(spec, of_balancer[i]);
-    if (has_traffic_policy(old) && !has_traffic_policy(spec) && same(spec, old, "externalTrafficPolicy"))
+    if (has_traffic_policy(old) && !has_traffic_policy(spec) &&
+        same(spec, old, "externalTrafficPolicy"))
         json_removez(spec, "externalTrafficPolicy");
 }
 
 void service_prepare_create(struct write *w)
 {
-    json_setz(w->a, json_setz(w->a, w->obj, "status", json_object()), "loadBalancer", json_object());
+    json_setz(w->a, json_setz(w->a, w->obj, "status", json_object()), "loadBalancer",
+              json_object());
     join_addresses(w, json_make(w->a, w->obj, "spec", JSON_OBJECT), NULL);
 }
 
@@ -515,9 +574,13 @@ void service_warn(struct write *w)
     const struct json *spec = json_findz(w->obj, "spec");
 
     if (json_count(json_findz(spec, "externalIPs")))
-        req_warn(w->req, S("spec.externalIPs is deprecated and may no longer be implemented in some clusters"));
+        req_warn(
+            w->req,
+            S("spec.externalIPs is deprecated and may no longer be implemented in some clusters"));
     if (str_is(json_get_str(spec, "trafficDistribution"), "PreferClose"))
-        req_warn(w->req, S("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\""));
+        req_warn(
+            w->req,
+            S("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\""));
     if (str_is(json_get_str(spec, "clusterIP"), "None")) {
         if (json_get_str(spec, "loadBalancerIP").n)
             req_warn(w->req, S("spec.loadBalancerIP is ignored for headless services"));
@@ -528,7 +591,8 @@ void service_warn(struct write *w)
     }
 }
 
-static struct err *drop_endpoints(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *drop_endpoints(void *ctx, struct arena *a, const struct obj *current,
+                                  int64_t revision, struct store_change *ret)
 {
     (void)ctx;
     ret->op = current ? STORE_DELETE : STORE_KEEP;
@@ -559,5 +623,8 @@ void service_settled(struct api *api, const struct json *obj, const struct json 
         service_each(api->ips, old, ip_give, port_give);
     /* The endpoints of a Service go with it. */
     if (!obj && old)
-        store_update(api->store, kind_key(api_core(api, "endpoints"), meta_str(old, "namespace"), meta_str(old, "name")), drop_endpoints, dropped, NULL);
+        store_update(
+            api->store,
+            kind_key(api_core(api, "endpoints"), meta_str(old, "namespace"), meta_str(old, "name")),
+            drop_endpoints, dropped, NULL);
 }

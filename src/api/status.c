@@ -23,19 +23,23 @@ struct err *err_details(struct err *e, str group, str kind, str name)
 
 struct err *err_not_found(const struct kind *k, str name)
 {
-    return err_details(err_new(REASON_NOT_FOUND, PRI_STR " \"" PRI_STR "\" not found", STR_ARG(k->status_name), STR_ARG(name)),
+    return err_details(err_new(REASON_NOT_FOUND, PRI_STR " \"" PRI_STR "\" not found",
+                               STR_ARG(k->status_name), STR_ARG(name)),
                        k->r->group, k->r->plural, name);
 }
 
 struct err *err_exists(const struct kind *k, str name)
 {
-    return err_details(err_new(REASON_ALREADY_EXISTS, PRI_STR " \"" PRI_STR "\" already exists", STR_ARG(k->status_name), STR_ARG(name)),
+    return err_details(err_new(REASON_ALREADY_EXISTS, PRI_STR " \"" PRI_STR "\" already exists",
+                               STR_ARG(k->status_name), STR_ARG(name)),
                        k->r->group, k->r->plural, name);
 }
 
 struct err *err_conflict(const struct kind *k, str name, const char *why)
 {
-    return err_details(err_new(REASON_CONFLICT, "Operation cannot be fulfilled on " PRI_STR " \"" PRI_STR "\": %s", STR_ARG(k->status_name), STR_ARG(name), why),
+    return err_details(err_new(REASON_CONFLICT,
+                               "Operation cannot be fulfilled on " PRI_STR " \"" PRI_STR "\": %s",
+                               STR_ARG(k->status_name), STR_ARG(name), why),
                        k->r->group, k->r->plural, name);
 }
 
@@ -49,21 +53,27 @@ struct err *err_forbidden(const struct kind *k, str name, const char *fmt, ...)
     buf_vfmt(&why, fmt, ap);
     va_end(ap);
     if (name.n)
-        e = err_new(REASON_FORBIDDEN, PRI_STR " \"" PRI_STR "\" is forbidden: %s", STR_ARG(k->status_name), STR_ARG(name), buf_cstr(&why));
+        e = err_new(REASON_FORBIDDEN, PRI_STR " \"" PRI_STR "\" is forbidden: %s",
+                    STR_ARG(k->status_name), STR_ARG(name), buf_cstr(&why));
     else
-        e = err_new(REASON_FORBIDDEN, PRI_STR " is forbidden: %s", STR_ARG(k->status_name), buf_cstr(&why));
+        e = err_new(REASON_FORBIDDEN, PRI_STR " is forbidden: %s", STR_ARG(k->status_name),
+                    buf_cstr(&why));
     buf_fini(&why);
     return err_details(e, k->r->group, k->r->plural, name);
 }
 
 struct err *err_no_route(void)
 {
-    return err_details(err_new(REASON_NOT_FOUND, "the server could not find the requested resource"), S(""), S(""), S(""));
+    return err_details(
+        err_new(REASON_NOT_FOUND, "the server could not find the requested resource"), S(""), S(""),
+        S(""));
 }
 
 struct err *err_no_method(void)
 {
-    return err_details(err_new(REASON_METHOD_NOT_ALLOWED, "the server does not allow this method on the requested resource"), S(""), S(""), S(""));
+    return err_details(err_new(REASON_METHOD_NOT_ALLOWED,
+                               "the server does not allow this method on the requested resource"),
+                       S(""), S(""), S(""));
 }
 
 void cause(struct err **errs, const char *type, str field, const char *fmt, ...)
@@ -93,7 +103,8 @@ struct err *err_invalid(struct err *e, str group, str kind, str name)
         bool seen = false;
 
         for (unsigned k = 0; k < i && !seen; k++)
-            seen = !strcmp(e->causes[k].field, c->field) && !strcmp(e->causes[k].message, c->message);
+            seen =
+                !strcmp(e->causes[k].field, c->field) && !strcmp(e->causes[k].message, c->message);
         if (seen)
             continue;
         if (shown++)
@@ -153,7 +164,8 @@ static void member(struct buf *b, bool *first, const char *name, str value)
 void buf_status(struct buf *b, const struct err *e)
 {
     str reason = reason_name(e->reason);
-    bool details = e->details_kind || e->details_name || e->details_group || e->details_uid || e->n_causes || e->retry_after_s;
+    bool details = e->details_kind || e->details_name || e->details_group || e->details_uid ||
+                   e->n_causes || e->retry_after_s;
 
     buf_z(b, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\"");
     if (e->message && *e->message) {

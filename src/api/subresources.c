@@ -1,13 +1,17 @@
-/* subresources.c - what hangs below an object besides its status: scale, finalize, approval, resize, binding, token...
+/* subresources.c - what hangs below an object besides its status: scale, finalize, approval,
+ * resize, binding, token...
  *
- * Those that are a view of the object (part_*) go the way of any update, with everything they do not own put back. Scale and
- * TokenRequest are kinds of their own. Eviction and Binding are in binding.c; what needs a connection to the node in proxy.c. */
+ * Those that are a view of the object (part_*) go the way of any update, with everything they do
+ * not own put back. Scale and TokenRequest are kinds of their own. Eviction and Binding are in
+ * binding.c; what needs a connection to the node in proxy.c. */
 #include "api/api_internal.h"
 #include "api/hooks.h"
 
 /* ---- scale ---- */
 
-struct scale_paths { const char *replicas, *status_replicas, *selector; };
+struct scale_paths {
+    const char *replicas, *status_replicas, *selector;
+};
 
 static struct scale_paths scale_paths_of(const struct kind *k)
 {
@@ -19,9 +23,14 @@ static struct scale_paths scale_paths_of(const struct kind *k)
 /* A LabelSelector (or plain map) as text, terms sorted by key as Kubernetes prints them. */
 static str selector_text(struct arena *a, const struct json *s)
 {
-    static const struct { const char *op, *before, *between, *after; } forms[] = {
-        {"In", " in (", ",", ")"}, {"NotIn", " notin (", ",", ")"}, {"Exists", "", "", ""}, {"DoesNotExist", "", "", ""}};
-    const struct json *labels = json_findz(s, "matchLabels"), *exprs = json_findz(s, "matchExpressions");
+    static const struct {
+        const char *op, *before, *between, *after;
+    } forms[] = {{"In", " in (", ",", ")"},
+                 {"NotIn", " notin (", ",", ")"},
+                 {"Exists", "", "", ""},
+                 {"DoesNotExist", "", "", ""}};
+    const struct json *labels = json_findz(s, "matchLabels"),
+                      *exprs = json_findz(s, "matchExpressions");
     str *terms;
     size_t n = 0;
     struct buf b = BUF_INIT;
@@ -31,7 +40,8 @@ static str selector_text(struct arena *a, const struct json *s)
         labels = s;
     terms = ARENA_NEW_N(a, str, json_count(labels) + json_count(exprs) + 1);
     JSON_EACH_MEMBER(m, labels)
-        terms[n++] = arena_fmt(a, PRI_STR "=" PRI_STR, STR_ARG(m->key), STR_ARG(json_str(&m->value)));
+        terms[n++] =
+            arena_fmt(a, PRI_STR "=" PRI_STR, STR_ARG(m->key), STR_ARG(json_str(&m->value)));
     JSON_EACH(x, exprs) {
         str op = json_get_str(x, "operator"), key = json_get_str(x, "key");
 
@@ -70,7 +80,8 @@ static str selector_text(struct arena *a, const struct json *s)
 
 static struct json *scale_of(struct req *q, const struct json *obj)
 {
-    static const char *const kept[] = {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"};
+    static const char *const kept[] = {"name", "namespace", "uid", "resourceVersion",
+                                       "creationTimestamp"};
     struct scale_paths p = scale_paths_of(q->route.kind);
     struct json *v = json_new(q->a, json_object()), *meta, *spec, *status;
     const struct json *from = json_findz(obj, "metadata"), *selector = json_path(obj, p.selector);
@@ -105,13 +116,14 @@ static const struct schema_type *scale_type(void)
 
 struct scaling {
     struct write w;
-    struct json *scale;      /* PUT: the body */
-    struct json *patch;      /* PATCH */
+    struct json *scale; /* PUT: the body */
+    struct json *patch; /* PATCH */
     enum { SCALE_PUT, SCALE_JSON, SCALE_MERGE, SCALE_STRATEGIC } how;
     str reply;
 };
 
-static struct err *scale_write(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *scale_write(void *ctx, struct arena *a, const struct obj *current,
+                               int64_t revision, struct store_change *ret)
 {
     struct scaling *s = ctx;
     struct write *w = &s->w;
@@ -127,7 +139,9 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
     live = scale_of(w->req, w->old);
     if (s->how != SCALE_PUT) {
         next = json_new(w->a, json_copy(w->a, live));
-        e = s->how == SCALE_JSON ? patch_json(w->a, next, s->patch) : s->how == SCALE_MERGE ? patch_merge(w->a, next, s->patch) : patch_strategic(w->a, scale_type(), next, s->patch);
+        e = s->how == SCALE_JSON    ? patch_json(w->a, next, s->patch)
+            : s->how == SCALE_MERGE ? patch_merge(w->a, next, s->patch)
+                                    : patch_strategic(w->a, scale_type(), next, s->patch);
         if (!e)
             e = schema_decode(w->a, scale_type(), next, NULL);
         if (e)
@@ -136,12 +150,17 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
     rv = meta_str(next, "resourceVersion");
     uid = meta_str(next, "uid");
     if (rv.n && (!str_to_int64(rv, &wanted) || wanted != current->revision))
-        return err_conflict(w->kind, w->name, "the object has been modified; please apply your changes to the latest version and try again");
+        return err_conflict(w->kind, w->name,
+                            "the object has been modified; please apply your changes to the latest "
+                            "version and try again");
     if (uid.n && !str_eq(uid, current->uid))
-        return err_conflict(w->kind, w->name, "the object has been modified; please apply your changes to the latest version and try again");
+        return err_conflict(w->kind, w->name,
+                            "the object has been modified; please apply your changes to the latest "
+                            "version and try again");
     replicas = json_get_int(next, "spec.replicas", 0);
     if (replicas < 0) {
-        cause(&e, CAUSE_INVALID, S("spec.replicas"), "Invalid value: %lld: must be greater than or equal to 0", (long long)replicas);
+        cause(&e, CAUSE_INVALID, S("spec.replicas"),
+              "Invalid value: %lld: must be greater than or equal to 0", (long long)replicas);
         return err_invalid(e, S("autoscaling"), S("Scale"), w->name);
     }
     w->obj = json_new(w->a, json_copy(w->a, w->old));
@@ -168,17 +187,25 @@ static void scaled(void *ctx, struct err *e, const struct obj *result)
 
 static struct err *scale_begin(struct req *q, struct scaling *s)
 {
-    static const struct { str type; int how; } types[] = {
-        {STR("application/json-patch+json"), SCALE_JSON}, {STR("application/merge-patch+json"), SCALE_MERGE}, {STR("application/strategic-merge-patch+json"), SCALE_STRATEGIC}};
+    static const struct {
+        str type;
+        int how;
+    } types[] = {{STR("application/json-patch+json"), SCALE_JSON},
+                 {STR("application/merge-patch+json"), SCALE_MERGE},
+                 {STR("application/strategic-merge-patch+json"), SCALE_STRATEGIC}};
     str type = http_header(&q->ex->req, "content-type"), head = S("");
     struct err *e;
 
     if (str_is(q->route.verb, "update")) {
         e = write_options_parse(q, "UpdateOptions");
         if (!e)
-            e = body_decode(q, NULL, scale_type(), S("autoscaling"), S("v1"), S("Scale"), &s->scale);
+            e = body_decode(q, NULL, scale_type(), S("autoscaling"), S("v1"), S("Scale"),
+                            &s->scale);
         if (!e && !str_eq(meta_str(s->scale, "name"), q->route.name))
-            e = err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR ") does not match the name on the URL (" PRI_STR ")", STR_ARG(meta_str(s->scale, "name")), STR_ARG(q->route.name));
+            e = err_new(REASON_BAD_REQUEST,
+                        "the name of the object (" PRI_STR
+                        ") does not match the name on the URL (" PRI_STR ")",
+                        STR_ARG(meta_str(s->scale, "name")), STR_ARG(q->route.name));
         return e;
     }
     if (type.n)
@@ -189,7 +216,8 @@ static struct err *scale_begin(struct req *q, struct scaling *s)
             e = write_options_parse(q, "PatchOptions");
             return e ? e : json_parse(q->a, q->ex->req.body, NULL, NULL, &s->patch);
         }
-    return err_details(err_new(REASON_UNSUPPORTED_MEDIA, "415: Unsupported Media Type"), S(""), S(""), S(""));
+    return err_details(err_new(REASON_UNSUPPORTED_MEDIA, "415: Unsupported Media Type"), S(""),
+                       S(""), S(""));
 }
 
 static void scale(struct req *q)
@@ -204,7 +232,8 @@ static void scale(struct req *q)
         if (!o)
             reply_error(q, err_not_found(k, q->route.name));
         else
-            reply_tree(q, 200, scale_type(), scale_of(q, object_parse(q->a, arena_dup(q->a, o->data))));
+            reply_tree(q, 200, scale_type(),
+                       scale_of(q, object_parse(q->a, arena_dup(q->a, o->data))));
         return;
     }
     s = ARENA_NEW(q->a, struct scaling);
@@ -213,7 +242,15 @@ static void scale(struct req *q)
         reply_error(q, e);
         return;
     }
-    s->w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = k, .ns = q->route.ns, .name = q->route.name, .subresource = S("scale"), .dry_run = q->wo.dry_run, .now = loop_wall(q->api->loop)};
+    s->w = (struct write){.api = q->api,
+                          .req = q,
+                          .a = q->a,
+                          .kind = k,
+                          .ns = q->route.ns,
+                          .name = q->route.name,
+                          .subresource = S("scale"),
+                          .dry_run = q->wo.dry_run,
+                          .now = loop_wall(q->api->loop)};
     store_update(q->api->store, kind_key(k, q->route.ns, q->route.name), scale_write, scaled, s);
 }
 
@@ -224,9 +261,14 @@ static void scale(struct req *q)
 
 static struct err *bound_object(struct req *q, const struct json *ref, struct json *ret)
 {
-    static const struct { const char *kind, *plural, *claim; bool namespaced; } kinds[] = {
-        {"Pod", "pods", "pod", true}, {"Secret", "secrets", "secret", true}, {"Node", "nodes", "node", false}};
-    str kind = json_get_str(ref, "kind"), version = json_get_str(ref, "apiVersion"), name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
+    static const struct {
+        const char *kind, *plural, *claim;
+        bool namespaced;
+    } kinds[] = {{"Pod", "pods", "pod", true},
+                 {"Secret", "secrets", "secret", true},
+                 {"Node", "nodes", "node", false}};
+    str kind = json_get_str(ref, "kind"), version = json_get_str(ref, "apiVersion"),
+        name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
 
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         const struct kind *k;
@@ -240,7 +282,12 @@ static struct err *bound_object(struct req *q, const struct json *ref, struct js
         if (!o)
             return err_not_found(k, name);
         if (uid.n && !str_eq(uid, o->uid))
-            return err_details(err_new(REASON_CONFLICT, "Operation cannot be fulfilled on " PRI_STR " \"" PRI_STR "\": the UID in the bound object reference (" PRI_STR ") does not match the UID in record. The object might have been deleted and then recreated", STR_ARG(kind), STR_ARG(name), STR_ARG(uid)),
+            return err_details(err_new(REASON_CONFLICT,
+                                       "Operation cannot be fulfilled on " PRI_STR " \"" PRI_STR
+                                       "\": the UID in the bound object reference (" PRI_STR
+                                       ") does not match the UID in record. The object might have "
+                                       "been deleted and then recreated",
+                                       STR_ARG(kind), STR_ARG(name), STR_ARG(uid)),
                                S(""), kind, name);
         json_setz(q->a, &v, "name", json_string(name));
         json_setz(q->a, &v, "uid", json_string(arena_dup(q->a, o->uid)));
@@ -249,7 +296,8 @@ static struct err *bound_object(struct req *q, const struct json *ref, struct js
             str node_name;
 
             if (packed_get(o->fields, S("spec.nodeName"), &node_name) && node_name.n) {
-                const struct obj *node = store_find(q->api->store, kind_key(api_core(q->api, "nodes"), S(""), node_name));
+                const struct obj *node = store_find(
+                    q->api->store, kind_key(api_core(q->api, "nodes"), S(""), node_name));
                 struct json n = json_object();
 
                 json_setz(q->a, &n, "name", json_string(arena_dup(q->a, node_name)));
@@ -260,14 +308,23 @@ static struct err *bound_object(struct req *q, const struct json *ref, struct js
         }
         return NULL;
     }
-    return err_new(REASON_BAD_REQUEST, "cannot bind token to object of type /" PRI_STR ", Kind=" PRI_STR, STR_ARG(version), STR_ARG(kind));
+    return err_new(REASON_BAD_REQUEST,
+                   "cannot bind token to object of type /" PRI_STR ", Kind=" PRI_STR,
+                   STR_ARG(version), STR_ARG(kind));
 }
 
 /* A token request has managed fields like any other body, under its own kind. */
 static struct err *token_track(struct req *q, const struct schema_type *t, struct json *obj)
 {
-    const struct resource r = {.group = S("authentication.k8s.io"), .version = S("v1"), .kind = S("TokenRequest"), .type = t, .namespaced = true};
-    const struct apply_options o = {.manager = req_manager(q), .subresource = S("token"), .api_version = S("authentication.k8s.io/v1"), .now = loop_wall(q->api->loop)};
+    const struct resource r = {.group = S("authentication.k8s.io"),
+                               .version = S("v1"),
+                               .kind = S("TokenRequest"),
+                               .type = t,
+                               .namespaced = true};
+    const struct apply_options o = {.manager = req_manager(q),
+                                    .subresource = S("token"),
+                                    .api_version = S("authentication.k8s.io/v1"),
+                                    .now = loop_wall(q->api->loop)};
     struct json *spec = json_make(q->a, obj, "spec", JSON_OBJECT);
 
     json_removez(obj, "status");
@@ -278,7 +335,8 @@ static struct err *token_track(struct req *q, const struct schema_type *t, struc
 
 static void token(struct req *q)
 {
-    const struct schema_type *t = schema_find_gvk(S("authentication.k8s.io"), S("v1"), S("TokenRequest"));
+    const struct schema_type *t =
+        schema_find_gvk(S("authentication.k8s.io"), S("v1"), S("TokenRequest"));
     struct json *obj, *spec, *meta, status = json_object(), bound = json_object();
     const struct json *ref;
     const struct obj *account;
@@ -308,9 +366,13 @@ static void token(struct req *q)
     spec = json_make(q->a, obj, "spec", JSON_OBJECT);
     seconds = json_get_int(spec, "expirationSeconds", TOKEN_DEFAULT_S);
     if (seconds < TOKEN_MIN_S)
-        cause(&errs, CAUSE_INVALID, S("spec.expirationSeconds"), "Invalid value: %lld: may not specify a duration less than 10 minutes", (long long)seconds);
+        cause(&errs, CAUSE_INVALID, S("spec.expirationSeconds"),
+              "Invalid value: %lld: may not specify a duration less than 10 minutes",
+              (long long)seconds);
     if (seconds > INT64_C(1) << 32)
-        cause(&errs, CAUSE_INVALID, S("spec.expirationSeconds"), "Invalid value: %lld: may not specify a duration larger than 2^32 seconds", (long long)seconds);
+        cause(&errs, CAUSE_INVALID, S("spec.expirationSeconds"),
+              "Invalid value: %lld: may not specify a duration larger than 2^32 seconds",
+              (long long)seconds);
     if (errs) {
         reply_error(q, err_invalid(errs, S("authentication.k8s.io"), S("TokenRequest"), S("")));
         return;
@@ -327,7 +389,8 @@ static void token(struct req *q)
     json_setz(q->a, meta, "name", json_string(q->route.name));
     json_setz(q->a, meta, "namespace", json_string(q->route.ns));
     json_setz(q->a, meta, "uid", json_string(uid));
-    json_setz(q->a, meta, "creationTimestamp", json_string(now_text(q->a, loop_wall(q->api->loop))));
+    json_setz(q->a, meta, "creationTimestamp",
+              json_string(now_text(q->a, loop_wall(q->api->loop))));
     if (!json_count(json_findz(spec, "audiences"))) {
         struct json aud = json_array();
 
@@ -335,7 +398,8 @@ static void token(struct req *q)
         json_setz(q->a, spec, "audiences", aud);
     }
     json_setz(q->a, spec, "expirationSeconds", json_int(seconds));
-    e = token_issue(q->api, q->a, q->route.ns, q->route.name, uid, json_findz(spec, "audiences"), &bound, seconds, &text, &expires);
+    e = token_issue(q->api, q->a, q->route.ns, q->route.name, uid, json_findz(spec, "audiences"),
+                    &bound, seconds, &text, &expires);
     if (e) {
         reply_error(q, e);
         return;
@@ -353,7 +417,9 @@ static void token(struct req *q)
 /* ---- views of the object itself: ephemeralcontainers, resize, approval, finalize ---- */
 
 /* What such a view may change, as dot paths; all else is put back. */
-static const struct part { const char *plural, *sub, *owns; } parts[] = {
+static const struct part {
+    const char *plural, *sub, *owns;
+} parts[] = {
     {"pods", "ephemeralcontainers", "spec.ephemeralContainers"},
     {"pods", "resize", "spec.containers spec.initContainers spec.resources"},
     {"certificatesigningrequests", "approval", "status.conditions"},
@@ -372,18 +438,33 @@ const char *subresource_owns(str plural, str sub)
 
 static uint32_t verb_bit(str verb)
 {
-    return str_is(verb, "get") ? VERB_GET : str_is(verb, "create") ? VERB_CREATE : str_is(verb, "update") ? VERB_UPDATE : str_is(verb, "patch") ? VERB_PATCH : str_is(verb, "delete") ? VERB_DELETE : 0;
+    return str_is(verb, "get")      ? VERB_GET
+           : str_is(verb, "create") ? VERB_CREATE
+           : str_is(verb, "update") ? VERB_UPDATE
+           : str_is(verb, "patch")  ? VERB_PATCH
+           : str_is(verb, "delete") ? VERB_DELETE
+                                    : 0;
 }
 
 void verb_subresource(struct req *q)
 {
-    static const struct { const char *sub; void (*run)(struct req *q); } table[] = {
-        {"scale", scale}, {"token", token}, {"binding", subresource_binding}, {"eviction", subresource_eviction},
-        {"log", proxy_log}, {"exec", proxy_exec}, {"attach", proxy_exec}, {"portforward", proxy_exec}, {"proxy", proxy_any}};
+    static const struct {
+        const char *sub;
+        void (*run)(struct req *q);
+    } table[] = {{"scale", scale},
+                 {"token", token},
+                 {"binding", subresource_binding},
+                 {"eviction", subresource_eviction},
+                 {"log", proxy_log},
+                 {"exec", proxy_exec},
+                 {"attach", proxy_exec},
+                 {"portforward", proxy_exec},
+                 {"proxy", proxy_any}};
     const struct route *r = &q->route;
     struct err *e;
 
-    if (!(r->sub->verbs & verb_bit(r->verb)) || str_is(q->ex->req.method, "HEAD") || str_is(q->ex->req.method, "OPTIONS")) {
+    if (!(r->sub->verbs & verb_bit(r->verb)) || str_is(q->ex->req.method, "HEAD") ||
+        str_is(q->ex->req.method, "OPTIONS")) {
         /* Proxies take every method. */
         if (!str_is(r->subresource, "proxy")) {
             reply_error(q, err_no_method());
@@ -414,5 +495,6 @@ void verb_subresource(struct req *q)
             verb_patch(q);
         return;
     }
-    reply_error(q, err_new(REASON_INTERNAL, "subresource " PRI_STR " is not implemented", STR_ARG(r->subresource)));
+    reply_error(q, err_new(REASON_INTERNAL, "subresource " PRI_STR " is not implemented",
+                           STR_ARG(r->subresource)));
 }

@@ -1,7 +1,9 @@
-/* table.c - Table and PartialObjectMetadata: what kubectl prints and what metadata-only clients read.
+/* table.c - Table and PartialObjectMetadata: what kubectl prints and what metadata-only clients
+ * read.
  *
- * Columns are data (struct column, one array per kind: columns_*.c); kinds without any have Name and Age.
- * API: https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables */
+ * Columns are data (struct column, one array per kind: columns_*.c); kinds without any have Name
+ * and Age. API:
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables */
 #include "api/api_internal.h"
 
 static void cell_name(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
@@ -23,19 +25,23 @@ void buf_age(struct buf *b, int64_t s)
     else if (s < 120)
         buf_fmt(b, "%llds", (long long)s);
     else if (m < 10)
-        s % 60 ? buf_fmt(b, "%lldm%llds", (long long)m, (long long)(s % 60)) : buf_fmt(b, "%lldm", (long long)m);
+        s % 60 ? buf_fmt(b, "%lldm%llds", (long long)m, (long long)(s % 60))
+               : buf_fmt(b, "%lldm", (long long)m);
     else if (m < 180)
         buf_fmt(b, "%lldm", (long long)m);
     else if (h < 8)
-        m % 60 ? buf_fmt(b, "%lldh%lldm", (long long)h, (long long)(m % 60)) : buf_fmt(b, "%lldh", (long long)h);
+        m % 60 ? buf_fmt(b, "%lldh%lldm", (long long)h, (long long)(m % 60))
+               : buf_fmt(b, "%lldh", (long long)h);
     else if (h < 48)
         buf_fmt(b, "%lldh", (long long)h);
     else if (h < 192)
-        h % 24 ? buf_fmt(b, "%lldd%lldh", (long long)d, (long long)(h % 24)) : buf_fmt(b, "%lldd", (long long)d);
+        h % 24 ? buf_fmt(b, "%lldd%lldh", (long long)d, (long long)(h % 24))
+               : buf_fmt(b, "%lldd", (long long)d);
     else if (d < 730)
         buf_fmt(b, "%lldd", (long long)d);
     else if (d < 8 * 365)
-        d % 365 ? buf_fmt(b, "%lldy%lldd", (long long)(d / 365), (long long)(d % 365)) : buf_fmt(b, "%lldy", (long long)(d / 365));
+        d % 365 ? buf_fmt(b, "%lldy%lldd", (long long)(d / 365), (long long)(d % 365))
+                : buf_fmt(b, "%lldy", (long long)(d / 365));
     else
         buf_fmt(b, "%lldy", (long long)(d / 365));
 }
@@ -55,8 +61,15 @@ void cell_age(struct arena *a, const struct json *obj, wall_time now, struct jso
 }
 
 static const struct column default_columns[] = {
-    {.name = "Name", .type = "string", .format = "name", .description = "Name of the object, unique among those of its kind in its namespace.", .cell = cell_name},
-    {.name = "Created At", .type = "date", .description = "When the object was created, by the server's clock.", .path = "metadata.creationTimestamp"},
+    {.name = "Name",
+     .type = "string",
+     .format = "name",
+     .description = "Name of the object, unique among those of its kind in its namespace.",
+     .cell = cell_name},
+    {.name = "Created At",
+     .type = "date",
+     .description = "When the object was created, by the server's clock.",
+     .path = "metadata.creationTimestamp"},
     {NULL},
 };
 
@@ -66,7 +79,10 @@ struct json *partial_make(struct req *q, struct json *obj)
     struct json *meta = json_findz(obj, "metadata");
 
     json_setz(q->a, v, "kind", json_z("PartialObjectMetadata"));
-    json_setz(q->a, v, "apiVersion", json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version.n ? q->accept.as_version : S("v1")))));
+    json_setz(
+        q->a, v, "apiVersion",
+        json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR,
+                              STR_ARG(q->accept.as_version.n ? q->accept.as_version : S("v1")))));
     json_setz(q->a, v, "metadata", meta ? *meta : json_object());
     return v;
 }
@@ -122,13 +138,17 @@ struct json *table_row(struct req *q, const struct kind *k, struct json *obj)
     return r;
 }
 
-struct json *table_make(struct req *q, const struct kind *k, struct json **objs, size_t n, str rv, str cont, int64_t remaining, bool with_columns)
+struct json *table_make(struct req *q, const struct kind *k, struct json **objs, size_t n, str rv,
+                        str cont, int64_t remaining, bool with_columns)
 {
     const struct column *columns = k->columns ? k->columns : default_columns;
     struct json *v = json_new(q->a, json_object()), *meta, rows = json_array();
 
     json_setz(q->a, v, "kind", json_z("Table"));
-    json_setz(q->a, v, "apiVersion", json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version.n ? q->accept.as_version : S("v1")))));
+    json_setz(
+        q->a, v, "apiVersion",
+        json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR,
+                              STR_ARG(q->accept.as_version.n ? q->accept.as_version : S("v1")))));
     meta = json_setz(q->a, v, "metadata", json_object());
     if (rv.n)
         json_setz(q->a, meta, "resourceVersion", json_string(rv));
@@ -136,7 +156,8 @@ struct json *table_make(struct req *q, const struct kind *k, struct json **objs,
         json_setz(q->a, meta, "continue", json_string(cont));
     if (remaining > 0)
         json_setz(q->a, meta, "remainingItemCount", json_int(remaining));
-    json_setz(q->a, v, "columnDefinitions", with_columns ? column_definitions(q->a, columns) : json_null());
+    json_setz(q->a, v, "columnDefinitions",
+              with_columns ? column_definitions(q->a, columns) : json_null());
     for (size_t i = 0; i < n; i++)
         json_append(q->a, &rows, *table_row(q, k, objs[i]));
     json_setz(q->a, v, "rows", rows);

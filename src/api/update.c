@@ -1,4 +1,5 @@
-/* update.c - PUT: replace an object or its status, unless someone else did since the version the client read. */
+/* update.c - PUT: replace an object or its status, unless someone else did since the version the
+ * client read. */
 #include "api/api_internal.h"
 
 struct update {
@@ -12,14 +13,19 @@ static struct err *uid_mismatch(const struct kind *k, str ns, str name, str want
     struct buf b = BUF_INIT;
     struct err *e;
 
-    buf_fmt(&b, "StorageError: invalid object, Code: 4, Key: /registry/" PRI_STR "/" PRI_STR "%s" PRI_STR ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: " PRI_STR ", UID in object meta: " PRI_STR,
-            STR_ARG(k->r->plural), STR_ARG(ns), ns.n ? "/" : "", STR_ARG(name), STR_ARG(wanted), STR_ARG(have));
+    buf_fmt(&b,
+            "StorageError: invalid object, Code: 4, Key: /registry/" PRI_STR "/" PRI_STR
+            "%s" PRI_STR ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
+                         "precondition: " PRI_STR ", UID in object meta: " PRI_STR,
+            STR_ARG(k->r->plural), STR_ARG(ns), ns.n ? "/" : "", STR_ARG(name), STR_ARG(wanted),
+            STR_ARG(have));
     e = err_conflict(k, name, buf_cstr(&b));
     buf_fini(&b);
     return e;
 }
 
-static struct err *replace(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *replace(void *ctx, struct arena *a, const struct obj *current, int64_t revision,
+                           struct store_change *ret)
 {
     struct update *u = ctx;
     struct write *w = &u->w;
@@ -50,11 +56,14 @@ static struct err *replace(void *ctx, struct arena *a, const struct obj *current
         return uid_mismatch(k, w->ns, w->name, uid, current->uid);
     if (!wanted && (k->hooks->flags & KIND_CONDITIONAL_UPDATE)) {
         e = NULL;
-        cause(&e, CAUSE_INVALID, S("metadata.resourceVersion"), "Invalid value: 0: must be specified for an update");
+        cause(&e, CAUSE_INVALID, S("metadata.resourceVersion"),
+              "Invalid value: 0: must be specified for an update");
         return err_invalid(e, k->r->group, k->r->plural, w->name);
     }
     if (wanted && wanted != current->revision)
-        return err_conflict(k, w->name, "the object has been modified; please apply your changes to the latest version and try again");
+        return err_conflict(k, w->name,
+                            "the object has been modified; please apply your changes to the latest "
+                            "version and try again");
     w->old = object_parse(w->a, arena_dup(w->a, current->data));
     e = write_update_steps(w);
     return e ? e : write_put(w, current, revision, ret, &u->reply);
@@ -84,11 +93,18 @@ static struct err *check_identity(struct req *q, struct json *obj)
     else if (!namespaced)
         json_removez(meta, "namespace"); /* means nothing here */
     else if (!str_eq(ns, q->route.ns))
-        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
+                                           "the namespace sent on the request");
     if (!name.n)
-        return err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR " based on URL) was undeterminable: name must be provided", STR_ARG(q->route.name));
+        return err_new(REASON_BAD_REQUEST,
+                       "the name of the object (" PRI_STR
+                       " based on URL) was undeterminable: name must be provided",
+                       STR_ARG(q->route.name));
     if (!str_eq(name, q->route.name))
-        return err_new(REASON_BAD_REQUEST, "the name of the object (" PRI_STR ") does not match the name on the URL (" PRI_STR ")", STR_ARG(name), STR_ARG(q->route.name));
+        return err_new(REASON_BAD_REQUEST,
+                       "the name of the object (" PRI_STR
+                       ") does not match the name on the URL (" PRI_STR ")",
+                       STR_ARG(name), STR_ARG(q->route.name));
     return NULL;
 }
 
@@ -108,6 +124,15 @@ void verb_update(struct req *q)
         reply_error(q, e);
         return;
     }
-    u->w = (struct write){.api = q->api, .req = q, .a = q->a, .kind = k, .ns = q->route.ns, .name = q->route.name, .subresource = q->route.subresource, .obj = obj, .dry_run = q->wo.dry_run, .now = loop_wall(q->api->loop)};
+    u->w = (struct write){.api = q->api,
+                          .req = q,
+                          .a = q->a,
+                          .kind = k,
+                          .ns = q->route.ns,
+                          .name = q->route.name,
+                          .subresource = q->route.subresource,
+                          .obj = obj,
+                          .dry_run = q->wo.dry_run,
+                          .now = loop_wall(q->api->loop)};
     store_update(q->api->store, kind_key(k, q->route.ns, q->route.name), replace, replaced, u);
 }

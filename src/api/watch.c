@@ -1,22 +1,25 @@
 /* watch.c - one write in, one frame out for each watcher it concerns.
  *
  * Invariants
- *   (1) A watcher sees revisions in strictly increasing order, none twice, none left out (the store's promise).
- *   (2) A version is framed once per event type and media type, in the event's frame cache; watchers share the bytes.
- *   (3) What waits to be sent is bounded. A watcher that falls behind is ended, and its client resumes or lists again: a lost
- *       connection is within the contract, a lost event is not.
- *   (4) Initial events are written as the connection takes them; live events are asked of the store from the revision of the
- *       initial list once that is out, so nothing is buffered twice.
- * API: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes */
+ *   (1) A watcher sees revisions in strictly increasing order, none twice, none left out (the
+ * store's promise). (2) A version is framed once per event type and media type, in the event's
+ * frame cache; watchers share the bytes. (3) What waits to be sent is bounded. A watcher that falls
+ * behind is ended, and its client resumes or lists again: a lost connection is within the contract,
+ * a lost event is not. (4) Initial events are written as the connection takes them; live events are
+ * asked of the store from the revision of the initial list once that is out, so nothing is buffered
+ * twice. API:
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes */
 #include "api/api_internal.h"
 
 #define BOOKMARK_PERIOD_NS (60 * NS_PER_S)
-#define TIMEOUT_MIN_S 1800 /* without timeoutSeconds: between this and twice this, as Kubernetes */
+#define TIMEOUT_MIN_S 1800 /* without timeoutSeconds: between this and twice this, as Kubernetes   \
+                            */
 
 enum seen { SEEN_NOTHING, SEEN_ADDED, SEEN_MODIFIED, SEEN_DELETED };
 static const char *const seen_names[] = {"", "ADDED", "MODIFIED", "DELETED"};
 
-/* What a watcher sees depends on whether its selector matched before and after the write, not on what the writer did. */
+/* What a watcher sees depends on whether its selector matched before and after the write, not on
+ * what the writer did. */
 static const enum seen seen_as[2][2] = {
     [false] = {SEEN_NOTHING, SEEN_ADDED},
     [true] = {SEEN_DELETED, SEEN_MODIFIED},
@@ -29,7 +32,7 @@ struct watcher {
     struct list_options o;
     struct store_watch *watch;
     struct loop_timer *timeout, *bookmark;
-    str name;                 /* old style watch of one object; empty: all */
+    str name; /* old style watch of one object; empty: all */
     const struct obj **initial;
     size_t n_initial, at, cap;
     int64_t from, seen_revision, sent_revision;
@@ -138,7 +141,8 @@ static void frame_json(struct buf *b, const char *type, str object)
 }
 
 /* A tree in the watcher's media type. */
-static void frame_tree(struct watcher *w, struct buf *b, const char *type, const struct schema_type *t, struct json *v)
+static void frame_tree(struct watcher *w, struct buf *b, const char *type,
+                       const struct schema_type *t, struct json *v)
 {
     struct buf body = BUF_INIT;
 
@@ -152,7 +156,8 @@ static void frame_tree(struct watcher *w, struct buf *b, const char *type, const
     buf_fini(&body);
 }
 
-/* Every form but plain stored bytes: made per watcher in an arena of its own, since the request's lives as long as the watch. */
+/* Every form but plain stored bytes: made per watcher in an arena of its own, since the request's
+ * lives as long as the watch. */
 static void frame_other(struct watcher *w, struct buf *b, const char *type, str data)
 {
     struct req q = *w->q;
@@ -166,12 +171,15 @@ static void frame_other(struct watcher *w, struct buf *b, const char *type, str 
     if (e) {
         err_free(e);
     } else if (q.accept.as == AS_TABLE) {
-        struct json *table = table_make(&q, w->kind, &v, 1, meta_str(v, "resourceVersion"), S(""), -1, !w->columns_sent);
+        struct json *table = table_make(&q, w->kind, &v, 1, meta_str(v, "resourceVersion"), S(""),
+                                        -1, !w->columns_sent);
 
         w->columns_sent = true;
         frame_tree(w, b, type, NULL, table);
     } else if (q.accept.as == AS_PARTIAL)
-        frame_tree(w, b, type, schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadata")), partial_make(&q, v));
+        frame_tree(w, b, type,
+                   schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadata")),
+                   partial_make(&q, v));
     else
         frame_tree(w, b, type, w->kind->r->type, v);
     arena_free(q.a);
@@ -228,7 +236,8 @@ static void send_bookmark(struct watcher *w, bool initial_end)
     json_setz(a, &v, "kind", json_string(w->kind->r->kind));
     json_setz(a, &v, "apiVersion", json_string(w->kind->api_version));
     meta = json_setz(a, &v, "metadata", json_object());
-    json_setz(a, meta, "resourceVersion", json_string(arena_fmt(a, "%lld", (long long)w->seen_revision)));
+    json_setz(a, meta, "resourceVersion",
+              json_string(arena_fmt(a, "%lld", (long long)w->seen_revision)));
     if (initial_end) {
         struct json *ann = json_setz(a, meta, "annotations", json_object());
 
@@ -243,12 +252,16 @@ static void send_bookmark(struct watcher *w, bool initial_end)
         struct json *one = &v, *table;
 
         q.a = a;
-        table = table_make(&q, w->kind, &one, 0, json_str(json_findz(meta, "resourceVersion")), S(""), -1, !w->columns_sent);
+        table = table_make(&q, w->kind, &one, 0, json_str(json_findz(meta, "resourceVersion")),
+                           S(""), -1, !w->columns_sent);
         frame_tree(w, &b, "BOOKMARK", NULL, table);
     } else {
         json_setz(a, &v, "kind", json_z("PartialObjectMetadata"));
-        json_setz(a, &v, "apiVersion", json_string(arena_fmt(a, "meta.k8s.io/" PRI_STR, STR_ARG(w->q->accept.as_version))));
-        frame_tree(w, &b, "BOOKMARK", schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadata")), &v);
+        json_setz(
+            a, &v, "apiVersion",
+            json_string(arena_fmt(a, "meta.k8s.io/" PRI_STR, STR_ARG(w->q->accept.as_version))));
+        frame_tree(w, &b, "BOOKMARK",
+                   schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadata")), &v);
     }
     send_frame(w, buf_view(&b));
     buf_fini(&b);
@@ -281,7 +294,8 @@ static bool concerns(const struct watcher *w, const struct obj *o)
 {
     if (w->name.n && !str_eq(o->key.name, w->name))
         return false;
-    return object_matches(o, w->o.has_labels ? &w->o.labels : NULL, w->o.has_fields ? &w->o.fields : NULL);
+    return object_matches(o, w->o.has_labels ? &w->o.labels : NULL,
+                          w->o.has_fields ? &w->o.fields : NULL);
 }
 
 static void bookmark_due(void *ctx)
@@ -304,7 +318,8 @@ static void note_revision(struct watcher *w, int64_t revision)
 static void on_event(void *ctx, const struct store_event *e)
 {
     struct watcher *w = ctx;
-    bool before = e->prev && concerns(w, e->prev), after = e->type != STORE_DELETED && concerns(w, e->obj);
+    bool before = e->prev && concerns(w, e->prev),
+         after = e->type != STORE_DELETED && concerns(w, e->obj);
     enum seen seen = seen_as[before][after];
 
     if (w->closing)
@@ -322,7 +337,8 @@ static void on_event(void *ctx, const struct store_event *e)
         /* It left the selection: its last matching content, at this event's revision. */
         struct arena *a = arena_new();
 
-        send_object(w, seen, object_with_revision(a, e->prev->data, e->prev->revision, e->obj->revision));
+        send_object(w, seen,
+                    object_with_revision(a, e->prev->data, e->prev->revision, e->obj->revision));
         arena_free(a);
     } else if (w->q->accept.as == AS_OBJECT)
         send_shared(w, seen, e);
@@ -350,7 +366,8 @@ static void go_live(struct watcher *w)
         w->seen_revision = w->from;
         send_bookmark(w, true);
     }
-    e = store_watch(w->q->api->store, k->r->storage_resource, k->r->namespaced ? w->q->route.ns : S(""), w->from, &events, w, &w->watch);
+    e = store_watch(w->q->api->store, k->r->storage_resource,
+                    k->r->namespaced ? w->q->route.ns : S(""), w->from, &events, w, &w->watch);
     if (e) {
         send_error(w, e);
         watcher_end_soon(w);
@@ -390,7 +407,8 @@ static bool keep_initial(void *ctx, const struct obj *o)
     if (w->n_initial == w->cap) {
         size_t cap = w->cap ? w->cap * 2 : 32;
 
-        w->initial = arena_grow(w->q->a, w->initial, w->cap * sizeof *w->initial, cap * sizeof *w->initial);
+        w->initial =
+            arena_grow(w->q->a, w->initial, w->cap * sizeof *w->initial, cap * sizeof *w->initial);
         w->cap = cap;
     }
     w->initial[w->n_initial++] = obj_ref(o);
@@ -416,7 +434,8 @@ void verb_watch(struct req *q)
     w->name = q->route.name;
     w->protobuf = q->accept.media == MEDIA_PROTOBUF;
     w->plain = !w->protobuf && q->accept.as == AS_OBJECT && k->storage == k;
-    w->shares = q->ex->shares && q->accept.media == MEDIA_JSON && (w->plain || q->accept.as == AS_PARTIAL);
+    w->shares =
+        q->ex->shares && q->accept.media == MEDIA_JSON && (w->plain || q->accept.as == AS_PARTIAL);
     w->from = store_revision(q->api->store);
     /* No version (or "0"): begin with what there is. A version: the changes since. */
     legacy_start = !w->o.has_revision || w->o.revision == 0;
@@ -431,10 +450,13 @@ void verb_watch(struct req *q)
     q->ex->user = w;
     q->ex->on_gone = watcher_gone;
     q->ex->on_drain = watcher_drained;
-    h = reply_headers(q, w->protobuf ? "application/vnd.kubernetes.protobuf;stream=watch" : "application/json", &n, 0);
+    h = reply_headers(
+        q, w->protobuf ? "application/vnd.kubernetes.protobuf;stream=watch" : "application/json",
+        &n, 0);
     http_start(q->ex, 200, h, n);
     if (initial)
-        store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""), NULL, keep_initial, w);
+        store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""),
+                   NULL, keep_initial, w);
     else if (!legacy_start)
         w->from = w->o.revision;
     w->seen_revision = w->sent_revision = w->from;

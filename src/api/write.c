@@ -1,15 +1,20 @@
 /* write.c - the steps every write shares, in Kubernetes' order.
  *
- * defaults -> what this endpoint does not own goes back to what it was -> managedFields -> admission -> the kind's preparation ->
- * generation -> validation -> canonical bytes. managedFields are worked out before admission: what admission adds belongs to nobody.
+ * defaults -> what this endpoint does not own goes back to what it was -> managedFields ->
+ * admission -> the kind's preparation -> generation -> validation -> canonical bytes. managedFields
+ * are worked out before admission: what admission adds belongs to nobody.
  *
- * Everything here runs inside the store's update function (for creates: before it), sees the newest version, and never waits. */
+ * Everything here runs inside the store's update function (for creates: before it), sees the newest
+ * version, and never waits. */
 #include "api/api_internal.h"
 
 /* w->obj and w->old are in the served version here: managers own fields by the names they use. */
 struct err *write_track(struct write *w, str manager, str subresource)
 {
-    const struct apply_options o = {.manager = manager, .subresource = subresource, .api_version = w->kind->api_version, .now = w->now};
+    const struct apply_options o = {.manager = manager,
+                                    .subresource = subresource,
+                                    .api_version = w->kind->api_version,
+                                    .now = w->now};
     str rest = str_of(w->kind->hooks->untracked), name;
     struct json stripped, old, *meta;
     struct err *e;
@@ -79,7 +84,8 @@ static void put_back_all(struct write *w, const char *kept)
 /* A view owns single paths: the old object with just these taken over. */
 static void take_paths(struct write *w, const char *paths)
 {
-    struct json *taken = json_new(w->a, json_copy(w->a, w->old)), *meta = json_findz(w->obj, "metadata");
+    struct json *taken = json_new(w->a, json_copy(w->a, w->old)),
+                *meta = json_findz(w->obj, "metadata");
     str rest = str_of(paths), path;
 
     while (str_cut(&rest, ' ', &path)) {
@@ -92,21 +98,25 @@ static void take_paths(struct write *w, const char *paths)
             *json_make(w->a, taken, dotted, v->type) = json_share(w->a, v);
         else if (dot > 0) {
             parent = str_slice(path, 0, (size_t)dot);
-            json_remove(json_path(taken, arena_dupz(w->a, parent)), str_skip(path, (size_t)dot + 1));
+            json_remove(json_path(taken, arena_dupz(w->a, parent)),
+                        str_skip(path, (size_t)dot + 1));
         }
     }
-    /* Views of the whole object take its new metadata, too; views of a part only the field managers. */
+    /* Views of the whole object take its new metadata, too; views of a part only the field
+     * managers. */
     if (meta && (str_is(w->subresource, "finalize") || str_is(w->subresource, "approval")))
         json_setz(w->a, taken, "metadata", *meta);
     else if (json_findz(meta, "managedFields"))
-        json_setz(w->a, json_findz(taken, "metadata"), "managedFields", *json_findz(meta, "managedFields"));
+        json_setz(w->a, json_findz(taken, "metadata"), "managedFields",
+                  *json_findz(meta, "managedFields"));
     w->obj = taken;
 }
 
 /* What this endpoint does not own goes back to what it was. */
 static void reset_for_update(struct write *w)
 {
-    const char *owns = w->subresource.n ? subresource_owns(w->kind->r->plural, w->subresource) : NULL;
+    const char *owns =
+        w->subresource.n ? subresource_owns(w->kind->r->plural, w->subresource) : NULL;
 
     if (str_is(w->subresource, "status"))
         put_back_all(w, "status");
@@ -129,13 +139,16 @@ static struct err *validate(struct write *w)
         w->kind->storage->rules(w, &errs);
     if (w->subresource.n)
         pod_view_validate(w, &errs);
-    return err_invalid(errs, w->kind->r->group, w->kind->r->kind, w->name.n ? w->name : meta_str(w->obj, "name"));
+    return err_invalid(errs, w->kind->r->group, w->kind->r->kind,
+                       w->name.n ? w->name : meta_str(w->obj, "name"));
 }
 
-/* Fields whose type writes a value even when nothing is set (status.replicas 0 ...) come back after a reset. */
+/* Fields whose type writes a value even when nothing is set (status.replicas 0 ...) come back after
+ * a reset. */
 static struct err *complete(struct write *w)
 {
-    const struct schema_field *f = w->kind->has_status ? schema_find_field(w->kind->storage->r->type, S("status")) : NULL;
+    const struct schema_field *f =
+        w->kind->has_status ? schema_find_field(w->kind->storage->r->type, S("status")) : NULL;
     struct json *status;
 
     if (!f)
@@ -212,7 +225,8 @@ static bool differs(const struct json *a, const struct json *b, str path)
 
 static void bump_generation(struct write *w)
 {
-    str paths = str_of(w->kind->hooks->generation_of ? w->kind->hooks->generation_of : "spec"), path;
+    str paths = str_of(w->kind->hooks->generation_of ? w->kind->hooks->generation_of : "spec"),
+        path;
 
     if (!(w->kind->hooks->flags & KIND_GENERATION) || str_is(w->subresource, "status"))
         return;
@@ -225,7 +239,8 @@ static void bump_generation(struct write *w)
         }
 }
 
-/* The stored object in the version the client speaks, for the steps that compare what clients say. */
+/* The stored object in the version the client speaks, for the steps that compare what clients say.
+ */
 static struct err *old_as_served(struct write *w)
 {
     struct json *copy;
@@ -321,7 +336,8 @@ static bool ends_object(const struct write *w)
     return json_count(json_findz(old, "finalizers")) > 0;
 }
 
-struct err *write_put(struct write *w, const struct obj *current, int64_t revision, struct store_change *ret, str *ret_reply)
+struct err *write_put(struct write *w, const struct obj *current, int64_t revision,
+                      struct store_change *ret, str *ret_reply)
 {
     struct err *e;
 
@@ -338,13 +354,17 @@ struct err *write_put(struct write *w, const struct obj *current, int64_t revisi
             str mark = arena_fmt(w->a, ",\"resourceVersion\":\"%lld\"", (long long)revision);
             ptrdiff_t at = str_find(ret->data, mark);
 
-            *ret_reply = at < 0 ? ret->data : arena_fmt(w->a, PRI_STR PRI_STR, STR_ARG(str_slice(ret->data, 0, (size_t)at)), STR_ARG(str_skip(ret->data, (size_t)at + mark.n)));
+            *ret_reply = at < 0 ? ret->data
+                                : arena_fmt(w->a, PRI_STR PRI_STR,
+                                            STR_ARG(str_slice(ret->data, 0, (size_t)at)),
+                                            STR_ARG(str_skip(ret->data, (size_t)at + mark.n)));
         }
         return NULL;
     }
     if (w->old && current && ends_object(w)) {
         ret->op = STORE_DELETE;
-        /* The client sees what it wrote; watchers see the last version that was stored, at the deletion's revision. */
+        /* The client sees what it wrote; watchers see the last version that was stored, at the
+         * deletion's revision. */
         *ret_reply = object_with_revision(w->a, ret->data, revision, current->revision);
         ret->data = object_with_revision(w->a, current->data, current->revision, revision);
         return NULL;

@@ -4,7 +4,8 @@
 #define RBAC "/apis/rbac.authorization.k8s.io/v1"
 #define PODS "/api/v1/namespaces/default/pods"
 
-static int as(struct world *w, const char *method, const char *path, const char *body, const char *headers, struct json **ret)
+static int as(struct world *w, const char *method, const char *path, const char *body,
+              const char *headers, struct json **ret)
 {
     struct call *c = world_call(w, method, path, body, headers);
     int status = c->status;
@@ -24,9 +25,12 @@ TEST(access, is_refused_in_kubernetes_words)
     CHECK_INT(as(&w, "GET", PODS, NULL, "Authorization: Bearer nosuch", &v), 401);
     CHECK_STRZ(json_get_str(v, "message"), "Unauthorized");
     CHECK_INT(as(&w, "GET", PODS, NULL, "Authorization: Bearer alice-token", &v), 403);
-    CHECK_STRZ(json_get_str(v, "message"), "pods is forbidden: User \"alice\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"");
+    CHECK_STRZ(json_get_str(v, "message"),
+               "pods is forbidden: User \"alice\" cannot list resource \"pods\" in API group \"\" "
+               "in the namespace \"default\"");
     CHECK_INT(as(&w, "GET", "/metrics", NULL, "Authorization: none", &v), 403);
-    CHECK_STRZ(json_get_str(v, "message"), "forbidden: User \"system:anonymous\" cannot get path \"/metrics\"");
+    CHECK_STRZ(json_get_str(v, "message"),
+               "forbidden: User \"system:anonymous\" cannot get path \"/metrics\"");
     CHECK_INT(as(&w, "GET", "/version", NULL, "Authorization: none", NULL), 200);
     world_fini(&w);
 }
@@ -37,13 +41,25 @@ TEST(access, follows_roles_as_soon_as_they_are_bound)
     struct json *v;
 
     world_init(&w);
-    world_json(&w, "POST", RBAC "/namespaces/default/roles", "{\"metadata\":{\"name\":\"r\"},\"rules\":[{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"list\"]}]}", 201);
-    world_json(&w, "POST", RBAC "/namespaces/default/rolebindings", "{\"metadata\":{\"name\":\"b\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"Role\",\"name\":\"r\"},\"subjects\":[{\"kind\":\"User\",\"apiGroup\":\"rbac.authorization.k8s.io\",\"name\":\"alice\"}]}", 201);
+    world_json(&w, "POST", RBAC "/namespaces/default/roles",
+               "{\"metadata\":{\"name\":\"r\"},\"rules\":[{\"apiGroups\":[\"\"],\"resources\":["
+               "\"pods\"],\"verbs\":[\"list\"]}]}",
+               201);
+    world_json(&w, "POST", RBAC "/namespaces/default/rolebindings",
+               "{\"metadata\":{\"name\":\"b\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s."
+               "io\",\"kind\":\"Role\",\"name\":\"r\"},\"subjects\":[{\"kind\":\"User\","
+               "\"apiGroup\":\"rbac.authorization.k8s.io\",\"name\":\"alice\"}]}",
+               201);
     CHECK_INT(as(&w, "GET", PODS, NULL, "Authorization: Bearer alice-token", NULL), 200);
     CHECK_INT(as(&w, "GET", "/api/v1/pods", NULL, "Authorization: Bearer alice-token", NULL), 403);
-    CHECK_INT(as(&w, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{\"spec\":{\"resourceAttributes\":{\"namespace\":\"default\",\"verb\":\"list\",\"resource\":\"pods\"}}}", "Impersonate-User: alice", &v), 201);
+    CHECK_INT(as(&w, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                 "{\"spec\":{\"resourceAttributes\":{\"namespace\":\"default\",\"verb\":\"list\","
+                 "\"resource\":\"pods\"}}}",
+                 "Impersonate-User: alice", &v),
+              201);
     CHECK(json_get_bool(v, "status.allowed", false));
-    CHECK_STRZ(json_get_str(v, "status.reason"), "RBAC: allowed by RoleBinding \"b/default\" of Role \"r\" to User \"alice\"");
+    CHECK_STRZ(json_get_str(v, "status.reason"),
+               "RBAC: allowed by RoleBinding \"b/default\" of Role \"r\" to User \"alice\"");
     CHECK_INT(world_status(&w, "DELETE", RBAC "/namespaces/default/rolebindings/b", NULL), 200);
     CHECK_INT(as(&w, "GET", PODS, NULL, "Authorization: Bearer alice-token", NULL), 403);
     world_fini(&w);
@@ -55,10 +71,23 @@ TEST(access, cannot_be_given_by_one_who_has_it_not)
     struct json *v;
 
     world_init(&w);
-    world_json(&w, "POST", RBAC "/clusterroles", "{\"metadata\":{\"name\":\"granter\"},\"rules\":[{\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"rolebindings\"],\"verbs\":[\"*\"]}]}", 201);
-    world_json(&w, "POST", RBAC "/namespaces/default/rolebindings", "{\"metadata\":{\"name\":\"g\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\",\"name\":\"granter\"},\"subjects\":[{\"kind\":\"User\",\"apiGroup\":\"rbac.authorization.k8s.io\",\"name\":\"alice\"}]}", 201);
-    CHECK_INT(as(&w, "POST", RBAC "/namespaces/default/rolebindings", "{\"metadata\":{\"name\":\"x\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\",\"name\":\"cluster-admin\"},\"subjects\":[]}", "Authorization: Bearer alice-token", &v), 403);
-    CHECK(str_find(json_get_str(v, "message"), S("is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}")) > 0);
+    world_json(&w, "POST", RBAC "/clusterroles",
+               "{\"metadata\":{\"name\":\"granter\"},\"rules\":[{\"apiGroups\":[\"rbac."
+               "authorization.k8s.io\"],\"resources\":[\"rolebindings\"],\"verbs\":[\"*\"]}]}",
+               201);
+    world_json(&w, "POST", RBAC "/namespaces/default/rolebindings",
+               "{\"metadata\":{\"name\":\"g\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s."
+               "io\",\"kind\":\"ClusterRole\",\"name\":\"granter\"},\"subjects\":[{\"kind\":"
+               "\"User\",\"apiGroup\":\"rbac.authorization.k8s.io\",\"name\":\"alice\"}]}",
+               201);
+    CHECK_INT(as(&w, "POST", RBAC "/namespaces/default/rolebindings",
+                 "{\"metadata\":{\"name\":\"x\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization."
+                 "k8s.io\",\"kind\":\"ClusterRole\",\"name\":\"cluster-admin\"},\"subjects\":[]}",
+                 "Authorization: Bearer alice-token", &v),
+              403);
+    CHECK(str_find(json_get_str(v, "message"),
+                   S("is attempting to grant RBAC permissions not currently "
+                     "held:\n{APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}")) > 0);
     world_fini(&w);
 }
 
@@ -69,17 +98,23 @@ TEST(tokens, live_as_long_as_what_they_are_bound_to)
     char header[4096];
 
     world_init(&w);
-    world_json(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{\"metadata\":{\"name\":\"sa\"}}", 201);
-    v = world_json(&w, "POST", "/api/v1/namespaces/default/serviceaccounts/sa/token", "{\"spec\":{\"expirationSeconds\":600}}", 201);
-    snprintf(header, sizeof header, "Authorization: Bearer " PRI_STR, STR_ARG(json_get_str(v, "status.token")));
+    world_json(&w, "POST", "/api/v1/namespaces/default/serviceaccounts",
+               "{\"metadata\":{\"name\":\"sa\"}}", 201);
+    v = world_json(&w, "POST", "/api/v1/namespaces/default/serviceaccounts/sa/token",
+                   "{\"spec\":{\"expirationSeconds\":600}}", 201);
+    snprintf(header, sizeof header, "Authorization: Bearer " PRI_STR,
+             STR_ARG(json_get_str(v, "status.token")));
     CHECK_INT(as(&w, "GET", PODS, NULL, header, &v), 403);
     CHECK(str_find(json_get_str(v, "message"), S("User \"system:serviceaccount:default:sa\"")) > 0);
     world_run(&w, 700 * NS_PER_S);
     CHECK_INT(as(&w, "GET", PODS, NULL, header, NULL), 401); /* expired */
-    v = world_json(&w, "POST", "/api/v1/namespaces/default/serviceaccounts/sa/token", "{\"spec\":{}}", 201);
-    snprintf(header, sizeof header, "Authorization: Bearer " PRI_STR, STR_ARG(json_get_str(v, "status.token")));
+    v = world_json(&w, "POST", "/api/v1/namespaces/default/serviceaccounts/sa/token",
+                   "{\"spec\":{}}", 201);
+    snprintf(header, sizeof header, "Authorization: Bearer " PRI_STR,
+             STR_ARG(json_get_str(v, "status.token")));
     CHECK_INT(as(&w, "GET", PODS, NULL, header, NULL), 403);
-    CHECK_INT(world_status(&w, "DELETE", "/api/v1/namespaces/default/serviceaccounts/sa", NULL), 200);
+    CHECK_INT(world_status(&w, "DELETE", "/api/v1/namespaces/default/serviceaccounts/sa", NULL),
+              200);
     CHECK_INT(as(&w, "GET", PODS, NULL, header, NULL), 401); /* its account is gone */
     world_fini(&w);
 }
@@ -103,10 +138,16 @@ TEST(services, get_an_address_and_give_it_back)
     char body[256];
 
     world_init(&w);
-    v = world_json(&w, "POST", "/api/v1/namespaces/default/services", "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"port\":80}]}}", 201);
+    v = world_json(&w, "POST", "/api/v1/namespaces/default/services",
+                   "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{"
+                   "\"port\":80}]}}",
+                   201);
     CHECK(str_has_prefix(json_get_str(v, "spec.clusterIP"), S("10.96.")));
     CHECK(json_get_int(json_item(json_path(v, "spec.ports"), 0), "nodePort", 0) >= 30000);
-    snprintf(body, sizeof body, "{\"metadata\":{\"name\":\"t\"},\"spec\":{\"clusterIP\":\"" PRI_STR "\",\"ports\":[{\"port\":80}]}}", STR_ARG(json_get_str(v, "spec.clusterIP")));
+    snprintf(body, sizeof body,
+             "{\"metadata\":{\"name\":\"t\"},\"spec\":{\"clusterIP\":\"" PRI_STR
+             "\",\"ports\":[{\"port\":80}]}}",
+             STR_ARG(json_get_str(v, "spec.clusterIP")));
     CHECK_INT(world_status(&w, "POST", "/api/v1/namespaces/default/services", body), 422);
     CHECK_INT(world_status(&w, "DELETE", "/api/v1/namespaces/default/services/s", NULL), 200);
     CHECK_INT(world_status(&w, "POST", "/api/v1/namespaces/default/services", body), 201);
@@ -119,10 +160,15 @@ TEST(quota, stops_what_would_exceed_it)
     struct json *v;
 
     world_init(&w);
-    world_json(&w, "POST", "/api/v1/namespaces/default/resourcequotas", "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"configmaps\":\"1\"}}}", 201);
-    world_json(&w, "POST", "/api/v1/namespaces/default/configmaps", "{\"metadata\":{\"name\":\"a\"}}", 201);
-    v = world_json(&w, "POST", "/api/v1/namespaces/default/configmaps", "{\"metadata\":{\"name\":\"b\"}}", 403);
-    CHECK_STRZ(json_get_str(v, "message"), "configmaps \"b\" is forbidden: exceeded quota: q, requested: configmaps=1, used: configmaps=1, limited: configmaps=1");
+    world_json(&w, "POST", "/api/v1/namespaces/default/resourcequotas",
+               "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"configmaps\":\"1\"}}}", 201);
+    world_json(&w, "POST", "/api/v1/namespaces/default/configmaps",
+               "{\"metadata\":{\"name\":\"a\"}}", 201);
+    v = world_json(&w, "POST", "/api/v1/namespaces/default/configmaps",
+                   "{\"metadata\":{\"name\":\"b\"}}", 403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "configmaps \"b\" is forbidden: exceeded quota: q, requested: configmaps=1, used: "
+               "configmaps=1, limited: configmaps=1");
     world_fini(&w);
 }
 
@@ -135,11 +181,23 @@ TEST(pod_security, refuses_by_the_namespaces_labels)
 
     world_init(&w);
     world_json(&w, "POST", SA, "{\"metadata\":{\"name\":\"default\"}}", 201);
-    world_json(&w, "PATCH", "/api/v1/namespaces/default", "{\"metadata\":{\"labels\":{\"pod-security.kubernetes.io/enforce\":\"baseline\"}}}", 200);
-    v = world_json(&w, "POST", PODS, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"hostNetwork\":true,\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 403);
-    CHECK_STRZ(json_get_str(v, "message"), "pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)");
-    world_json(&w, "POST", PODS, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 201);
-    v = world_json(&w, "PATCH", "/api/v1/namespaces/default", "{\"metadata\":{\"labels\":{\"pod-security.kubernetes.io/enforce\":\"bogus\"}}}", 422);
+    world_json(&w, "PATCH", "/api/v1/namespaces/default",
+               "{\"metadata\":{\"labels\":{\"pod-security.kubernetes.io/enforce\":\"baseline\"}}}",
+               200);
+    v = world_json(&w, "POST", PODS,
+                   "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"hostNetwork\":true,\"containers\":[{"
+                   "\"name\":\"c\",\"image\":\"i\"}]}}",
+                   403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": host namespaces "
+               "(hostNetwork=true)");
+    world_json(&w, "POST", PODS,
+               "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":"
+               "\"i\"}]}}",
+               201);
+    v = world_json(&w, "PATCH", "/api/v1/namespaces/default",
+                   "{\"metadata\":{\"labels\":{\"pod-security.kubernetes.io/enforce\":\"bogus\"}}}",
+                   422);
     world_fini(&w);
 }
 
@@ -150,32 +208,58 @@ TEST(eviction, respects_the_budget)
 
     world_init(&w);
     world_json(&w, "POST", SA, "{\"metadata\":{\"name\":\"default\"}}", 201);
-    world_json(&w, "POST", PODS, "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"nodeName\":\"n\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 201);
-    world_json(&w, "PATCH", PODS "/p/status", "{\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}", 200);
-    world_json(&w, "POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets", "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"minAvailable\":1,\"selector\":{\"matchLabels\":{\"a\":\"b\"}}}}", 201);
-    v = world_json(&w, "POST", PODS "/p/eviction", "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"p\"}}", 429);
-    CHECK_STRZ(json_get_str(v, "message"), "Cannot evict pod as it would violate the pod's disruption budget.");
-    world_json(&w, "PATCH", "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b/status", "{\"status\":{\"observedGeneration\":1,\"disruptionsAllowed\":1,\"currentHealthy\":2,\"desiredHealthy\":1,\"expectedPods\":2}}", 200);
-    world_json(&w, "POST", PODS "/p/eviction", "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"p\"}}", 201);
-    v = world_json(&w, "GET", "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b", NULL, 200);
+    world_json(&w, "POST", PODS,
+               "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"nodeName\":"
+               "\"n\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+               201);
+    world_json(&w, "PATCH", PODS "/p/status",
+               "{\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":"
+               "\"True\"}]}}",
+               200);
+    world_json(&w, "POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+               "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"minAvailable\":1,\"selector\":{"
+               "\"matchLabels\":{\"a\":\"b\"}}}}",
+               201);
+    v = world_json(
+        &w, "POST", PODS "/p/eviction",
+        "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"p\"}}", 429);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "Cannot evict pod as it would violate the pod's disruption budget.");
+    world_json(&w, "PATCH", "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b/status",
+               "{\"status\":{\"observedGeneration\":1,\"disruptionsAllowed\":1,\"currentHealthy\":"
+               "2,\"desiredHealthy\":1,\"expectedPods\":2}}",
+               200);
+    world_json(&w, "POST", PODS "/p/eviction",
+               "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"p\"}}",
+               201);
+    v = world_json(&w, "GET", "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b", NULL,
+                   200);
     CHECK_INT(json_get_int(v, "status.disruptionsAllowed", -1), 0);
-    CHECK(json_path(world_json(&w, "GET", PODS "/p", NULL, 200), "metadata.deletionTimestamp") != NULL);
+    CHECK(json_path(world_json(&w, "GET", PODS "/p", NULL, 200), "metadata.deletionTimestamp") !=
+          NULL);
     world_fini(&w);
 }
 
 TEST(binding, gives_a_pod_its_node_once)
 {
-    static const char body[] = "{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"p\"},\"target\":{\"kind\":\"Node\",\"name\":\"n1\"}}";
+    static const char body[] = "{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":"
+                               "\"p\"},\"target\":{\"kind\":\"Node\",\"name\":\"n1\"}}";
     struct world w;
     struct json *v;
 
     world_init(&w);
     world_json(&w, "POST", SA, "{\"metadata\":{\"name\":\"default\"}}", 201);
-    world_json(&w, "POST", PODS, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 201);
+    world_json(&w, "POST", PODS,
+               "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":"
+               "\"i\"}]}}",
+               201);
     CHECK_INT(world_status(&w, "POST", PODS "/p/binding", body), 201);
     v = world_json(&w, "GET", PODS "/p", NULL, 200);
     CHECK_STRZ(json_get_str(v, "spec.nodeName"), "n1");
-    CHECK_INT(json_count(json_path(world_json(&w, "GET", PODS "?fieldSelector=spec.nodeName%3Dn1", NULL, 200), "items")), 1);
+    CHECK_INT(
+        json_count(json_path(
+            world_json(&w, "GET", PODS "?fieldSelector=spec.nodeName%3Dn1", NULL, 200), "items")),
+        1);
     CHECK_INT(world_status(&w, "POST", PODS "/p/binding", body), 409);
     world_fini(&w);
 }
@@ -191,7 +275,8 @@ TEST(discovery, tells_what_is_served_in_both_forms)
     CHECK_STRZ(json_get_str(v, "kind"), "APIGroupList");
     v = world_json(&w, "GET", "/apis/apps/v1", NULL, 200);
     CHECK_STRZ(json_get_str(v, "groupVersion"), "apps/v1");
-    c = world_call(&w, "GET", "/apis", NULL, "Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    c = world_call(&w, "GET", "/apis", NULL,
+                   "Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
     CHECK_STRZ(json_get_str(call_json(c), "kind"), "APIGroupDiscoveryList");
     CHECK(call_header(c, "ETag").n > 10);
     call_free(c);
@@ -207,13 +292,15 @@ TEST(forms, follow_the_accept_header)
     struct call *c;
 
     world_init(&w);
-    c = world_call(&w, "GET", "/api/v1/namespaces", NULL, "Accept: application/json;as=Table;v=v1;g=meta.k8s.io,application/json");
+    c = world_call(&w, "GET", "/api/v1/namespaces", NULL,
+                   "Accept: application/json;as=Table;v=v1;g=meta.k8s.io,application/json");
     CHECK_STRZ(json_get_str(call_json(c), "kind"), "Table");
     call_free(c);
     c = world_call(&w, "GET", "/api/v1/namespaces/default", NULL, "Accept: application/yaml");
     CHECK(str_find(buf_view(&c->body), S("kind: Namespace\n")) >= 0);
     call_free(c);
-    c = world_call(&w, "GET", "/api/v1/namespaces/default", NULL, "Accept: application/vnd.kubernetes.protobuf");
+    c = world_call(&w, "GET", "/api/v1/namespaces/default", NULL,
+                   "Accept: application/vnd.kubernetes.protobuf");
     CHECK(str_has_prefix(buf_view(&c->body), (str){"k8s\0", 4}));
     call_free(c);
     c = world_call(&w, "GET", "/api/v1/namespaces/default", NULL, "Accept: text/plain");

@@ -32,7 +32,8 @@ TEST(create, of_a_taken_name_is_a_conflict_and_with_generate_name_it_is_not)
     CHECK_STRZ(json_get_str(v, "reason"), "AlreadyExists");
     v = world_json(&w, "POST", CM, "{\"metadata\":{\"generateName\":\"a-\"}}", 201);
     u = world_json(&w, "POST", CM, "{\"metadata\":{\"generateName\":\"a-\"}}", 201);
-    CHECK(str_has_prefix(json_get_str(v, "metadata.name"), S("a-")) && json_get_str(v, "metadata.name").n == 7);
+    CHECK(str_has_prefix(json_get_str(v, "metadata.name"), S("a-")) &&
+          json_get_str(v, "metadata.name").n == 7);
     CHECK(!str_eq(json_get_str(v, "metadata.name"), json_get_str(u, "metadata.name")));
     world_fini(&w);
 }
@@ -43,7 +44,8 @@ TEST(create, needs_a_namespace_that_exists)
     struct json *v;
 
     world_init(&w);
-    v = world_json(&w, "POST", "/api/v1/namespaces/none/configmaps", "{\"metadata\":{\"name\":\"a\"}}", 404);
+    v = world_json(&w, "POST", "/api/v1/namespaces/none/configmaps",
+                   "{\"metadata\":{\"name\":\"a\"}}", 404);
     CHECK_STRZ(json_get_str(v, "message"), "namespaces \"none\" not found");
     world_fini(&w);
 }
@@ -56,9 +58,11 @@ TEST(create, refuses_bad_names_with_the_field_path)
     world_init(&w);
     v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"Bad_Name\"}}", 422);
     CHECK_STRZ(json_get_str(v, "details.kind"), "ConfigMap");
-    CHECK_STRZ(json_get_str(json_item(json_path(v, "details.causes"), 0), "field"), "metadata.name");
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "details.causes"), 0), "field"),
+               "metadata.name");
     v = world_json(&w, "POST", CM, "{\"metadata\":{}}", 422);
-    CHECK_STRZ(json_get_str(v, "message"), "ConfigMap \"\" is invalid: metadata.name: Required value: name or generateName is required");
+    CHECK_STRZ(json_get_str(v, "message"), "ConfigMap \"\" is invalid: metadata.name: Required "
+                                           "value: name or generateName is required");
     world_fini(&w);
 }
 
@@ -84,7 +88,9 @@ TEST(create, tells_unknown_fields_as_asked)
     world_init(&w);
     c = world_call(&w, "POST", CM "?fieldValidation=Strict", body, NULL);
     CHECK_INT(c->status, 400);
-    CHECK_STRZ(json_get_str(call_json(c), "message"), "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"nosuch\"");
+    CHECK_STRZ(json_get_str(call_json(c), "message"),
+               "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding "
+               "error: unknown field \"nosuch\"");
     call_free(c);
     c = world_call(&w, "POST", CM, body, NULL);
     CHECK_INT(c->status, 201);
@@ -101,19 +107,30 @@ TEST(update, obeys_the_version_the_client_read)
 
     world_init(&w);
     v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"1\"}}", 201);
-    snprintf(body, sizeof body, "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"" PRI_STR "\"},\"data\":{\"k\":\"2\"}}", STR_ARG(json_get_str(v, "metadata.resourceVersion")));
+    snprintf(body, sizeof body,
+             "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"" PRI_STR
+             "\"},\"data\":{\"k\":\"2\"}}",
+             STR_ARG(json_get_str(v, "metadata.resourceVersion")));
     v = world_json(&w, "PUT", CM "/a", body, 200);
     CHECK_STRZ(json_get_str(v, "data.k"), "2");
     v = world_json(&w, "PUT", CM "/a", body, 409);
     CHECK_STRZ(json_get_str(v, "reason"), "Conflict");
     /* Without a version it is unconditional; the same again changes nothing. */
-    v = world_json(&w, "PUT", CM "/a", "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"3\"}}", 200);
-    CHECK(str_eq(json_get_str(world_json(&w, "PUT", CM "/a", "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"3\"}}", 200), "metadata.resourceVersion"), json_get_str(v, "metadata.resourceVersion")));
+    v = world_json(&w, "PUT", CM "/a", "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"3\"}}",
+                   200);
+    CHECK(str_eq(
+        json_get_str(world_json(&w, "PUT", CM "/a",
+                                "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"3\"}}", 200),
+                     "metadata.resourceVersion"),
+        json_get_str(v, "metadata.resourceVersion")));
     CHECK_INT(world_status(&w, "PUT", CM "/none", "{\"metadata\":{\"name\":\"none\"}}"), 404);
     world_fini(&w);
 }
 
-static const char deployment[] = "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}";
+static const char deployment[] =
+    "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
+    "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":"
+    "\"c\",\"image\":\"i\"}]}}}}";
 #define DEPLOYS "/apis/apps/v1/namespaces/default/deployments"
 
 TEST(update, of_spec_bumps_the_generation_and_status_belongs_to_its_own_endpoint)
@@ -125,10 +142,12 @@ TEST(update, of_spec_bumps_the_generation_and_status_belongs_to_its_own_endpoint
     v = world_json(&w, "POST", DEPLOYS, deployment, 201);
     CHECK_INT(json_get_int(v, "metadata.generation", 0), 1);
     CHECK_INT(json_get_int(v, "spec.replicas", 0), 1);
-    v = world_json(&w, "PATCH", DEPLOYS "/d", "{\"spec\":{\"replicas\":3},\"status\":{\"replicas\":9}}", 200);
+    v = world_json(&w, "PATCH", DEPLOYS "/d",
+                   "{\"spec\":{\"replicas\":3},\"status\":{\"replicas\":9}}", 200);
     CHECK_INT(json_get_int(v, "metadata.generation", 0), 2);
     CHECK_INT(json_get_int(v, "status.replicas", 0), 0);
-    v = world_json(&w, "PATCH", DEPLOYS "/d/status", "{\"spec\":{\"replicas\":7},\"status\":{\"replicas\":3}}", 200);
+    v = world_json(&w, "PATCH", DEPLOYS "/d/status",
+                   "{\"spec\":{\"replicas\":7},\"status\":{\"replicas\":3}}", 200);
     CHECK_INT(json_get_int(v, "metadata.generation", 0), 2);
     CHECK_INT(json_get_int(v, "spec.replicas", 0), 3);
     CHECK_INT(json_get_int(v, "status.replicas", 0), 3);
@@ -138,7 +157,8 @@ TEST(update, of_spec_bumps_the_generation_and_status_belongs_to_its_own_endpoint
     CHECK_STRZ(json_get_str(v, "status.selector"), "a=b");
     v = world_json(&w, "PATCH", DEPLOYS "/d/scale", "{\"spec\":{\"replicas\":5}}", 200);
     CHECK_INT(json_get_int(v, "spec.replicas", 0), 5);
-    CHECK_INT(json_get_int(world_json(&w, "GET", DEPLOYS "/d", NULL, 200), "metadata.generation", 0), 3);
+    CHECK_INT(
+        json_get_int(world_json(&w, "GET", DEPLOYS "/d", NULL, 200), "metadata.generation", 0), 3);
     world_fini(&w);
 }
 
@@ -150,11 +170,13 @@ TEST(patch, of_each_kind_reaches_the_newest_version)
 
     world_init(&w);
     world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"1\"}}", 201);
-    c = world_call(&w, "PATCH", CM "/a", "[{\"op\":\"add\",\"path\":\"/data/x\",\"value\":\"2\"}]", "Content-Type: application/json-patch+json");
+    c = world_call(&w, "PATCH", CM "/a", "[{\"op\":\"add\",\"path\":\"/data/x\",\"value\":\"2\"}]",
+                   "Content-Type: application/json-patch+json");
     CHECK_INT(c->status, 200);
     CHECK_STRZ(json_get_str(call_json(c), "data.x"), "2");
     call_free(c);
-    c = world_call(&w, "PATCH", CM "/a", "{\"data\":{\"k\":null,\"y\":\"3\"}}", "Content-Type: application/strategic-merge-patch+json");
+    c = world_call(&w, "PATCH", CM "/a", "{\"data\":{\"k\":null,\"y\":\"3\"}}",
+                   "Content-Type: application/strategic-merge-patch+json");
     v = call_json(c);
     CHECK(!json_path(v, "data.k"));
     CHECK_STRZ(json_get_str(v, "data.y"), "3");
@@ -187,7 +209,8 @@ TEST(deletion, waits_for_finalizers_and_ends_with_the_last_one)
     struct json *v;
 
     world_init(&w);
-    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\",\"finalizers\":[\"x.test/f\"]}}", 201);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\",\"finalizers\":[\"x.test/f\"]}}",
+               201);
     v = world_json(&w, "DELETE", CM "/a", NULL, 200);
     CHECK(json_get_str(v, "metadata.deletionTimestamp").n > 0);
     CHECK_INT(json_get_int(v, "metadata.deletionGracePeriodSeconds", -1), 0);
@@ -203,12 +226,18 @@ TEST(deletion, of_a_running_pod_gives_it_its_grace_and_propagation_becomes_final
     struct json *v;
 
     world_init(&w);
-    world_json(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{\"metadata\":{\"name\":\"default\"}}", 201);
-    world_json(&w, "POST", "/api/v1/namespaces/default/pods", "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\",\"terminationGracePeriodSeconds\":40,\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", 201);
+    world_json(&w, "POST", "/api/v1/namespaces/default/serviceaccounts",
+               "{\"metadata\":{\"name\":\"default\"}}", 201);
+    world_json(
+        &w, "POST", "/api/v1/namespaces/default/pods",
+        "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\","
+        "\"terminationGracePeriodSeconds\":40,\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+        201);
     v = world_json(&w, "DELETE", "/api/v1/namespaces/default/pods/p", NULL, 200);
     CHECK_INT(json_get_int(v, "metadata.deletionGracePeriodSeconds", 0), 40);
     CHECK_INT(json_get_int(v, "metadata.generation", 0), 2);
-    v = world_json(&w, "DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=50", NULL, 200);
+    v = world_json(&w, "DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=50", NULL,
+                   200);
     CHECK_INT(json_get_int(v, "metadata.deletionGracePeriodSeconds", 0), 40);
     world_json(&w, "DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=0", NULL, 200);
     CHECK_INT(world_status(&w, "GET", "/api/v1/namespaces/default/pods/p", NULL), 404);
@@ -252,7 +281,8 @@ TEST(list, comes_in_pages_of_one_snapshot)
     /* What changes between pages is not seen. */
     world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"n2a\"}}", 201);
     CHECK_INT(world_status(&w, "DELETE", CM "/n3", NULL), 200);
-    snprintf(path, sizeof path, CM "?limit=10&continue=" PRI_STR, STR_ARG(json_get_str(v, "metadata.continue")));
+    snprintf(path, sizeof path, CM "?limit=10&continue=" PRI_STR,
+             STR_ARG(json_get_str(v, "metadata.continue")));
     v = world_json(&w, "GET", path, NULL, 200);
     CHECK_INT(json_count(json_path(v, "items")), 3);
     CHECK_STRZ(json_get_str(json_item(json_path(v, "items"), 1), "metadata.name"), "n3");
@@ -268,9 +298,16 @@ TEST(list, takes_label_and_field_selectors)
     world_init(&w);
     world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\",\"labels\":{\"app\":\"x\"}}}", 201);
     world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"b\"}}", 201);
-    CHECK_INT(json_count(json_path(world_json(&w, "GET", CM "?labelSelector=app+in+(x,y)", NULL, 200), "items")), 1);
-    CHECK_INT(json_count(json_path(world_json(&w, "GET", CM "?labelSelector=!app", NULL, 200), "items")), 1);
-    CHECK_INT(json_count(json_path(world_json(&w, "GET", CM "?fieldSelector=metadata.name%3Db", NULL, 200), "items")), 1);
+    CHECK_INT(json_count(json_path(
+                  world_json(&w, "GET", CM "?labelSelector=app+in+(x,y)", NULL, 200), "items")),
+              1);
+    CHECK_INT(
+        json_count(json_path(world_json(&w, "GET", CM "?labelSelector=!app", NULL, 200), "items")),
+        1);
+    CHECK_INT(
+        json_count(json_path(
+            world_json(&w, "GET", CM "?fieldSelector=metadata.name%3Db", NULL, 200), "items")),
+        1);
     v = world_json(&w, "GET", CM "?fieldSelector=nosuch%3Db", NULL, 400);
     CHECK_STRZ(json_get_str(v, "message"), "field label not supported: nosuch");
     v = world_json(&w, "GET", CM "?resourceVersion=99999999999", NULL, 504);
@@ -319,7 +356,10 @@ TEST(watch, ends_at_its_timeout_and_marks_the_end_of_the_initial_events)
     struct call *c;
 
     world_init(&w);
-    c = world_open(&w, "GET", CM "?watch=1&timeoutSeconds=5&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan", NULL, NULL);
+    c = world_open(&w, "GET",
+                   CM "?watch=1&timeoutSeconds=5&allowWatchBookmarks=true&sendInitialEvents=true&"
+                      "resourceVersionMatch=NotOlderThan",
+                   NULL, NULL);
     world_run(&w, NS_PER_S);
     CHECK(!c->ended);
     CHECK(str_find(buf_view(&c->body), S("\"k8s.io/initial-events-end\":\"true\"")) > 0);
@@ -365,21 +405,29 @@ TEST(watch, that_falls_behind_is_ended)
 
 TEST(update, of_some_kinds_must_name_the_version)
 {
-    static const char lease[] = "{\"metadata\":{\"name\":\"l\"},\"spec\":{\"holderIdentity\":\"me\"}}";
+    static const char lease[] =
+        "{\"metadata\":{\"name\":\"l\"},\"spec\":{\"holderIdentity\":\"me\"}}";
     struct world w;
     struct json *v;
 
     world_init(&w);
     /* A lease is created by PUT; changing it without a version is refused. */
-    CHECK_INT(world_status(&w, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l", lease), 201);
-    v = world_json(&w, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l", lease, 422);
-    CHECK_STRZ(json_get_str(v, "message"), "leases.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update");
+    CHECK_INT(
+        world_status(&w, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l", lease),
+        201);
+    v = world_json(&w, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l", lease,
+                   422);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "leases.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid "
+               "value: 0: must be specified for an update");
     world_fini(&w);
 }
 
 TEST(events, live_for_an_hour_after_their_last_write)
 {
-    static const char event[] = "{\"metadata\":{\"name\":\"e\"},\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":\"p\"},\"reason\":\"R\",\"type\":\"Normal\"}";
+    static const char event[] =
+        "{\"metadata\":{\"name\":\"e\"},\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":"
+        "\"default\",\"name\":\"p\"},\"reason\":\"R\",\"type\":\"Normal\"}";
     struct world w;
 
     world_init(&w);
@@ -400,15 +448,25 @@ TEST(apply, creates_owns_and_conflicts)
     struct call *c;
 
     world_init(&w);
-    c = world_call(&w, "PATCH", CM "/a?fieldManager=one", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n", type);
+    c = world_call(&w, "PATCH", CM "/a?fieldManager=one",
+                   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n", type);
     CHECK_INT(c->status, 201);
-    CHECK_STRZ(json_get_str(json_item(json_path(call_json(c), "metadata.managedFields"), 0), "operation"), "Apply");
+    CHECK_STRZ(
+        json_get_str(json_item(json_path(call_json(c), "metadata.managedFields"), 0), "operation"),
+        "Apply");
     call_free(c);
-    c = world_call(&w, "PATCH", CM "/a?fieldManager=two", "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"w\"}}", type);
+    c = world_call(&w, "PATCH", CM "/a?fieldManager=two",
+                   "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"},"
+                   "\"data\":{\"k\":\"w\"}}",
+                   type);
     CHECK_INT(c->status, 409);
-    CHECK_STRZ(json_get_str(call_json(c), "message"), "Apply failed with 1 conflict: conflict with \"one\": .data.k");
+    CHECK_STRZ(json_get_str(call_json(c), "message"),
+               "Apply failed with 1 conflict: conflict with \"one\": .data.k");
     call_free(c);
-    c = world_call(&w, "PATCH", CM "/a?fieldManager=two&force=true", "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"w\"}}", type);
+    c = world_call(&w, "PATCH", CM "/a?fieldManager=two&force=true",
+                   "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"},"
+                   "\"data\":{\"k\":\"w\"}}",
+                   type);
     CHECK_INT(c->status, 200);
     CHECK_STRZ(json_get_str(call_json(c), "data.k"), "w");
     call_free(c);

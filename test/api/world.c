@@ -3,14 +3,16 @@
 
 #include "wire/tls.h"
 
-static void ex_start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n, bool has_body)
+static void ex_start(struct http_exchange *ex, int status, const struct http_header *headers,
+                     size_t n, bool has_body)
 {
     struct call *c = CONTAINER_OF(ex, struct call, ex);
 
     (void)has_body;
     c->status = status;
     for (size_t i = 0; i < n; i++)
-        buf_fmt(&c->head, PRI_STR ": " PRI_STR "\n", STR_ARG(headers[i].name), STR_ARG(headers[i].value));
+        buf_fmt(&c->head, PRI_STR ": " PRI_STR "\n", STR_ARG(headers[i].name),
+                STR_ARG(headers[i].value));
 }
 
 static void ex_write(struct http_exchange *ex, str data)
@@ -45,7 +47,8 @@ static struct stream *ex_upgrade(struct http_exchange *ex)
     return NULL;
 }
 
-static const struct http_exchange_ops ops = {ex_start, ex_write, ex_write_bytes, ex_queued, ex_end, ex_upgrade};
+static const struct http_exchange_ops ops = {ex_start,  ex_write, ex_write_bytes,
+                                             ex_queued, ex_end,   ex_upgrade};
 
 static bool booted;
 static void on_boot(void *ctx, struct err *e)
@@ -71,10 +74,25 @@ void world_init(struct world *w)
     w->loop = loop_new_virtual(7, (wall_time){INT64_C(1790000000) * NS_PER_S});
     CHECK_OK(store_open(w->loop, &(struct store_options){.path = ":memory:"}, &w->store));
     CHECK_OK(pki_key_new(&key));
-    CHECK_OK(pki_cert_new(&(struct pki_cert_options){.common_name = S("ca"), .is_ca = true, .not_before = {0}, .not_after = {INT64_C(2000000000) * NS_PER_S}}, buf_view(&key), S(""), S(""), &ca));
-    CHECK_OK(api_new(w->loop, &(struct api_options){.store = w->store, .service_cidr = S("10.96.0.0/16"), .advertise_address = S("192.0.2.1"), .advertise_port = 6443,
-                                                    .service_account_key_pem = buf_view(&key), .ca_pem = buf_view(&ca), .ca_key_pem = buf_view(&key),
-                                                    .token_file = S("admin-token,admin,uid-1,\"system:masters\"\nalice-token,alice,uid-2\n"), .anonymous = true}, &w->api));
+    CHECK_OK(pki_cert_new(&(struct pki_cert_options){.common_name = S("ca"),
+                                                     .is_ca = true,
+                                                     .not_before = {0},
+                                                     .not_after = {INT64_C(2000000000) * NS_PER_S}},
+                          buf_view(&key), S(""), S(""), &ca));
+    CHECK_OK(
+        api_new(w->loop,
+                &(struct api_options){
+                    .store = w->store,
+                    .service_cidr = S("10.96.0.0/16"),
+                    .advertise_address = S("192.0.2.1"),
+                    .advertise_port = 6443,
+                    .service_account_key_pem = buf_view(&key),
+                    .ca_pem = buf_view(&ca),
+                    .ca_key_pem = buf_view(&key),
+                    .token_file =
+                        S("admin-token,admin,uid-1,\"system:masters\"\nalice-token,alice,uid-2\n"),
+                    .anonymous = true},
+                &w->api));
     booted = false;
     api_bootstrap(w->api, on_boot, NULL);
     loop_virtual_run(w->loop, 60 * NS_PER_S, is_booted, NULL);
@@ -113,7 +131,8 @@ void world_fini(struct world *w)
     arena_free(w->arena);
 }
 
-struct call *world_open(struct world *w, const char *method, const char *path, const char *body, const char *headers)
+struct call *world_open(struct world *w, const char *method, const char *path, const char *body,
+                        const char *headers)
 {
     struct call *c = NEW(struct call);
     str target = str_of(path), head = str_of(headers ? headers : ""), line, query = target;
@@ -136,14 +155,19 @@ struct call *world_open(struct world *w, const char *method, const char *path, c
     c->in[n++] = (struct http_header){S("User-Agent"), S("test/1")};
     target = arena_dup(c->ex.arena, target);
     query = target;
-    c->ex.req = (struct http_request){.method = str_of(method), .target = target, .headers = c->in, .n_headers = n, .body = arena_dup(c->ex.arena, str_of(body ? body : ""))};
+    c->ex.req = (struct http_request){.method = str_of(method),
+                                      .target = target,
+                                      .headers = c->in,
+                                      .n_headers = n,
+                                      .body = arena_dup(c->ex.arena, str_of(body ? body : ""))};
     str_cut(&query, '?', &c->ex.req.path);
     c->ex.req.query = query.p ? query : S("");
     api_handle(w->api, &c->ex);
     return c;
 }
 
-struct call *world_call(struct world *w, const char *method, const char *path, const char *body, const char *headers)
+struct call *world_call(struct world *w, const char *method, const char *path, const char *body,
+                        const char *headers)
 {
     struct call *c = world_open(w, method, path, body, headers);
 
@@ -199,13 +223,17 @@ int world_status(struct world *w, const char *method, const char *path, const ch
     return status;
 }
 
-struct json *world_json(struct world *w, const char *method, const char *path, const char *body, int want_status)
+struct json *world_json(struct world *w, const char *method, const char *path, const char *body,
+                        int want_status)
 {
-    struct call *c = world_call(w, method, path, body, !strcmp(method, "PATCH") ? "Content-Type: application/merge-patch+json" : NULL);
+    struct call *c =
+        world_call(w, method, path, body,
+                   !strcmp(method, "PATCH") ? "Content-Type: application/merge-patch+json" : NULL);
     struct json *v = call_json(c);
 
     if (c->status != want_status)
-        test_fail(__FILE__, __LINE__, "%s %s is %d, want %d: %s", method, path, c->status, want_status, buf_cstr(&c->body));
+        test_fail(__FILE__, __LINE__, "%s %s is %d, want %d: %s", method, path, c->status,
+                  want_status, buf_cstr(&c->body));
     call_free(c);
     return v;
 }

@@ -10,32 +10,36 @@ struct world {
     struct loop *loop;
     struct store *store;
     struct api *api;
-    struct arena *arena;     /* answers live here */
+    struct arena *arena; /* answers live here */
     struct http_server *server;
-    struct list open;        /* exchanges not ended */
+    struct list open; /* exchanges not ended */
 };
 
-struct call {                /* one request and what came back */
+struct call { /* one request and what came back */
     struct list link;
     struct world *w;
     struct http_exchange ex;
     struct http_header in[8];
     int status;
-    struct buf head, body;   /* head: "Name: value\n" lines */
+    struct buf head, body; /* head: "Name: value\n" lines */
     bool ended;
-    size_t queue;            /* what http_queued() answers: for back-pressure tests */
+    size_t queue; /* what http_queued() answers: for back-pressure tests */
 };
 
 void world_init(struct world *w);
 void world_fini(struct world *w);
-/* As admin unless headers say otherwise ("Authorization: Bearer x\nAccept: y"). Runs until the answer is complete or ns of virtual time have passed. */
-struct call *world_call(struct world *w, const char *method, const char *path, const char *body, const char *headers);
-struct call *world_open(struct world *w, const char *method, const char *path, const char *body, const char *headers); /* without waiting for the end */
+/* As admin unless headers say otherwise ("Authorization: Bearer x\nAccept: y"). Runs until the
+ * answer is complete or ns of virtual time have passed. */
+struct call *world_call(struct world *w, const char *method, const char *path, const char *body,
+                        const char *headers);
+struct call *world_open(struct world *w, const char *method, const char *path, const char *body,
+                        const char *headers); /* without waiting for the end */
 void world_run(struct world *w, int64_t ns);
 void call_free(struct call *c);
 /* Shorthands: status, and the body as a tree in the world's arena. */
 int world_status(struct world *w, const char *method, const char *path, const char *body);
-struct json *world_json(struct world *w, const char *method, const char *path, const char *body, int want_status);
+struct json *world_json(struct world *w, const char *method, const char *path, const char *body,
+                        int want_status);
 struct json *call_json(struct call *c);
 str call_header(struct call *c, const char *name);
 #endif
