@@ -94,7 +94,9 @@ static void reconcile(struct reconcile *r)
         map_del(&s->given, r->name);
         return;
     }
-    if (json_get_str(node, "spec.podCIDR").n)
+    /* A Node object that no kubelet stands behind has no pods to address. */
+    if (json_get_str(node, "spec.podCIDR").n ||
+        !json_get_str(node, "status.nodeInfo.kubeletVersion").n)
         return;
     memset(s->used, 0, s->n_blocks);
     informer_each(r->caches[K_NODES], STR_NONE, mark_node, s);

@@ -90,7 +90,7 @@ static str object(struct rig *r, const char *key)
     "\"},\"spec\":{\"replicas\":" replicas                                                         \
     ",\"progressDeadlineSeconds\":600,\"revisionHistoryLimit\":2,\"selector\":{\"matchLabels\":{"  \
     "\"app\":\"" name "\"}},\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{"          \
-                      "\"maxSurge\":\"25%\",\"maxUnavailable\":\"25%\"}},"                         \
+    "\"maxSurge\":\"25%\",\"maxUnavailable\":\"25%\"}},"                                           \
     "\"template\":{\"metadata\":{\"labels\":{\"app\":\"" name                                      \
     "\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"" image "\"}]}}}}"
 #define DEPLOYMENTS "/apis/apps/v1/namespaces/default/deployments"
@@ -307,7 +307,8 @@ TEST(controllers, services_get_endpoints_and_slices)
 
     rig_start(&r);
     call(&r, "POST", "/api/v1/nodes",
-         "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"n1\"},\"spec\":{}}");
+         "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"n1\"},\"spec\":{},"
+         "\"status\":{\"nodeInfo\":{\"kubeletVersion\":\"v1\"}}}");
     call(&r, "POST", "/api/v1/namespaces/default/pods",
          "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"p\",\"labels\":{\"app\":"
          "\"x\"}},\"spec\":{\"nodeName\":\"n1\","
