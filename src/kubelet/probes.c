@@ -3,8 +3,14 @@
  * A prober lives as long as the container that it probes. Liveness and readiness wait for the startup probe. A result becomes
  * effective after as many in a row as its threshold asks for; then the worker is woken and decides.
  *
+ * A container that has not been ready yet is asked more often than its period says, with growing waits: so a pod is ready as soon as it
+ * can be. The API allows that, and such early questions count only when the answer is yes.
+ *
  * API: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-probes */
 #include "kubelet/kubelet_internal.h"
+
+#define EARLY_FIRST_NS (25 * NS_PER_MS)
+#define EARLY_FIRST_EXEC_NS (200 * NS_PER_MS) /* a process in the container costs more */
 
 static const struct {
     const char *field, *name;
@@ -23,6 +29,9 @@ struct prober {
     bool last_ok;
     int in_row;
     bool stopped;
+    bool early;                    /* this question is outside of the period */
+    int64_t early_ns;              /* the wait before the next such one; 0: no more of them */
+    mono_time regular;             /* when the period's next one is due */
 };
 
 static void set_result(struct prober *p, enum probe_result result)
@@ -43,7 +52,18 @@ static const struct json *probe_spec(const struct prober *p, const struct json *
 
 static void schedule(struct prober *p, const struct json *spec)
 {
-    loop_timer_set(p->timer, MAX(json_get_int(spec, "periodSeconds", 10), INT64_C(1)) * NS_PER_S);
+    int64_t period = MAX(json_get_int(spec, "periodSeconds", 10), INT64_C(1)) * NS_PER_S;
+    mono_time now = loop_now(p->w->k->loop);
+
+    if (!p->early)
+        p->regular.ns = now.ns + period;
+    p->early = p->early_ns && now.ns + p->early_ns < p->regular.ns;
+    if (!p->early) {
+        loop_timer_set(p->timer, p->regular.ns - now.ns);
+        return;
+    }
+    loop_timer_set(p->timer, p->early_ns);
+    p->early_ns *= 2;
 }
 
 static void on_result(void *ctx, bool ok, bool unknown, str message)
@@ -53,13 +73,18 @@ static void on_result(void *ctx, bool ok, bool unknown, str message)
     const struct json *container, *spec;
     enum container_kind kind = CONTAINER_REGULAR;
     CLEANUP(buf) struct buf path = BUF_INIT;
+    bool early = p->early;
     int64_t threshold;
 
     p->action = NULL;
     spec = probe_spec(p, &container, &kind);
     if (!spec || w->gone)
         return;
+    if (ok)
+        p->early_ns = 0;
     schedule(p, spec);
+    if (early && !ok)
+        return;
     buf_container_path(&path, kind, str_of(p->container));
     if (!ok)
         kubelet_event(w->k, w->pod, buf_view(&path), "Warning", "Unhealthy", "%s probe %s: " PRI_STR, kinds[p->kind].name, unknown ? "errored" : "failed", STR_ARG(message));
@@ -142,6 +167,8 @@ static void start(struct pod_worker *w, struct container_local *l, const struct 
         p->container = mem_strdup(l->name);
         p->id = str_dupz(now->id);
         p->timer = loop_timer_new(w->k->loop, on_timer, p);
+        if (i == PROBE_READINESS)
+            p->early_ns = json_findz(spec, "exec") ? EARLY_FIRST_EXEC_NS : EARLY_FIRST_NS;
         l->probers[i] = p;
         loop_timer_set(p->timer, MAX(json_get_int(spec, "initialDelaySeconds", 0) * NS_PER_S - up, INT64_C(0)));
         /* What ran before this agent did is taken for started and as ready as the API last saw it. */
@@ -184,8 +211,12 @@ void probes_update(struct pod_worker *w)
         if (l->results[PROBE_STARTUP] == PROBE_SUCCESS && l->probers[PROBE_STARTUP] && l->probers[PROBE_STARTUP]->stopped) {
             prober_free(TAKE(l->probers[PROBE_STARTUP]));
             for (size_t k = PROBE_LIVENESS; k <= PROBE_READINESS; k++)
-                if (l->probers[k] && !l->probers[k]->action)
+                if (l->probers[k] && !l->probers[k]->action) {
+                    l->probers[k]->early = false;
+                    if (k == PROBE_READINESS)
+                        l->probers[k]->early_ns = EARLY_FIRST_NS;
                     loop_timer_set(l->probers[k]->timer, 0);
+                }
         }
     }
 }

@@ -362,6 +362,23 @@ TEST(agent, a_failing_liveness_probe_restarts_and_a_readiness_probe_only_unreadi
     world_fini(&w);
 }
 
+TEST(agent, a_container_is_ready_soon_after_it_can_be)
+{
+    struct world w;
+
+    world_init(&w);
+    fake_runtime_set_exec(w.runtime, 1);
+    put_pod(&w, "a", ",\"readinessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":60}", "");
+    run(&w, 1000);
+    CHECK_STRZ(condition(&w, "a", "Ready"), "False");
+    fake_runtime_set_exec(w.runtime, 0);
+    run(&w, 2000);
+    CHECK_STRZ(condition(&w, "a", "Ready"), "True");
+    CHECK_INT(fake_api_count_events(w.api, "Unhealthy"), 1); /* early questions are not told of */
+    delete_pod(&w, "a", 0);
+    world_fini(&w);
+}
+
 TEST(agent, a_missing_image_is_told_and_waited_for)
 {
     struct world w;
