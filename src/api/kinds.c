@@ -86,7 +86,7 @@ static const struct kind_hooks table[] = {
     {"apps", "controllerrevisions", 0},
     {"batch", "jobs", KIND_GENERATION | KIND_ORPHAN_BY_DEFAULT, .prepare_create = job_prepare_create, .fields = job_fields},
     {"batch", "cronjobs", KIND_GENERATION},
-    {"autoscaling", "horizontalpodautoscalers", 0, .prepare_create = hpa_prepare, .prepare_update = hpa_prepare},
+    {"autoscaling", "horizontalpodautoscalers", 0, .default_extra = hpa_default},
     {"policy", "poddisruptionbudgets", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
     /* network */
     {"networking.k8s.io", "ingresses", KIND_GENERATION},

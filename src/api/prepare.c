@@ -35,6 +35,38 @@ static const char *pod_qos(const struct json *spec)
     return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
 }
 
+/* The annotations of before the field existed still count where the field is not set. */
+static void apparmor_from_annotations(struct write *w)
+{
+    static const str prefix = STR("container.apparmor.security.beta.kubernetes.io/");
+    static const char *const lists[] = {"containers", "initContainers"};
+    const struct json *annotations = json_at(w->obj, "metadata", "annotations", NULL);
+
+    if (!json_count(annotations))
+        return;
+    for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+        JSON_EACH(c, json_at(w->obj, "spec", lists[l], NULL)) {
+            str key =
+                arena_fmt(w->a, PRI_STR PRI_STR, STR_ARG(prefix), STR_ARG(json_get_str(c, "name")));
+            str v = json_str(json_find(annotations, key));
+            struct json profile = json_object(), *context;
+
+            if (!v.n || json_at(c, "securityContext", "appArmorProfile", NULL))
+                continue;
+            if (str_is(v, "runtime/default"))
+                json_setz(w->a, &profile, "type", json_z("RuntimeDefault"));
+            else if (str_is(v, "unconfined"))
+                json_setz(w->a, &profile, "type", json_z("Unconfined"));
+            else if (str_has_prefix(v, S("localhost/"))) {
+                json_setz(w->a, &profile, "type", json_z("Localhost"));
+                json_setz(w->a, &profile, "localhostProfile", json_string(str_skip(v, 10)));
+            } else
+                continue;
+            context = json_make(w->a, c, "securityContext", JSON_OBJECT);
+            json_setz(w->a, context, "appArmorProfile", profile);
+        }
+}
+
 void pod_prepare_create(struct write *w)
 {
     struct json *status = json_setz(w->a, w->obj, "status", json_object());
@@ -53,6 +85,7 @@ void pod_prepare_create(struct write *w)
         json_append(w->a, &list, c);
         json_setz(w->a, json_findz(w->obj, "status"), "conditions", list);
     }
+    apparmor_from_annotations(w);
     /* Less than nothing means as soon as can be. */
     if (json_get_int(w->obj, "spec.terminationGracePeriodSeconds", 0) < 0)
         json_setz(w->a, json_findz(w->obj, "spec"), "terminationGracePeriodSeconds", json_int(1));
@@ -341,7 +374,7 @@ void daemonset_default(struct write *w)
 
 /* ---- autoscalers: annotations that only carry v2's fields through v1 are not kept ---- */
 
-void hpa_prepare(struct write *w)
+void hpa_default(struct write *w)
 {
     static const char *const carried[] = {"autoscaling.alpha.kubernetes.io/metrics",
                                           "autoscaling.alpha.kubernetes.io/behavior",
@@ -349,6 +382,9 @@ void hpa_prepare(struct write *w)
                                           "autoscaling.alpha.kubernetes.io/current-metrics"};
     struct json *ann = json_at(w->obj, "metadata", "annotations", NULL);
 
+    /* In v1 they are how v2's fields arrive; the conversion takes them off. */
+    if (str_is(w->kind->r->version, "v1"))
+        return;
     for (size_t i = 0; i < ARRAY_LEN(carried); i++)
         json_removez(ann, carried[i]);
     if (ann && !ann->n)

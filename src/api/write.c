@@ -8,6 +8,34 @@
  * version, and never waits. */
 #include "api/api_internal.h"
 
+static void take_managers(struct write *w, const struct json *from)
+{
+    const struct json *managers = json_at(from, "metadata", "managedFields", NULL);
+
+    if (managers)
+        json_setz(w->a, meta_of(w->a, w->obj), "managedFields", *managers);
+    else
+        json_removez(meta_of(w->a, w->obj), "managedFields");
+}
+
+/* A version that is not stored: what its writer owns is what he would see, after the stored
+ * version's defaults. */
+static struct err *track_round_trip(struct write *w, const struct apply_options *o)
+{
+    struct json *seen = json_new(w->a, json_copy(w->a, w->obj));
+    struct err *e = object_to_storage(w->a, w->kind, seen);
+
+    if (e)
+        return e;
+    schema_default(w->a, w->kind->storage->r, seen);
+    e = object_to_served(w->a, w->kind, seen);
+    if (!e)
+        e = apply_track_update(w->a, w->kind->r, w->old, seen, o);
+    if (!e)
+        take_managers(w, seen);
+    return e;
+}
+
 /* w->obj and w->old are in the served version here: managers own fields by the names they use. */
 struct err *write_track(struct write *w, str manager, str subresource)
 {
@@ -16,9 +44,11 @@ struct err *write_track(struct write *w, str manager, str subresource)
                                     .api_version = w->kind->api_version,
                                     .now = w->now};
     str rest = str_of(w->kind->hooks->untracked), name;
-    struct json stripped, old, *meta;
+    struct json stripped, old;
     struct err *e;
 
+    if (w->kind->storage != w->kind)
+        return track_round_trip(w, &o);
     if (!rest.n)
         return apply_track_update(w->a, w->kind->r, w->old, w->obj, &o);
     /* What the server decides by itself belongs to nobody: track a copy without it. */
@@ -35,11 +65,7 @@ struct err *write_track(struct write *w, str manager, str subresource)
     e = apply_track_update(w->a, w->kind->r, w->old ? &old : NULL, &stripped, &o);
     if (e)
         return e;
-    meta = json_at(&stripped, "metadata", "managedFields", NULL);
-    if (meta)
-        json_setz(w->a, meta_of(w->a, w->obj), "managedFields", *meta);
-    else
-        json_removez(meta_of(w->a, w->obj), "managedFields");
+    take_managers(w, &stripped);
     return NULL;
 }
 
