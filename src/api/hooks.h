@@ -7,7 +7,8 @@
 kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status,
     namespace_prepare_create, namespace_prepare_update, secret_prepare, pv_prepare_create,
     pvc_prepare_create, job_prepare_create, csr_prepare_create, csr_prepare_update,
-    slice_prepare_update, daemonset_default, pvc_prepare_update, hpa_default;
+    slice_prepare_update, daemonset_default, pvc_prepare_update, hpa_default, lease_prepare,
+    node_default;
 struct json pod_completed(struct arena *a, const struct json *pod);
 /* service.c */
 kind_prepare_fn service_prepare_create, service_prepare_update;

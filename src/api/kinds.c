@@ -61,7 +61,7 @@ static const struct field_label new_event_fields[] = {
 static const struct kind_hooks table[] = {
     /* core */
     {"", "pods", KIND_GENERATION | KIND_RETURN_DELETED, .prepare_create = pod_prepare_create, .prepare_update = pod_prepare_update, .prepare_status = pod_prepare_status, .completed = pod_completed, .fields = pod_fields},
-    {"", "nodes", KIND_STATUS_ON_CREATE, .fields = node_fields},
+    {"", "nodes", KIND_STATUS_ON_CREATE, .default_extra = node_default, .fields = node_fields},
     {"", "namespaces", KIND_NAME_DNS_LABEL, .prepare_create = namespace_prepare_create, .prepare_update = namespace_prepare_update, .fields = namespace_fields},
     {"", "services", KIND_RETURN_DELETED | KIND_CREATE_ON_UPDATE | KIND_NAME_DNS_LABEL, .allocate = service_allocate, .prepare_create = service_prepare_create, .prepare_update = service_prepare_update, .warn = service_warn, .fields = service_fields, .settled = service_settled},
     {"", "endpoints", KIND_CREATE_ON_UPDATE, .deprecated = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
@@ -74,7 +74,7 @@ static const struct kind_hooks table[] = {
     {"", "limitranges", KIND_CREATE_ON_UPDATE},
     {"", "persistentvolumes", KIND_RETURN_DELETED, .prepare_create = pv_prepare_create, .fields = pv_fields},
     {"", "persistentvolumeclaims", KIND_RETURN_DELETED, .prepare_create = pvc_prepare_create, .prepare_update = pvc_prepare_update, .fields = pv_fields},
-    {"", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = event_fields, .more_fields = new_event_fields},
+    {"", "events", KIND_NAME_PATH_SEGMENT | KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = event_fields, .more_fields = new_event_fields},
     {"events.k8s.io", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = new_event_fields},
     {"", "bindings", KIND_VIRTUAL, .create = binding_create},
     {"", "componentstatuses", KIND_VIRTUAL, .deprecated = "v1 ComponentStatus is deprecated in v1.19+", .read = component_statuses},
@@ -94,7 +94,7 @@ static const struct kind_hooks table[] = {
     {"networking.k8s.io", "ingressclasses", KIND_GENERATION},
     {"networking.k8s.io", "servicecidrs", KIND_RETURN_DELETED},
     {"discovery.k8s.io", "endpointslices", KIND_GENERATION, .generation_of = "addressType endpoints ports", .prepare_update = slice_prepare_update},
-    {"coordination.k8s.io", "leases", KIND_CREATE_ON_UPDATE | KIND_CONDITIONAL_UPDATE},
+    {"coordination.k8s.io", "leases", KIND_CREATE_ON_UPDATE | KIND_CONDITIONAL_UPDATE, .prepare_create = lease_prepare, .prepare_update = lease_prepare},
     /* access */
     {RBAC, "roles", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT, .admit = rbac_admit},
     {RBAC, "clusterroles", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT, .admit = rbac_admit},
@@ -108,7 +108,7 @@ static const struct kind_hooks table[] = {
     {"authorization.k8s.io", "selfsubjectaccessreviews", KIND_VIRTUAL, .create = access_review},
     {"authorization.k8s.io", "selfsubjectrulesreviews", KIND_VIRTUAL, .create = rules_review},
     /* the rest */
-    {"scheduling.k8s.io", "priorityclasses", KIND_GENERATION | KIND_CREATE_ON_UPDATE, .generation_of = "value globalDefault description preemptionPolicy", .prepare_create = NULL},
+    {"scheduling.k8s.io", "priorityclasses", KIND_GENERATION | KIND_CREATE_ON_UPDATE, .generation_of = "value"},
     {"storage.k8s.io", "storageclasses", KIND_RETURN_DELETED},
     {"storage.k8s.io", "csidrivers", KIND_RETURN_DELETED | KIND_CONDITIONAL_UPDATE},
     {"storage.k8s.io", "csinodes", KIND_RETURN_DELETED | KIND_CONDITIONAL_UPDATE},

@@ -223,27 +223,28 @@ void pv_prepare_create(struct write *w)
     add_finalizer(w, "kubernetes.io/pv-protection");
 }
 
-/* dataSource and dataSourceRef say the same for the old kinds of sources; whichever was given fills
- * in the other. */
+/* dataSource and dataSourceRef say the same unless a namespace is named; whichever was given fills
+ * in the other. What dataSource cannot refer to is left out silently, as ever; dataSourceRef has
+ * its kind checked. */
 static void normalize_sources(struct write *w)
 {
     struct json *spec = json_findz(w->obj, "spec"), *source = json_findz(spec, "dataSource"),
                 *ref = json_findz(spec, "dataSourceRef");
+    str kind = json_get_str(source, "kind"), group = json_get_str(source, "apiGroup");
+    bool known = (str_is(kind, "PersistentVolumeClaim") && !group.n) ||
+                 (str_is(kind, "VolumeSnapshot") && str_is(group, "snapshot.storage.k8s.io"));
 
-    if (source && !ref) {
-        struct json copy = json_copy(w->a, source);
-
-        json_setz(w->a, spec, "dataSourceRef", copy);
-    } else if (ref && !source && !json_get_str(ref, "namespace").n) {
-        str kind = json_get_str(ref, "kind"), group = json_get_str(ref, "apiGroup");
-
-        if ((str_is(kind, "PersistentVolumeClaim") && !group.n) ||
-            (str_is(kind, "VolumeSnapshot") && str_is(group, "snapshot.storage.k8s.io"))) {
-            struct json copy = json_copy(w->a, ref);
-
-            json_setz(w->a, spec, "dataSource", copy);
-        }
+    if (w->old)
+        return;
+    if (source && !known) {
+        json_removez(spec, "dataSource");
+        source = NULL;
+        ref = json_findz(spec, "dataSourceRef");
     }
+    if (source && !ref)
+        json_setz(w->a, spec, "dataSourceRef", json_copy(w->a, source));
+    else if (ref && !source && !json_get_str(ref, "namespace").n)
+        json_setz(w->a, spec, "dataSource", json_copy(w->a, ref));
 }
 
 void pvc_prepare_update(struct write *w)
@@ -266,19 +267,22 @@ void job_prepare_create(struct write *w)
 {
     str uid = meta_str(w->obj, "uid"), name = meta_str(w->obj, "name");
     struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT), *labels;
-    static const char *const places[] = {"spec.template.metadata.labels", "metadata.labels"};
+    const struct json *own = json_at(w->obj, "metadata", "labels", NULL),
+                      *of_template =
+                          json_at(w->obj, "spec", "template", "metadata", "labels", NULL);
 
     if (json_get_bool(spec, "manualSelector", false))
         return;
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        labels = json_make(w->a, w->obj, places[i], JSON_OBJECT);
-        if (!json_findz(labels, "job-name"))
-            json_setz(w->a, labels, "job-name", json_string(name));
-        json_setz(w->a, labels, "batch.kubernetes.io/job-name", json_string(name));
-        if (!json_findz(labels, "controller-uid"))
-            json_setz(w->a, labels, "controller-uid", json_string(uid));
-        json_setz(w->a, labels, "batch.kubernetes.io/controller-uid", json_string(uid));
-    }
+    /* Labels that came from the template follow it: defaults copy them again. */
+    if (own && of_template && json_equal(own, of_template))
+        json_removez(meta_of(w->a, w->obj), "labels");
+    labels = json_make(w->a, w->obj, "spec.template.metadata.labels", JSON_OBJECT);
+    if (!json_findz(labels, "job-name"))
+        json_setz(w->a, labels, "job-name", json_string(name));
+    json_setz(w->a, labels, "batch.kubernetes.io/job-name", json_string(name));
+    if (!json_findz(labels, "controller-uid"))
+        json_setz(w->a, labels, "controller-uid", json_string(uid));
+    json_setz(w->a, labels, "batch.kubernetes.io/controller-uid", json_string(uid));
     {
         struct json *selector = json_make(w->a, w->obj, "spec.selector", JSON_OBJECT),
                     *match = json_findz(selector, "matchLabels");
@@ -288,6 +292,33 @@ void job_prepare_create(struct write *w)
         if (!json_findz(match, "batch.kubernetes.io/controller-uid"))
             json_setz(w->a, match, "batch.kubernetes.io/controller-uid", json_string(uid));
     }
+}
+
+/* ---- leases: coordinated election is off by default, its fields stay only where they are ---- */
+
+void lease_prepare(struct write *w)
+{
+    static const char *const coordinated[] = {"strategy", "preferredHolder"};
+    const struct json *old = json_findz(w->old, "spec");
+
+    for (size_t i = 0; i < ARRAY_LEN(coordinated); i++)
+        if (!json_findz(old, coordinated[i]))
+            json_removez(json_findz(w->obj, "spec"), coordinated[i]);
+}
+
+/* ---- nodes: podCIDR and podCIDRs[0] say the same ---- */
+
+void node_default(struct write *w)
+{
+    struct json *spec = json_findz(w->obj, "spec"), list = json_array();
+    str cidr = json_get_str(spec, "podCIDR"),
+        first = json_str(json_item(json_findz(spec, "podCIDRs"), 0));
+
+    if (cidr.n && !first.n) {
+        json_append(w->a, &list, json_string(cidr));
+        json_setz(w->a, spec, "podCIDRs", list);
+    } else if (first.n && !cidr.n)
+        json_setz(w->a, spec, "podCIDR", json_string(first));
 }
 
 /* ---- certificate signing requests: who asks is the server's word ---- */

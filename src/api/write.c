@@ -165,8 +165,10 @@ static struct err *validate(struct write *w)
         w->kind->storage->rules(w, &errs);
     if (w->subresource.n)
         pod_view_validate(w, &errs);
-    return err_invalid(errs, w->kind->r->group, w->kind->r->kind,
-                       w->name.n ? w->name : meta_str(w->obj, "name"));
+    return err_invalid(
+        errs, w->kind->storage->r->group, w->kind->r->kind,
+        w->name.n ? w->name
+                  : meta_str(w->obj, "name")); /* of what is stored: events have no group */
 }
 
 /* Fields whose type writes a value even when nothing is set (status.replicas 0 ...) come back after

@@ -239,9 +239,45 @@ bool is_ip(str s)
     return inet_pton(AF_INET, z, addr) == 1 || inet_pton(AF_INET6, z, addr) == 1;
 }
 
+/* Once upon a time 010.0.0.1 was taken for 10.0.0.1: it is told apart from what is no address at all. */
+static bool is_loose_ip(str s)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    str part;
+    int parts = 0;
+
+    if (str_has_char(s, ':'))
+        return is_ip(s);
+    while (str_cut(&s, '.', &part)) {
+        while (part.n > 1 && part.p[0] == '0')
+            part = str_skip(part, 1);
+        buf_z(&b, parts++ ? "." : "");
+        buf_str(&b, part);
+    }
+    return is_ip(buf_view(&b));
+}
+
+/* ::ffff:1.2.3.4, another way to write an IPv4 address. */
+static bool is_mapped_ip(str s)
+{
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    char z[64];
+    unsigned char addr[16];
+
+    if (s.n >= sizeof z)
+        return false;
+    memcpy(z, s.p, s.n);
+    z[s.n] = '\0';
+    return inet_pton(AF_INET6, z, addr) == 1 && !memcmp(addr, mapped, sizeof mapped);
+}
+
 const char *not_ip(str s)
 {
-    return is_ip(s) ? NULL : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+    if (is_mapped_ip(s))
+        return "must not be an IPv4-mapped IPv6 address";
+    if (is_ip(s))
+        return NULL;
+    return is_loose_ip(s) ? "must not have leading 0s" : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 }
 
 static void say(struct check *c, const struct at *at, str s, const char *text)
@@ -349,14 +385,39 @@ void check_ip(struct check *c, const struct at *at, str s)
     say(c, at, s, not_ip(s));
 }
 
+/* Bits of the address that its prefix does not cover? */
+static bool has_host_bits(str ip, int64_t bits)
+{
+    char z[64];
+    unsigned char addr[16];
+    int n = is_ipv6(ip) ? 128 : 32;
+
+    if (ip.n >= sizeof z)
+        return false;
+    memcpy(z, ip.p, ip.n);
+    z[ip.n] = '\0';
+    if (inet_pton(n == 128 ? AF_INET6 : AF_INET, z, addr) != 1)
+        return false;
+    for (int64_t i = bits; i < n; i++)
+        if (addr[i / 8] & (0x80 >> i % 8))
+            return true;
+    return false;
+}
+
 void check_cidr(struct check *c, const struct at *at, str s)
 {
     str rest = s, ip;
     int64_t bits;
 
     str_cut(&rest, '/', &ip);
-    if (!is_ip(ip) || !rest.p || !str_to_int64(rest, &bits) || bits < 0 || bits > (is_ipv6(ip) ? 128 : 32))
+    if (!is_loose_ip(ip) || !rest.p || !str_to_int64(rest, &bits) || bits < 0 || bits > (is_ipv6(ip) ? 128 : 32))
         bad_invalid(c, at, json_string(s), "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+    else if (!is_ip(ip) || (rest.n > 1 && rest.p[0] == '0'))
+        bad_invalid(c, at, json_string(s), "must not have leading 0s in IP or prefix length");
+    else if (is_mapped_ip(ip))
+        bad_invalid(c, at, json_string(s), "must not have an IPv4-mapped IPv6 address");
+    else if (has_host_bits(ip, bits))
+        bad_invalid(c, at, json_string(s), "must not have bits set beyond the prefix length");
 }
 
 void check_special_ip(struct check *c, const struct at *at, str s)

@@ -1,6 +1,7 @@
 /* cluster.c - rules of Node, Namespace, PriorityClass, RuntimeClass, Lease, Event, ConfigMap and Secret.
  *
  * Source of rules and texts: k8s.io/kubernetes/pkg/apis/{core,scheduling,node,coordination}/validation. */
+#include "api/api_internal.h"
 #include "api/validation/pod.h"
 #include "api/validation/validation.h"
 
@@ -127,46 +128,62 @@ void validate_lease(struct write *w, struct err **errs)
 
 /* ---- events: what uses eventTime follows the newer rules ---- */
 
+/* What is validated is the stored form, with the core group's names, whichever group was asked. */
 void validate_event(struct write *w, struct err **errs)
 {
+    static const char *const unset[] = {"firstTimestamp", "lastTimestamp", "count"};
+    static const struct {
+        const char *field;
+        size_t max;
+        bool required;
+    } texts[] = {{"reportingInstance", 128, true}, {"action", 128, true}, {"reason", 128, true}, {"message", 1024, false}};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *o = w->obj, *series = field(o, "series"), *involved = field(o, "involvedObject");
-    bool newer = field(o, "regarding") != NULL || str_is(json_get_str(o, "apiVersion"), "events.k8s.io/v1");
-    str ns = json_get_str(o, "metadata.namespace"), object_ns, type = json_get_str(o, "type"), controller;
+    const struct json *o = w->obj, *series = field(o, "series");
+    bool newer = w->kind->r->group.n > 0;
+    str ns = json_get_str(o, "metadata.namespace"), object_ns = json_get_str(o, "involvedObject.namespace"), type = json_get_str(o, "type"), controller = json_get_str(o, "reportingComponent");
+    const char *controller_field = newer ? "reportingController" : "reportingComponent";
 
-    if (newer)
-        involved = field(o, "regarding");
-    object_ns = json_get_str(involved, "namespace");
-    controller = json_get_str(o, newer ? "reportingController" : "reportingComponent");
-    if (!newer && json_get_str(o, "eventTime").n == 0) {
+    if (w->old && newer)
+        return;
+    if (json_get_str(o, "eventTime").n == 0) {
         /* Cluster-scoped objects have their events in `default`. */
-        if (object_ns.n == 0 ? !str_is(ns, "default") && !str_is(ns, "kube-system") : !str_eq(ns, object_ns))
+        if (object_ns.n == 0 ? !str_is(ns, "default") : !str_eq(ns, object_ns))
             bad_invalid(c, AT(AT(NULL, "involvedObject"), "namespace"), json_string(object_ns), "does not match event.namespace");
-        return;
+    } else {
+        if (object_ns.n == 0 && !str_is(ns, "default") && !str_is(ns, "kube-system"))
+            bad_invalid(c, AT(AT(NULL, "involvedObject"), "namespace"), json_string(object_ns), "does not match event.namespace");
+        if (controller.n == 0)
+            bad_required(c, AT(NULL, controller_field), "");
+        check_qualified_name(c, AT(NULL, controller_field), controller);
+        for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+            str s = json_get_str(o, texts[i].field);
+
+            if (texts[i].required && s.n == 0)
+                bad_required(c, AT(NULL, texts[i].field), "");
+            if (s.n > texts[i].max)
+                bad_invalid(c, AT(NULL, texts[i].field), json_z(""), "can have at most %zu characters", texts[i].max);
+        }
     }
-    if (w->old)
+    if (!newer)
         return;
-    if (json_get_str(o, "eventTime").n == 0)
-        bad_required(c, AT(NULL, "eventTime"), "");
-    if (controller.n == 0)
-        bad_required(c, AT(NULL, "reportingController"), "");
-    check_qualified_name(c, AT(NULL, "reportingController"), controller);
-    if (json_get_str(o, "reportingInstance").n == 0)
-        bad_required(c, AT(NULL, "reportingInstance"), "");
-    if (json_get_str(o, "action").n == 0)
-        bad_required(c, AT(NULL, "action"), "");
-    if (json_get_str(o, "reason").n == 0)
-        bad_required(c, AT(NULL, "reason"), "");
-    if (!str_is(type, "Normal") && !str_is(type, "Warning"))
-        bad_invalid(c, AT(NULL, "type"), json_z(""), "has invalid value: " PRI_STR, STR_ARG(type));
     if (series) {
         if (json_get_int(series, "count", 0) < 2)
             bad_invalid(c, AT(AT(NULL, "series"), "count"), json_z(""), "should be at least 2");
         if (json_get_str(series, "lastObservedTime").n == 0)
             bad_required(c, AT(AT(NULL, "series"), "lastObservedTime"), "");
     }
-    if (json_get_int(o, newer ? "deprecatedCount" : "count", 0))
-        bad_invalid(c, AT(NULL, "count"), json_z(""), "needs to be unset");
+    if (json_get_str(o, "eventTime").n == 0)
+        bad_required(c, AT(NULL, "eventTime"), "");
+    if (!str_is(type, "Normal") && !str_is(type, "Warning"))
+        bad_invalid(c, AT(NULL, "type"), json_z(""), "has invalid value: " PRI_STR, STR_ARG(type));
+    for (size_t i = 0; i < ARRAY_LEN(unset); i++) {
+        const struct json *v = field(o, unset[i]);
+
+        if (v && !(v->type == JSON_INT && v->i == 0))
+            bad_invalid(c, AT(NULL, unset[i]), json_z(""), "needs to be unset");
+    }
+    if (json_get_str(o, "source.component").n || json_get_str(o, "source.host").n)
+        bad_invalid(c, AT(NULL, "source"), json_z(""), "needs to be unset");
 }
 
 /* ---- configuration ---- */
@@ -216,7 +233,7 @@ void validate_configmap(struct write *w, struct err **errs)
         if (json_find(field(w->obj, "data"), m->key))
             bad_invalid(c, AT_KEY(AT(NULL, "data"), m->key), json_string(m->key), "duplicate of key present in binaryData");
     if (size > CONFIG_SIZE_MAX)
-        bad_too_long(c, AT(NULL, ""), CONFIG_SIZE_MAX);
+        bad_too_long(c, AT_KEY(NULL, S("")), CONFIG_SIZE_MAX); /* of the whole, in no field */
     check_frozen(c, w, fields);
 }
 

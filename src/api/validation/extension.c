@@ -2,7 +2,7 @@
  *
  * Source of rules and texts: k8s.io/kubernetes/pkg/apis/{admissionregistration,certificates,flowcontrol}/validation, kube-aggregator. CEL
  * expressions are not compiled here. */
-#include "api/validation/check.h"
+#include "api/validation/policy.h"
 #include "api/validation/validation.h"
 
 /* ---- webhooks ---- */
@@ -67,35 +67,6 @@ static void check_client_config(struct check *c, const struct at *at, const stru
         check_port(c, AT(AT(at, "service"), "port"), json_get_int(service, "port", 0));
 }
 
-static void check_rule(struct check *c, const struct at *at, const struct json *rule)
-{
-    static const char *const operations[] = {"*", "CONNECT", "CREATE", "DELETE", "UPDATE", NULL};
-    static const char *const scopes[] = {"*", "Cluster", "Namespaced", NULL};
-    static const char *const lists[] = {"apiGroups", "apiVersions", "resources"};
-    const struct json *ops = field(rule, "operations"), *resources = field(rule, "resources");
-    bool plain_star = false;
-    int64_t i = 0;
-
-    if (!json_count(ops))
-        bad_required(c, AT(at, "operations"), "");
-    else if (json_count(ops) > 1 && strings_have(ops, "*"))
-        bad_invalid(c, AT(at, "operations"), *ops, "if '*' is present, must not specify other operations");
-    JSON_EACH(op, ops)
-        check_enum(c, AT_INDEX(AT(at, "operations"), i++), op, operations);
-    for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-        if (!json_count(field(rule, lists[k])))
-            bad_required(c, AT(at, lists[k]), "");
-    JSON_EACH(r, resources)
-        plain_star |= str_is(json_str(r), "*");
-    if (plain_star)
-        JSON_EACH(r, resources)
-            if (!str_is(json_str(r), "*") && !str_has_char(json_str(r), '/')) {
-                bad_invalid(c, AT(at, "resources"), *resources, "if '*' is present, must not specify other resources without subresources");
-                break;
-            }
-    check_enum(c, AT(at, "scope"), field(rule, "scope"), scopes);
-}
-
 void validate_webhookconfiguration(struct write *w, struct err **errs)
 {
     static const char *const effects[] = {"None", "NoneOnDryRun", NULL};
@@ -124,7 +95,7 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
         if (name.n && map_put(&names, name, &names))
             bad_duplicate(c, AT(here, "name"), json_string(name), "");
         JSON_EACH(rule, field(h, "rules"))
-            check_rule(c, AT_INDEX(AT(here, "rules"), k++), rule);
+            check_admission_rule(c, AT_INDEX(AT(here, "rules"), k++), rule);
         check_enum(c, AT(here, "failurePolicy"), field(h, "failurePolicy"), failures);
         check_enum(c, AT(here, "matchPolicy"), field(h, "matchPolicy"), matches);
         if (!field(h, "sideEffects"))
@@ -142,6 +113,7 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
             bad_required(c, AT(here, "admissionReviewVersions"), "must specify one of v1, v1beta1");
         else if (!strings_have(versions, "v1") && !strings_have(versions, "v1beta1"))
             bad_invalid(c, AT(here, "admissionReviewVersions"), *versions, "must include at least one of v1, v1beta1");
+        check_match_conditions(c, AT(here, "matchConditions"), field(h, "matchConditions"));
     }
     map_fini(&names);
 }

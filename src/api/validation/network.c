@@ -380,7 +380,8 @@ void validate_endpointslice(struct write *w, struct err **errs)
         check_enum(c, AT(NULL, "addressType"), field(w->obj, "addressType"), types);
     if (json_count(endpoints) > SLICE_ENDPOINTS_MAX)
         bad_too_many(c, AT(NULL, "endpoints"), json_count(endpoints), SLICE_ENDPOINTS_MAX);
-    else
+    else if (!w->old || !endpoints || !field(w->old, "endpoints") ||
+             !json_equal(endpoints, field(w->old, "endpoints")))
         JSON_EACH(e, endpoints)
             check_slice_endpoint(c, AT_INDEX(AT(NULL, "endpoints"), i++), e, type);
     if (json_count(ports) > SLICE_PORTS_MAX) {

@@ -15,7 +15,8 @@ static void check_workload_selector(struct check *c, const struct at *spec_at, c
     struct err *err;
 
     if (!selector) {
-        bad_required(c, at, "");
+        if (strcmp(kind, "daemonset")) /* there it merely matches nothing */
+            bad_required(c, at, "");
     } else {
         check_label_selector(c, at, selector);
         if (empty_is_wrong && !json_count(field(selector, "matchLabels")) && !json_count(field(selector, "matchExpressions")))

@@ -1,0 +1,10 @@
+/* policy.h - what admission policies and webhook configurations have in common. */
+#ifndef K1S_API_VALIDATION_POLICY_H
+#define K1S_API_VALIDATION_POLICY_H
+#include "api/validation/check.h"
+
+#define MATCH_CONDITIONS_MAX 64
+
+void check_admission_rule(struct check *c, const struct at *at, const struct json *rule);
+void check_match_conditions(struct check *c, const struct at *at, const struct json *conditions);
+#endif
