@@ -25,10 +25,10 @@ struct recipe {
     struct oci_image image;
     struct oci_file *files;
     size_t n, cap;
-    str words[3][WORDS_MAX];       /* env, entrypoint, cmd */
+    str words[3][WORDS_MAX]; /* env, entrypoint, cmd */
     size_t n_words[3];
     int argc;
-    char **argv;                   /* KEY=VALUE */
+    char **argv; /* KEY=VALUE */
     const char *path;
     int line;
 };
@@ -45,7 +45,8 @@ static str slurp(struct recipe *r, str path, unsigned *ret_mode)
     char chunk[65536];
     struct stat st;
     ssize_t n;
-    int fd = open(arena_dupz(r->a, path), O_RDONLY | O_CLOEXEC); /* follows links: the image gets the file itself */
+    int fd = open(arena_dupz(r->a, path),
+                  O_RDONLY | O_CLOEXEC); /* follows links: the image gets the file itself */
 
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         die(r, "no such file:", path);
@@ -176,7 +177,8 @@ static void directive(struct recipe *r, str line)
         r->image.working_dir = line;
     } else if (str_is(what, "dir")) {
         path = word(&line);
-        add(r, (struct oci_file){.path = arena_fmt(r->a, PRI_STR "/", STR_ARG(path)), .mode = octal(r, word(&line), 0755)});
+        add(r, (struct oci_file){.path = arena_fmt(r->a, PRI_STR "/", STR_ARG(path)),
+                                 .mode = octal(r, word(&line), 0755)});
     } else if (str_is(what, "file") || str_is(what, "program")) {
         path = word(&line);
         from = word(&line);
@@ -195,9 +197,13 @@ static void directive(struct recipe *r, str line)
             buf_char(&b, is_end ? '\n' : line.p[i]);
             i += is_end;
         }
-        add(r, (struct oci_file){.path = path, .data = arena_dup(r->a, buf_view(&b)), .mode = 0644});
+        add(r,
+            (struct oci_file){.path = path, .data = arena_dup(r->a, buf_view(&b)), .mode = 0644});
     } else {
-        int list = str_is(what, "env") ? 0 : str_is(what, "entrypoint") ? 1 : str_is(what, "cmd") ? 2 : -1;
+        int list = str_is(what, "env")          ? 0
+                   : str_is(what, "entrypoint") ? 1
+                   : str_is(what, "cmd")        ? 2
+                                                : -1;
         if (list < 0)
             die(r, "unknown directive", what);
         while (list == 0 ? line.n > 0 : (line = str_trim(line)).n > 0) {
@@ -212,7 +218,8 @@ static void directive(struct recipe *r, str line)
 
 int main(int argc, char **argv)
 {
-    struct recipe r = {.a = arena_new(), .argc = argc - 3, .argv = argv + 3, .path = argc > 1 ? argv[1] : ""};
+    struct recipe r = {
+        .a = arena_new(), .argc = argc - 3, .argv = argv + 3, .path = argc > 1 ? argv[1] : ""};
     CLEANUP(buf) struct buf out = BUF_INIT;
     unsigned mode;
     str text, line;

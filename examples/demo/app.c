@@ -117,8 +117,9 @@ static int ask(struct in_addr server, const char *name, struct in_addr *ret)
 
     p = (struct pollfd){.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), .events = POLLIN};
     /* Connected: only this server's datagrams arrive. */
-    if (p.fd < 0 || connect(p.fd, (struct sockaddr *)&to, sizeof to) < 0 || send(p.fd, q, n, 0) != (ssize_t)n ||
-        poll(&p, 1, DNS_TRY_MS) != 1 || (got = recv(p.fd, a, sizeof a, 0)) < (ssize_t)n || memcmp(a, q, 2) || !(a[2] & 0x80)) {
+    if (p.fd < 0 || connect(p.fd, (struct sockaddr *)&to, sizeof to) < 0 ||
+        send(p.fd, q, n, 0) != (ssize_t)n || poll(&p, 1, DNS_TRY_MS) != 1 ||
+        (got = recv(p.fd, a, sizeof a, 0)) < (ssize_t)n || memcmp(a, q, 2) || !(a[2] & 0x80)) {
         if (p.fd >= 0)
             close(p.fd);
         return -1;
@@ -160,7 +161,8 @@ static int resolve_now(const char *name, bool may_give_up, struct in_addr *ret)
             /* With few dots the search list comes first, with many the name as it is. */
             int which = dots >= r.ndots ? i - 1 : i < r.n_search ? i : -1;
             char full[2 * NAME_MAX_BYTES + 2];
-            snprintf(full, sizeof full, "%s%s%s", name, which >= 0 ? "." : "", which >= 0 ? r.search[which] : "");
+            snprintf(full, sizeof full, "%s%s%s", name, which >= 0 ? "." : "",
+                     which >= 0 ? r.search[which] : "");
             for (int s = 0; s < r.n_servers; s++) {
                 int found = ask(r.servers[s], full, ret);
                 silent = found < 0;
@@ -208,7 +210,9 @@ static long long count_visit(void)
     static const char command[] = "*2\r\n$4\r\nINCR\r\n$6\r\nvisits\r\n";
 
     for (int try = 0; try < REDIS_TRIES; try++) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(setting("REDIS_PORT_NUMBER", "6379"), NULL, 10))};
+        struct sockaddr_in to = {
+            .sin_family = AF_INET,
+            .sin_port = htons((uint16_t)strtol(setting("REDIS_PORT_NUMBER", "6379"), NULL, 10))};
         char answer[64];
         size_t n = 0;
         ssize_t got;
@@ -220,8 +224,10 @@ static long long count_visit(void)
         if (fd < 0)
             return -1;
         limit_time(fd);
-        if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0 && send(fd, command, sizeof command - 1, MSG_NOSIGNAL) > 0)
-            while (n < sizeof answer - 1 && (got = recv(fd, answer + n, sizeof answer - 1 - n, 0)) > 0) {
+        if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0 &&
+            send(fd, command, sizeof command - 1, MSG_NOSIGNAL) > 0)
+            while (n < sizeof answer - 1 &&
+                   (got = recv(fd, answer + n, sizeof answer - 1 - n, 0)) > 0) {
                 n += (size_t)got;
                 if (answer[n - 1] == '\n')
                     break;
@@ -251,7 +257,9 @@ static void send_all(int fd, const char *p, size_t n)
 static void reply(int fd, const char *status, const char *body)
 {
     char head[256];
-    int n = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\nX-Version: %s\r\nConnection: close\r\n\r\n",
+    int n = snprintf(head, sizeof head,
+                     "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "
+                     "%zu\r\nX-Version: %s\r\nConnection: close\r\n\r\n",
                      status, strlen(body), setting("VERSION", "1"));
 
     send_all(fd, head, (size_t)n);
@@ -280,7 +288,8 @@ static void serve(int fd, const struct sockaddr_in *peer)
 
     request[0] = 0;
     while (!strstr(request, "\r\n\r\n")) {
-        if (n == sizeof request - 1 || (got = recv(fd, request + n, sizeof request - 1 - n, 0)) <= 0)
+        if (n == sizeof request - 1 ||
+            (got = recv(fd, request + n, sizeof request - 1 - n, 0)) <= 0)
             return;
         n += (size_t)got;
         request[n] = 0;
@@ -301,7 +310,8 @@ static void serve(int fd, const struct sockaddr_in *peer)
         reply(fd, "503 Service Unavailable", "redis does not answer\n");
         return;
     }
-    snprintf(body, sizeof body, "Hello World by %s from %s! This page has been seen %lld times.\n", setting("POD_IP", "?"), client, visits);
+    snprintf(body, sizeof body, "Hello World by %s from %s! This page has been seen %lld times.\n",
+             setting("POD_IP", "?"), client, visits);
     reply(fd, "200 OK", body);
 }
 
@@ -335,7 +345,9 @@ static void on_signal(int signum)
 
 int main(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(setting("PORT", "8080"), NULL, 10))};
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port =
+                                 htons((uint16_t)strtol(setting("PORT", "8080"), NULL, 10))};
     struct sigaction act = {.sa_handler = on_signal};
     struct timespec end = {0}, now;
     pthread_attr_t attr;
@@ -364,7 +376,8 @@ int main(void)
 
         if (draining) {
             clock_gettime(CLOCK_MONOTONIC, &now);
-            wait_ms = (int)((end.tv_sec - now.tv_sec) * 1000 + (end.tv_nsec - now.tv_nsec) / 1000000);
+            wait_ms =
+                (int)((end.tv_sec - now.tv_sec) * 1000 + (end.tv_nsec - now.tv_nsec) / 1000000);
             if (wait_ms <= 0)
                 break;
         }

@@ -18,9 +18,11 @@ extern char **environ;
 
 static int usage(FILE *to)
 {
-    fputs("usage: k1s images [--data-dir DIR | --container-runtime-endpoint SOCKET] import FILE...\n"
-          "       k1s images [--data-dir DIR | --container-runtime-endpoint SOCKET] ls\n\n"
-          "import loads OCI or docker image archives into this node's container runtime.\n", to);
+    fputs(
+        "usage: k1s images [--data-dir DIR | --container-runtime-endpoint SOCKET] import FILE...\n"
+        "       k1s images [--data-dir DIR | --container-runtime-endpoint SOCKET] ls\n\n"
+        "import loads OCI or docker image archives into this node's container runtime.\n",
+        to);
     return to == stderr ? 2 : 0;
 }
 
@@ -83,7 +85,8 @@ int cmd_images(int argc, char **argv)
             files[n_files++] = argv[i];
     }
     bool import = str_is(command, "import");
-    if ((!import && !str_is(command, "ls") && !str_is(command, "list")) || (import && n_files == 0) || (!import && n_files > 0))
+    if ((!import && !str_is(command, "ls") && !str_is(command, "list")) ||
+        (import && n_files == 0) || (!import && n_files > 0))
         return usage(stderr);
 
     if (endpoint.n == 0) {
@@ -95,19 +98,23 @@ int cmd_images(int argc, char **argv)
     }
     const char *socket_path = arena_dupz(a, endpoint);
     if (!answers(endpoint)) {
-        fprintf(stderr, "k1s images: no container runtime answers at %s: %s (does k1s server run, and with this data directory?)\n",
+        fprintf(stderr,
+                "k1s images: no container runtime answers at %s: %s (does k1s server run, and with "
+                "this data directory?)\n",
                 socket_path, strerror(errno));
         return 1;
     }
     if (!import)
-        return ctr((const char *const[]){"ctr", "-n", CRI_NAMESPACE, "-a", socket_path, "images", "ls", "-q", NULL});
+        return ctr((const char *const[]){"ctr", "-n", CRI_NAMESPACE, "-a", socket_path, "images",
+                                         "ls", "-q", NULL});
     for (int i = 0; i < n_files; i++) {
         if (access(files[i], R_OK) < 0) {
             fprintf(stderr, "k1s images: %s: %s\n", files[i], strerror(errno));
             failures++;
             continue;
         }
-        failures += ctr((const char *const[]){"ctr", "-n", CRI_NAMESPACE, "-a", socket_path, "images", "import", files[i], NULL}) != 0;
+        failures += ctr((const char *const[]){"ctr", "-n", CRI_NAMESPACE, "-a", socket_path,
+                                              "images", "import", files[i], NULL}) != 0;
     }
     return failures ? 1 : 0;
 }

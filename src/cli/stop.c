@@ -29,7 +29,7 @@
 #define KUBELET_DIR "/var/lib/kubelet"
 #define SERVER_WAIT_MS 10000
 #define RUNTIME_WAIT_MS 5000
-#define PODS_WAIT_MS 6000       /* after TERM; then KILL */
+#define PODS_WAIT_MS 6000 /* after TERM; then KILL */
 #define KILLED_WAIT_MS 5000
 #define TEXT_MAX ((size_t)4 << 20)
 
@@ -39,11 +39,11 @@ struct pids {
 };
 struct stopping {
     struct arena *a;
-    struct loop *loop;          /* for the file functions */
+    struct loop *loop; /* for the file functions */
     str data_dir;
     struct containerd_paths paths;
-    struct pids shims, containers;  /* containers: everything below the shims */
-    ino_t *netns;               /* network namespaces that our containers live in */
+    struct pids shims, containers; /* containers: everything below the shims */
+    ino_t *netns;                  /* network namespaces that our containers live in */
     size_t n_netns, cap_netns;
     int failures;
 };
@@ -149,7 +149,8 @@ static void stop_server(struct stopping *s)
     if (!pid)
         return;
     pids_add(&one, pid);
-    if (!end_processes(&one, SIGTERM, SERVER_WAIT_MS) && !end_processes(&one, SIGKILL, KILLED_WAIT_MS))
+    if (!end_processes(&one, SIGTERM, SERVER_WAIT_MS) &&
+        !end_processes(&one, SIGKILL, KILLED_WAIT_MS))
         complain(s, "server", arena_fmt(s->a, "%d", pid).p, "does not end");
     mem_free(one.v);
 }
@@ -157,7 +158,9 @@ static void stop_server(struct stopping *s)
 /* Finds containerd and its shims by the arguments that name our files, and everything below the shims by parentage. */
 static void find_processes(struct stopping *s, struct pids *ret_containerd)
 {
-    struct process { pid_t pid, parent; } *all = NULL;
+    struct process {
+        pid_t pid, parent;
+    } *all = NULL;
     size_t n = 0, cap = 0;
     struct dirent *e;
     DIR *proc = opendir("/proc");
@@ -167,7 +170,8 @@ static void find_processes(struct stopping *s, struct pids *ret_containerd)
         str args, stat_text, arg;
         bool wants_address = false;
 
-        if (!str_to_int64(str_of(e->d_name), &pid) || !read_text(s, arena_fmt(s->a, "/proc/%lld/cmdline", (long long)pid).p, &args) ||
+        if (!str_to_int64(str_of(e->d_name), &pid) ||
+            !read_text(s, arena_fmt(s->a, "/proc/%lld/cmdline", (long long)pid).p, &args) ||
             !read_text(s, arena_fmt(s->a, "/proc/%lld/stat", (long long)pid).p, &stat_text))
             continue;
         if (n == cap) {
@@ -185,7 +189,8 @@ static void find_processes(struct stopping *s, struct pids *ret_containerd)
         for (int i = 0; str_cut(&args, '\0', &arg); i++) {
             if (i == 0)
                 program = arg;
-            if (wants_address && str_eq(arg, s->paths.socket) && str_find(program, S("containerd-shim")) >= 0)
+            if (wants_address && str_eq(arg, s->paths.socket) &&
+                str_find(program, S("containerd-shim")) >= 0)
                 pids_add(&s->shims, (pid_t)pid);
             wants_address = str_is(arg, "-address");
             if (str_has_suffix(program, S("containerd")) && str_eq(arg, s->paths.config))
@@ -272,7 +277,8 @@ static str unescape(struct arena *a, str in)
 
     for (size_t i = 0; i < in.n; i++) {
         if (in.p[i] == '\\' && i + 3 < in.n) {
-            out[n++] = (char)((in.p[i + 1] - '0') << 6 | (in.p[i + 2] - '0') << 3 | (in.p[i + 3] - '0'));
+            out[n++] =
+                (char)((in.p[i + 1] - '0') << 6 | (in.p[i + 2] - '0') << 3 | (in.p[i + 3] - '0'));
             i += 3;
         } else {
             out[n++] = in.p[i];
@@ -327,7 +333,8 @@ static void unmount_all(struct stopping *s)
     size_t n = find_mounts(s, &found);
 
     while (n-- > 0) /* newest first: a mount goes before what it is on */
-        if (umount2(found[n].p, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+        if (umount2(found[n].p, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
+            errno != ENOENT)
             complain(s, "unmounting", found[n].p, strerror(errno));
 }
 
@@ -366,7 +373,10 @@ static void remove_bridges(struct stopping *s)
         str text;
         struct err *err;
 
-        if (e->d_name[0] == '.' || !read_text(s, arena_fmt(s->a, PRI_STR "/%s", STR_ARG(s->paths.cni_conf_dir), e->d_name).p, &text))
+        if (e->d_name[0] == '.' ||
+            !read_text(s,
+                       arena_fmt(s->a, PRI_STR "/%s", STR_ARG(s->paths.cni_conf_dir), e->d_name).p,
+                       &text))
             continue;
         err = json_parse(s->a, text, NULL, NULL, &conf);
         if (err) {
@@ -389,13 +399,15 @@ static void remove_bridges(struct stopping *s)
 
 /* ---- files and cgroups ---- */
 
-static int remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *at UNUSED)
+static int remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED,
+                      struct FTW *at UNUSED)
 {
     remove(path);
     return 0;
 }
 
-static int remove_dir(const char *path, const struct stat *st UNUSED, int type, struct FTW *at UNUSED)
+static int remove_dir(const char *path, const struct stat *st UNUSED, int type,
+                      struct FTW *at UNUSED)
 {
     if (type == FTW_DP) /* a cgroup's files are not files */
         rmdir(path);
@@ -415,7 +427,8 @@ static void remove_cgroups(struct stopping *s)
     nftw("/sys/fs/cgroup/kubepods", remove_dir, 32, FTW_DEPTH | FTW_PHYS);
     while (d && (e = readdir(d)))
         if (e->d_name[0] != '.')
-            nftw(arena_fmt(s->a, "/sys/fs/cgroup/%s/kubepods", e->d_name).p, remove_dir, 32, FTW_DEPTH | FTW_PHYS);
+            nftw(arena_fmt(s->a, "/sys/fs/cgroup/%s/kubepods", e->d_name).p, remove_dir, 32,
+                 FTW_DEPTH | FTW_PHYS);
     if (d)
         closedir(d);
 }
@@ -473,8 +486,10 @@ static void remove_files(struct stopping *s)
 static int usage(FILE *to)
 {
     fputs("usage: k1s stop [--data-dir DIR]\n\n"
-          "Ends the server, its containerd and all pods, and removes their mounts, links, rules and cgroups.\n"
-          "The data directory stays: the next start brings the same cluster back.\n", to);
+          "Ends the server, its containerd and all pods, and removes their mounts, links, rules "
+          "and cgroups.\n"
+          "The data directory stays: the next start brings the same cluster back.\n",
+          to);
     return to == stderr ? 2 : 0;
 }
 

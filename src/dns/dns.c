@@ -13,17 +13,17 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#define PENDING_MAX 4096          /* queries that wait for upstream; more get SERVFAIL */
+#define PENDING_MAX 4096 /* queries that wait for upstream; more get SERVFAIL */
 #define CONNS_MAX 256
 #define CONN_IDLE_NS (10 * NS_PER_S)
-#define CONN_PENDING_MAX 64       /* per connection: more is read later */
+#define CONN_PENDING_MAX 64                /* per connection: more is read later */
 #define CONN_QUEUE_MAX ((size_t)256 << 10) /* a client that does not read is dropped */
 #define RESOLV_CONF_MAX ((size_t)64 << 10)
 #define SERVICE_NAME_LABEL "kubernetes.io/service-name"
 #define HEADLESS_TEXT "\"clusterIP\":\"None\""
 
 struct conn {
-    struct dns *dns;              /* NULL: closed; freed with the last pending query */
+    struct dns *dns; /* NULL: closed; freed with the last pending query */
     struct list link;
     struct stream *stream;
     struct buf in;
@@ -31,17 +31,17 @@ struct conn {
     unsigned n_pending;
     bool ended, paused;
 };
-struct source {                   /* where the answer goes */
-    struct conn *conn;            /* NULL: a datagram's sender */
+struct source {        /* where the answer goes */
+    struct conn *conn; /* NULL: a datagram's sender */
     size_t peer_len;
     struct sockaddr_storage peer;
 };
-struct pending {                  /* a query that waits for upstream */
+struct pending { /* a query that waits for upstream */
     struct dns *dns;
     struct list link;
     struct dns_query query;
     struct source source;
-    bool chained;                 /* CNAMEs of the cluster come first */
+    bool chained; /* CNAMEs of the cluster come first */
 };
 struct dns {
     struct loop *loop;
@@ -50,7 +50,7 @@ struct dns {
     struct udp *udp;
     struct listener *listener;
     struct informer *services, *slices, *namespaces;
-    struct map dirty;             /* "ns/name" of Services to index anew */
+    struct map dirty; /* "ns/name" of Services to index anew */
     bool flush_deferred, done_once, stopped;
     struct list conns, pendings;
     size_t n_conns, n_pendings;
@@ -109,10 +109,12 @@ static void copy_record(void *ctx, str owner, uint16_t type, uint32_t ttl, str r
 
     /* Other types may have compressed names inside that would point into the wrong message. */
     if (type == DNS_A || type == DNS_AAAA || type == DNS_CNAME || type == DNS_TXT)
-        dns_write_record(c->w, DNS_ANSWER, &owner, type, ttl > c->age_s ? ttl - c->age_s : 0, rdata);
+        dns_write_record(c->w, DNS_ANSWER, &owner, type, ttl > c->age_s ? ttl - c->age_s : 0,
+                         rdata);
 }
 
-static void reply_upstream(struct dns *d, const struct source *to, const struct dns_query *q, bool chained, const struct dns_cached *answer)
+static void reply_upstream(struct dns *d, const struct source *to, const struct dns_query *q,
+                           bool chained, const struct dns_cached *answer)
 {
     uint32_t age_s = answer ? (uint32_t)((loop_now(d->loop).ns - answer->stored.ns) / NS_PER_S) : 0;
     struct dns_writer w;
@@ -121,13 +123,16 @@ static void reply_upstream(struct dns *d, const struct source *to, const struct 
 
     if (!chained) {
         if (answer)
-            reply(d, to, dns_reply_write(d->out + 2, q, answer->message, answer->n, answer->ttl_at, answer->n_ttls, age_s, limit_of(to, q)));
+            reply(d, to,
+                  dns_reply_write(d->out + 2, q, answer->message, answer->n, answer->ttl_at,
+                                  answer->n_ttls, age_s, limit_of(to, q)));
         else
             reply_code(d, to, q, DNS_SERVFAIL);
         return;
     }
     dns_write_start(&w, d->out + 2, q, limit_of(to, q));
-    if (zone_answer(d->zone, q, &w, &rcode, &target) == ZONE_CNAME) { /* still: the Service may have changed meanwhile */
+    if (zone_answer(d->zone, q, &w, &rcode, &target) ==
+        ZONE_CNAME) { /* still: the Service may have changed meanwhile */
         rcode = DNS_SERVFAIL;
         if (answer) {
             struct dns_reply r = {.p = answer->message, .n = answer->n};
@@ -172,7 +177,9 @@ static bool is_synced(const struct dns *d)
 
 static void handle(struct dns *d, str message, const struct source *from)
 {
-    static const int rcodes[] = {[DNS_BAD_FORMAT] = DNS_FORMERR, [DNS_NOT_IMPLEMENTED] = DNS_NOTIMP, [DNS_REFUSE] = DNS_REFUSED,
+    static const int rcodes[] = {[DNS_BAD_FORMAT] = DNS_FORMERR,
+                                 [DNS_NOT_IMPLEMENTED] = DNS_NOTIMP,
+                                 [DNS_REFUSE] = DNS_REFUSED,
                                  [DNS_BAD_VERSION] = DNS_BADVERS};
     const struct dns_cached *cached;
     struct dns_name target;
@@ -325,7 +332,8 @@ static void accepted(void *ctx, struct stream *s)
     c = NEW(struct conn);
     c->dns = d;
     c->stream = s;
-    c->in.limit = 2 * (2u + DNS_MESSAGE_MAX) + 65536; /* one message, and what one read brings behind it */
+    c->in.limit =
+        2 * (2u + DNS_MESSAGE_MAX) + 65536; /* one message, and what one read brings behind it */
     c->idle = loop_timer_new(d->loop, conn_idle, c);
     loop_timer_set(c->idle, CONN_IDLE_NS);
     list_add_tail(&d->conns, &c->link);
@@ -348,7 +356,8 @@ static bool slice_parse(void *ctx, const struct obj *o)
     struct err *err = json_parse(list->a, o->data, NULL, NULL, &tree);
 
     if (err) {
-        log_error("dns", "EndpointSlice " PRI_STR "/" PRI_STR ": %s", STR_ARG(o->key.ns), STR_ARG(o->key.name), err_text(err));
+        log_error("dns", "EndpointSlice " PRI_STR "/" PRI_STR ": %s", STR_ARG(o->key.ns),
+                  STR_ARG(o->key.name), err_text(err));
         err_free(err);
         return true;
     }
@@ -393,7 +402,8 @@ static void flush(void *ctx)
         mem_free(d); /* dns_stop() left that to us */
         return;
     }
-    if (!informer_is_synced(d->services) || !informer_is_synced(d->slices) || !informer_is_synced(d->namespaces))
+    if (!informer_is_synced(d->services) || !informer_is_synced(d->slices) ||
+        !informer_is_synced(d->namespaces))
         return;
     MAP_EACH(e, &d->dirty)
         index_service(d, map_key(e));
@@ -488,7 +498,8 @@ static struct forwarder *upstreams(struct loop *loop, const struct dns_options *
 
 struct err *dns_start(const struct dns_options *o, struct dns **ret)
 {
-    static const struct informer_handler on_service = {service_changed, cache_synced}, on_slice = {slice_changed, cache_synced},
+    static const struct informer_handler on_service = {service_changed, cache_synced},
+                                         on_slice = {slice_changed, cache_synced},
                                          on_namespace = {namespace_changed, cache_synced};
     struct zone *zone = zone_new(o->cluster_domain);
     struct dns *d;
@@ -496,7 +507,8 @@ struct err *dns_start(const struct dns_options *o, struct dns **ret)
 
     BUG_ON(!loop_is_mine(o->loop));
     if (!zone)
-        return err_new(REASON_INVALID, "\"" PRI_STR "\" is no domain name", STR_ARG(o->cluster_domain));
+        return err_new(REASON_INVALID, "\"" PRI_STR "\" is no domain name",
+                       STR_ARG(o->cluster_domain));
     d = NEW(struct dns);
     d->loop = o->loop;
     d->zone = zone;
@@ -519,10 +531,14 @@ struct err *dns_start(const struct dns_options *o, struct dns **ret)
         return err_errno(rc, "listening for DNS at " PRI_STR, STR_ARG(o->listen));
     }
     d->forwarder = upstreams(d->loop, o);
-    d->services = informer_new(o->client, &(struct informer_options){.version = S("v1"), .plural = S("services")});
-    d->slices = informer_new(o->client, &(struct informer_options){.group = S("discovery.k8s.io"), .version = S("v1"),
-                                                                  .plural = S("endpointslices"), .index = slice_index});
-    d->namespaces = informer_new(o->client, &(struct informer_options){.version = S("v1"), .plural = S("namespaces")});
+    d->services = informer_new(
+        o->client, &(struct informer_options){.version = S("v1"), .plural = S("services")});
+    d->slices = informer_new(o->client, &(struct informer_options){.group = S("discovery.k8s.io"),
+                                                                   .version = S("v1"),
+                                                                   .plural = S("endpointslices"),
+                                                                   .index = slice_index});
+    d->namespaces = informer_new(
+        o->client, &(struct informer_options){.version = S("v1"), .plural = S("namespaces")});
     informer_add_handler(d->services, &on_service, d);
     informer_add_handler(d->slices, &on_slice, d);
     informer_add_handler(d->namespaces, &on_namespace, d);

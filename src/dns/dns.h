@@ -5,10 +5,10 @@
 struct dns;
 struct dns_options {
     struct loop *loop;
-    struct client *client;         /* as system:serviceaccount:kube-system:coredns */
-    str listen;                    /* "10.43.0.10:53" (the address is put on a link of ours by the caller) */
+    struct client *client; /* as system:serviceaccount:kube-system:coredns */
+    str listen; /* "10.43.0.10:53" (the address is put on a link of ours by the caller) */
     str cluster_domain;
-    str resolv_conf;               /* path of the upstreams; empty: /etc/resolv.conf */
+    str resolv_conf; /* path of the upstreams; empty: /etc/resolv.conf */
     void (*synced)(void *ctx);
     void *ctx;
 };

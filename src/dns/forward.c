@@ -17,25 +17,26 @@
 #include <sys/socket.h>
 
 #define ASKS_MAX 2048
-#define WAITERS_MAX 256           /* per question */
+#define WAITERS_MAX 256 /* per question */
 #define ATTEMPTS_MAX 3
 #define ATTEMPT_NS (2 * NS_PER_S) /* CoreDNS' read timeout */
 #define TCP_NS (4 * NS_PER_S)
 #define CACHE_BYTES_MAX ((size_t)2 << 20)
 #define CACHE_ENTRIES_MAX 8192
-#define TTL_MAX_S 30              /* kubeadm's Corefile: cache 30 */
-#define KEY_MAX 255               /* bytes: name, type, a flag; the three longest names that exist are not cached */
+#define TTL_MAX_S 30 /* kubeadm's Corefile: cache 30 */
+/* bytes: name, type, a flag; the three longest names that exist are not cached */
+#define KEY_MAX 255
 
 struct entry {
-    struct list link;             /* in forwarder.oldest_first */
+    struct list link; /* in forwarder.oldest_first */
     struct dns_cached cached;
     size_t size;
     uint8_t key_n;
     const uint8_t *key;
-    uint16_t data[];              /* ttl_at, then the message, then the key */
+    uint16_t data[]; /* ttl_at, then the message, then the key */
 };
 struct upstream {
-    char *address;                /* "192.0.2.1:53" */
+    char *address; /* "192.0.2.1:53" */
     struct sockaddr_storage sa;
 };
 struct waiter {
@@ -55,16 +56,16 @@ struct ask {
     struct loop_timer *timer;
     struct waiter *waiters;
     size_t n_waiters;
-    struct list link;             /* in forwarder.asks */
+    struct list link; /* in forwarder.asks */
 };
 struct forwarder {
     struct loop *loop;
     struct upstream upstreams[FORWARD_UPSTREAMS_MAX];
     size_t n_upstreams;
-    struct map cache;             /* key -> struct entry */
+    struct map cache; /* key -> struct entry */
     struct list oldest_first;
     size_t cache_bytes, n_entries;
-    struct map by_key;            /* key -> struct ask, of those that others may join */
+    struct map by_key; /* key -> struct ask, of those that others may join */
     struct list asks;
     size_t n_asks;
     struct dns_name probe;
@@ -105,9 +106,11 @@ static void entry_drop(struct forwarder *f, struct entry *e)
     mem_free(e);
 }
 
-static struct entry *entry_new(struct forwarder *f, const struct dns_reply *r, const struct key_buf *k /* NULL: none */)
+static struct entry *entry_new(struct forwarder *f, const struct dns_reply *r,
+                               const struct key_buf *k /* NULL: none */)
 {
-    size_t ttls = r->n_ttls * sizeof(uint16_t), size = sizeof(struct entry) + ttls + r->n + (k ? k->n : 0);
+    size_t ttls = r->n_ttls * sizeof(uint16_t),
+           size = sizeof(struct entry) + ttls + r->n + (k ? k->n : 0);
     struct entry *e = mem_zalloc(size);
     uint16_t *ttl_at = e->data;
     uint8_t *message = (uint8_t *)(e->data + r->n_ttls);
@@ -125,8 +128,13 @@ static struct entry *entry_new(struct forwarder *f, const struct dns_reply *r, c
         message[5 + 2 * s] = (uint8_t)r->counts[s];
     }
     e->size = size;
-    e->cached = (struct dns_cached){.stored = loop_now(f->loop), .n = r->n, .message = message, .n_ttls = r->n_ttls, .ttl_at = ttl_at};
-    e->cached.expires.ns = e->cached.stored.ns + (int64_t)MIN(r->ttl, (uint32_t)TTL_MAX_S) * NS_PER_S;
+    e->cached = (struct dns_cached){.stored = loop_now(f->loop),
+                                    .n = r->n,
+                                    .message = message,
+                                    .n_ttls = r->n_ttls,
+                                    .ttl_at = ttl_at};
+    e->cached.expires.ns =
+        e->cached.stored.ns + (int64_t)MIN(r->ttl, (uint32_t)TTL_MAX_S) * NS_PER_S;
     list_init(&e->link);
     return e;
 }
@@ -146,7 +154,8 @@ static void entry_keep(struct forwarder *f, struct entry *e)
         entry_drop(f, LIST_ITEM(f->oldest_first.next, struct entry, link));
 }
 
-const struct dns_cached *forwarder_find(struct forwarder *f, const struct dns_name *name, uint16_t type, bool dnssec_ok)
+const struct dns_cached *forwarder_find(struct forwarder *f, const struct dns_name *name,
+                                        uint16_t type, bool dnssec_ok)
 {
     struct key_buf k;
     struct entry *e = key_of(name, type, dnssec_ok, &k) ? map_find(&f->cache, key_str(&k)) : NULL;
@@ -234,7 +243,8 @@ static void ask_timed_out(void *ctx)
 {
     struct ask *a = ctx;
 
-    if (a->connecting || a->stream) /* the datagram's answer was there: another upstream will hardly be shorter */
+    if (a->connecting ||
+        a->stream) /* the datagram's answer was there: another upstream will hardly be shorter */
         ask_finish(a, NULL);
     else
         ask_next(a);
@@ -315,16 +325,19 @@ static void udp_arrived(void *ctx, str datagram, const void *peer, size_t peer_l
     struct ask *a = ctx;
     struct dns_reply r;
 
-    if (!a->udp || !same_address(&ask_upstream(a)->sa, peer, peer_len) || !dns_reply_parse(datagram, a->id, &a->name, a->type, &r))
+    if (!a->udp || !same_address(&ask_upstream(a)->sa, peer, peer_len) ||
+        !dns_reply_parse(datagram, a->id, &a->name, a->type, &r))
         return; /* somebody guesses, or a late answer to an earlier attempt */
     if (r.truncated) {
         ask_hang_up(a);
         loop_timer_set(a->timer, TCP_NS);
-        a->connecting = stream_connect(a->f->loop, str_of(ask_upstream(a)->address), TCP_NS, tcp_connected, a);
+        a->connecting =
+            stream_connect(a->f->loop, str_of(ask_upstream(a)->address), TCP_NS, tcp_connected, a);
         return;
     }
     /* An upstream that cannot or will not is no better than one that is silent, while there is another. */
-    if ((r.rcode == DNS_SERVFAIL || r.rcode == DNS_REFUSED) && a->attempt + 1 < ATTEMPTS_MAX && (size_t)a->attempt + 1 < a->f->n_upstreams) {
+    if ((r.rcode == DNS_SERVFAIL || r.rcode == DNS_REFUSED) && a->attempt + 1 < ATTEMPTS_MAX &&
+        (size_t)a->attempt + 1 < a->f->n_upstreams) {
         ask_next(a);
         return;
     }
@@ -345,7 +358,8 @@ static void ask_send(struct ask *a)
         return;
     }
     n = dns_question_write(out, a->id, &a->name, a->type, a->dnssec_ok, a->cd);
-    udp_send(a->udp, (str){(char *)out, n}, &u->sa, is_v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    udp_send(a->udp, (str){(char *)out, n}, &u->sa,
+             is_v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 }
 
 static void waiter_add(struct ask *a, forward_done_fn *done, void *ctx)
@@ -359,7 +373,8 @@ static void fail_now(void *ctx)
     ask_finish(ctx, NULL);
 }
 
-void forwarder_ask(struct forwarder *f, const struct dns_name *name, uint16_t type, bool dnssec_ok, bool cd, forward_done_fn *done, void *ctx)
+void forwarder_ask(struct forwarder *f, const struct dns_name *name, uint16_t type, bool dnssec_ok,
+                   bool cd, forward_done_fn *done, void *ctx)
 {
     struct key_buf k;
     bool has_key = !cd && key_of(name, type, dnssec_ok, &k);
@@ -402,10 +417,12 @@ static void probe_done(void *ctx UNUSED, const struct dns_cached *answer UNUSED)
 
 bool forwarder_is_probe(struct forwarder *f, const struct dns_name *name, uint16_t type)
 {
-    if (type != DNS_HINFO || f->probe.n == 0 || !str_eq(dns_name_str(name), dns_name_str(&f->probe)))
+    if (type != DNS_HINFO || f->probe.n == 0 ||
+        !str_eq(dns_name_str(name), dns_name_str(&f->probe)))
         return false;
     if (!f->looped)
-        log_error("dns", "the upstream name server forwards to us: names outside the cluster fail until its configuration is mended");
+        log_error("dns", "the upstream name server forwards to us: names outside the cluster fail "
+                         "until its configuration is mended");
     f->looped = true;
     return true;
 }
@@ -414,7 +431,8 @@ static void probe_start(struct forwarder *f)
 {
     CLEANUP(buf) struct buf name = BUF_INIT;
 
-    buf_fmt(&name, "%llu.%llu", (unsigned long long)loop_random_u64(f->loop), (unsigned long long)loop_random_u64(f->loop));
+    buf_fmt(&name, "%llu.%llu", (unsigned long long)loop_random_u64(f->loop),
+            (unsigned long long)loop_random_u64(f->loop));
     BUG_ON(!dns_name_parse(buf_view(&name), &f->probe));
     forwarder_ask(f, &f->probe, DNS_HINFO, false, false, probe_done, f);
 }
@@ -428,7 +446,8 @@ static bool upstream_parse(str address, struct sockaddr_storage *ret)
     int64_t port;
     str h;
 
-    if (colon < 0 || !str_to_int64(str_skip(address, (size_t)colon + 1), &port) || port < 1 || port > 65535)
+    if (colon < 0 || !str_to_int64(str_skip(address, (size_t)colon + 1), &port) || port < 1 ||
+        port > 65535)
         return false;
     h = str_slice(address, 0, (size_t)colon);
     if (h.n > 1 && h.p[0] == '[')
@@ -458,15 +477,18 @@ size_t resolv_conf_parse(struct arena *a, str text, str *ret, size_t max)
 
     while (n < max && str_cut(&text, '\n', &line)) {
         line = str_trim(line);
-        if (!str_has_prefix(line, S("nameserver")) || line.n < 11 || (line.p[10] != ' ' && line.p[10] != '\t'))
+        if (!str_has_prefix(line, S("nameserver")) || line.n < 11 ||
+            (line.p[10] != ' ' && line.p[10] != '\t'))
             continue;
         str v = str_trim(str_skip(line, 10));
         struct sockaddr_storage sa;
-        if (str_has_char(v, '%')) /* an interface's scope: link-local servers are not for a cluster */
+        if (str_has_char(v,
+                         '%')) /* an interface's scope: link-local servers are not for a cluster */
             continue;
         /* A port is our addition to the format: "127.0.0.1:5353". */
         if (!upstream_parse(v, &sa) || sa.ss_family == AF_INET6)
-            v = str_has_char(v, ':') ? arena_fmt(a, "[" PRI_STR "]:53", STR_ARG(v)) : arena_fmt(a, PRI_STR ":53", STR_ARG(v));
+            v = str_has_char(v, ':') ? arena_fmt(a, "[" PRI_STR "]:53", STR_ARG(v))
+                                     : arena_fmt(a, PRI_STR ":53", STR_ARG(v));
         if (upstream_parse(v, &sa))
             ret[n++] = arena_dup(a, v);
     }

@@ -10,9 +10,18 @@
  * Wire format: RFC 1035; EDNS: RFC 6891; negative answers: RFC 2308. */
 #include "dns/dns_internal.h"
 
-enum { FLAG_QR = 0x8000, FLAG_AA = 0x0400, FLAG_TC = 0x0200, FLAG_RD = 0x0100, FLAG_RA = 0x0080, FLAG_CD = 0x0010,
-       OPCODE_MASK = 0x7800, RCODE_MASK = 0x000f, EDNS_DO = 0x8000 };
-#define NEGATIVE_TTL 5      /* seconds that a negative answer without an SOA is kept */
+enum {
+    FLAG_QR = 0x8000,
+    FLAG_AA = 0x0400,
+    FLAG_TC = 0x0200,
+    FLAG_RD = 0x0100,
+    FLAG_RA = 0x0080,
+    FLAG_CD = 0x0010,
+    OPCODE_MASK = 0x7800,
+    RCODE_MASK = 0x000f,
+    EDNS_DO = 0x8000
+};
+#define NEGATIVE_TTL 5 /* seconds that a negative answer without an SOA is kept */
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -171,7 +180,8 @@ enum dns_verdict dns_query_parse(str message, struct dns_query *ret)
     ret->cd = flags & FLAG_CD;
     if (flags & OPCODE_MASK)
         return DNS_NOT_IMPLEMENTED;
-    if (get16(c.p + 4) != 1 || get16(c.p + 6) != 0 || !name_read(&c, false, ret->asked, &n) || c.n - c.at < 4)
+    if (get16(c.p + 4) != 1 || get16(c.p + 6) != 0 || !name_read(&c, false, ret->asked, &n) ||
+        c.n - c.at < 4)
         return DNS_BAD_FORMAT;
     name_lower(&ret->name, ret->asked, n);
     ret->type = get16(c.p + c.at);
@@ -212,7 +222,8 @@ void dns_write_start(struct dns_writer *w, uint8_t *memory, const struct dns_que
     }
 }
 
-void dns_write_record(struct dns_writer *w, enum dns_section s, const str *owner, enum dns_type type, uint32_t ttl, str rdata)
+void dns_write_record(struct dns_writer *w, enum dns_section s, const str *owner,
+                      enum dns_type type, uint32_t ttl, str rdata)
 {
     size_t owner_n = owner ? owner->n : 2;
     uint8_t *p = w->p + w->n;
@@ -253,7 +264,8 @@ void dns_write_end(struct dns_writer *w, const struct dns_query *q, bool authori
         w->counts[DNS_ADDITIONAL]++;
     }
     put16(w->p, q->id);
-    put16(w->p + 2, FLAG_QR | FLAG_RA | (authoritative ? FLAG_AA : 0) | (w->truncated ? FLAG_TC : 0) | (q->rd ? FLAG_RD : 0) |
+    put16(w->p + 2, FLAG_QR | FLAG_RA | (authoritative ? FLAG_AA : 0) |
+                        (w->truncated ? FLAG_TC : 0) | (q->rd ? FLAG_RD : 0) |
                         (q->cd ? FLAG_CD : 0) | ((unsigned)rcode & RCODE_MASK));
     for (int i = 0; i < 4; i++)
         put16(w->p + 4 + 2 * i, w->counts[i]);
@@ -261,7 +273,8 @@ void dns_write_end(struct dns_writer *w, const struct dns_query *q, bool authori
 
 /* ---- upstream ---- */
 
-size_t dns_question_write(uint8_t *out, uint16_t id, const struct dns_name *name, uint16_t type, bool dnssec_ok, bool cd)
+size_t dns_question_write(uint8_t *out, uint16_t id, const struct dns_name *name, uint16_t type,
+                          bool dnssec_ok, bool cd)
 {
     size_t n = DNS_HEADER;
 
@@ -278,7 +291,8 @@ size_t dns_question_write(uint8_t *out, uint16_t id, const struct dns_name *name
     return n + opt_write(out + n, dnssec_ok, 0);
 }
 
-bool dns_reply_parse(str message, uint16_t id, const struct dns_name *name, uint16_t type, struct dns_reply *ret)
+bool dns_reply_parse(str message, uint16_t id, const struct dns_name *name, uint16_t type,
+                     struct dns_reply *ret)
 {
     struct cursor c = {(const uint8_t *)message.p, message.n, DNS_HEADER};
     struct dns_name asked;
@@ -291,10 +305,12 @@ bool dns_reply_parse(str message, uint16_t id, const struct dns_name *name, uint
     if (message.n < DNS_HEADER || message.n > DNS_MESSAGE_MAX || get16(c.p) != id)
         return false;
     flags = get16(c.p + 2);
-    if (!(flags & FLAG_QR) || (flags & OPCODE_MASK) || get16(c.p + 4) != 1 || !name_read(&c, false, wire, &n) || c.n - c.at < 4)
+    if (!(flags & FLAG_QR) || (flags & OPCODE_MASK) || get16(c.p + 4) != 1 ||
+        !name_read(&c, false, wire, &n) || c.n - c.at < 4)
         return false;
     name_lower(&asked, wire, n);
-    if (!str_eq(dns_name_str(&asked), dns_name_str(name)) || get16(c.p + c.at) != type || get16(c.p + c.at + 2) != DNS_CLASS_IN)
+    if (!str_eq(dns_name_str(&asked), dns_name_str(name)) || get16(c.p + c.at) != type ||
+        get16(c.p + c.at + 2) != DNS_CLASS_IN)
         return false;
     c.at += 4;
 
@@ -362,14 +378,15 @@ void dns_reply_each_answer(const struct dns_reply *reply, dns_record_fn *fn, voi
     }
 }
 
-size_t dns_reply_write(uint8_t *out, const struct dns_query *q, const uint8_t *message, size_t n, const uint16_t *ttl_at, size_t n_ttls,
-                       uint32_t age_s, size_t limit)
+size_t dns_reply_write(uint8_t *out, const struct dns_query *q, const uint8_t *message, size_t n,
+                       const uint16_t *ttl_at, size_t n_ttls, uint32_t age_s, size_t limit)
 {
     size_t question_end = DNS_HEADER + (size_t)q->name.n + 4;
     size_t opt = q->edns ? DNS_OPT_SIZE : 0;
     unsigned flags = get16(message + 2);
 
-    flags = (flags & ~(unsigned)(FLAG_AA | FLAG_RD | FLAG_CD)) | FLAG_QR | FLAG_RA | (q->rd ? FLAG_RD : 0) | (q->cd ? FLAG_CD : 0);
+    flags = (flags & ~(unsigned)(FLAG_AA | FLAG_RD | FLAG_CD)) | FLAG_QR | FLAG_RA |
+            (q->rd ? FLAG_RD : 0) | (q->cd ? FLAG_CD : 0);
     if (n + opt > limit) {
         memcpy(out, message, question_end);
         memset(out + 6, 0, 6);

@@ -17,10 +17,10 @@
 #include <arpa/inet.h>
 
 #define SCHEMA_VERSION "1.1.0"
-#define SRV_WEIGHT 100       /* CoreDNS: the priority 0, the weight shared among the targets */
+#define SRV_WEIGHT 100 /* CoreDNS: the priority 0, the weight shared among the targets */
 #define RECORDS_PER_SERVICE_MAX 100000
 
-struct record {              /* of a node; owned by its Service's list too */
+struct record { /* of a node; owned by its Service's list too */
     struct record *next_in_node, *next_in_service;
     struct node *node;
     uint16_t type, n;
@@ -28,21 +28,23 @@ struct record {              /* of a node; owned by its Service's list too */
 };
 struct node {
     struct record *records, **last;
-    uint32_t users;          /* nodes directly below, and namespaces of this name: reasons to exist beside records */
-    uint32_t turn;           /* which record is first in the next answer: the load of many addresses is spread */
+    uint32_t
+        users; /* nodes directly below, and namespaces of this name: reasons to exist beside records */
+    uint32_t
+        turn; /* which record is first in the next answer: the load of many addresses is spread */
     struct dns_name name;
 };
-struct owner {               /* a Service */
+struct owner { /* a Service */
     char *id;
     struct record *records;
     uint32_t n;
 };
 struct zone {
-    struct dns_name apex;    /* cluster.local */
+    struct dns_name apex; /* cluster.local */
     struct dns_name svc, pod;
-    struct map nodes;        /* wire name -> struct node */
-    struct map owners;       /* "ns/name" -> struct owner */
-    struct map namespaces;   /* names -> the zone itself */
+    struct map nodes;      /* wire name -> struct node */
+    struct map owners;     /* "ns/name" -> struct owner */
+    struct map namespaces; /* names -> the zone itself */
     uint32_t serial;
 };
 
@@ -89,7 +91,8 @@ static void node_drop_if_unused(struct zone *z, struct node *n)
     }
 }
 
-static void record_add(struct zone *z, struct owner *o, const struct dns_name *name, enum dns_type type, const void *data, size_t size)
+static void record_add(struct zone *z, struct owner *o, const struct dns_name *name,
+                       enum dns_type type, const void *data, size_t size)
 {
     struct node *n;
 
@@ -100,7 +103,8 @@ static void record_add(struct zone *z, struct owner *o, const struct dns_name *n
         if (r->type == type && r->n == size && !memcmp(r->data, data, size))
             return; /* said twice, as by two ports of one endpoint */
     struct record *r = mem_alloc(sizeof *r + size);
-    *r = (struct record){.next_in_service = o->records, .node = n, .type = (uint16_t)type, .n = (uint16_t)size};
+    *r = (struct record){
+        .next_in_service = o->records, .node = n, .type = (uint16_t)type, .n = (uint16_t)size};
     memcpy(r->data, data, size);
     *n->last = r;
     n->last = &r->next_in_node;
@@ -131,7 +135,7 @@ static void owner_clear(struct zone *z, struct owner *o)
 
 struct address {
     uint8_t bytes[16];
-    uint8_t n;               /* 4, 16 */
+    uint8_t n; /* 4, 16 */
 };
 
 static bool address_parse(str text, struct address *ret)
@@ -148,7 +152,8 @@ static bool address_parse(str text, struct address *ret)
     return inet_pton(ret->n == 4 ? AF_INET : AF_INET6, z, ret->bytes) == 1;
 }
 
-static void address_record(struct zone *z, struct owner *o, const struct dns_name *name, const struct address *a)
+static void address_record(struct zone *z, struct owner *o, const struct dns_name *name,
+                           const struct address *a)
 {
     record_add(z, o, name, a->n == 4 ? DNS_A : DNS_AAAA, a->bytes, a->n);
 }
@@ -185,7 +190,8 @@ static bool name_below(const struct dns_name *base, str label, struct dns_name *
 {
     struct dns_name out = {.n = 1};
 
-    if (label.n == 0 || str_has_char(label, '.') || !dns_name_append(&out, label) || out.n - 1 + base->n > DNS_NAME_MAX)
+    if (label.n == 0 || str_has_char(label, '.') || !dns_name_append(&out, label) ||
+        out.n - 1 + base->n > DNS_NAME_MAX)
         return false;
     memcpy(out.wire + out.n - 1, base->wire, base->n);
     out.n = (uint8_t)(out.n - 1 + base->n);
@@ -193,18 +199,21 @@ static bool name_below(const struct dns_name *base, str label, struct dns_name *
     return true;
 }
 
-static bool srv_name(struct arena *a, const struct dns_name *service, const struct json *port, struct dns_name *ret)
+static bool srv_name(struct arena *a, const struct dns_name *service, const struct json *port,
+                     struct dns_name *ret)
 {
     str protocol = json_get_str(port, "protocol"), name = json_get_str(port, "name");
     struct dns_name under;
 
     if (name.n == 0) /* unnamed ports have no SRV record */
         return false;
-    return name_below(service, arena_fmt(a, "_" PRI_STR, STR_ARG(protocol.n ? protocol : S("tcp"))), &under) &&
+    return name_below(service, arena_fmt(a, "_" PRI_STR, STR_ARG(protocol.n ? protocol : S("tcp"))),
+                      &under) &&
            name_below(&under, arena_fmt(a, "_" PRI_STR, STR_ARG(name)), ret);
 }
 
-static void srv_record(struct zone *z, struct owner *o, const struct dns_name *name, int64_t port, const struct dns_name *target)
+static void srv_record(struct zone *z, struct owner *o, const struct dns_name *name, int64_t port,
+                       const struct dns_name *target)
 {
     uint8_t data[6 + DNS_NAME_MAX] = {0, 0, 0, SRV_WEIGHT, (uint8_t)(port >> 8), (uint8_t)port};
 
@@ -214,7 +223,8 @@ static void srv_record(struct zone *z, struct owner *o, const struct dns_name *n
     record_add(z, o, name, DNS_SRV, data, 6u + target->n);
 }
 
-static void cluster_ip_records(struct zone *z, struct owner *o, struct arena *a, const struct json *spec, const struct dns_name *service)
+static void cluster_ip_records(struct zone *z, struct owner *o, struct arena *a,
+                               const struct json *spec, const struct dns_name *service)
 {
     const struct json *ips = json_findz(spec, "clusterIPs");
     struct json one = json_string(json_get_str(spec, "clusterIP"));
@@ -234,7 +244,8 @@ static void cluster_ip_records(struct zone *z, struct owner *o, struct arena *a,
             srv_record(z, o, &name, json_get_int(p, "port", 0), service);
 }
 
-static void endpoint_records(struct zone *z, struct owner *o, struct arena *a, const struct json *slice, const struct dns_name *service)
+static void endpoint_records(struct zone *z, struct owner *o, struct arena *a,
+                             const struct json *slice, const struct dns_name *service)
 {
     JSON_EACH(e, json_findz(slice, "endpoints")) {
         /* Services that publish endpoints before they are ready have them marked as ready by the EndpointSlice controller. */
@@ -245,7 +256,8 @@ static void endpoint_records(struct zone *z, struct owner *o, struct arena *a, c
             struct dns_name host, name;
             str hostname = json_get_str(e, "hostname");
 
-            if (!address_parse(json_str(ip), &address) || !name_below(service, hostname.n ? hostname : dashed(a, json_str(ip)), &host))
+            if (!address_parse(json_str(ip), &address) ||
+                !name_below(service, hostname.n ? hostname : dashed(a, json_str(ip)), &host))
                 continue;
             address_record(z, o, service, &address);
             address_record(z, o, &host, &address);
@@ -258,7 +270,8 @@ static void endpoint_records(struct zone *z, struct owner *o, struct arena *a, c
     }
 }
 
-void zone_put_service(struct zone *z, str id, const struct json *service, const struct json *const *slices, size_t n_slices)
+void zone_put_service(struct zone *z, str id, const struct json *service,
+                      const struct json *const *slices, size_t n_slices)
 {
     struct owner *o = map_find(&z->owners, id);
     const struct json *spec = json_findz(service, "spec");
@@ -306,7 +319,8 @@ void zone_put_namespace(struct zone *z, str name, bool exists)
     for (size_t i = 0; i < ARRAY_LEN(bases); i++) {
         if (!name_below(bases[i], name, &wire))
             continue;
-        struct node *n = exists ? node_get(z, dns_name_str(&wire)) : node_find(z, dns_name_str(&wire));
+        struct node *n =
+            exists ? node_get(z, dns_name_str(&wire)) : node_find(z, dns_name_str(&wire));
         BUG_ON(!n);
         if (exists) {
             n->users++;
@@ -329,7 +343,8 @@ struct zone *zone_new(str cluster_domain)
     map_init(&z->nodes);
     map_init(&z->owners);
     map_init(&z->namespaces);
-    if (!dns_name_parse(cluster_domain, &z->apex) || !name_below(&z->apex, S("svc"), &z->svc) || !name_below(&z->apex, S("pod"), &z->pod) ||
+    if (!dns_name_parse(cluster_domain, &z->apex) || !name_below(&z->apex, S("svc"), &z->svc) ||
+        !name_below(&z->apex, S("pod"), &z->pod) ||
         !name_below(&z->apex, S("dns-version"), &name)) {
         zone_free(z);
         return NULL;
@@ -383,7 +398,8 @@ static bool is_below(str wire, const struct dns_name *base)
 
 static bool is_reverse(str wire)
 {
-    return str_has_suffix(wire, (str){"\7in-addr\4arpa", 14}) || str_has_suffix(wire, (str){"\3ip6\4arpa", 10});
+    return str_has_suffix(wire, (str){"\7in-addr\4arpa", 14}) ||
+           str_has_suffix(wire, (str){"\3ip6\4arpa", 10});
 }
 
 /* <a>-<b>-<c>-<d>.<ns>.pod.<zone>: 0 no such name, else the family's record type. */
@@ -393,7 +409,8 @@ static enum dns_type pod_address(struct zone *z, str wire, struct address *ret)
     str label = {wire.p + 1, (uint8_t)wire.p[0]}, parent = parent_of(wire);
     bool ok;
 
-    if (parent.n <= z->pod.n || !str_eq(parent_of(parent), dns_name_str(&z->pod)) || !node_find(z, parent))
+    if (parent.n <= z->pod.n || !str_eq(parent_of(parent), dns_name_str(&z->pod)) ||
+        !node_find(z, parent))
         return 0;
     a = arena_new();
     char *text = arena_dupz(a, label);
@@ -420,7 +437,8 @@ static void write_soa(const struct zone *z, struct dns_writer *w, enum dns_secti
     str owner = dns_name_str(&z->apex);
     size_t n;
 
-    if (!name_below(&z->apex, S("dns"), &ns) || !name_below(&ns, S("ns"), &ns) || !name_below(&z->apex, S("hostmaster"), &mail))
+    if (!name_below(&z->apex, S("dns"), &ns) || !name_below(&ns, S("ns"), &ns) ||
+        !name_below(&z->apex, S("hostmaster"), &mail))
         return;
     memcpy(data, ns.wire, ns.n);
     memcpy(data + ns.n, mail.wire, mail.n);
@@ -433,7 +451,8 @@ static void write_soa(const struct zone *z, struct dns_writer *w, enum dns_secti
 }
 
 /* The node's records of a type (ANY: all), starting with another one each time. Number written. */
-static size_t write_records(struct node *n, uint16_t type, struct dns_writer *w, enum dns_section s, const str *owner)
+static size_t write_records(struct node *n, uint16_t type, struct dns_writer *w, enum dns_section s,
+                            const str *owner)
 {
     size_t count = 0, first, at = 0;
 
@@ -447,7 +466,8 @@ static size_t write_records(struct node *n, uint16_t type, struct dns_writer *w,
             if (r->type != type && type != DNS_ANY)
                 continue;
             if ((at++ >= first) == (round == 0))
-                dns_write_record(w, s, owner, r->type, DNS_CLUSTER_TTL, (str){(const char *)r->data, r->n});
+                dns_write_record(w, s, owner, r->type, DNS_CLUSTER_TTL,
+                                 (str){(const char *)r->data, r->n});
         }
     return count;
 }
@@ -467,7 +487,8 @@ static void write_targets(struct zone *z, struct node *srv, struct dns_writer *w
     }
 }
 
-enum zone_result zone_answer(struct zone *z, const struct dns_query *q, struct dns_writer *w, int *ret_rcode, struct dns_name *ret_target)
+enum zone_result zone_answer(struct zone *z, const struct dns_query *q, struct dns_writer *w,
+                             int *ret_rcode, struct dns_name *ret_target)
 {
     struct dns_name name = q->name;
     struct address address;
@@ -489,7 +510,8 @@ enum zone_result zone_answer(struct zone *z, const struct dns_query *q, struct d
                 if (r->type == DNS_CNAME && q->type != DNS_CNAME && q->type != DNS_ANY)
                     cname = r;
             if (cname) {
-                dns_write_record(w, DNS_ANSWER, owner, DNS_CNAME, DNS_CLUSTER_TTL, (str){(const char *)cname->data, cname->n});
+                dns_write_record(w, DNS_ANSWER, owner, DNS_CNAME, DNS_CLUSTER_TTL,
+                                 (str){(const char *)cname->data, cname->n});
                 name.n = (uint8_t)cname->n;
                 memcpy(name.wire, cname->data, cname->n);
                 continue;
@@ -507,7 +529,8 @@ enum zone_result zone_answer(struct zone *z, const struct dns_query *q, struct d
             if (!type)
                 *ret_rcode = DNS_NXDOMAIN;
             else if (q->type == type || q->type == DNS_ANY) {
-                dns_write_record(w, DNS_ANSWER, owner, type, DNS_CLUSTER_TTL, (str){(char *)address.bytes, address.n});
+                dns_write_record(w, DNS_ANSWER, owner, type, DNS_CLUSTER_TTL,
+                                 (str){(char *)address.bytes, address.n});
                 written++;
             }
         }

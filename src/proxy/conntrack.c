@@ -34,12 +34,12 @@ static bool tuple_read(struct nlattr *attr, struct tuple *ret)
 {
     struct nlattr *tb[CTA_TUPLE_MAX + 1], *ip[CTA_IP_MAX + 1], *proto[CTA_PROTO_MAX + 1];
 
-    if (!attr || nla_parse_nested(tb, CTA_TUPLE_MAX, attr, NULL) < 0 || !tb[CTA_TUPLE_IP] || !tb[CTA_TUPLE_PROTO] ||
-        nla_parse_nested(ip, CTA_IP_MAX, tb[CTA_TUPLE_IP], NULL) < 0 ||
+    if (!attr || nla_parse_nested(tb, CTA_TUPLE_MAX, attr, NULL) < 0 || !tb[CTA_TUPLE_IP] ||
+        !tb[CTA_TUPLE_PROTO] || nla_parse_nested(ip, CTA_IP_MAX, tb[CTA_TUPLE_IP], NULL) < 0 ||
         nla_parse_nested(proto, CTA_PROTO_MAX, tb[CTA_TUPLE_PROTO], NULL) < 0)
         return false;
-    if (!ip[CTA_IP_V4_SRC] || !ip[CTA_IP_V4_DST] || !proto[CTA_PROTO_NUM] || !proto[CTA_PROTO_SRC_PORT] ||
-        !proto[CTA_PROTO_DST_PORT])
+    if (!ip[CTA_IP_V4_SRC] || !ip[CTA_IP_V4_DST] || !proto[CTA_PROTO_NUM] ||
+        !proto[CTA_PROTO_SRC_PORT] || !proto[CTA_PROTO_DST_PORT])
         return false;
     *ret = (struct tuple){
         .src_ip = ntohl(nla_get_u32(ip[CTA_IP_V4_SRC])),
@@ -78,7 +78,8 @@ static const struct udp_front *front_find(const struct cleaning *c, uint32_t ip,
     return NULL;
 }
 
-static bool flow_is_stale(const struct cleaning *c, const struct tuple *orig, const struct tuple *reply)
+static bool flow_is_stale(const struct cleaning *c, const struct tuple *orig,
+                          const struct tuple *reply)
 {
     const struct udp_front *f = front_find(c, orig->dst_ip, orig->dst_port);
     bool translated = reply->src_ip != orig->dst_ip || reply->src_port != orig->dst_port;
@@ -100,16 +101,19 @@ static int flow_seen(struct nl_msg *msg, void *ctx)
     struct nlattr *tb[CTA_MAX + 1];
     struct tuple orig, reply;
 
-    if (nlmsg_parse(nlmsg_hdr(msg), sizeof(struct nfgenmsg), tb, CTA_MAX, NULL) < 0 || !tuple_read(tb[CTA_TUPLE_ORIG], &orig) ||
-        orig.proto != IPPROTO_UDP || !tuple_read(tb[CTA_TUPLE_REPLY], &reply) || !flow_is_stale(c, &orig, &reply) ||
+    if (nlmsg_parse(nlmsg_hdr(msg), sizeof(struct nfgenmsg), tb, CTA_MAX, NULL) < 0 ||
+        !tuple_read(tb[CTA_TUPLE_ORIG], &orig) || orig.proto != IPPROTO_UDP ||
+        !tuple_read(tb[CTA_TUPLE_REPLY], &reply) || !flow_is_stale(c, &orig, &reply) ||
         c->n == STALE_MAX)
         return NL_OK;
 
     struct nfgenmsg head = {.nfgen_family = AF_INET, .version = NFNETLINK_V0};
-    struct nl_msg *del = nlmsg_alloc_simple(NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST | NLM_F_ACK);
+    struct nl_msg *del = nlmsg_alloc_simple(NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+                                            NLM_F_REQUEST | NLM_F_ACK);
     BUG_ON(!del || nlmsg_append(del, &head, sizeof head, NLMSG_ALIGNTO) < 0);
     /* The tuple as it came, and the flow's id, lest a flow that replaced it meanwhile is meant. */
-    BUG_ON(nla_put(del, CTA_TUPLE_ORIG | NLA_F_NESTED, nla_len(tb[CTA_TUPLE_ORIG]), nla_data(tb[CTA_TUPLE_ORIG])) < 0);
+    BUG_ON(nla_put(del, CTA_TUPLE_ORIG | NLA_F_NESTED, nla_len(tb[CTA_TUPLE_ORIG]),
+                   nla_data(tb[CTA_TUPLE_ORIG])) < 0);
     if (tb[CTA_ZONE])
         BUG_ON(nla_put(del, CTA_ZONE, nla_len(tb[CTA_ZONE]), nla_data(tb[CTA_ZONE])) < 0);
     if (tb[CTA_ID])
@@ -138,7 +142,8 @@ static struct err *clean(struct nl_sock *sock, struct cleaning *c, size_t *ret_d
         return nl_failed("opening the table of connections", rc);
     nl_socket_set_buffer_size(sock, 1 << 20, 0);
     nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, flow_seen, c);
-    rc = nl_send_simple(sock, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, NLM_F_DUMP, &head, sizeof head);
+    rc = nl_send_simple(sock, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, NLM_F_DUMP, &head,
+                        sizeof head);
     if (rc >= 0)
         rc = nl_recvmsgs_default(sock);
     if (rc < 0)
@@ -154,7 +159,8 @@ static struct err *clean(struct nl_sock *sock, struct cleaning *c, size_t *ret_d
     return NULL;
 }
 
-struct err *conntrack_clean_udp(const struct udp_front *fronts, size_t n_fronts, size_t *ret_deleted)
+struct err *conntrack_clean_udp(const struct udp_front *fronts, size_t n_fronts,
+                                size_t *ret_deleted)
 {
     struct udp_front *sorted = mem_dup(fronts, n_fronts * sizeof *fronts);
     struct cleaning c = {.fronts = sorted, .n_fronts = n_fronts};

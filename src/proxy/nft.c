@@ -18,7 +18,8 @@ struct err *nft_apply(const char *batch)
     nft_ctx_buffer_error(ctx);
     if (nft_run_cmd_from_buffer(ctx, batch) != 0) {
         str why = str_trim(str_of(nft_ctx_get_error_buffer(ctx)));
-        err = err_new(REASON_INTERNAL, "nftables: " PRI_STR, STR_ARG(str_slice(why, 0, NFT_ERROR_SHOWN)));
+        err = err_new(REASON_INTERNAL, "nftables: " PRI_STR,
+                      STR_ARG(str_slice(why, 0, NFT_ERROR_SHOWN)));
     }
     nft_ctx_free(ctx);
     return err;

@@ -27,8 +27,10 @@ static bool is_ours(struct nl_msg *msg, uint16_t type)
     struct nlattr *tb[NFTA_TABLE_MAX + 1];
     const struct nfgenmsg *head = nlmsg_data(h);
 
-    return h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | type) && nlmsg_parse(h, sizeof *head, tb, NFTA_TABLE_MAX, NULL) == 0 &&
-           head->nfgen_family == AF_INET && tb[NFTA_TABLE_NAME] && !nla_strcmp(tb[NFTA_TABLE_NAME], PROXY_TABLE);
+    return h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | type) &&
+           nlmsg_parse(h, sizeof *head, tb, NFTA_TABLE_MAX, NULL) == 0 &&
+           head->nfgen_family == AF_INET && tb[NFTA_TABLE_NAME] &&
+           !nla_strcmp(tb[NFTA_TABLE_NAME], PROXY_TABLE);
 }
 
 static int on_message(struct nl_msg *msg, void *ctx)
@@ -106,7 +108,9 @@ bool nft_table_exists(void)
         return true; /* cannot look: nothing to be said */
     }
     nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_table, &found);
-    if (nl_send_simple(sock, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_DUMP, &head, sizeof head) < 0 || nl_recvmsgs_default(sock) < 0)
+    if (nl_send_simple(sock, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_DUMP, &head,
+                       sizeof head) < 0 ||
+        nl_recvmsgs_default(sock) < 0)
         found = true;
     nl_socket_free(sock);
     return found;

@@ -124,7 +124,9 @@ struct err *node_link_set(str address, str network, str source)
     if (source.n)
         src = network_address(source, 32);
     if ((address.n && !local) || (network.n && !dst))
-        err = err_new(REASON_INVALID, "no IPv4 address or network: \"" PRI_STR "\", \"" PRI_STR "\"", STR_ARG(address), STR_ARG(network));
+        err =
+            err_new(REASON_INVALID, "no IPv4 address or network: \"" PRI_STR "\", \"" PRI_STR "\"",
+                    STR_ARG(address), STR_ARG(network));
     if (!err)
         err = route_socket(&sock);
     if (!err) {
@@ -182,7 +184,8 @@ struct err *node_bridge_remove(str name)
     ifname[name.n] = 0;
     rc = rtnl_link_alloc_cache(sock, AF_UNSPEC, &links);
     index = rc < 0 ? 0 : rtnl_link_name2i(links, ifname);
-    for (struct nl_object *o = index ? nl_cache_get_first(links) : NULL; o; o = nl_cache_get_next(o)) {
+    for (struct nl_object *o = index ? nl_cache_get_first(links) : NULL; o;
+         o = nl_cache_get_next(o)) {
         struct rtnl_link *link = (struct rtnl_link *)o;
         if (rtnl_link_get_master(link) == index)
             (void)rtnl_link_delete(sock, link); /* it may go by itself, with its namespace */
@@ -272,10 +275,12 @@ struct err *node_unreachable_remove_all(void)
     rc = rtnl_route_alloc_cache(sock, AF_INET, 0, &routes);
     if (rc < 0)
         err = failed(rc, "reading", S("routes"));
-    for (struct nl_object *o = rc < 0 ? NULL : nl_cache_get_first(routes), *next; o && !err; o = next) {
+    for (struct nl_object *o = rc < 0 ? NULL : nl_cache_get_first(routes), *next; o && !err;
+         o = next) {
         struct rtnl_route *route = (struct rtnl_route *)o;
         next = nl_cache_get_next(o);
-        if (rtnl_route_get_type(route) != RTN_UNREACHABLE || rtnl_route_get_priority(route) != UNREACHABLE_METRIC)
+        if (rtnl_route_get_type(route) != RTN_UNREACHABLE ||
+            rtnl_route_get_priority(route) != UNREACHABLE_METRIC)
             continue;
         rc = rtnl_route_delete(sock, route, 0);
         if (rc < 0 && rc != -NLE_OBJ_NOTFOUND)

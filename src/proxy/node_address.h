@@ -6,12 +6,14 @@
 #define K1S_PROXY_NODE_ADDRESS_H
 #include "loop/loop.h"
 
-#define NODE_LINK "k1s-dns" /* a bridge without ports: the dummy driver is missing from small kernels */
+/* a bridge without ports: the dummy driver is missing from small kernels */
+#define NODE_LINK "k1s-dns"
 
 struct node_address;
 /* Puts `address`/32 on a link of ours; fine when it is there already (after a restart). Small netlink calls, at start only. */
 MUST_USE struct err *node_address_add(struct loop *loop, str address, struct node_address **ret);
-void node_address_free(struct node_address *n, bool remove); /* NULL: nothing; remove: takes the link away too */
+void node_address_free(struct node_address *n,
+                       bool remove); /* NULL: nothing; remove: takes the link away too */
 
 /* What it is made of. Makes NODE_LINK, puts `address`/32 on it (empty: none) and routes `network` (CIDR; empty: none) to it with
  * the source `source` (empty, or not of this host: the kernel's choice). With the service network routed there, programs of this

@@ -13,10 +13,10 @@
 #include "proxy/proxy_internal.h"
 
 #define BURST_NS (100 * NS_PER_MS)
-#define STALE_NS (2 * NS_PER_S)    /* between two looks at emptied chains */
+#define STALE_NS (2 * NS_PER_S) /* between two looks at emptied chains */
 #define RETRY_MIN_NS NS_PER_S
 #define RETRY_MAX_NS (60 * NS_PER_S)
-#define POD_PREFIX "pod:"           /* no namespace is called so: ':' is not allowed */
+#define POD_PREFIX "pod:" /* no namespace is called so: ':' is not allowed */
 #define SERVICE_NAME_LABEL "kubernetes.io/service-name"
 
 struct udp_copy { /* the UDP fronts of one Service, in one allocation */
@@ -26,29 +26,29 @@ struct udp_copy { /* the UDP fronts of one Service, in one allocation */
 struct job { /* what the worker does: owned by it until done */
     struct proxy *proxy;
     struct buf batch;
-    bool first;                    /* kernel settings and routes too */
-    bool look, lost;               /* only look whether the table is there */
-    struct arena *arena;           /* of the fronts */
-    struct udp_front *fronts;      /* NULL: no look at flows */
+    bool first;               /* kernel settings and routes too */
+    bool look, lost;          /* only look whether the table is there */
+    struct arena *arena;      /* of the fronts */
+    struct udp_front *fronts; /* NULL: no look at flows */
     size_t n_fronts, n_flows;
     struct err *err, *flow_err;
 };
 struct proxy {
     struct loop *loop;
     char *node_name, *node_ip, *cluster_cidr, *service_cidr, *state_dir;
-    struct proxy_node node;        /* slices of the above */
+    struct proxy_node node; /* slices of the above */
     void (*synced)(void *ctx);
     void *ctx;
     struct informer *services, *slices, *pods; /* pods may be NULL */
     struct ruleset *rules;
-    struct map dirty;              /* "ns/name" of Services, "pod:ns/name" of pods to compile */
-    struct map udp;                /* "ns/name" -> struct udp_copy */
+    struct map dirty; /* "ns/name" of Services, "pod:ns/name" of pods to compile */
+    struct map udp;   /* "ns/name" -> struct udp_copy */
     struct pool_serial *worker;
     struct loop_timer *run_timer, *stale_timer;
-    struct job *running;           /* at the worker; NULL: none */
+    struct job *running; /* at the worker; NULL: none */
     struct nft_watch *watch;
     bool done_once, flows_dirty, look_due;
-    struct udp_front *gone;        /* fronts that are no more, for the next look at flows */
+    struct udp_front *gone; /* fronts that are no more, for the next look at flows */
     size_t n_gone, cap_gone;
     mono_time last_run;
     int64_t retry_ns;
@@ -100,7 +100,8 @@ static void job_done(void *ctx)
     p->running = NULL;
     if (j->err) {
         p->retry_ns = MIN(MAX(p->retry_ns * 2, (int64_t)RETRY_MIN_NS), (int64_t)RETRY_MAX_NS);
-        log_error("proxy", "writing the rules failed, again in %lld s: %s", (long long)(p->retry_ns / NS_PER_S), err_text(j->err));
+        log_error("proxy", "writing the rules failed, again in %lld s: %s",
+                  (long long)(p->retry_ns / NS_PER_S), err_text(j->err));
         ruleset_lost(p->rules);
         p->flows_dirty = true;
         loop_timer_set(p->run_timer, p->retry_ns);
@@ -171,7 +172,8 @@ static bool slice_parse(void *ctx, const struct obj *o)
     struct err *err = json_parse(list->a, o->data, NULL, NULL, &tree);
 
     if (err) { /* the API serves no such thing; a rule less is better than no rules */
-        log_error("proxy", "EndpointSlice " PRI_STR "/" PRI_STR ": %s", STR_ARG(o->key.ns), STR_ARG(o->key.name), err_text(err));
+        log_error("proxy", "EndpointSlice " PRI_STR "/" PRI_STR ": %s", STR_ARG(o->key.ns),
+                  STR_ARG(o->key.name), err_text(err));
         err_free(err);
         return true;
     }
@@ -201,7 +203,8 @@ static bool udp_equal(const struct udp_copy *old, const struct service_rules *r)
         if (x->ip != y->ip || x->port != y->port || x->n_backends != y->n_backends)
             return false;
         for (size_t k = 0; k < x->n_backends; k++)
-            if (x->backends[k].ip != y->backends[k].ip || x->backends[k].port != y->backends[k].port)
+            if (x->backends[k].ip != y->backends[k].ip ||
+                x->backends[k].port != y->backends[k].port)
                 return false;
     }
     return true;
@@ -231,8 +234,8 @@ static void udp_put(struct proxy *p, str name, const struct service_rules *r)
     size_t n_backends = 0;
     for (size_t i = 0; i < r->n_udp; i++)
         n_backends += r->udp[i].n_backends;
-    struct udp_copy *copy =
-        mem_alloc(sizeof *copy + r->n_udp * sizeof(struct udp_front) + n_backends * sizeof(struct udp_backend));
+    struct udp_copy *copy = mem_alloc(sizeof *copy + r->n_udp * sizeof(struct udp_front) +
+                                      n_backends * sizeof(struct udp_backend));
     struct udp_backend *backend = (struct udp_backend *)&copy->fronts[r->n_udp];
     copy->n = r->n_udp;
     for (size_t i = 0; i < r->n_udp; i++) {
@@ -246,7 +249,8 @@ static void udp_put(struct proxy *p, str name, const struct service_rules *r)
 
 static bool is_synced(const struct proxy *p)
 {
-    return informer_is_synced(p->services) && informer_is_synced(p->slices) && (!p->pods || informer_is_synced(p->pods));
+    return informer_is_synced(p->services) && informer_is_synced(p->slices) &&
+           (!p->pods || informer_is_synced(p->pods));
 }
 
 static void compile_pod(struct proxy *p, str name)
@@ -259,7 +263,8 @@ static void compile_pod(struct proxy *p, str name)
 
     str_cut(&rest, '/', &ns);
     o = informer_find(p->pods, ns, rest);
-    if (o && str_find(o->data, S("\"hostPort\"")) >= 0) { /* most pods have none: not worth a tree */
+    if (o &&
+        str_find(o->data, S("\"hostPort\"")) >= 0) { /* most pods have none: not worth a tree */
         struct err *err = json_parse(a, o->data, NULL, NULL, &tree);
         if (err) {
             log_error("proxy", "Pod " PRI_STR ": %s", STR_ARG(name), err_text(err));
@@ -314,7 +319,8 @@ static void job_add_fronts(struct proxy *p, struct job *j)
         const struct udp_copy *copy = e->value;
         for (size_t i = 0; i < copy->n; i++) {
             struct udp_front f = copy->fronts[i];
-            struct udp_backend *backends = ARENA_NEW_N(j->arena, struct udp_backend, f.n_backends + 1);
+            struct udp_backend *backends =
+                ARENA_NEW_N(j->arena, struct udp_backend, f.n_backends + 1);
             memcpy(backends, f.backends, f.n_backends * sizeof *backends);
             f.backends = backends;
             j->fronts[n++] = f;
@@ -418,7 +424,8 @@ static void pod_changed(void *ctx, const struct obj *obj, const struct obj *prev
 {
     const struct obj *o = obj ? obj : prev;
 
-    if ((obj && str_find(obj->data, S("\"hostPort\"")) >= 0) || (prev && str_find(prev->data, S("\"hostPort\"")) >= 0))
+    if ((obj && str_find(obj->data, S("\"hostPort\"")) >= 0) ||
+        (prev && str_find(prev->data, S("\"hostPort\"")) >= 0))
         dirty(ctx, POD_PREFIX, o->key.ns, o->key.name);
 }
 
@@ -437,7 +444,8 @@ static void cache_synced(void *ctx)
 
 struct err *proxy_start(const struct proxy_options *o, struct proxy **ret)
 {
-    static const struct informer_handler on_service = {service_changed, cache_synced}, on_slice = {slice_changed, cache_synced},
+    static const struct informer_handler on_service = {service_changed, cache_synced},
+                                         on_slice = {slice_changed, cache_synced},
                                          on_pod = {pod_changed, cache_synced};
     struct proxy *p;
     uint32_t net;
@@ -445,9 +453,11 @@ struct err *proxy_start(const struct proxy_options *o, struct proxy **ret)
 
     BUG_ON(!loop_is_mine(o->loop));
     if (o->cluster_cidr.n && !ipv4_cidr_parse(o->cluster_cidr, &net, &bits))
-        return err_new(REASON_INVALID, "cluster CIDR \"" PRI_STR "\" is no IPv4 network", STR_ARG(o->cluster_cidr));
+        return err_new(REASON_INVALID, "cluster CIDR \"" PRI_STR "\" is no IPv4 network",
+                       STR_ARG(o->cluster_cidr));
     if (o->service_cidr.n && !ipv4_cidr_parse(o->service_cidr, &net, &bits))
-        return err_new(REASON_INVALID, "service CIDR \"" PRI_STR "\" is no IPv4 network", STR_ARG(o->service_cidr));
+        return err_new(REASON_INVALID, "service CIDR \"" PRI_STR "\" is no IPv4 network",
+                       STR_ARG(o->service_cidr));
     p = NEW(struct proxy);
     p->loop = o->loop;
     p->synced = o->synced;
@@ -457,22 +467,29 @@ struct err *proxy_start(const struct proxy_options *o, struct proxy **ret)
     p->cluster_cidr = str_dupz(o->cluster_cidr);
     p->service_cidr = str_dupz(o->service_cidr);
     p->state_dir = str_dupz(o->state_dir);
-    p->node = (struct proxy_node){str_of(p->node_name), str_of(p->node_ip), str_of(p->cluster_cidr), str_of(p->service_cidr)};
+    p->node = (struct proxy_node){str_of(p->node_name), str_of(p->node_ip), str_of(p->cluster_cidr),
+                                  str_of(p->service_cidr)};
     p->rules = ruleset_new(&p->node);
     map_init(&p->dirty);
     map_init(&p->udp);
     p->worker = pool_serial_new(o->loop, "k1s-proxy");
     p->run_timer = loop_timer_new(o->loop, run, p);
     p->stale_timer = loop_timer_new(o->loop, stale, p);
-    p->services = informer_new(o->client, &(struct informer_options){.version = S("v1"), .plural = S("services")});
-    p->slices = informer_new(o->client, &(struct informer_options){.group = S("discovery.k8s.io"), .version = S("v1"),
-                                                                  .plural = S("endpointslices"), .index = slice_index});
+    p->services = informer_new(
+        o->client, &(struct informer_options){.version = S("v1"), .plural = S("services")});
+    p->slices = informer_new(o->client, &(struct informer_options){.group = S("discovery.k8s.io"),
+                                                                   .version = S("v1"),
+                                                                   .plural = S("endpointslices"),
+                                                                   .index = slice_index});
     informer_add_handler(p->services, &on_service, p);
     informer_add_handler(p->slices, &on_slice, p);
     if (o->pods_client) {
         CLEANUP(buf) struct buf here = BUF_INIT;
         buf_fmt(&here, "spec.nodeName=" PRI_STR, STR_ARG(o->node_name));
-        p->pods = informer_new(o->pods_client, &(struct informer_options){.version = S("v1"), .plural = S("pods"), .field_selector = buf_view(&here)});
+        p->pods = informer_new(o->pods_client,
+                               &(struct informer_options){.version = S("v1"),
+                                                          .plural = S("pods"),
+                                                          .field_selector = buf_view(&here)});
         informer_add_handler(p->pods, &on_pod, p);
         informer_start(p->pods);
     }

@@ -9,12 +9,13 @@
 struct proxy;
 struct proxy_options {
     struct loop *loop;
-    struct client *client;         /* as system:kube-proxy */
+    struct client *client; /* as system:kube-proxy */
     str node_name, node_ip, cluster_cidr, service_cidr;
-    void (*synced)(void *ctx);     /* first rule set is in the kernel */
+    void (*synced)(void *ctx); /* first rule set is in the kernel */
     void *ctx;
-    struct client *pods_client;    /* as system:node:NAME, for the hostPorts of this node's pods; NULL: they are not served */
-    str state_dir;                 /* where the kernel settings found are remembered; empty: /run/k1s */
+    struct client *
+        pods_client; /* as system:node:NAME, for the hostPorts of this node's pods; NULL: they are not served */
+    str state_dir; /* where the kernel settings found are remembered; empty: /run/k1s */
 };
 MUST_USE struct err *proxy_start(const struct proxy_options *o, struct proxy **ret);
 /* Waits for the transaction that runs, if any (milliseconds). With remove_rules the table is deleted and kernel settings are

@@ -27,15 +27,15 @@ struct service {
 struct slot {
     enum rule_kind kind;
     char *name;
-    struct claim *claims;          /* by service name: the first is what is wanted */
-    const struct bytes *applied;   /* NULL: not in the kernel */
-    uint8_t stale;                 /* chains: 0 in use or absent; 1, 2: emptied, seen that many times */
-    struct list dirty;             /* in ruleset.dirty, or alone */
+    struct claim *claims;        /* by service name: the first is what is wanted */
+    const struct bytes *applied; /* NULL: not in the kernel */
+    uint8_t stale;     /* chains: 0 in use or absent; 1, 2: emptied, seen that many times */
+    struct list dirty; /* in ruleset.dirty, or alone */
 };
 struct ruleset {
     char *cluster_cidr, *service_cidr; /* empty: no rules about them */
-    struct map slots;              /* kind letter + name -> struct slot */
-    struct map services;           /* name -> struct service */
+    struct map slots;                  /* kind letter + name -> struct slot */
+    struct map services;               /* name -> struct service */
     struct list dirty;
     size_t n_dirty, n_stale;
     bool rebuild;
@@ -173,8 +173,12 @@ static void claim_put(struct service *sv, struct slot *s, str body)
         return;
     }
     struct claim *c = NEW(struct claim);
-    *c = (struct claim){.slot = s, .service = sv, .body = bytes_new(body), .keep = true,
-                        .next_in_slot = *at, .next_in_service = sv->claims};
+    *c = (struct claim){.slot = s,
+                        .service = sv,
+                        .body = bytes_new(body),
+                        .keep = true,
+                        .next_in_slot = *at,
+                        .next_in_service = sv->claims};
     *at = c;
     sv->claims = c;
 }
@@ -266,48 +270,54 @@ static void write_frame(const struct ruleset *rs, struct buf *b)
     /* What nothing translated must not leave for the default gateway. */
     if (*svc)
         buf_fmt(b, "ip daddr %s fib daddr type != local reject\n", svc);
-    buf_z(b, "}\n"
-             "chain firewall-prerouting {\n"
-             "type filter hook prerouting priority -110; policy accept;\n"
-             "ct state new ip daddr . meta l4proto . th dport vmap @firewall-ips\n"
-             "}\n"
-             "chain firewall-output {\n"
-             "type filter hook output priority -110; policy accept;\n"
-             "ct state new ip daddr . meta l4proto . th dport vmap @firewall-ips\n"
-             "}\n"
-             "chain filter-input {\n"
-             "type filter hook input priority 0; policy accept;\n"
-             "ct state new jump endpoints-check\n"
-             /* NodePorts on 127.0.0.1 need route_localnet, which would open the loopback services to the neighbours. */
-             "ip daddr 127.0.0.0/8 ip saddr != 127.0.0.0/8 ct status ! dnat ct state ! established,related drop\n"
-             "}\n"
-             "chain filter-forward {\n"
-             "type filter hook forward priority 0; policy accept;\n"
-             "ct state new jump endpoints-check\n"
-             "jump strays\n"
-             "}\n"
-             "chain filter-output {\n"
-             "type filter hook output priority 0; policy accept;\n"
-             "ct state new jump endpoints-check\n"
-             "jump strays\n"
-             "}\n"
-             "chain nat-prerouting {\n"
-             "type nat hook prerouting priority -100; policy accept;\n"
-             "jump services\n"
-             "}\n"
-             "chain nat-output {\n"
-             "type nat hook output priority -100; policy accept;\n"
-             "jump services\n"
-             "}\n"
-             "chain nat-postrouting {\n"
-             "type nat hook postrouting priority 100; policy accept;\n"
-             "meta mark & " PROXY_MASQUERADE_MARK " == " PROXY_MASQUERADE_MARK
-             " meta mark set meta mark and " PROXY_MASQUERADE_CLEAR " masquerade fully-random\n"
-             /* An endpoint that was sent back to itself would answer itself directly. */
-             "ip saddr . ip daddr @hairpin ct status dnat masquerade fully-random\n");
+    buf_z(
+        b,
+        "}\n"
+        "chain firewall-prerouting {\n"
+        "type filter hook prerouting priority -110; policy accept;\n"
+        "ct state new ip daddr . meta l4proto . th dport vmap @firewall-ips\n"
+        "}\n"
+        "chain firewall-output {\n"
+        "type filter hook output priority -110; policy accept;\n"
+        "ct state new ip daddr . meta l4proto . th dport vmap @firewall-ips\n"
+        "}\n"
+        "chain filter-input {\n"
+        "type filter hook input priority 0; policy accept;\n"
+        "ct state new jump endpoints-check\n"
+        /* NodePorts on 127.0.0.1 need route_localnet, which would open the loopback services to the neighbours. */
+        "ip daddr 127.0.0.0/8 ip saddr != 127.0.0.0/8 ct status ! dnat ct state ! "
+        "established,related drop\n"
+        "}\n"
+        "chain filter-forward {\n"
+        "type filter hook forward priority 0; policy accept;\n"
+        "ct state new jump endpoints-check\n"
+        "jump strays\n"
+        "}\n"
+        "chain filter-output {\n"
+        "type filter hook output priority 0; policy accept;\n"
+        "ct state new jump endpoints-check\n"
+        "jump strays\n"
+        "}\n"
+        "chain nat-prerouting {\n"
+        "type nat hook prerouting priority -100; policy accept;\n"
+        "jump services\n"
+        "}\n"
+        "chain nat-output {\n"
+        "type nat hook output priority -100; policy accept;\n"
+        "jump services\n"
+        "}\n"
+        "chain nat-postrouting {\n"
+        "type nat hook postrouting priority 100; policy accept;\n"
+        "meta mark & " PROXY_MASQUERADE_MARK " == " PROXY_MASQUERADE_MARK
+        " meta mark set meta mark and " PROXY_MASQUERADE_CLEAR " masquerade fully-random\n"
+        /* An endpoint that was sent back to itself would answer itself directly. */
+        "ip saddr . ip daddr @hairpin ct status dnat masquerade fully-random\n");
     /* The outside does not know the pods' addresses. */
     if (*pods)
-        buf_fmt(b, "ip saddr %s ip daddr != { %s, 224.0.0.0/4 } fib daddr type != local masquerade fully-random\n", pods, pods);
+        buf_fmt(b,
+                "ip saddr %s ip daddr != { %s, 224.0.0.0/4 } fib daddr type != local masquerade "
+                "fully-random\n",
+                pods, pods);
     buf_z(b, "}\n"
              "}\n");
 }
@@ -336,7 +346,8 @@ static void write_elements(struct buf *b, struct slot *const *v, size_t n, bool 
         if (!str_eq(open, map)) {
             if (open.p)
                 buf_z(b, " }\n");
-            buf_fmt(b, "%s element ip " PROXY_TABLE " " PRI_STR " { ", adding ? "add" : "delete", STR_ARG(map));
+            buf_fmt(b, "%s element ip " PROXY_TABLE " " PRI_STR " { ", adding ? "add" : "delete",
+                    STR_ARG(map));
             open = map;
         } else {
             buf_z(b, ", ");
@@ -363,8 +374,8 @@ static void write_slots(struct ruleset *rs, struct slot *const *v, size_t n, str
     for (size_t i = 0; i < n; i++) {
         const struct bytes *wanted = slot_wanted(v[i]);
         if (wanted && v[i]->kind != RULE_ELEMENT)
-            buf_fmt(b, "%s %s {\n" PRI_STR "%s}\n", v[i]->kind == RULE_SET ? "set" : "chain", v[i]->name,
-                    STR_ARG(bytes_str(wanted)), v[i]->kind == RULE_SET ? "\n" : "");
+            buf_fmt(b, "%s %s {\n" PRI_STR "%s}\n", v[i]->kind == RULE_SET ? "set" : "chain",
+                    v[i]->name, STR_ARG(bytes_str(wanted)), v[i]->kind == RULE_SET ? "\n" : "");
     }
     if (has_block)
         buf_z(b, "}\n");

@@ -19,7 +19,8 @@
  * API: https://kubernetes.io/docs/reference/networking/virtual-ips/ */
 #include "proxy/proxy_internal.h"
 
-#define ENDPOINTS_MAX 8192 /* of one port of one Service on a node; more are left out (the API warns at 1000) */
+/* of one port of one Service on a node; more are left out (the API warns at 1000) */
+#define ENDPOINTS_MAX 8192
 #define AFFINITY_SECONDS_DEFAULT 10800
 #define NAME_MAX_BYTES 63
 
@@ -34,8 +35,8 @@ bool ipv4_parse(str s, uint32_t *ret)
     while (str_cut(&s, '.', &part)) {
         int64_t v;
         /* A leading zero is refused, as in Go and Kubernetes: programs disagree whether it means octal. */
-        if (++parts > 4 || part.n == 0 || part.n > 3 || (part.n > 1 && part.p[0] == '0') || part.p[0] < '0' ||
-            part.p[0] > '9' || !str_to_int64(part, &v) || v > 255)
+        if (++parts > 4 || part.n == 0 || part.n > 3 || (part.n > 1 && part.p[0] == '0') ||
+            part.p[0] < '0' || part.p[0] > '9' || !str_to_int64(part, &v) || v > 255)
             return false;
         ip = ip << 8 | (uint32_t)v;
     }
@@ -51,8 +52,8 @@ bool ipv4_cidr_parse(str s, uint32_t *ret_net, int *ret_bits)
     int64_t bits;
     uint32_t ip;
 
-    if (!str_cut(&s, '/', &addr) || !s.p || s.n == 0 || s.n > 2 || !str_to_int64(s, &bits) || bits < 0 || bits > 32 ||
-        !ipv4_parse(addr, &ip))
+    if (!str_cut(&s, '/', &addr) || !s.p || s.n == 0 || s.n > 2 || !str_to_int64(s, &bits) ||
+        bits < 0 || bits > 32 || !ipv4_parse(addr, &ip))
         return false;
     *ret_net = bits == 0 ? 0 : ip & (uint32_t)(UINT64_C(0xffffffff) << (32 - bits));
     *ret_bits = (int)bits;
@@ -97,7 +98,8 @@ bool service_name_is_safe(str s)
         return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '.'))
             return false;
     }
     return true;
@@ -144,7 +146,8 @@ static void read_ips(struct arena *a, const struct json *list, const uint32_t **
 }
 
 /* Ingress addresses that this node may serve itself. ipMode Proxy: the load balancer wants to see the traffic. */
-static void read_lb_ips(struct arena *a, const struct json *service, const uint32_t **ret, size_t *ret_n)
+static void read_lb_ips(struct arena *a, const struct json *service, const uint32_t **ret,
+                        size_t *ret_n)
 {
     const struct json *list = json_path(service, "status.loadBalancer.ingress");
     uint32_t *ips = ARENA_NEW_N(a, uint32_t, json_count(list) + 1);
@@ -175,8 +178,9 @@ static int endpoint_cmp(const void *x, const void *y, void *ctx UNUSED)
 
 /* The endpoints of one port, of all slices, each address and port once.
  * API: https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions */
-static struct endpoints read_endpoints(struct arena *a, const struct proxy_node *node, const struct port_view *pv,
-                                       const struct json *const *slices, size_t n_slices)
+static struct endpoints read_endpoints(struct arena *a, const struct proxy_node *node,
+                                       const struct port_view *pv, const struct json *const *slices,
+                                       size_t n_slices)
 {
     struct endpoints eps = {0};
     size_t cap = 0, kept = 0;
@@ -204,10 +208,12 @@ static struct endpoints read_endpoints(struct arena *a, const struct proxy_node 
                 .ready = ready,
                 .serving_terminating = json_get_bool(e, "conditions.serving", ready) &&
                                        json_get_bool(e, "conditions.terminating", false),
-                .local = node->node_name.n > 0 && str_eq(json_get_str(e, "nodeName"), node->node_name),
+                .local =
+                    node->node_name.n > 0 && str_eq(json_get_str(e, "nodeName"), node->node_name),
             };
             /* Of several addresses the first is used: they are one endpoint's, by definition interchangeable. */
-            if (eps.n < cap && ipv4_parse(json_str(json_item(json_findz(e, "addresses"), 0)), &ep.ip))
+            if (eps.n < cap &&
+                ipv4_parse(json_str(json_item(json_findz(e, "addresses"), 0)), &ep.ip))
                 eps.v[eps.n++] = ep;
         }
     }
@@ -242,7 +248,8 @@ struct compiler {
     struct service_rules *out;
 };
 
-void service_rules_item(struct arena *a, struct service_rules *o, enum rule_kind kind, str name, str body)
+void service_rules_item(struct arena *a, struct service_rules *o, enum rule_kind kind, str name,
+                        str body)
 {
     if (o->n_items == o->cap_items) {
         size_t cap = o->cap_items ? o->cap_items * 2 : 8;
@@ -273,41 +280,50 @@ static void chain_add(struct compiler *c, str name, struct buf *body)
     buf_fini(body);
 }
 
-static void ip_element(struct compiler *c, const char *map, uint32_t ip, const struct port_view *pv, str verdict)
+static void ip_element(struct compiler *c, const char *map, uint32_t ip, const struct port_view *pv,
+                       str verdict)
 {
     item_add(c, RULE_ELEMENT,
-             arena_fmt(c->a, "%s %u.%u.%u.%u . " PRI_STR " . %u", map, ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255,
-                       STR_ARG(pv->proto), pv->port),
+             arena_fmt(c->a, "%s %u.%u.%u.%u . " PRI_STR " . %u", map, ip >> 24, ip >> 16 & 255,
+                       ip >> 8 & 255, ip & 255, STR_ARG(pv->proto), pv->port),
              verdict);
 }
 
-static void node_port_element(struct compiler *c, const char *map, const struct port_view *pv, str verdict)
+static void node_port_element(struct compiler *c, const char *map, const struct port_view *pv,
+                              str verdict)
 {
-    item_add(c, RULE_ELEMENT, arena_fmt(c->a, "%s " PRI_STR " . %u", map, STR_ARG(pv->proto), pv->node_port), verdict);
+    item_add(c, RULE_ELEMENT,
+             arena_fmt(c->a, "%s " PRI_STR " . %u", map, STR_ARG(pv->proto), pv->node_port),
+             verdict);
 }
 
 static str endpoint_id(struct compiler *c, const struct port_view *pv, const struct endpoint *e)
 {
-    return arena_fmt(c->a, PRI_STR "/" PRI_STR "/%u", STR_ARG(pv->id), STR_ARG(ipv4_format(c->a, e->ip)), e->port);
+    return arena_fmt(c->a, PRI_STR "/" PRI_STR "/%u", STR_ARG(pv->id),
+                     STR_ARG(ipv4_format(c->a, e->ip)), e->port);
 }
 
 /* The timeout is part of the name: a set's timeout cannot be changed while rules use it. */
 static str affinity_set(struct compiler *c, const struct port_view *pv, const struct endpoint *e)
 {
-    return arena_fmt(c->a, "affinity-%lld-" PRI_STR, (long long)pv->affinity_s, STR_ARG(endpoint_id(c, pv, e)));
+    return arena_fmt(c->a, "affinity-%lld-" PRI_STR, (long long)pv->affinity_s,
+                     STR_ARG(endpoint_id(c, pv, e)));
 }
 
 /* The rules that pick an endpoint and end the way of the packet. In turn, not at random as kube-proxy's: the load is even after few
  * connections already, and three clients of three endpoints meet all of them. */
-static void pick_rules(struct compiler *c, struct buf *b, const struct port_view *pv, const struct endpoints *eps)
+static void pick_rules(struct compiler *c, struct buf *b, const struct port_view *pv,
+                       const struct endpoints *eps)
 {
     if (pv->affinity) {
         for (size_t i = 0; i < eps->n; i++)
-            buf_fmt(b, "ip saddr @" PRI_STR " goto endpoint-" PRI_STR "\n", STR_ARG(affinity_set(c, pv, &eps->v[i])),
+            buf_fmt(b, "ip saddr @" PRI_STR " goto endpoint-" PRI_STR "\n",
+                    STR_ARG(affinity_set(c, pv, &eps->v[i])),
                     STR_ARG(endpoint_id(c, pv, &eps->v[i])));
         buf_fmt(b, "numgen inc mod %zu vmap { ", eps->n);
         for (size_t i = 0; i < eps->n; i++)
-            buf_fmt(b, "%s%zu : goto endpoint-" PRI_STR, i ? ", " : "", i, STR_ARG(endpoint_id(c, pv, &eps->v[i])));
+            buf_fmt(b, "%s%zu : goto endpoint-" PRI_STR, i ? ", " : "", i,
+                    STR_ARG(endpoint_id(c, pv, &eps->v[i])));
         buf_z(b, " }\n");
         return;
     }
@@ -318,13 +334,14 @@ static void pick_rules(struct compiler *c, struct buf *b, const struct port_view
     }
     buf_fmt(b, "numgen inc mod %zu map { ", eps->n);
     for (size_t i = 0; i < eps->n; i++)
-        buf_fmt(b, "%s%zu : " PRI_STR " . %u", i ? ", " : "", i, STR_ARG(ipv4_format(c->a, eps->v[i].ip)), eps->v[i].port);
+        buf_fmt(b, "%s%zu : " PRI_STR " . %u", i ? ", " : "", i,
+                STR_ARG(ipv4_format(c->a, eps->v[i].ip)), eps->v[i].port);
     buf_z(b, " }\n");
 }
 
 /* Sets and chains per endpoint (affinity only) and the hairpin elements. An endpoint may be in both lists, which are sorted. */
-static void endpoint_items(struct compiler *c, const struct port_view *pv, const struct endpoints *eps,
-                           const struct endpoints *already)
+static void endpoint_items(struct compiler *c, const struct port_view *pv,
+                           const struct endpoints *eps, const struct endpoints *already)
 {
     for (size_t i = 0, k = 0; i < eps->n; i++) {
         const struct endpoint *e = &eps->v[i];
@@ -334,21 +351,26 @@ static void endpoint_items(struct compiler *c, const struct port_view *pv, const
             k++;
         if (already && k < already->n && already->v[k].ip == e->ip && already->v[k].port == e->port)
             continue;
-        item_add(c, RULE_ELEMENT, arena_fmt(c->a, "hairpin " PRI_STR " . " PRI_STR, STR_ARG(ip), STR_ARG(ip)), STR_NONE);
+        item_add(c, RULE_ELEMENT,
+                 arena_fmt(c->a, "hairpin " PRI_STR " . " PRI_STR, STR_ARG(ip), STR_ARG(ip)),
+                 STR_NONE);
         if (pv->affinity) {
             CLEANUP(buf) struct buf b = BUF_INIT;
             str set = affinity_set(c, pv, e);
 
             item_add(c, RULE_SET, set,
-                     arena_fmt(c->a, "type ipv4_addr; flags dynamic,timeout; timeout %llds;", (long long)pv->affinity_s));
+                     arena_fmt(c->a, "type ipv4_addr; flags dynamic,timeout; timeout %llds;",
+                               (long long)pv->affinity_s));
             buf_fmt(&b, "update @" PRI_STR " { ip saddr }\n", STR_ARG(set));
-            buf_fmt(&b, "meta l4proto " PRI_STR " dnat to " PRI_STR ":%u\n", STR_ARG(pv->proto), STR_ARG(ip), e->port);
+            buf_fmt(&b, "meta l4proto " PRI_STR " dnat to " PRI_STR ":%u\n", STR_ARG(pv->proto),
+                    STR_ARG(ip), e->port);
             chain_add(c, arena_fmt(c->a, "endpoint-" PRI_STR, STR_ARG(endpoint_id(c, pv, e))), &b);
         }
     }
 }
 
-static void udp_front_add(struct compiler *c, uint32_t ip, uint16_t port, const struct endpoints *eps)
+static void udp_front_add(struct compiler *c, uint32_t ip, uint16_t port,
+                          const struct endpoints *eps)
 {
     struct udp_backend *backends = ARENA_NEW_N(c->a, struct udp_backend, eps->n + 1);
 
@@ -358,7 +380,8 @@ static void udp_front_add(struct compiler *c, uint32_t ip, uint16_t port, const 
 }
 
 /* loadBalancerSourceRanges; false: there are none, everybody may come. */
-static bool firewall_chain(struct compiler *c, const struct json *service, const struct port_view *pv, str name)
+static bool firewall_chain(struct compiler *c, const struct json *service,
+                           const struct port_view *pv, str name)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
     uint32_t net, node_ip;
@@ -392,7 +415,9 @@ static void compile_port(struct compiler *c, const struct json *service, const s
     struct endpoints cluster = usable(a, &all, false), local = usable(a, &all, true);
     bool has_outside = pv->node_port || pv->n_external_ips || pv->n_lb_ips;
     bool uses_local = pv->internal_local || (has_outside && pv->external_local);
-    bool has_any = cluster.n > 0; /* local endpoints are among the cluster's, or take their place when all terminate */
+    bool has_any =
+        cluster.n >
+        0; /* local endpoints are among the cluster's, or take their place when all terminate */
     bool has_internal = has_any && (!pv->internal_local || local.n > 0);
     bool has_external = has_any && (!pv->external_local || local.n > 0);
     str cluster_chain = arena_fmt(a, "service-" PRI_STR, STR_ARG(pv->id));
@@ -407,7 +432,8 @@ static void compile_port(struct compiler *c, const struct json *service, const s
     /* ClusterIP */
     if (has_internal)
         ip_element(c, "service-ips", pv->cluster_ip, pv,
-                   arena_fmt(a, "goto " PRI_STR, STR_ARG(pv->internal_local ? local_chain : cluster_chain)));
+                   arena_fmt(a, "goto " PRI_STR,
+                             STR_ARG(pv->internal_local ? local_chain : cluster_chain)));
     else
         ip_element(c, "no-endpoint-services", pv->cluster_ip, pv, no_internal);
 
@@ -430,7 +456,8 @@ static void compile_port(struct compiler *c, const struct json *service, const s
             ip_element(c, "no-endpoint-services", outside[i], pv, no_external);
     }
     for (size_t i = 0; has_firewall && i < pv->n_lb_ips; i++)
-        ip_element(c, "firewall-ips", pv->lb_ips[i], pv, arena_fmt(a, "goto " PRI_STR, STR_ARG(firewall)));
+        ip_element(c, "firewall-ips", pv->lb_ips[i], pv,
+                   arena_fmt(a, "goto " PRI_STR, STR_ARG(firewall)));
 
     /* NodePort: never subject to loadBalancerSourceRanges, as upstream. */
     if (pv->node_port && has_any)
@@ -442,7 +469,9 @@ static void compile_port(struct compiler *c, const struct json *service, const s
     struct buf b = BUF_INIT;
     if (has_any) {
         if (cidr && !pv->internal_local)
-            buf_fmt(&b, "ip daddr " PRI_STR " ip saddr != " PRI_STR " meta mark set meta mark or " PROXY_MASQUERADE_MARK "\n",
+            buf_fmt(&b,
+                    "ip daddr " PRI_STR " ip saddr != " PRI_STR
+                    " meta mark set meta mark or " PROXY_MASQUERADE_MARK "\n",
                     STR_ARG(ipv4_format(a, pv->cluster_ip)), STR_ARG(c->node->cluster_cidr));
         pick_rules(c, &b, pv, &cluster);
         chain_add(c, cluster_chain, &b);
@@ -451,7 +480,9 @@ static void compile_port(struct compiler *c, const struct json *service, const s
     if (uses_local && local.n > 0) {
         b = BUF_INIT;
         if (cidr && pv->internal_local)
-            buf_fmt(&b, "ip daddr " PRI_STR " ip saddr != " PRI_STR " meta mark set meta mark or " PROXY_MASQUERADE_MARK "\n",
+            buf_fmt(&b,
+                    "ip daddr " PRI_STR " ip saddr != " PRI_STR
+                    " meta mark set meta mark or " PROXY_MASQUERADE_MARK "\n",
                     STR_ARG(ipv4_format(a, pv->cluster_ip)), STR_ARG(c->node->cluster_cidr));
         pick_rules(c, &b, pv, &local);
         chain_add(c, local_chain, &b);
@@ -465,12 +496,15 @@ static void compile_port(struct compiler *c, const struct json *service, const s
         } else {
             /* Pods and the node itself reach the address as if from outside through a working load balancer: no policy. */
             if (cidr)
-                buf_fmt(&b, "ip saddr " PRI_STR " goto " PRI_STR "\n", STR_ARG(c->node->cluster_cidr), STR_ARG(cluster_chain));
-            buf_z(&b, "fib saddr type local meta mark set meta mark or " PROXY_MASQUERADE_MARK "\n");
+                buf_fmt(&b, "ip saddr " PRI_STR " goto " PRI_STR "\n",
+                        STR_ARG(c->node->cluster_cidr), STR_ARG(cluster_chain));
+            buf_z(&b,
+                  "fib saddr type local meta mark set meta mark or " PROXY_MASQUERADE_MARK "\n");
             buf_fmt(&b, "fib saddr type local goto " PRI_STR "\n", STR_ARG(cluster_chain));
         }
         if (has_external)
-            buf_fmt(&b, "goto " PRI_STR "\n", STR_ARG(pv->external_local ? local_chain : cluster_chain));
+            buf_fmt(&b, "goto " PRI_STR "\n",
+                    STR_ARG(pv->external_local ? local_chain : cluster_chain));
         chain_add(c, external_chain, &b);
     }
 
@@ -483,8 +517,9 @@ static void compile_port(struct compiler *c, const struct json *service, const s
     }
 }
 
-void service_rules_compile(struct arena *a, const struct proxy_node *node, const struct json *service,
-                           const struct json *const *slices, size_t n_slices, struct service_rules *ret)
+void service_rules_compile(struct arena *a, const struct proxy_node *node,
+                           const struct json *service, const struct json *const *slices,
+                           size_t n_slices, struct service_rules *ret)
 {
     const struct json *spec = json_findz(service, "spec");
     struct compiler c = {a, node, ret};
@@ -494,17 +529,20 @@ void service_rules_compile(struct arena *a, const struct proxy_node *node, const
         .internal_local = str_is(json_get_str(spec, "internalTrafficPolicy"), "Local"),
         .external_local = str_is(json_get_str(spec, "externalTrafficPolicy"), "Local"),
         .affinity = str_is(json_get_str(spec, "sessionAffinity"), "ClientIP"),
-        .affinity_s = json_get_int(spec, "sessionAffinityConfig.clientIP.timeoutSeconds", AFFINITY_SECONDS_DEFAULT),
+        .affinity_s = json_get_int(spec, "sessionAffinityConfig.clientIP.timeoutSeconds",
+                                   AFFINITY_SECONDS_DEFAULT),
     };
 
     *ret = (struct service_rules){0};
-    if (str_is(json_get_str(spec, "type"), "ExternalName") || !service_name_is_safe(pv.ns) || !service_name_is_safe(pv.name))
+    if (str_is(json_get_str(spec, "type"), "ExternalName") || !service_name_is_safe(pv.ns) ||
+        !service_name_is_safe(pv.name))
         return;
     /* Headless: clusterIP "None", no address to serve. IPv6: not served yet. */
     if (!ipv4_parse(json_get_str(spec, "clusterIP"), &pv.cluster_ip))
         return;
     /* Somebody else's proxy was asked for. */
-    if (json_find(json_path(service, "metadata.labels"), S("service.kubernetes.io/service-proxy-name")))
+    if (json_find(json_path(service, "metadata.labels"),
+                  S("service.kubernetes.io/service-proxy-name")))
         return;
     if (pv.affinity_s < 1 || pv.affinity_s > 86400)
         pv.affinity_s = AFFINITY_SECONDS_DEFAULT;
@@ -516,12 +554,13 @@ void service_rules_compile(struct arena *a, const struct proxy_node *node, const
 
         pv.proto = service_protocol(json_get_str(p, "protocol"));
         pv.port_name = json_get_str(p, "name");
-        if (port < 1 || port > 65535 || node_port < 0 || node_port > 65535 || pv.proto.n == 0 || !service_name_is_safe(pv.port_name))
+        if (port < 1 || port > 65535 || node_port < 0 || node_port > 65535 || pv.proto.n == 0 ||
+            !service_name_is_safe(pv.port_name))
             continue;
         pv.port = (uint16_t)port;
         pv.node_port = (uint16_t)node_port;
-        pv.id = arena_fmt(a, PRI_STR "/" PRI_STR "/" PRI_STR "/" PRI_STR, STR_ARG(pv.ns), STR_ARG(pv.name), STR_ARG(pv.proto),
-                          STR_ARG(pv.port_name));
+        pv.id = arena_fmt(a, PRI_STR "/" PRI_STR "/" PRI_STR "/" PRI_STR, STR_ARG(pv.ns),
+                          STR_ARG(pv.name), STR_ARG(pv.proto), STR_ARG(pv.port_name));
         compile_port(&c, service, &pv, slices, n_slices);
     }
 }

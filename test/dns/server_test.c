@@ -14,12 +14,12 @@ struct world {
     struct client *client;
     struct dns *dns;
     struct udp *upstream, *probe_sink;
-    struct udp *socket;          /* the test's own */
+    struct udp *socket; /* the test's own */
     struct listener *upstream_tcp;
     char resolv_conf[64], listen[64];
     int upstream_seen, tcp_seen;
     bool silent, truncate, loop_back, synced;
-    struct buf got;              /* the last answer that arrived */
+    struct buf got; /* the last answer that arrived */
     int n_got, wanted;
     struct loop_timer *limit;
     bool timed_out;
@@ -29,16 +29,24 @@ struct world {
 /* ---- the API ---- */
 
 static const char services[] =
-    "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":["
-    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"web\",\"uid\":\"u1\",\"resourceVersion\":\"1\"},\"spec\":{\"clusterIP\":\"10.43.1.1\",\"ports\":[{\"port\":80}]}},"
-    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db\",\"uid\":\"u2\",\"resourceVersion\":\"2\"},\"spec\":{\"clusterIP\":\"None\",\"ports\":[{\"port\":80}]}},"
-    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"out\",\"uid\":\"u3\",\"resourceVersion\":\"3\"},\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"www.example.org\"}}]}";
+    "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},"
+    "\"items\":["
+    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"web\",\"uid\":\"u1\",\"resourceVersion\":"
+    "\"1\"},\"spec\":{\"clusterIP\":\"10.43.1.1\",\"ports\":[{\"port\":80}]}},"
+    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db\",\"uid\":\"u2\",\"resourceVersion\":"
+    "\"2\"},\"spec\":{\"clusterIP\":\"None\",\"ports\":[{\"port\":80}]}},"
+    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"out\",\"uid\":\"u3\",\"resourceVersion\":"
+    "\"3\"},\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"www.example.org\"}}]}";
 static const char slices[] =
-    "{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":["
-    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db-x\",\"uid\":\"u4\",\"resourceVersion\":\"4\",\"labels\":{\"kubernetes.io/service-name\":\"db\"}},"
-    "\"addressType\":\"IPv4\",\"ports\":[],\"endpoints\":[{\"addresses\":[\"10.42.0.7\"],\"conditions\":{\"ready\":true}}]}]}";
+    "{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/"
+    "v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":["
+    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db-x\",\"uid\":\"u4\",\"resourceVersion\":"
+    "\"4\",\"labels\":{\"kubernetes.io/service-name\":\"db\"}},"
+    "\"addressType\":\"IPv4\",\"ports\":[],\"endpoints\":[{\"addresses\":[\"10.42.0.7\"],"
+    "\"conditions\":{\"ready\":true}}]}]}";
 static const char namespaces[] =
-    "{\"kind\":\"NamespaceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":["
+    "{\"kind\":\"NamespaceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},"
+    "\"items\":["
     "{\"metadata\":{\"name\":\"demo\",\"uid\":\"u5\",\"resourceVersion\":\"5\"}}]}";
 
 static void gone(void *user UNUSED, struct http_exchange *ex)
@@ -49,12 +57,15 @@ static void gone(void *user UNUSED, struct http_exchange *ex)
 static void api(void *ctx UNUSED, struct http_exchange *ex)
 {
     if (str_find(ex->req.query, S("watch=")) >= 0) {
-        static const struct http_header headers[] = {{STR("Content-Type"), STR("application/json")}};
+        static const struct http_header headers[] = {
+            {STR("Content-Type"), STR("application/json")}};
         ex->on_gone = gone;
         http_start(ex, 200, headers, 1);
         return;
     }
-    const char *body = str_has_suffix(ex->req.path, S("/services")) ? services : str_has_suffix(ex->req.path, S("/endpointslices")) ? slices : namespaces;
+    const char *body = str_has_suffix(ex->req.path, S("/services"))         ? services
+                       : str_has_suffix(ex->req.path, S("/endpointslices")) ? slices
+                                                                            : namespaces;
     http_reply(ex, 200, "application/json", str_of(body));
 }
 
@@ -69,7 +80,9 @@ static size_t upstream_answer(struct world *w, str message, uint8_t *out, bool t
 
     if (dns_query_parse(message, &q) != DNS_OK)
         return 0;
-    CHECK(dns_name_parse(S("www.example.org"), &www) && dns_name_parse(S("big.example.org"), &big) && dns_name_parse(S("alias.example.org"), &alias));
+    CHECK(dns_name_parse(S("www.example.org"), &www) &&
+          dns_name_parse(S("big.example.org"), &big) &&
+          dns_name_parse(S("alias.example.org"), &alias));
     q.edns = false;
     dns_write_start(&writer, out, &q, tcp ? DNS_MESSAGE_MAX : 512);
     int rcode = DNS_NXDOMAIN;
@@ -87,7 +100,8 @@ static size_t upstream_answer(struct world *w, str message, uint8_t *out, bool t
     if (str_eq(dns_name_str(&q.name), dns_name_str(&big))) {
         rcode = DNS_NOERROR;
         for (uint8_t i = 0; i < 100; i++)
-            dns_write_record(&writer, DNS_ANSWER, NULL, DNS_A, 300, (str){(char[]){10, 0, 0, (char)i}, 4});
+            dns_write_record(&writer, DNS_ANSWER, NULL, DNS_A, 300,
+                             (str){(char[]){10, 0, 0, (char)i}, 4});
     }
     dns_write_end(&writer, &q, false, rcode);
     if (w->truncate && !tcp)
@@ -122,7 +136,11 @@ static void upstream_arrived(void *ctx, str datagram, const void *peer, size_t p
         udp_send(w->upstream, (str){(char *)out, n}, peer, peer_len);
 }
 
-struct tcp_upstream { struct world *w; struct stream *s; struct buf in; };
+struct tcp_upstream {
+    struct world *w;
+    struct stream *s;
+    struct buf in;
+};
 
 static void tcp_upstream_data(void *ctx, const char *p, size_t n)
 {
@@ -242,23 +260,36 @@ static void setup(struct world *w, bool loop_back)
         if (w->upstream)
             udp_close(w->upstream);
         CHECK_INT(udp_open(w->loop, S("127.0.0.1:0"), upstream_arrived, w, &w->upstream), 0);
-        listener_open(w->loop, udp_address(w->upstream), tcp_upstream_accepted, w, &w->upstream_tcp);
+        listener_open(w->loop, udp_address(w->upstream), tcp_upstream_accepted, w,
+                      &w->upstream_tcp);
     }
     CHECK(w->upstream_tcp != NULL);
     CHECK_INT(udp_open(w->loop, S("127.0.0.1:0"), got, w, &w->socket), 0);
     w->limit = loop_timer_new(w->loop, limit, w);
     snprintf(w->resolv_conf, sizeof w->resolv_conf, "/tmp/k1s-dns-test-%d", getpid());
     FILE *f = fopen(w->resolv_conf, "w");
-    fprintf(f, "# a comment\nsearch example.org\nnameserver " PRI_STR "\noptions ndots:5\n", STR_ARG(udp_address(w->upstream)));
+    fprintf(f, "# a comment\nsearch example.org\nnameserver " PRI_STR "\noptions ndots:5\n",
+            STR_ARG(udp_address(w->upstream)));
     fclose(f);
-    w->client = client_new_inproc(w->loop, &(struct client_inproc_options){.handler = api, .handler_ctx = w, .server_loop = w->loop, .user = S("dns"), .user_agent = S("test")});
+    w->client =
+        client_new_inproc(w->loop, &(struct client_inproc_options){.handler = api,
+                                                                   .handler_ctx = w,
+                                                                   .server_loop = w->loop,
+                                                                   .user = S("dns"),
+                                                                   .user_agent = S("test")});
     struct err *err = NULL;
     /* A port that is free for UDP may be taken for TCP. */
     for (int port = 26010; port < 26060 && !w->dns; port++) {
         err_free(err);
         snprintf(w->listen, sizeof w->listen, "127.0.0.1:%d", port);
-        err = dns_start(&(struct dns_options){.loop = w->loop, .client = w->client, .listen = str_of(w->listen), .cluster_domain = S("cluster.local"),
-                                              .resolv_conf = str_of(w->resolv_conf), .synced = synced, .ctx = w}, &w->dns);
+        err = dns_start(&(struct dns_options){.loop = w->loop,
+                                              .client = w->client,
+                                              .listen = str_of(w->listen),
+                                              .cluster_domain = S("cluster.local"),
+                                              .resolv_conf = str_of(w->resolv_conf),
+                                              .synced = synced,
+                                              .ctx = w},
+                        &w->dns);
     }
     CHECK_OK(err);
     run(w, 0);
@@ -293,7 +324,8 @@ TEST(dns_server, answers_the_cluster_itself_and_asks_upstream_for_the_rest)
     CHECK_INT(w.upstream_seen, 1);
     CHECK_STRZ(ask(&w, "WWW.example.ORG", DNS_A, &b), "0/1"); /* kept */
     CHECK_INT(w.upstream_seen, 1);
-    CHECK(str_find(buf_view(&w.got), S("\3WWW\7example\3ORG")) > 0); /* in the spelling of the question */
+    CHECK(str_find(buf_view(&w.got), S("\3WWW\7example\3ORG")) >
+          0); /* in the spelling of the question */
     CHECK_STRZ(ask(&w, "nothing.example.org", DNS_A, &b), "3/0");
     CHECK_STRZ(ask(&w, "nothing.example.org", DNS_A, &b), "3/0"); /* that it is not is kept too */
     CHECK_INT(w.upstream_seen, 2);
@@ -308,9 +340,11 @@ TEST(dns_server, an_external_name_brings_the_address_with_it)
 
     setup(&w, false);
     CHECK_STRZ(ask(&w, "out.demo.svc.cluster.local", DNS_A, &b), "0/2");
-    CHECK(str_has_prefix(str_skip(buf_view(&w.got), w.got.n - DNS_OPT_SIZE - 4), (str){"\xc0\x00\x02\x50", 4}));
+    CHECK(str_has_prefix(str_skip(buf_view(&w.got), w.got.n - DNS_OPT_SIZE - 4),
+                         (str){"\xc0\x00\x02\x50", 4}));
     CHECK_STRZ(ask(&w, "out.demo.svc.cluster.local", DNS_A, &b), "0/2");
-    CHECK_STRZ(ask(&w, "out.demo.svc.cluster.local", DNS_AAAA, &b), "0/1"); /* the alias, but no such address */
+    CHECK_STRZ(ask(&w, "out.demo.svc.cluster.local", DNS_AAAA, &b),
+               "0/1"); /* the alias, but no such address */
     CHECK_STRZ(ask(&w, "alias.example.org", DNS_A, &b), "0/2");
     teardown(&w);
 }
@@ -334,7 +368,8 @@ TEST(dns_server, truncated_answers_are_fetched_over_tcp)
 
     setup(&w, false);
     w.truncate = true;
-    CHECK_STRZ(ask(&w, "big.example.org", DNS_A, &b), "0/0 cut"); /* too much for a datagram: the client comes by TCP */
+    CHECK_STRZ(ask(&w, "big.example.org", DNS_A, &b),
+               "0/0 cut"); /* too much for a datagram: the client comes by TCP */
     CHECK_INT(w.tcp_seen, 1);
     teardown(&w);
 }
@@ -348,7 +383,8 @@ static void tcp_data(void *ctx, const char *p, size_t n)
 
     buf_add(&w->got, p, n);
     w->n_got = 0;
-    while (w->got.n - at >= 2 && w->got.n - at >= 2u + ((uint8_t)w->got.p[at] << 8 | (uint8_t)w->got.p[at + 1])) {
+    while (w->got.n - at >= 2 &&
+           w->got.n - at >= 2u + ((uint8_t)w->got.p[at] << 8 | (uint8_t)w->got.p[at + 1])) {
         at += 2u + ((uint8_t)w->got.p[at] << 8 | (uint8_t)w->got.p[at + 1]);
         w->n_got++;
     }
@@ -386,7 +422,8 @@ TEST(dns_server, serves_many_questions_on_one_connection)
     setup(&w, false);
     stream_connect(w.loop, str_of(w.listen), NS_PER_S, tcp_connected, &w);
     run(&w, 0);
-    for (int i = 0; i < 100; i++) { /* more than may wait for upstream at once, and from the cluster in between */
+    for (int i = 0; i < 100;
+         i++) { /* more than may wait for upstream at once, and from the cluster in between */
         char text[64];
         snprintf(text, sizeof text, i % 2 ? "n%d.example.org" : "web.demo.svc.cluster.local", i);
         CHECK(dns_name_parse(str_of(text), &name));
@@ -443,7 +480,10 @@ TEST(dns_server, fifty_thousand_questions_a_second)
     struct zone *z = zone_new(S("cluster.local"));
     CLEANUP(arena) struct arena *a = arena_new();
     struct json *s;
-    CHECK_OK(json_parse(a, S("{\"metadata\":{\"namespace\":\"demo\",\"name\":\"web\"},\"spec\":{\"clusterIP\":\"10.43.1.1\",\"ports\":[]}}"), NULL, NULL, &s));
+    CHECK_OK(json_parse(a,
+                        S("{\"metadata\":{\"namespace\":\"demo\",\"name\":\"web\"},\"spec\":{"
+                          "\"clusterIP\":\"10.43.1.1\",\"ports\":[]}}"),
+                        NULL, NULL, &s));
     zone_put_service(z, S("demo/web"), s, NULL, 0);
     CHECK(dns_name_parse(S("web.demo.svc.cluster.local"), &name));
     size_t size = dns_question_write(m, 1, &name, DNS_A, false, false);
@@ -460,7 +500,8 @@ TEST(dns_server, fifty_thousand_questions_a_second)
         dns_write_end(&writer, &q, true, rcode);
     }
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-    double each_us = ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) / 1e3 / n;
+    double each_us =
+        ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) / 1e3 / n;
     CHECK(each_us < 10); /* a tenth of it in a release build; room for sanitizers */
     if (getenv("K1S_BENCH"))
         printf("%.3f us per answer without sockets\n", each_us);
@@ -475,7 +516,8 @@ TEST(dns_server, fifty_thousand_questions_a_second)
     clock_gettime(CLOCK_MONOTONIC, &to);
     if (getenv("K1S_BENCH"))
         printf("%.0f per second with sockets, client and server on one thread\n",
-               300 * 64 / ((double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9));
+               300 * 64 /
+                   ((double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9));
     teardown(&w);
 }
 
@@ -484,7 +526,13 @@ TEST(dns_forward, name_servers_are_read_from_resolv_conf)
     CLEANUP(arena) struct arena *a = arena_new();
     str found[4];
 
-    CHECK_INT(resolv_conf_parse(a, S("; x\nnameserver 192.0.2.1 \n nameserver\t2001:db8::1\nnameserver fe80::1%eth0\nnameserver bad\nnameserverx 1.1.1.1\nnameserver 127.0.0.1:5353\n"), found, 4), 3);
+    CHECK_INT(
+        resolv_conf_parse(
+            a,
+            S("; x\nnameserver 192.0.2.1 \n nameserver\t2001:db8::1\nnameserver "
+              "fe80::1%eth0\nnameserver bad\nnameserverx 1.1.1.1\nnameserver 127.0.0.1:5353\n"),
+            found, 4),
+        3);
     CHECK_STRZ(found[0], "192.0.2.1:53");
     CHECK_STRZ(found[1], "[2001:db8::1]:53");
     CHECK_STRZ(found[2], "127.0.0.1:5353");

@@ -22,7 +22,10 @@ static void put(struct zone *z, const char *service, const char *slice)
 
     if (slice)
         slices[0] = parse(a, slice);
-    zone_put_service(z, arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(s, "metadata.namespace")), STR_ARG(json_get_str(s, "metadata.name"))),
+    zone_put_service(z,
+                     arena_fmt(a, PRI_STR "/" PRI_STR,
+                               STR_ARG(json_get_str(s, "metadata.namespace")),
+                               STR_ARG(json_get_str(s, "metadata.name"))),
                      s, slices, slice ? 1 : 0);
 }
 
@@ -45,7 +48,8 @@ static size_t question(uint8_t *out, const char *name, uint16_t type, int edns_s
 static uint8_t answer[DNS_MESSAGE_MAX];
 
 /* The answer's bytes; 0: foreign. */
-static size_t ask_bytes(struct zone *z, const char *name, uint16_t type, int edns_size, size_t limit)
+static size_t ask_bytes(struct zone *z, const char *name, uint16_t type, int edns_size,
+                        size_t limit)
 {
     uint8_t message[600];
     struct dns_name target;
@@ -53,7 +57,8 @@ static size_t ask_bytes(struct zone *z, const char *name, uint16_t type, int edn
     struct dns_query q;
     int rcode;
 
-    CHECK_INT(dns_query_parse((str){(char *)message, question(message, name, type, edns_size)}, &q), DNS_OK);
+    CHECK_INT(dns_query_parse((str){(char *)message, question(message, name, type, edns_size)}, &q),
+              DNS_OK);
     dns_write_start(&w, answer, &q, limit ? limit : q.udp_size);
     if (zone_answer(z, &q, &w, &rcode, &target) != ZONE_ANSWERED)
         return 0;
@@ -79,8 +84,12 @@ static void ask(struct zone *z, const char *name, uint16_t type, struct buf *out
     char *code = ldns_pkt_rcode2str(ldns_pkt_get_rcode(pkt));
     buf_fmt(out, "%s%s", code, ldns_pkt_aa(pkt) ? "" : " not authoritative");
     free(code);
-    const struct { const char *title; ldns_rr_list *list; } sections[] = {
-        {"", ldns_pkt_answer(pkt)}, {"authority ", ldns_pkt_authority(pkt)}, {"additional ", ldns_pkt_additional(pkt)}};
+    const struct {
+        const char *title;
+        ldns_rr_list *list;
+    } sections[] = {{"", ldns_pkt_answer(pkt)},
+                    {"authority ", ldns_pkt_authority(pkt)},
+                    {"additional ", ldns_pkt_additional(pkt)}};
     for (size_t s = 0; s < ARRAY_LEN(sections); s++)
         for (size_t i = 0; i < ldns_rr_list_rr_count(sections[s].list); i++) {
             char *text = ldns_rr2str(ldns_rr_list_rr(sections[s].list, i));
@@ -93,7 +102,8 @@ static void ask(struct zone *z, const char *name, uint16_t type, struct buf *out
     ldns_pkt_free(pkt);
 }
 
-static void check(const char *file, int line, struct zone *z, const char *name, uint16_t type, const char *want)
+static void check(const char *file, int line, struct zone *z, const char *name, uint16_t type,
+                  const char *want)
 {
     CLEANUP(buf) struct buf got = BUF_INIT;
 
@@ -101,9 +111,11 @@ static void check(const char *file, int line, struct zone *z, const char *name, 
     test_check_str(file, line, buf_view(&got), str_of(want));
 }
 #define CHECK_ASK(z, name, type, want) check(__FILE__, __LINE__, z, name, type, want)
-#define NEGATIVE "\nauthority cluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. "
+#define NEGATIVE                                                                                   \
+    "\nauthority cluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. "
 
-static void check_negative(const char *file, int line, struct zone *z, const char *name, uint16_t type, const char *code)
+static void check_negative(const char *file, int line, struct zone *z, const char *name,
+                           uint16_t type, const char *code)
 {
     CLEANUP(buf) struct buf got = BUF_INIT, want = BUF_INIT;
 
@@ -115,13 +127,23 @@ static void check_negative(const char *file, int line, struct zone *z, const cha
 #define CHECK_NXDOMAIN(z, name, type) check_negative(__FILE__, __LINE__, z, name, type, "NXDOMAIN")
 #define CHECK_NODATA(z, name, type) check_negative(__FILE__, __LINE__, z, name, type, "NOERROR")
 
-#define WEB "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"web\"},\"spec\":{\"clusterIP\":\"10.43.1.1\",\"clusterIPs\":[\"10.43.1.1\",\"fd00:43::1\"],\"ports\":[{\"name\":\"http\",\"port\":80,\"protocol\":\"TCP\"},{\"port\":81,\"protocol\":\"TCP\"}]}}"
-#define DB "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db\"},\"spec\":{\"clusterIP\":\"None\",\"clusterIPs\":[\"None\"],\"ports\":[{\"name\":\"sql\",\"port\":5432,\"protocol\":\"TCP\"}]}}"
-#define DB_SLICE "{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"sql\",\"port\":15432,\"protocol\":\"TCP\"}],\"endpoints\":[" \
-    "{\"addresses\":[\"10.42.0.7\"],\"hostname\":\"db-0\",\"conditions\":{\"ready\":true}}," \
-    "{\"addresses\":[\"10.42.0.8\"],\"conditions\":{\"ready\":true}}," \
+#define WEB                                                                                        \
+    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"web\"},\"spec\":{\"clusterIP\":\"10.43.1."   \
+    "1\",\"clusterIPs\":[\"10.43.1.1\",\"fd00:43::1\"],\"ports\":[{\"name\":\"http\",\"port\":80," \
+    "\"protocol\":\"TCP\"},{\"port\":81,\"protocol\":\"TCP\"}]}}"
+#define DB                                                                                         \
+    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db\"},\"spec\":{\"clusterIP\":\"None\","     \
+    "\"clusterIPs\":[\"None\"],\"ports\":[{\"name\":\"sql\",\"port\":5432,\"protocol\":\"TCP\"}]}" \
+    "}"
+#define DB_SLICE                                                                                   \
+    "{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"sql\",\"port\":15432,\"protocol\":\"TCP\"}]" \
+    ",\"endpoints\":["                                                                             \
+    "{\"addresses\":[\"10.42.0.7\"],\"hostname\":\"db-0\",\"conditions\":{\"ready\":true}},"       \
+    "{\"addresses\":[\"10.42.0.8\"],\"conditions\":{\"ready\":true}},"                             \
     "{\"addresses\":[\"10.42.0.9\"],\"hostname\":\"db-2\",\"conditions\":{\"ready\":false}}]}"
-#define EXTERNAL(name, target) "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"" name "\"},\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"" target "\"}}"
+#define EXTERNAL(name, target)                                                                     \
+    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"" name                                       \
+    "\"},\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"" target "\"}}"
 
 static struct zone *cluster(void)
 {
@@ -138,16 +160,25 @@ TEST(dns_zone, a_service_has_its_cluster_ips)
 {
     struct zone *z = cluster();
 
-    CHECK_ASK(z, "web.demo.svc.cluster.local", DNS_A, "NOERROR\nweb.demo.svc.cluster.local. 5 IN A 10.43.1.1");
-    CHECK_ASK(z, "web.demo.svc.cluster.local", DNS_AAAA, "NOERROR\nweb.demo.svc.cluster.local. 5 IN AAAA fd00:43::1");
-    CHECK_ASK(z, "WEB.Demo.svc.Cluster.LOCAL", DNS_A, "NOERROR\nweb.demo.svc.cluster.local. 5 IN A 10.43.1.1");
-    CHECK_ASK(z, "1.1.43.10.in-addr.arpa", DNS_PTR, "NOERROR\n1.1.43.10.in-addr.arpa. 5 IN PTR web.demo.svc.cluster.local.");
-    CHECK_ASK(z, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.4.0.0.0.0.d.f.ip6.arpa", DNS_PTR, "foreign");
-    CHECK_ASK(z, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.4.0.0.0.0.d.f.ip6.arpa", DNS_PTR,
-              "NOERROR\n1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.4.0.0.0.0.d.f.ip6.arpa. 5 IN PTR web.demo.svc.cluster.local.");
+    CHECK_ASK(z, "web.demo.svc.cluster.local", DNS_A,
+              "NOERROR\nweb.demo.svc.cluster.local. 5 IN A 10.43.1.1");
+    CHECK_ASK(z, "web.demo.svc.cluster.local", DNS_AAAA,
+              "NOERROR\nweb.demo.svc.cluster.local. 5 IN AAAA fd00:43::1");
+    CHECK_ASK(z, "WEB.Demo.svc.Cluster.LOCAL", DNS_A,
+              "NOERROR\nweb.demo.svc.cluster.local. 5 IN A 10.43.1.1");
+    CHECK_ASK(z, "1.1.43.10.in-addr.arpa", DNS_PTR,
+              "NOERROR\n1.1.43.10.in-addr.arpa. 5 IN PTR web.demo.svc.cluster.local.");
+    CHECK_ASK(z, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.4.0.0.0.0.d.f.ip6.arpa", DNS_PTR,
+              "foreign");
+    CHECK_ASK(z, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.4.0.0.0.0.d.f.ip6.arpa",
+              DNS_PTR,
+              "NOERROR\n1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.4.0.0.0.0.d.f.ip6.arpa. "
+              "5 IN PTR web.demo.svc.cluster.local.");
     CHECK_ASK(z, "_http._tcp.web.demo.svc.cluster.local", DNS_SRV,
-              "NOERROR\n_http._tcp.web.demo.svc.cluster.local. 5 IN SRV 0 100 80 web.demo.svc.cluster.local."
-              "\nadditional web.demo.svc.cluster.local. 5 IN A 10.43.1.1\nadditional web.demo.svc.cluster.local. 5 IN AAAA fd00:43::1");
+              "NOERROR\n_http._tcp.web.demo.svc.cluster.local. 5 IN SRV 0 100 80 "
+              "web.demo.svc.cluster.local."
+              "\nadditional web.demo.svc.cluster.local. 5 IN A 10.43.1.1\nadditional "
+              "web.demo.svc.cluster.local. 5 IN AAAA fd00:43::1");
     zone_free(z);
 }
 
@@ -155,18 +186,28 @@ TEST(dns_zone, a_headless_service_has_its_ready_endpoints)
 {
     struct zone *z = cluster();
 
-    CHECK_ASK(z, "db.demo.svc.cluster.local", DNS_A, "NOERROR\ndb.demo.svc.cluster.local. 5 IN A 10.42.0.7\ndb.demo.svc.cluster.local. 5 IN A 10.42.0.8");
+    CHECK_ASK(z, "db.demo.svc.cluster.local", DNS_A,
+              "NOERROR\ndb.demo.svc.cluster.local. 5 IN A 10.42.0.7\ndb.demo.svc.cluster.local. 5 "
+              "IN A 10.42.0.8");
     /* the next answer starts with the next one */
-    CHECK_ASK(z, "db.demo.svc.cluster.local", DNS_A, "NOERROR\ndb.demo.svc.cluster.local. 5 IN A 10.42.0.8\ndb.demo.svc.cluster.local. 5 IN A 10.42.0.7");
-    CHECK_ASK(z, "db-0.db.demo.svc.cluster.local", DNS_A, "NOERROR\ndb-0.db.demo.svc.cluster.local. 5 IN A 10.42.0.7");
-    CHECK_ASK(z, "10-42-0-8.db.demo.svc.cluster.local", DNS_A, "NOERROR\n10-42-0-8.db.demo.svc.cluster.local. 5 IN A 10.42.0.8");
+    CHECK_ASK(z, "db.demo.svc.cluster.local", DNS_A,
+              "NOERROR\ndb.demo.svc.cluster.local. 5 IN A 10.42.0.8\ndb.demo.svc.cluster.local. 5 "
+              "IN A 10.42.0.7");
+    CHECK_ASK(z, "db-0.db.demo.svc.cluster.local", DNS_A,
+              "NOERROR\ndb-0.db.demo.svc.cluster.local. 5 IN A 10.42.0.7");
+    CHECK_ASK(z, "10-42-0-8.db.demo.svc.cluster.local", DNS_A,
+              "NOERROR\n10-42-0-8.db.demo.svc.cluster.local. 5 IN A 10.42.0.8");
     CHECK_NXDOMAIN(z, "db-2.db.demo.svc.cluster.local", DNS_A);
-    CHECK_ASK(z, "7.0.42.10.in-addr.arpa", DNS_PTR, "NOERROR\n7.0.42.10.in-addr.arpa. 5 IN PTR db-0.db.demo.svc.cluster.local.");
+    CHECK_ASK(z, "7.0.42.10.in-addr.arpa", DNS_PTR,
+              "NOERROR\n7.0.42.10.in-addr.arpa. 5 IN PTR db-0.db.demo.svc.cluster.local.");
     CHECK_ASK(z, "9.0.42.10.in-addr.arpa", DNS_PTR, "foreign");
     CHECK_ASK(z, "_sql._tcp.db.demo.svc.cluster.local", DNS_SRV,
-              "NOERROR\n_sql._tcp.db.demo.svc.cluster.local. 5 IN SRV 0 100 15432 db-0.db.demo.svc.cluster.local."
-              "\n_sql._tcp.db.demo.svc.cluster.local. 5 IN SRV 0 100 15432 10-42-0-8.db.demo.svc.cluster.local."
-              "\nadditional db-0.db.demo.svc.cluster.local. 5 IN A 10.42.0.7\nadditional 10-42-0-8.db.demo.svc.cluster.local. 5 IN A 10.42.0.8");
+              "NOERROR\n_sql._tcp.db.demo.svc.cluster.local. 5 IN SRV 0 100 15432 "
+              "db-0.db.demo.svc.cluster.local."
+              "\n_sql._tcp.db.demo.svc.cluster.local. 5 IN SRV 0 100 15432 "
+              "10-42-0-8.db.demo.svc.cluster.local."
+              "\nadditional db-0.db.demo.svc.cluster.local. 5 IN A 10.42.0.7\nadditional "
+              "10-42-0-8.db.demo.svc.cluster.local. 5 IN A 10.42.0.8");
     put(z, DB, NULL); /* no endpoint left */
     CHECK_NXDOMAIN(z, "db.demo.svc.cluster.local", DNS_A);
     zone_free(z);
@@ -185,7 +226,8 @@ TEST(dns_zone, names_without_such_records_differ_from_names_that_are_not)
     CHECK_NODATA(z, "cluster.local", DNS_A);
     CHECK_NXDOMAIN(z, "nothing.svc.cluster.local", DNS_A);
     CHECK_NXDOMAIN(z, "nothing.demo.svc.cluster.local", DNS_A);
-    CHECK_NXDOMAIN(z, "web.demo.svc.cluster.local.demo.svc.cluster.local", DNS_A); /* what search paths make */
+    CHECK_NXDOMAIN(z, "web.demo.svc.cluster.local.demo.svc.cluster.local",
+                   DNS_A); /* what search paths make */
     CHECK_NXDOMAIN(z, "web.demo.cluster.local", DNS_A);
     CHECK_ASK(z, "local", DNS_A, "foreign");
     CHECK_ASK(z, "xcluster.local", DNS_A, "foreign");
@@ -198,8 +240,10 @@ TEST(dns_zone, pods_answer_to_their_address_in_namespaces_that_exist)
 {
     struct zone *z = cluster();
 
-    CHECK_ASK(z, "10-42-0-7.empty.pod.cluster.local", DNS_A, "NOERROR\n10-42-0-7.empty.pod.cluster.local. 5 IN A 10.42.0.7");
-    CHECK_ASK(z, "fd00--7.empty.pod.cluster.local", DNS_AAAA, "NOERROR\nfd00--7.empty.pod.cluster.local. 5 IN AAAA fd00::7");
+    CHECK_ASK(z, "10-42-0-7.empty.pod.cluster.local", DNS_A,
+              "NOERROR\n10-42-0-7.empty.pod.cluster.local. 5 IN A 10.42.0.7");
+    CHECK_ASK(z, "fd00--7.empty.pod.cluster.local", DNS_AAAA,
+              "NOERROR\nfd00--7.empty.pod.cluster.local. 5 IN AAAA fd00::7");
     CHECK_NODATA(z, "10-42-0-7.empty.pod.cluster.local", DNS_AAAA);
     CHECK_NXDOMAIN(z, "10-42-0-7.absent.pod.cluster.local", DNS_A);
     CHECK_NXDOMAIN(z, "10-42-0-999.empty.pod.cluster.local", DNS_A);
@@ -223,10 +267,15 @@ TEST(dns_zone, external_names_are_aliases_followed_within_the_cluster)
     put(z, EXTERNAL("out", "www.example.org."), NULL);
     put(z, EXTERNAL("ring", "ring.demo.svc.cluster.local"), NULL);
     CHECK_ASK(z, "alias.demo.svc.cluster.local", DNS_A,
-              "NOERROR\nalias.demo.svc.cluster.local. 5 IN CNAME web.demo.svc.cluster.local.\nweb.demo.svc.cluster.local. 5 IN A 10.43.1.1");
-    CHECK_ASK(z, "out.demo.svc.cluster.local", DNS_CNAME, "NOERROR\nout.demo.svc.cluster.local. 5 IN CNAME www.example.org.");
+              "NOERROR\nalias.demo.svc.cluster.local. 5 IN CNAME "
+              "web.demo.svc.cluster.local.\nweb.demo.svc.cluster.local. 5 IN A 10.43.1.1");
+    CHECK_ASK(z, "out.demo.svc.cluster.local", DNS_CNAME,
+              "NOERROR\nout.demo.svc.cluster.local. 5 IN CNAME www.example.org.");
     CHECK(ask_bytes(z, "ring.demo.svc.cluster.local", DNS_A, 0, 0) > 0); /* it ends */
-    CHECK_INT(dns_query_parse((str){(char *)message, question(message, "out.demo.svc.cluster.local", DNS_A, 0)}, &q), DNS_OK);
+    CHECK_INT(
+        dns_query_parse(
+            (str){(char *)message, question(message, "out.demo.svc.cluster.local", DNS_A, 0)}, &q),
+        DNS_OK);
     dns_write_start(&w, answer, &q, 512);
     CHECK_INT(zone_answer(z, &q, &w, &rcode, &target), ZONE_CNAME);
     CHECK(dns_name_parse(S("www.example.org"), &want));
@@ -239,9 +288,12 @@ TEST(dns_zone, the_schema_version_and_the_start_of_authority_are_told)
     CLEANUP(buf) struct buf got = BUF_INIT;
     struct zone *z = cluster();
 
-    CHECK_ASK(z, "dns-version.cluster.local", DNS_TXT, "NOERROR\ndns-version.cluster.local. 5 IN TXT \"1.1.0\"");
+    CHECK_ASK(z, "dns-version.cluster.local", DNS_TXT,
+              "NOERROR\ndns-version.cluster.local. 5 IN TXT \"1.1.0\"");
     ask(z, "cluster.local", DNS_SOA, &got);
-    CHECK(str_has_prefix(buf_view(&got), S("NOERROR\ncluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. ")));
+    CHECK(str_has_prefix(
+        buf_view(&got),
+        S("NOERROR\ncluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. ")));
     zone_free(z);
 }
 
@@ -272,16 +324,19 @@ TEST(dns_zone, answers_that_do_not_fit_are_cut_and_say_so)
 
     buf_z(&slice, "{\"addressType\":\"IPv4\",\"ports\":[],\"endpoints\":[");
     for (int i = 0; i < 200; i++)
-        buf_fmt(&slice, "%s{\"addresses\":[\"10.42.0.%d\"],\"conditions\":{\"ready\":true}}", i ? "," : "", i + 1);
+        buf_fmt(&slice, "%s{\"addresses\":[\"10.42.0.%d\"],\"conditions\":{\"ready\":true}}",
+                i ? "," : "", i + 1);
     buf_z(&slice, "]}");
     put(z, DB, buf_cstr(&slice));
     n = ask_bytes(z, "db.demo.svc.cluster.local", DNS_A, 0, 0);
     CHECK(n <= 512 && n > 480);
-    CHECK(ldns_wire2pkt(&pkt, answer, n) == LDNS_STATUS_OK && ldns_pkt_tc(pkt) && ldns_pkt_ancount(pkt) > 20);
+    CHECK(ldns_wire2pkt(&pkt, answer, n) == LDNS_STATUS_OK && ldns_pkt_tc(pkt) &&
+          ldns_pkt_ancount(pkt) > 20);
     ldns_pkt_free(pkt);
     n = ask_bytes(z, "db.demo.svc.cluster.local", DNS_A, 4096, 0);
     CHECK(n <= DNS_UDP_MAX && n > 1200);
-    CHECK(ldns_wire2pkt(&pkt, answer, n) == LDNS_STATUS_OK && ldns_pkt_tc(pkt) && ldns_pkt_edns(pkt));
+    CHECK(ldns_wire2pkt(&pkt, answer, n) == LDNS_STATUS_OK && ldns_pkt_tc(pkt) &&
+          ldns_pkt_edns(pkt));
     ldns_pkt_free(pkt);
     n = ask_bytes(z, "db.demo.svc.cluster.local", DNS_A, 0, DNS_MESSAGE_MAX);
     CHECK(ldns_wire2pkt(&pkt, answer, n) == LDNS_STATUS_OK && !ldns_pkt_tc(pkt));

@@ -17,12 +17,17 @@
 #include <unistd.h>
 
 #define WAIT_MS 3000
-#define SILENCE_MS 200 /* long enough for an answer within this machine, short enough for a test that expects none */
+#define SILENCE_MS                                                                                 \
+    200 /* long enough for an answer within this machine, short enough for a test that expects none */
 
-static const struct proxy_node node = {
-    .node_name = STR("n1"), .node_ip = STR("192.0.2.2"), .cluster_cidr = STR("10.42.0.0/16"), .service_cidr = STR("10.43.0.0/16")};
+static const struct proxy_node node = {.node_name = STR("n1"),
+                                       .node_ip = STR("192.0.2.2"),
+                                       .cluster_cidr = STR("10.42.0.0/16"),
+                                       .service_cidr = STR("10.43.0.0/16")};
 
-struct world { int host, pod[2]; }; /* namespaces */
+struct world {
+    int host, pod[2];
+}; /* namespaces */
 
 static int run(const char *command)
 {
@@ -47,22 +52,28 @@ static bool world_make(struct world *w)
         w->pod[i] = ns_fd();
     }
     CHECK(setns(w->host, CLONE_NEWNET) == 0);
-    CHECK(run("ip link set lo up && ip link add eth0 type bridge && ip addr add 192.0.2.2/24 dev eth0 && ip link set eth0 up") == 0);
+    CHECK(run("ip link set lo up && ip link add eth0 type bridge && ip addr add 192.0.2.2/24 dev "
+              "eth0 && ip link set eth0 up") == 0);
     for (int i = 0; i < 2; i++) {
         char text[400];
         snprintf(text, sizeof text,
-                 "ip link add p%d type veth peer name e0 netns /proc/%d/fd/%d && ip link set p%d up && ip addr add 10.42.0.1/32 dev p%d"
-                 " && ip route add 10.42.0.%d dev p%d", i, getpid(), w->pod[i], i, i, i + 2, i);
+                 "ip link add p%d type veth peer name e0 netns /proc/%d/fd/%d && ip link set p%d "
+                 "up && ip addr add 10.42.0.1/32 dev p%d"
+                 " && ip route add 10.42.0.%d dev p%d",
+                 i, getpid(), w->pod[i], i, i, i + 2, i);
         CHECK(run(text) == 0);
         CHECK(setns(w->pod[i], CLONE_NEWNET) == 0);
         snprintf(text, sizeof text,
-                 "ip link set lo up && ip addr add 10.42.0.%d/32 dev e0 && ip link set e0 up && ip route add 10.42.0.1 dev e0"
-                 " && ip route add default via 10.42.0.1", i + 2);
+                 "ip link set lo up && ip addr add 10.42.0.%d/32 dev e0 && ip link set e0 up && ip "
+                 "route add 10.42.0.1 dev e0"
+                 " && ip route add default via 10.42.0.1",
+                 i + 2);
         CHECK(run(text) == 0);
         CHECK(setns(w->host, CLONE_NEWNET) == 0);
     }
     /* /proc/sys shows the namespace of the process that opens it. */
-    CHECK(run("echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet") == 0);
+    CHECK(run("echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 "
+              ">/proc/sys/net/ipv4/conf/all/route_localnet") == 0);
     return true;
 }
 
@@ -159,9 +170,14 @@ static void apply(struct ruleset *rs)
     CHECK_OK(nft_apply(buf_cstr(&b)));
 }
 
-#define SERVICE(spec, status) "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"},\"spec\":{\"clusterIP\":\"10.43.1.1\"," spec "}" status "}"
-#define SLICE(proto, endpoints) "{\"addressType\":\"IPv4\",\"ports\":[{\"protocol\":\"" proto "\",\"port\":8080}],\"endpoints\":[" endpoints "]}"
-#define EP(ip, on) "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":true},\"nodeName\":\"" on "\"}"
+#define SERVICE(spec, status)                                                                      \
+    "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"},\"spec\":{\"clusterIP\":\"10.43.1."     \
+    "1\"," spec "}" status "}"
+#define SLICE(proto, endpoints)                                                                    \
+    "{\"addressType\":\"IPv4\",\"ports\":[{\"protocol\":\"" proto                                  \
+    "\",\"port\":8080}],\"endpoints\":[" endpoints "]}"
+#define EP(ip, on)                                                                                 \
+    "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":true},\"nodeName\":\"" on "\"}"
 
 TEST(proxy_kernel, services_lead_pods_node_and_outside_to_their_endpoint)
 {
@@ -174,14 +190,19 @@ TEST(proxy_kernel, services_lead_pods_node_and_outside_to_their_endpoint)
     int web = serve(&w, w.pod[0], SOCK_STREAM, "10.42.0.2", 8080);
 
     CHECK_OK(node_link_set(S("10.43.0.10"), S("10.43.0.0/16"), S("192.0.2.2")));
-    put(rs, SERVICE("\"type\":\"NodePort\",\"externalIPs\":[\"192.0.2.77\"],\"ports\":[{\"port\":80,\"nodePort\":30080}]", ""), SLICE("TCP", EP("10.42.0.2", "n1")));
+    put(rs,
+        SERVICE("\"type\":\"NodePort\",\"externalIPs\":[\"192.0.2.77\"],\"ports\":[{\"port\":80,"
+                "\"nodePort\":30080}]",
+                ""),
+        SLICE("TCP", EP("10.42.0.2", "n1")));
     apply(rs);
 
     CHECK_INT(reach(&w, w.pod[1], "10.43.1.1", 80, web, who), 0);
     CHECK_STRZ(str_of(who), "10.42.0.3"); /* pods keep their address */
     CHECK_INT(reach(&w, w.pod[0], "10.43.1.1", 80, web, who), 0);
     CHECK_STRZ(str_of(who), "10.42.0.1"); /* a pod that comes to itself is masqueraded */
-    CHECK_INT(reach(&w, w.host, "10.43.1.1", 80, web, who), 0); /* no default route here: the link's route does it */
+    CHECK_INT(reach(&w, w.host, "10.43.1.1", 80, web, who),
+              0); /* no default route here: the link's route does it */
     CHECK_STRZ(str_of(who), "10.42.0.1");
     CHECK_INT(reach(&w, w.host, "127.0.0.1", 30080, web, who), 0);
     CHECK_STRZ(str_of(who), "10.42.0.1");
@@ -203,11 +224,13 @@ TEST(proxy_kernel, services_lead_pods_node_and_outside_to_their_endpoint)
     close(dns);
 
     /* Endpoints go: refused. They come back: served again. The Service goes: refused. */
-    put(rs, SERVICE("\"type\":\"NodePort\",\"ports\":[{\"port\":80,\"nodePort\":30080}]", ""), SLICE("TCP", ""));
+    put(rs, SERVICE("\"type\":\"NodePort\",\"ports\":[{\"port\":80,\"nodePort\":30080}]", ""),
+        SLICE("TCP", ""));
     apply(rs);
     CHECK_INT(reach(&w, w.pod[1], "10.43.1.1", 80, -1, NULL), ECONNREFUSED);
     CHECK_INT(reach(&w, w.host, "127.0.0.1", 30080, -1, NULL), ECONNREFUSED);
-    put(rs, SERVICE("\"type\":\"NodePort\",\"ports\":[{\"port\":80,\"nodePort\":30080}]", ""), SLICE("TCP", EP("10.42.0.2", "n1")));
+    put(rs, SERVICE("\"type\":\"NodePort\",\"ports\":[{\"port\":80,\"nodePort\":30080}]", ""),
+        SLICE("TCP", EP("10.42.0.2", "n1")));
     apply(rs);
     CHECK_INT(reach(&w, w.pod[1], "10.43.1.1", 80, web, who), 0);
     ruleset_put(rs, S("web"), NULL, 0);
@@ -232,11 +255,14 @@ TEST(proxy_kernel, endpoints_share_the_load_and_affinity_stays_with_one)
     if (!world_make(&w))
         return;
     struct ruleset *rs = ruleset_new(&node);
-    int web[2] = {serve(&w, w.pod[0], SOCK_STREAM, "10.42.0.2", 8080), serve(&w, w.pod[1], SOCK_STREAM, "10.42.0.3", 8080)};
+    int web[2] = {serve(&w, w.pod[0], SOCK_STREAM, "10.42.0.2", 8080),
+                  serve(&w, w.pod[1], SOCK_STREAM, "10.42.0.3", 8080)};
     CHECK_OK(node_link_set(STR_NONE, S("10.43.0.0/16"), STR_NONE));
     for (int affinity = 0; affinity < 2; affinity++) {
         n[0] = n[1] = 0;
-        put(rs, affinity ? SERVICE("\"sessionAffinity\":\"ClientIP\",\"ports\":[{\"port\":80}]", "") : SERVICE("\"ports\":[{\"port\":80}]", ""),
+        put(rs,
+            affinity ? SERVICE("\"sessionAffinity\":\"ClientIP\",\"ports\":[{\"port\":80}]", "")
+                     : SERVICE("\"ports\":[{\"port\":80}]", ""),
             SLICE("TCP", EP("10.42.0.2", "n1") "," EP("10.42.0.3", "n1")));
         apply(rs);
         for (int i = 0; i < 40; i++) {
@@ -274,17 +300,21 @@ TEST(proxy_kernel, policy_local_without_local_endpoints_drops_and_source_ranges_
     struct ruleset *rs = ruleset_new(&node);
     int web = serve(&w, w.pod[0], SOCK_STREAM, "10.42.0.2", 8080);
     CHECK_OK(node_link_set(STR_NONE, S("10.43.0.0/16"), STR_NONE));
-    put(rs, SERVICE("\"internalTrafficPolicy\":\"Local\",\"ports\":[{\"port\":80}]", ""), SLICE("TCP", EP("10.42.0.2", "n2")));
+    put(rs, SERVICE("\"internalTrafficPolicy\":\"Local\",\"ports\":[{\"port\":80}]", ""),
+        SLICE("TCP", EP("10.42.0.2", "n2")));
     apply(rs);
     CHECK_INT(reach(&w, w.pod[1], "10.43.1.1", 80, -1, NULL), ETIMEDOUT);
 
-    put(rs, SERVICE("\"type\":\"LoadBalancer\",\"loadBalancerSourceRanges\":[\"10.42.0.2/32\"],\"ports\":[{\"port\":80}]",
-                    ",\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.99\"}]}}"),
+    put(rs,
+        SERVICE("\"type\":\"LoadBalancer\",\"loadBalancerSourceRanges\":[\"10.42.0.2/"
+                "32\"],\"ports\":[{\"port\":80}]",
+                ",\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.99\"}]}}"),
         SLICE("TCP", EP("10.42.0.2", "n1")));
     apply(rs);
     CHECK_INT(reach(&w, w.pod[0], "192.0.2.99", 80, web, who), 0);
     CHECK_INT(reach(&w, w.pod[1], "192.0.2.99", 80, -1, NULL), ETIMEDOUT);
-    CHECK_INT(reach(&w, w.pod[1], "10.43.1.1", 80, web, who), 0); /* the cluster IP is not restricted */
+    CHECK_INT(reach(&w, w.pod[1], "10.43.1.1", 80, web, who),
+              0); /* the cluster IP is not restricted */
     close(web);
     ruleset_free(rs);
     world_close(&w);
@@ -311,18 +341,22 @@ TEST(proxy_kernel, udp_clients_follow_when_their_endpoint_is_replaced)
     if (!world_make(&w))
         return;
     struct ruleset *rs = ruleset_new(&node);
-    int a = serve(&w, w.pod[0], SOCK_DGRAM, "10.42.0.2", 8080), b = serve(&w, w.pod[1], SOCK_DGRAM, "10.42.0.3", 8080);
+    int a = serve(&w, w.pod[0], SOCK_DGRAM, "10.42.0.2", 8080),
+        b = serve(&w, w.pod[1], SOCK_DGRAM, "10.42.0.3", 8080);
     int client = socket_in(w.host, w.host, SOCK_DGRAM);
     CHECK_OK(node_link_set(STR_NONE, S("10.43.0.0/16"), STR_NONE));
-    put(rs, SERVICE("\"ports\":[{\"port\":53,\"protocol\":\"UDP\"}]", ""), SLICE("UDP", EP("10.42.0.2", "n1")));
+    put(rs, SERVICE("\"ports\":[{\"port\":53,\"protocol\":\"UDP\"}]", ""),
+        SLICE("UDP", EP("10.42.0.2", "n1")));
     apply(rs);
     CHECK(datagram(client, "10.43.1.1", 53, a));
     CHECK_OK(conntrack_clean_udp(&front, 1, &deleted));
     CHECK_INT(deleted, 0); /* what is right stays */
 
-    put(rs, SERVICE("\"ports\":[{\"port\":53,\"protocol\":\"UDP\"}]", ""), SLICE("UDP", EP("10.42.0.3", "n1")));
+    put(rs, SERVICE("\"ports\":[{\"port\":53,\"protocol\":\"UDP\"}]", ""),
+        SLICE("UDP", EP("10.42.0.3", "n1")));
     apply(rs);
-    CHECK(datagram(client, "10.43.1.1", 53, a)); /* the kernel remembers: that is why this file's subject exists */
+    CHECK(datagram(client, "10.43.1.1", 53,
+                   a)); /* the kernel remembers: that is why this file's subject exists */
     front.backends = &after;
     CHECK_OK(conntrack_clean_udp(&front, 1, &deleted));
     CHECK_INT(deleted, 1);
@@ -357,8 +391,12 @@ TEST(proxy_kernel, a_thousand_services_are_one_transaction_and_one_change_is_sma
         struct service_rules r;
         struct json *s, *e;
         int at = i % 1000; /* the last one changes the first */
-        str service = arena_fmt(a, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"s%d\"},\"spec\":{\"clusterIP\":\"10.43.%d.%d\",\"ports\":[{\"port\":80}]}}", at, at / 200, at % 200 + 1);
-        str slice = arena_fmt(a, SLICE("TCP", EP("10.42.%d.%d", "n1") "," EP("10.42.%d.9", "n1")), at / 200, at % 200 + 20, i / 1000);
+        str service = arena_fmt(a,
+                                "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"s%d\"},\"spec\":{"
+                                "\"clusterIP\":\"10.43.%d.%d\",\"ports\":[{\"port\":80}]}}",
+                                at, at / 200, at % 200 + 1);
+        str slice = arena_fmt(a, SLICE("TCP", EP("10.42.%d.%d", "n1") "," EP("10.42.%d.9", "n1")),
+                              at / 200, at % 200 + 20, i / 1000);
         CHECK_OK(json_parse(a, service, NULL, NULL, &s));
         CHECK_OK(json_parse(a, slice, NULL, NULL, &e));
         const struct json *slices[1] = {e};
@@ -399,16 +437,19 @@ TEST(proxy_kernel, cleaning_up_leaves_nothing_and_may_be_repeated)
     apply(rs);
     CHECK_OK(node_unreachable_add(S("10.42.0.0/16")));
     CHECK_OK(node_unreachable_add(S("10.42.0.0/16")));
-    CHECK_OK(node_link_set(S("10.43.0.10"), S("10.43.0.0/16"), S("203.0.113.1"))); /* a source that is not here is no failure */
+    CHECK_OK(node_link_set(S("10.43.0.10"), S("10.43.0.0/16"),
+                           S("203.0.113.1"))); /* a source that is not here is no failure */
     CHECK_OK(node_link_set(S("10.43.0.10"), S("10.43.0.0/16"), S("192.0.2.2")));
     CHECK_OK(proxy_sysctl_set(loop, str_of(dir)));
     CHECK_OK(proxy_sysctl_set(loop, str_of(dir))); /* does not remember its own values */
     CHECK_INT(reach(&w, w.host, "10.42.200.1", 80, -1, NULL), EHOSTUNREACH);
-    CHECK(run("test $(cat /proc/sys/net/ipv4/conf/all/route_localnet) = 1 && ip -4 -o addr show k1s-dns | grep -qF 10.43.0.10/32") == 0);
+    CHECK(run("test $(cat /proc/sys/net/ipv4/conf/all/route_localnet) = 1 && ip -4 -o addr show "
+              "k1s-dns | grep -qF 10.43.0.10/32") == 0);
     for (int i = 0; i < 2; i++)
         CHECK_OK(proxy_cleanup(loop, str_of(dir)));
     CHECK(run("test $(cat /proc/sys/net/ipv4/conf/all/route_localnet) = 0") == 0);
-    CHECK(run("test -z \"$(nft list tables; ip link show k1s-dns 2>/dev/null; ip route | grep unreachable)\"") == 0);
+    CHECK(run("test -z \"$(nft list tables; ip link show k1s-dns 2>/dev/null; ip route | grep "
+              "unreachable)\"") == 0);
     CHECK(rmdir(dir) == 0);
     ruleset_free(rs);
     loop_free(loop);

@@ -15,18 +15,27 @@ struct world {
     struct loop_timer *limit, *look;
     char dir[64];
     bool synced, timed_out;
-    const char *want;                 /* a grep of the table; "!x": absent */
+    const char *want; /* a grep of the table; "!x": absent */
     int n_lists;
 };
 
 static const char services[] =
-    "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":["
-    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"web\",\"uid\":\"u1\",\"resourceVersion\":\"1\"},\"spec\":{\"clusterIP\":\"10.43.1.1\",\"ports\":[{\"name\":\"dns\",\"protocol\":\"UDP\",\"port\":53}]}}]}";
-#define SLICE(ip, revision)                                                                                          \
-    "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\",\"metadata\":{\"namespace\":\"demo\",\"name\":\"web-x\",\"uid\":\"u4\",\"resourceVersion\":\"" revision \
-    "\",\"labels\":{\"kubernetes.io/service-name\":\"web\"}},\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"dns\",\"protocol\":\"UDP\",\"port\":5353}]," \
+    "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},"
+    "\"items\":["
+    "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"web\",\"uid\":\"u1\",\"resourceVersion\":"
+    "\"1\"},\"spec\":{\"clusterIP\":\"10.43.1.1\",\"ports\":[{\"name\":\"dns\",\"protocol\":"
+    "\"UDP\",\"port\":53}]}}]}";
+#define SLICE(ip, revision)                                                                        \
+    "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/"                               \
+    "v1\",\"metadata\":{\"namespace\":\"demo\",\"name\":\"web-x\",\"uid\":\"u4\","                 \
+    "\"resourceVersion\":\"" revision                                                              \
+    "\",\"labels\":{\"kubernetes.io/"                                                              \
+    "service-name\":\"web\"}},\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"dns\",\"protocol\":" \
+    "\"UDP\",\"port\":5353}],"                                                                     \
     "\"endpoints\":[{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":true}}]}"
-static const char slices[] = "{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[" SLICE("10.42.0.7", "4") "]}";
+static const char slices[] =
+    "{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/"
+    "v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[" SLICE("10.42.0.7", "4") "]}";
 
 static void gone(void *user, struct http_exchange *ex)
 {
@@ -40,7 +49,8 @@ static void api(void *ctx, struct http_exchange *ex)
     bool is_services = str_has_suffix(ex->req.path, S("/services"));
 
     if (str_find(ex->req.query, S("watch=")) >= 0) {
-        static const struct http_header headers[] = {{STR("Content-Type"), STR("application/json")}};
+        static const struct http_header headers[] = {
+            {STR("Content-Type"), STR("application/json")}};
         w->watches[!is_services] = ex;
         ex->on_gone = gone;
         ex->user = &w->watches[!is_services];
@@ -64,7 +74,8 @@ static bool table_has(const char *what)
     char command[300];
     bool absent = *what == '!';
 
-    snprintf(command, sizeof command, "nft list table ip k1s 2>/dev/null | grep -qF -- '%s'", what + absent);
+    snprintf(command, sizeof command, "nft list table ip k1s 2>/dev/null | grep -qF -- '%s'",
+             what + absent);
     return (system(command) == 0) != absent;
 }
 
@@ -110,10 +121,22 @@ static bool setup(struct world *w)
     w->loop = loop_new_uv();
     w->limit = loop_timer_new(w->loop, limit, w);
     w->look = loop_timer_new(w->loop, look, w);
-    w->client = client_new_inproc(w->loop, &(struct client_inproc_options){.handler = api, .handler_ctx = w, .server_loop = w->loop, .user = S("proxy"), .user_agent = S("test")});
-    CHECK_OK(proxy_start(&(struct proxy_options){.loop = w->loop, .client = w->client, .node_name = S("n1"), .node_ip = S("192.0.2.2"),
-                                                 .cluster_cidr = S("10.42.0.0/16"), .service_cidr = S("10.43.0.0/16"), .synced = synced, .ctx = w,
-                                                 .state_dir = str_of(w->dir)}, &w->proxy));
+    w->client =
+        client_new_inproc(w->loop, &(struct client_inproc_options){.handler = api,
+                                                                   .handler_ctx = w,
+                                                                   .server_loop = w->loop,
+                                                                   .user = S("proxy"),
+                                                                   .user_agent = S("test")});
+    CHECK_OK(proxy_start(&(struct proxy_options){.loop = w->loop,
+                                                 .client = w->client,
+                                                 .node_name = S("n1"),
+                                                 .node_ip = S("192.0.2.2"),
+                                                 .cluster_cidr = S("10.42.0.0/16"),
+                                                 .service_cidr = S("10.43.0.0/16"),
+                                                 .synced = synced,
+                                                 .ctx = w,
+                                                 .state_dir = str_of(w->dir)},
+                         &w->proxy));
     return true;
 }
 
@@ -153,10 +176,13 @@ TEST(proxy, follows_the_api_and_says_when_the_rules_are_there)
     await(&w, "!service-demo/web"); /* its chain goes a little later */
     event(w.watches[1], "ADDED", SLICE("10.42.0.9", "8"));
     await(&w, "dnat to 10.42.0.9:5353");
-    event(w.watches[0], "DELETED", "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"namespace\":\"demo\",\"name\":\"web\",\"uid\":\"u1\",\"resourceVersion\":\"9\"},\"spec\":{}}");
+    event(w.watches[0], "DELETED",
+          "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"namespace\":\"demo\","
+          "\"name\":\"web\",\"uid\":\"u1\",\"resourceVersion\":\"9\"},\"spec\":{}}");
     await(&w, "!10.43.1.1");
     teardown(&w, true);
-    CHECK(system("test -z \"$(nft list tables; ip link show k1s-dns 2>/dev/null; ip route | grep unreachable)\"") == 0);
+    CHECK(system("test -z \"$(nft list tables; ip link show k1s-dns 2>/dev/null; ip route | grep "
+                 "unreachable)\"") == 0);
     CHECK(rmdir(w.dir) == 0);
 }
 

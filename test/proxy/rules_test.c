@@ -2,8 +2,10 @@
 #include "proxy/proxy_internal.h"
 #include "test/test.h"
 
-static const struct proxy_node node = {
-    .node_name = STR("n1"), .node_ip = STR("192.0.2.2"), .cluster_cidr = STR("10.42.0.0/16"), .service_cidr = STR("10.43.0.0/16")};
+static const struct proxy_node node = {.node_name = STR("n1"),
+                                       .node_ip = STR("192.0.2.2"),
+                                       .cluster_cidr = STR("10.42.0.0/16"),
+                                       .service_cidr = STR("10.43.0.0/16")};
 
 static struct json *parse(struct arena *a, const char *text)
 {
@@ -27,7 +29,9 @@ static void put(struct ruleset *rs, const char *service, const char *const *slic
     for (; slices && slices[n]; n++)
         parsed[n] = parse(a, slices[n]);
     service_rules_compile(a, &node, s, parsed, n, &r);
-    ruleset_put(rs, arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(s, "metadata.namespace")), STR_ARG(json_get_str(s, "metadata.name"))),
+    ruleset_put(rs,
+                arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(s, "metadata.namespace")),
+                          STR_ARG(json_get_str(s, "metadata.name"))),
                 r.items, r.n_items);
 }
 #define PUT(rs, service, ...) put(rs, service, (const char *const[]){__VA_ARGS__, NULL})
@@ -51,29 +55,39 @@ static void check_batch(const char *file, int line, struct ruleset *rs, const ch
 }
 #define CHECK_BATCH(rs, want) check_batch(__FILE__, __LINE__, rs, want)
 
-#define SERVICE(name, rest) "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"" name "\"},\"spec\":{\"clusterIP\":\"10.43.1.1\"," rest "}"
+#define SERVICE(name, rest)                                                                        \
+    "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"" name                                         \
+    "\"},\"spec\":{\"clusterIP\":\"10.43.1.1\"," rest "}"
 #define WEB_PORTS "\"ports\":[{\"name\":\"http\",\"port\":80,\"targetPort\":\"web\"}]"
-#define SLICE(port, endpoints)                                                                      \
-    "{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":" port "}],\"endpoints\":[" endpoints "]}"
+#define SLICE(port, endpoints)                                                                     \
+    "{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":" port  \
+    "}],\"endpoints\":[" endpoints "]}"
 #define EP(ip) "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":true},\"nodeName\":\"n1\"}"
-#define EP_AWAY(ip) "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":true},\"nodeName\":\"n2\"}"
-#define EP_UNREADY(ip) "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":false},\"nodeName\":\"n1\"}"
-#define EP_ENDING(ip)                                                                               \
-    "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":false,\"serving\":true,\"terminating\":true},\"nodeName\":\"n1\"}"
+#define EP_AWAY(ip)                                                                                \
+    "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":true},\"nodeName\":\"n2\"}"
+#define EP_UNREADY(ip)                                                                             \
+    "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":false},\"nodeName\":\"n1\"}"
+#define EP_ENDING(ip)                                                                              \
+    "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":false,\"serving\":true,"                \
+                            "\"terminating\":true},\"nodeName\":\"n1\"}"
 
 TEST(proxy_rules, a_cluster_ip_leads_to_ready_endpoints_at_the_port_that_the_slice_names)
 {
     struct ruleset *rs = started();
 
-    PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("8080", EP("10.42.0.9") "," EP_UNREADY("10.42.0.7")), SLICE("8081", EP("10.42.0.3")));
-    CHECK_BATCH(rs, "table ip k1s {\n"
-                    "chain service-ns/web/tcp/http {\n"
-                    "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
-                    "meta l4proto tcp dnat to numgen inc mod 2 map { 0 : 10.42.0.3 . 8081, 1 : 10.42.0.9 . 8080 }\n"
-                    "}\n"
-                    "}\n"
-                    "add element ip k1s hairpin { 10.42.0.3 . 10.42.0.3, 10.42.0.9 . 10.42.0.9 }\n"
-                    "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http }\n");
+    PUT(rs, SERVICE("web", WEB_PORTS) "}",
+        SLICE("8080", EP("10.42.0.9") "," EP_UNREADY("10.42.0.7")), SLICE("8081", EP("10.42.0.3")));
+    CHECK_BATCH(
+        rs,
+        "table ip k1s {\n"
+        "chain service-ns/web/tcp/http {\n"
+        "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
+        "meta l4proto tcp dnat to numgen inc mod 2 map { 0 : 10.42.0.3 . 8081, 1 : 10.42.0.9 . "
+        "8080 }\n"
+        "}\n"
+        "}\n"
+        "add element ip k1s hairpin { 10.42.0.3 . 10.42.0.3, 10.42.0.9 . 10.42.0.9 }\n"
+        "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http }\n");
     ruleset_free(rs);
 }
 
@@ -81,11 +95,13 @@ TEST(proxy_rules, the_order_of_slices_does_not_matter)
 {
     struct ruleset *rs = started();
 
-    PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("8080", EP("10.42.0.9")), SLICE("8081", EP("10.42.0.3")));
+    PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("8080", EP("10.42.0.9")),
+        SLICE("8081", EP("10.42.0.3")));
     CHECK(ruleset_is_dirty(rs));
     CLEANUP(buf) struct buf b = BUF_INIT;
     ruleset_batch(rs, &b);
-    PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("8081", EP("10.42.0.3")), SLICE("8080", EP("10.42.0.9")));
+    PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("8081", EP("10.42.0.3")),
+        SLICE("8080", EP("10.42.0.9")));
     CHECK(!ruleset_is_dirty(rs));
     ruleset_free(rs);
 }
@@ -98,15 +114,16 @@ TEST(proxy_rules, a_change_sends_only_what_changed)
     PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("80", EP("10.42.0.3")));
     ruleset_batch(rs, &b);
     PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("80", EP("10.42.0.4")));
-    CHECK_BATCH(rs, "flush chain ip k1s service-ns/web/tcp/http\n"
-                    "table ip k1s {\n"
-                    "chain service-ns/web/tcp/http {\n"
-                    "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
-                    "meta l4proto tcp dnat to 10.42.0.4:80\n"
-                    "}\n"
-                    "}\n"
-                    "delete element ip k1s hairpin { 10.42.0.3 . 10.42.0.3 }\n"
-                    "add element ip k1s hairpin { 10.42.0.4 . 10.42.0.4 }\n");
+    CHECK_BATCH(rs,
+                "flush chain ip k1s service-ns/web/tcp/http\n"
+                "table ip k1s {\n"
+                "chain service-ns/web/tcp/http {\n"
+                "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
+                "meta l4proto tcp dnat to 10.42.0.4:80\n"
+                "}\n"
+                "}\n"
+                "delete element ip k1s hairpin { 10.42.0.3 . 10.42.0.3 }\n"
+                "add element ip k1s hairpin { 10.42.0.4 . 10.42.0.4 }\n");
     ruleset_free(rs);
 }
 
@@ -114,9 +131,13 @@ TEST(proxy_rules, a_service_without_endpoints_refuses)
 {
     struct ruleset *rs = started();
 
-    PUT(rs, SERVICE("web", "\"type\":\"NodePort\",\"ports\":[{\"name\":\"http\",\"port\":80,\"nodePort\":30080}]") "}", SLICE("80", ""));
-    CHECK_BATCH(rs, "add element ip k1s no-endpoint-nodeports { tcp . 30080 : goto refuse }\n"
-                    "add element ip k1s no-endpoint-services { 10.43.1.1 . tcp . 80 : goto refuse }\n");
+    PUT(rs,
+        SERVICE("web", "\"type\":\"NodePort\",\"ports\":[{\"name\":\"http\",\"port\":80,"
+                       "\"nodePort\":30080}]") "}",
+        SLICE("80", ""));
+    CHECK_BATCH(rs,
+                "add element ip k1s no-endpoint-nodeports { tcp . 30080 : goto refuse }\n"
+                "add element ip k1s no-endpoint-services { 10.43.1.1 . tcp . 80 : goto refuse }\n");
     ruleset_free(rs);
 }
 
@@ -128,10 +149,11 @@ TEST(proxy_rules, losing_the_last_endpoint_moves_the_service_and_its_chain_goes_
     PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("80", EP("10.42.0.3")));
     ruleset_batch(rs, &b);
     PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("80", ""));
-    CHECK_BATCH(rs, "flush chain ip k1s service-ns/web/tcp/http\n"
-                    "delete element ip k1s hairpin { 10.42.0.3 . 10.42.0.3 }\n"
-                    "delete element ip k1s service-ips { 10.43.1.1 . tcp . 80 }\n"
-                    "add element ip k1s no-endpoint-services { 10.43.1.1 . tcp . 80 : goto refuse }\n");
+    CHECK_BATCH(rs,
+                "flush chain ip k1s service-ns/web/tcp/http\n"
+                "delete element ip k1s hairpin { 10.42.0.3 . 10.42.0.3 }\n"
+                "delete element ip k1s service-ips { 10.43.1.1 . tcp . 80 }\n"
+                "add element ip k1s no-endpoint-services { 10.43.1.1 . tcp . 80 : goto refuse }\n");
     CHECK(ruleset_has_stale(rs));
     ruleset_batch_stale(rs, &stale);
     CHECK_STRZ(buf_view(&stale), "");
@@ -163,15 +185,18 @@ TEST(proxy_rules, endpoints_that_terminate_serve_when_none_is_ready)
 {
     struct ruleset *rs = started();
 
-    PUT(rs, SERVICE("web", WEB_PORTS) "}", SLICE("80", EP_ENDING("10.42.0.3") "," EP_UNREADY("10.42.0.4")));
-    CHECK_BATCH(rs, "table ip k1s {\n"
-                    "chain service-ns/web/tcp/http {\n"
-                    "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
-                    "meta l4proto tcp dnat to 10.42.0.3:80\n"
-                    "}\n"
-                    "}\n"
-                    "add element ip k1s hairpin { 10.42.0.3 . 10.42.0.3 }\n"
-                    "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http }\n");
+    PUT(rs, SERVICE("web", WEB_PORTS) "}",
+        SLICE("80", EP_ENDING("10.42.0.3") "," EP_UNREADY("10.42.0.4")));
+    CHECK_BATCH(
+        rs,
+        "table ip k1s {\n"
+        "chain service-ns/web/tcp/http {\n"
+        "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
+        "meta l4proto tcp dnat to 10.42.0.3:80\n"
+        "}\n"
+        "}\n"
+        "add element ip k1s hairpin { 10.42.0.3 . 10.42.0.3 }\n"
+        "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http }\n");
     ruleset_free(rs);
 }
 
@@ -179,29 +204,42 @@ TEST(proxy_rules, addresses_of_the_outside_masquerade_and_a_shared_address_is_wr
 {
     struct ruleset *rs = started();
 
-    PUT(rs, SERVICE("web", "\"type\":\"LoadBalancer\",\"externalIPs\":[\"198.51.100.1\",\"198.51.100.2\",\"bad\"],"
-                           "\"loadBalancerSourceRanges\":[\"203.0.113.0/24\",\"192.0.2.0/28\"],"
-                           "\"ports\":[{\"name\":\"http\",\"port\":80,\"nodePort\":30080}]")
-            ",\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"198.51.100.2\"},{\"ip\":\"198.51.100.9\",\"ipMode\":\"Proxy\"}]}}}",
+    PUT(rs,
+        SERVICE(
+            "web",
+            "\"type\":\"LoadBalancer\",\"externalIPs\":[\"198.51.100.1\",\"198.51.100.2\",\"bad\"],"
+            "\"loadBalancerSourceRanges\":[\"203.0.113.0/24\",\"192.0.2.0/28\"],"
+            "\"ports\":[{\"name\":\"http\",\"port\":80,\"nodePort\":30080}]") ",\"status\":{"
+                                                                              "\"loadBalancer\":{"
+                                                                              "\"ingress\":[{"
+                                                                              "\"ip\":\"198.51.100."
+                                                                              "2\"},{\"ip\":\"198."
+                                                                              "51.100.9\","
+                                                                              "\"ipMode\":"
+                                                                              "\"Proxy\"}]}}}",
         SLICE("80", EP_AWAY("10.42.1.3")));
-    CHECK_BATCH(rs, "table ip k1s {\n"
-                    "chain external-ns/web/tcp/http {\n"
-                    "meta mark set meta mark or 0x4000\n"
-                    "goto service-ns/web/tcp/http\n"
-                    "}\n"
-                    "chain firewall-ns/web/tcp/http {\n"
-                    "ip saddr != { 203.0.113.0/24, 192.0.2.0/28, 198.51.100.2 } drop\n"
-                    "}\n"
-                    "chain service-ns/web/tcp/http {\n"
-                    "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
-                    "meta l4proto tcp dnat to 10.42.1.3:80\n"
-                    "}\n"
-                    "}\n"
-                    "add element ip k1s firewall-ips { 198.51.100.2 . tcp . 80 : goto firewall-ns/web/tcp/http }\n"
-                    "add element ip k1s hairpin { 10.42.1.3 . 10.42.1.3 }\n"
-                    "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http, "
-                    "198.51.100.1 . tcp . 80 : goto external-ns/web/tcp/http, 198.51.100.2 . tcp . 80 : goto external-ns/web/tcp/http }\n"
-                    "add element ip k1s service-nodeports { tcp . 30080 : goto external-ns/web/tcp/http }\n");
+    CHECK_BATCH(
+        rs,
+        "table ip k1s {\n"
+        "chain external-ns/web/tcp/http {\n"
+        "meta mark set meta mark or 0x4000\n"
+        "goto service-ns/web/tcp/http\n"
+        "}\n"
+        "chain firewall-ns/web/tcp/http {\n"
+        "ip saddr != { 203.0.113.0/24, 192.0.2.0/28, 198.51.100.2 } drop\n"
+        "}\n"
+        "chain service-ns/web/tcp/http {\n"
+        "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
+        "meta l4proto tcp dnat to 10.42.1.3:80\n"
+        "}\n"
+        "}\n"
+        "add element ip k1s firewall-ips { 198.51.100.2 . tcp . 80 : goto firewall-ns/web/tcp/http "
+        "}\n"
+        "add element ip k1s hairpin { 10.42.1.3 . 10.42.1.3 }\n"
+        "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http, "
+        "198.51.100.1 . tcp . 80 : goto external-ns/web/tcp/http, 198.51.100.2 . tcp . 80 : goto "
+        "external-ns/web/tcp/http }\n"
+        "add element ip k1s service-nodeports { tcp . 30080 : goto external-ns/web/tcp/http }\n");
     ruleset_free(rs);
 }
 
@@ -209,26 +247,30 @@ TEST(proxy_rules, policy_local_keeps_to_this_node_for_strangers_only)
 {
     struct ruleset *rs = started();
 
-    PUT(rs, SERVICE("web", "\"type\":\"NodePort\",\"externalTrafficPolicy\":\"Local\",\"ports\":[{\"name\":\"http\",\"port\":80,\"nodePort\":30080}]") "}",
+    PUT(rs,
+        SERVICE("web", "\"type\":\"NodePort\",\"externalTrafficPolicy\":\"Local\",\"ports\":[{"
+                       "\"name\":\"http\",\"port\":80,\"nodePort\":30080}]") "}",
         SLICE("80", EP("10.42.0.3") "," EP_AWAY("10.42.1.3")));
-    CHECK_BATCH(rs, "table ip k1s {\n"
-                    "chain external-ns/web/tcp/http {\n"
-                    "ip saddr 10.42.0.0/16 goto service-ns/web/tcp/http\n"
-                    "fib saddr type local meta mark set meta mark or 0x4000\n"
-                    "fib saddr type local goto service-ns/web/tcp/http\n"
-                    "goto local-ns/web/tcp/http\n"
-                    "}\n"
-                    "chain local-ns/web/tcp/http {\n"
-                    "meta l4proto tcp dnat to 10.42.0.3:80\n"
-                    "}\n"
-                    "chain service-ns/web/tcp/http {\n"
-                    "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
-                    "meta l4proto tcp dnat to numgen inc mod 2 map { 0 : 10.42.0.3 . 80, 1 : 10.42.1.3 . 80 }\n"
-                    "}\n"
-                    "}\n"
-                    "add element ip k1s hairpin { 10.42.0.3 . 10.42.0.3, 10.42.1.3 . 10.42.1.3 }\n"
-                    "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http }\n"
-                    "add element ip k1s service-nodeports { tcp . 30080 : goto external-ns/web/tcp/http }\n");
+    CHECK_BATCH(
+        rs,
+        "table ip k1s {\n"
+        "chain external-ns/web/tcp/http {\n"
+        "ip saddr 10.42.0.0/16 goto service-ns/web/tcp/http\n"
+        "fib saddr type local meta mark set meta mark or 0x4000\n"
+        "fib saddr type local goto service-ns/web/tcp/http\n"
+        "goto local-ns/web/tcp/http\n"
+        "}\n"
+        "chain local-ns/web/tcp/http {\n"
+        "meta l4proto tcp dnat to 10.42.0.3:80\n"
+        "}\n"
+        "chain service-ns/web/tcp/http {\n"
+        "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
+        "meta l4proto tcp dnat to numgen inc mod 2 map { 0 : 10.42.0.3 . 80, 1 : 10.42.1.3 . 80 }\n"
+        "}\n"
+        "}\n"
+        "add element ip k1s hairpin { 10.42.0.3 . 10.42.0.3, 10.42.1.3 . 10.42.1.3 }\n"
+        "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http }\n"
+        "add element ip k1s service-nodeports { tcp . 30080 : goto external-ns/web/tcp/http }\n");
     ruleset_free(rs);
 }
 
@@ -236,10 +278,13 @@ TEST(proxy_rules, policy_local_without_a_local_endpoint_is_silent)
 {
     struct ruleset *rs = started();
 
-    PUT(rs, SERVICE("web", "\"internalTrafficPolicy\":\"Local\"," WEB_PORTS) "}", SLICE("80", EP_AWAY("10.42.1.3")));
+    PUT(rs, SERVICE("web", "\"internalTrafficPolicy\":\"Local\"," WEB_PORTS) "}",
+        SLICE("80", EP_AWAY("10.42.1.3")));
     CLEANUP(buf) struct buf b = BUF_INIT;
     ruleset_batch(rs, &b);
-    CHECK(str_find(buf_view(&b), S("add element ip k1s no-endpoint-services { 10.43.1.1 . tcp . 80 : drop }\n")) >= 0);
+    CHECK(str_find(
+              buf_view(&b),
+              S("add element ip k1s no-endpoint-services { 10.43.1.1 . tcp . 80 : drop }\n")) >= 0);
     CHECK(str_find(buf_view(&b), S("service-ips")) < 0);
     ruleset_free(rs);
 }
@@ -248,32 +293,39 @@ TEST(proxy_rules, session_affinity_remembers_the_client_for_its_time)
 {
     struct ruleset *rs = started();
 
-    PUT(rs, SERVICE("web", "\"sessionAffinity\":\"ClientIP\",\"sessionAffinityConfig\":{\"clientIP\":{\"timeoutSeconds\":60}}," WEB_PORTS) "}",
+    PUT(rs,
+        SERVICE("web", "\"sessionAffinity\":\"ClientIP\",\"sessionAffinityConfig\":{\"clientIP\":{"
+                       "\"timeoutSeconds\":60}}," WEB_PORTS) "}",
         SLICE("80", EP("10.42.0.3") "," EP("10.42.0.4")));
-    CHECK_BATCH(rs, "table ip k1s {\n"
-                    "set affinity-60-ns/web/tcp/http/10.42.0.3/80 {\n"
-                    "type ipv4_addr; flags dynamic,timeout; timeout 60s;\n"
-                    "}\n"
-                    "set affinity-60-ns/web/tcp/http/10.42.0.4/80 {\n"
-                    "type ipv4_addr; flags dynamic,timeout; timeout 60s;\n"
-                    "}\n"
-                    "chain endpoint-ns/web/tcp/http/10.42.0.3/80 {\n"
-                    "update @affinity-60-ns/web/tcp/http/10.42.0.3/80 { ip saddr }\n"
-                    "meta l4proto tcp dnat to 10.42.0.3:80\n"
-                    "}\n"
-                    "chain endpoint-ns/web/tcp/http/10.42.0.4/80 {\n"
-                    "update @affinity-60-ns/web/tcp/http/10.42.0.4/80 { ip saddr }\n"
-                    "meta l4proto tcp dnat to 10.42.0.4:80\n"
-                    "}\n"
-                    "chain service-ns/web/tcp/http {\n"
-                    "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
-                    "ip saddr @affinity-60-ns/web/tcp/http/10.42.0.3/80 goto endpoint-ns/web/tcp/http/10.42.0.3/80\n"
-                    "ip saddr @affinity-60-ns/web/tcp/http/10.42.0.4/80 goto endpoint-ns/web/tcp/http/10.42.0.4/80\n"
-                    "numgen inc mod 2 vmap { 0 : goto endpoint-ns/web/tcp/http/10.42.0.3/80, 1 : goto endpoint-ns/web/tcp/http/10.42.0.4/80 }\n"
-                    "}\n"
-                    "}\n"
-                    "add element ip k1s hairpin { 10.42.0.3 . 10.42.0.3, 10.42.0.4 . 10.42.0.4 }\n"
-                    "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http }\n");
+    CHECK_BATCH(
+        rs,
+        "table ip k1s {\n"
+        "set affinity-60-ns/web/tcp/http/10.42.0.3/80 {\n"
+        "type ipv4_addr; flags dynamic,timeout; timeout 60s;\n"
+        "}\n"
+        "set affinity-60-ns/web/tcp/http/10.42.0.4/80 {\n"
+        "type ipv4_addr; flags dynamic,timeout; timeout 60s;\n"
+        "}\n"
+        "chain endpoint-ns/web/tcp/http/10.42.0.3/80 {\n"
+        "update @affinity-60-ns/web/tcp/http/10.42.0.3/80 { ip saddr }\n"
+        "meta l4proto tcp dnat to 10.42.0.3:80\n"
+        "}\n"
+        "chain endpoint-ns/web/tcp/http/10.42.0.4/80 {\n"
+        "update @affinity-60-ns/web/tcp/http/10.42.0.4/80 { ip saddr }\n"
+        "meta l4proto tcp dnat to 10.42.0.4:80\n"
+        "}\n"
+        "chain service-ns/web/tcp/http {\n"
+        "ip daddr 10.43.1.1 ip saddr != 10.42.0.0/16 meta mark set meta mark or 0x4000\n"
+        "ip saddr @affinity-60-ns/web/tcp/http/10.42.0.3/80 goto "
+        "endpoint-ns/web/tcp/http/10.42.0.3/80\n"
+        "ip saddr @affinity-60-ns/web/tcp/http/10.42.0.4/80 goto "
+        "endpoint-ns/web/tcp/http/10.42.0.4/80\n"
+        "numgen inc mod 2 vmap { 0 : goto endpoint-ns/web/tcp/http/10.42.0.3/80, 1 : goto "
+        "endpoint-ns/web/tcp/http/10.42.0.4/80 }\n"
+        "}\n"
+        "}\n"
+        "add element ip k1s hairpin { 10.42.0.3 . 10.42.0.3, 10.42.0.4 . 10.42.0.4 }\n"
+        "add element ip k1s service-ips { 10.43.1.1 . tcp . 80 : goto service-ns/web/tcp/http }\n");
     ruleset_free(rs);
 }
 
@@ -281,10 +333,17 @@ TEST(proxy_rules, headless_external_name_and_foreign_proxies_are_left_alone)
 {
     struct ruleset *rs = started();
 
-    PUT(rs, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"a\"},\"spec\":{\"clusterIP\":\"None\"," WEB_PORTS "}}", SLICE("80", EP("10.42.0.3")));
-    PUT(rs, SERVICE("b", "\"type\":\"ExternalName\",\"externalName\":\"x.example\"," WEB_PORTS) "}", SLICE("80", EP("10.42.0.3")));
-    PUT(rs, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"c\",\"labels\":{\"service.kubernetes.io/service-proxy-name\":\"x\"}},"
-            "\"spec\":{\"clusterIP\":\"10.43.1.1\"," WEB_PORTS "}}", SLICE("80", EP("10.42.0.3")));
+    PUT(rs,
+        "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"a\"},\"spec\":{\"clusterIP\":"
+        "\"None\"," WEB_PORTS "}}",
+        SLICE("80", EP("10.42.0.3")));
+    PUT(rs, SERVICE("b", "\"type\":\"ExternalName\",\"externalName\":\"x.example\"," WEB_PORTS) "}",
+        SLICE("80", EP("10.42.0.3")));
+    PUT(rs,
+        "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"c\",\"labels\":{\"service.kubernetes.io/"
+        "service-proxy-name\":\"x\"}},"
+        "\"spec\":{\"clusterIP\":\"10.43.1.1\"," WEB_PORTS "}}",
+        SLICE("80", EP("10.42.0.3")));
     CHECK(!ruleset_is_dirty(rs));
     ruleset_free(rs);
 }
@@ -293,12 +352,20 @@ TEST(proxy_rules, text_from_objects_cannot_become_rules)
 {
     struct ruleset *rs = started();
 
-    PUT(rs, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"a } drop\"},\"spec\":{\"clusterIP\":\"10.43.1.1\"," WEB_PORTS "}}", SLICE("80", EP("10.42.0.3")));
-    PUT(rs, SERVICE("b", "\"ports\":[{\"name\":\"x\\ndrop\",\"port\":80}]") "}", SLICE("80", EP("10.42.0.3")));
-    PUT(rs, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"c\"},\"spec\":{\"clusterIP\":\"10.43.1.1/8\"," WEB_PORTS "}}", SLICE("80", EP("10.42.0.3")));
+    PUT(rs,
+        "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"a } "
+        "drop\"},\"spec\":{\"clusterIP\":\"10.43.1.1\"," WEB_PORTS "}}",
+        SLICE("80", EP("10.42.0.3")));
+    PUT(rs, SERVICE("b", "\"ports\":[{\"name\":\"x\\ndrop\",\"port\":80}]") "}",
+        SLICE("80", EP("10.42.0.3")));
+    PUT(rs,
+        "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"c\"},\"spec\":{\"clusterIP\":\"10.43.1.1/"
+        "8\"," WEB_PORTS "}}",
+        SLICE("80", EP("10.42.0.3")));
     CHECK(!ruleset_is_dirty(rs));
     PUT(rs, SERVICE("d", WEB_PORTS) "}", SLICE("80", EP("10.42.0.3; flush ruleset")));
-    CHECK_BATCH(rs, "add element ip k1s no-endpoint-services { 10.43.1.1 . tcp . 80 : goto refuse }\n");
+    CHECK_BATCH(rs,
+                "add element ip k1s no-endpoint-services { 10.43.1.1 . tcp . 80 : goto refuse }\n");
     ruleset_free(rs);
 }
 
@@ -306,8 +373,10 @@ TEST(proxy_rules, two_services_with_one_external_ip_take_turns)
 {
     struct ruleset *rs = started();
     CLEANUP(buf) struct buf b = BUF_INIT;
-    const char *x = "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"x\"},\"spec\":{\"clusterIP\":\"10.43.1.1\",\"externalIPs\":[\"198.51.100.1\"]," WEB_PORTS "}}";
-    const char *y = "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"y\"},\"spec\":{\"clusterIP\":\"10.43.1.2\",\"externalIPs\":[\"198.51.100.1\"]," WEB_PORTS "}}";
+    const char *x = "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"x\"},\"spec\":{\"clusterIP\":"
+                    "\"10.43.1.1\",\"externalIPs\":[\"198.51.100.1\"]," WEB_PORTS "}}";
+    const char *y = "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"y\"},\"spec\":{\"clusterIP\":"
+                    "\"10.43.1.2\",\"externalIPs\":[\"198.51.100.1\"]," WEB_PORTS "}}";
 
     PUT(rs, y, SLICE("80", EP("10.42.0.3")));
     PUT(rs, x, SLICE("80", EP("10.42.0.4")));
@@ -317,8 +386,10 @@ TEST(proxy_rules, two_services_with_one_external_ip_take_turns)
     ruleset_put(rs, S("ns/x"), NULL, 0);
     buf_clear(&b);
     ruleset_batch(rs, &b);
-    CHECK(str_find(buf_view(&b), S("delete element ip k1s service-ips { 10.43.1.1 . tcp . 80, 198.51.100.1 . tcp . 80 }\n"
-                                   "add element ip k1s service-ips { 198.51.100.1 . tcp . 80 : goto external-ns/y/tcp/http }\n")) > 0);
+    CHECK(str_find(buf_view(&b), S("delete element ip k1s service-ips { 10.43.1.1 . tcp . 80, "
+                                   "198.51.100.1 . tcp . 80 }\n"
+                                   "add element ip k1s service-ips { 198.51.100.1 . tcp . 80 : "
+                                   "goto external-ns/y/tcp/http }\n")) > 0);
     ruleset_free(rs);
 }
 
@@ -343,9 +414,15 @@ TEST(proxy_rules, udp_fronts_list_where_datagrams_may_end)
 {
     CLEANUP(arena) struct arena *a = arena_new();
     struct service_rules r;
-    const struct json *slice = parse(a, "{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"dns\",\"protocol\":\"UDP\",\"port\":5353}],\"endpoints\":[" EP("10.42.0.3") "]}");
+    const struct json *slice =
+        parse(a, "{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"dns\",\"protocol\":\"UDP\","
+                 "\"port\":5353}],\"endpoints\":[" EP("10.42.0.3") "]}");
 
-    service_rules_compile(a, &node, parse(a, SERVICE("d", "\"ports\":[{\"name\":\"dns\",\"protocol\":\"UDP\",\"port\":53,\"nodePort\":30053},{\"name\":\"t\",\"port\":53}]") "}"), &slice, 1, &r);
+    service_rules_compile(
+        a, &node,
+        parse(a, SERVICE("d", "\"ports\":[{\"name\":\"dns\",\"protocol\":\"UDP\",\"port\":53,"
+                              "\"nodePort\":30053},{\"name\":\"t\",\"port\":53}]") "}"),
+        &slice, 1, &r);
     CHECK_INT(r.n_udp, 2);
     CHECK_INT(r.udp[0].port, 53);
     CHECK_INT(r.udp[0].n_backends, 1);
@@ -360,9 +437,14 @@ TEST(proxy_rules, host_ports_of_pods_join_the_maps)
     struct ruleset *rs = started();
     struct service_rules r;
 
-    host_ports_compile(a, parse(a, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"p\",\"uid\":\"u-1\"},\"spec\":{\"containers\":[{\"ports\":["
-                                   "{\"containerPort\":80,\"hostPort\":8080},{\"containerPort\":53,\"hostPort\":53,\"hostIP\":\"127.0.0.1\",\"protocol\":\"UDP\"},"
-                                   "{\"containerPort\":81}]}]},\"status\":{\"phase\":\"Running\",\"podIP\":\"10.42.0.5\"}}"), &r);
+    host_ports_compile(a,
+                       parse(a, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"p\",\"uid\":\"u-"
+                                "1\"},\"spec\":{\"containers\":[{\"ports\":["
+                                "{\"containerPort\":80,\"hostPort\":8080},{\"containerPort\":53,"
+                                "\"hostPort\":53,\"hostIP\":\"127.0.0.1\",\"protocol\":\"UDP\"},"
+                                "{\"containerPort\":81}]}]},\"status\":{\"phase\":\"Running\","
+                                "\"podIP\":\"10.42.0.5\"}}"),
+                       &r);
     CHECK_INT(r.n_udp, 1);
     ruleset_put(rs, S("pod:ns/p"), r.items, r.n_items);
     CHECK_BATCH(rs, "table ip k1s {\n"
@@ -376,18 +458,27 @@ TEST(proxy_rules, host_ports_of_pods_join_the_maps)
                     "}\n"
                     "}\n"
                     "add element ip k1s hairpin { 10.42.0.5 . 10.42.0.5 }\n"
-                    "add element ip k1s service-ips { 127.0.0.1 . udp . 53 : goto hostport-ns/u-1/udp/127.0.0.1/53 }\n"
-                    "add element ip k1s service-nodeports { tcp . 8080 : goto hostport-ns/u-1/tcp/0.0.0.0/8080 }\n");
-    host_ports_compile(a, parse(a, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"p\",\"uid\":\"u-1\"},\"spec\":{\"hostNetwork\":true,\"containers\":[{\"ports\":["
-                                   "{\"containerPort\":80,\"hostPort\":80}]}]},\"status\":{\"phase\":\"Running\",\"podIP\":\"10.42.0.5\"}}"), &r);
+                    "add element ip k1s service-ips { 127.0.0.1 . udp . 53 : goto "
+                    "hostport-ns/u-1/udp/127.0.0.1/53 }\n"
+                    "add element ip k1s service-nodeports { tcp . 8080 : goto "
+                    "hostport-ns/u-1/tcp/0.0.0.0/8080 }\n");
+    host_ports_compile(a,
+                       parse(a, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"p\",\"uid\":\"u-"
+                                "1\"},\"spec\":{\"hostNetwork\":true,\"containers\":[{\"ports\":["
+                                "{\"containerPort\":80,\"hostPort\":80}]}]},\"status\":{\"phase\":"
+                                "\"Running\",\"podIP\":\"10.42.0.5\"}}"),
+                       &r);
     CHECK_INT(r.n_items, 0);
     ruleset_free(rs);
 }
 
 TEST(proxy_rules, addresses_are_read_strictly)
 {
-    static const char *const bad[] = {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.", ".1.2.3", "1.2.3.4 ", "-1.2.3.4", "1..2.3", "+1.2.3.4", "::1"};
-    static const char *const bad_cidr[] = {"", "1.2.3.4", "1.2.3.4/", "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/8/8", "/8"};
+    static const char *const bad[] = {"",         "1",        "1.2.3",  "1.2.3.4.5", "1.2.3.256",
+                                      "01.2.3.4", "1.2.3.",   ".1.2.3", "1.2.3.4 ",  "-1.2.3.4",
+                                      "1..2.3",   "+1.2.3.4", "::1"};
+    static const char *const bad_cidr[] = {"",           "1.2.3.4",     "1.2.3.4/", "1.2.3.4/33",
+                                           "1.2.3.4/-1", "1.2.3.4/8/8", "/8"};
     uint32_t ip;
     int bits;
 
