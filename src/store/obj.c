@@ -34,8 +34,8 @@ struct obj *obj_new_over(const struct obj *base, str fields)
     struct obj *o = mem_alloc(sizeof *o + fields.n);
     char *at = (char *)(o + 1);
 
-    *o = *base;
-    o->refs = 1;
+    /* Member by member: other threads count references to `base` meanwhile. */
+    *o = (struct obj){.refs = 1, .flags = base->flags, .revision = base->revision, .key = base->key, .uid = base->uid, .data = base->data, .labels = base->labels};
     o->base = obj_ref(base->base ? base->base : base);
     o->fields = place(&at, fields);
     return o;
