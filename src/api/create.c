@@ -4,6 +4,7 @@
  * that the name is free. With generateName a taken name is tried again with another suffix, as
  * Kubernetes does. */
 #include "api/api_internal.h"
+#include "api/crd.h"
 
 struct creation {
     struct write w;
@@ -135,7 +136,9 @@ void verb_create(struct req *q)
             k->hooks->create(q, obj);
         return;
     }
-    e = prepare(q, c);
+    e = k->r->custom ? crds_may_create(k) : NULL;
+    if (!e)
+        e = prepare(q, c);
     if (e) {
         if (c->w.obj)
             settled(c, false);

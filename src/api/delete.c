@@ -5,6 +5,7 @@
  * API: https://kubernetes.io/docs/concepts/architecture/garbage-collection/,
  * k8s.io/apiserver/pkg/registry/{rest/delete.go,generic/registry/store.go} */
 #include "api/api_internal.h"
+#include "api/crd.h"
 
 /* ---- options ---- */
 
@@ -279,7 +280,8 @@ struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a,
     struct json *obj, *meta;
     const struct json *was;
     bool is_pod = !k->r->group.n && str_is(k->r->plural, "pods"),
-         is_namespace = !k->r->group.n && str_is(k->r->plural, "namespaces");
+         is_namespace = !k->r->group.n && str_is(k->r->plural, "namespaces"),
+         is_crd = str_is(k->status_name, "customresourcedefinitions.apiextensions.k8s.io");
     bool graceful = false, changed_nothing = false;
     struct err *e;
 
@@ -326,6 +328,15 @@ struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a,
         }
         if (!changed_nothing)
             set_gc_finalizers(a, k, meta, o);
+    } else if (is_crd) {
+        /* A definition goes after its instances. */
+        if (!was) {
+            set_gc_finalizers(a, k, meta, o);
+            crd_mark_deleted(a, obj, now);
+            meta = meta_of(a, obj);
+        }
+        graceful = json_count(json_findz(meta, "finalizers")) > 0;
+        changed_nothing = graceful && was;
     } else
         set_gc_finalizers(a, k, meta, o);
     if (!changed_nothing && !is_namespace && json_count(json_findz(meta, "finalizers"))) {

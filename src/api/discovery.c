@@ -74,11 +74,11 @@ static struct json strings_json(struct arena *a, const str *s, size_t n)
 static size_t kinds_of(struct api *api, struct arena *a, str group, str version,
                        const struct kind ***ret)
 {
-    const struct kind **k = ARENA_NEW_N(a, const struct kind *, api->n_kinds + 1);
+    const struct kind **k = ARENA_NEW_N(a, const struct kind *, api_kind_count(api) + 1);
     size_t n = 0;
 
-    for (size_t i = 0; i < api->n_kinds; i++) {
-        const struct kind *c = &api->kinds[i];
+    for (size_t i = 0; i < api_kind_count(api); i++) {
+        const struct kind *c = api_kind_at(api, i);
 
         if (!str_eq(c->r->group, group) || !str_eq(c->r->version, version))
             continue;
@@ -281,15 +281,15 @@ void discovery_init(struct api *api)
 
     api->discovery = d;
     d->arena = arena_new();
-    d->gvs = ARENA_NEW_N(d->arena, struct gv, api->n_kinds + 1);
-    for (size_t i = 0; i < api->n_kinds; i++) {
-        const struct resource *r = api->kinds[i].r;
+    d->gvs = ARENA_NEW_N(d->arena, struct gv, api_kind_count(api) + 1);
+    for (size_t i = 0; i < api_kind_count(api); i++) {
+        const struct resource *r = api_kind_at(api, i)->r;
         bool seen = false;
 
         for (size_t k = 0; k < d->n; k++)
             seen |= str_eq(d->gvs[k].group, r->group) && str_eq(d->gvs[k].version, r->version);
         if (!seen)
-            d->gvs[d->n++] = (struct gv){r->group, r->version};
+            d->gvs[d->n++] = r->custom ? (struct gv){arena_dup(d->arena, r->group), arena_dup(d->arena, r->version)} : (struct gv){r->group, r->version};
     }
 }
 

@@ -2,6 +2,7 @@
  *
  * API: pkg/registry in kubernetes/kubernetes: the strategies */
 #include "api/api_internal.h"
+#include "api/crd.h"
 #include "api/hooks.h"
 
 static const struct field_label pod_fields[] = {
@@ -123,7 +124,7 @@ static const struct kind_hooks table[] = {
     {ADMISSION, "validatingadmissionpolicybindings", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
     {ADMISSION, "mutatingadmissionpolicies", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
     {ADMISSION, "mutatingadmissionpolicybindings", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
-    {"apiextensions.k8s.io", "customresourcedefinitions", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
+    {"apiextensions.k8s.io", "customresourcedefinitions", KIND_GENERATION | KIND_CONDITIONAL_UPDATE, .warn = crd_warn},
     {"apiregistration.k8s.io", "apiservices", KIND_NAME_PATH_SEGMENT | KIND_CONDITIONAL_UPDATE},
     {"resource.k8s.io", "deviceclasses", KIND_GENERATION},
     {"resource.k8s.io", "resourceslices", KIND_GENERATION, .fields = slice_fields},

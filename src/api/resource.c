@@ -1,8 +1,9 @@
 /* resource.c - which kinds are served: the schema's resources joined with their hooks.
  *
- * The one place where a path's group, version and plural become a kind. Kinds made at run time
- * (custom resources) will be found by the same functions. */
+ * The one place where a path's group, version and plural become a kind. Kinds made at run time (custom resources, crd.c) are
+ * found by the same functions. */
 #include "api/api_internal.h"
+#include "api/crd.h"
 
 #include "api/validation/validation.h"
 
@@ -35,13 +36,23 @@ const struct kind *api_find_kind(struct api *api, str group, str version, str pl
 
 const struct kind *api_find_kind_by_name(struct api *api, str group, str version, str kind)
 {
-    for (size_t i = 0; i < api->n_kinds; i++) {
-        const struct resource *r = api->kinds[i].r;
+    for (size_t i = 0; i < api_kind_count(api); i++) {
+        const struct resource *r = api_kind_at(api, i)->r;
 
         if (str_eq(r->kind, kind) && str_eq(r->group, group) && str_eq(r->version, version))
-            return &api->kinds[i];
+            return api_kind_at(api, i);
     }
     return NULL;
+}
+
+size_t api_kind_count(struct api *api)
+{
+    return api->n_kinds + crds_count(api->crds);
+}
+
+const struct kind *api_kind_at(struct api *api, size_t i)
+{
+    return i < api->n_kinds ? &api->kinds[i] : crds_at(api->crds, i - api->n_kinds);
 }
 
 const struct kind *api_core(struct api *api, const char *plural)
@@ -54,10 +65,12 @@ const struct kind *api_core(struct api *api, const char *plural)
 
 bool api_group_is_served(struct api *api, str group, str version)
 {
-    for (size_t i = 0; i < api->n_kinds; i++)
-        if (str_eq(api->kinds[i].r->group, group) &&
-            (!version.n || str_eq(api->kinds[i].r->version, version)))
+    for (size_t i = 0; i < api_kind_count(api); i++) {
+        const struct resource *r = api_kind_at(api, i)->r;
+
+        if (str_eq(r->group, group) && (!version.n || str_eq(r->version, version)))
             return true;
+    }
     return false;
 }
 

@@ -3,6 +3,7 @@
  * A request's way: who (authn.c), may he (authz.c), what (route.c, request.c), then the verb. Every
  * path ends in exactly one reply_*(), watch or tunnel, which ends the exchange. */
 #include "api/api_internal.h"
+#include "api/crd.h"
 
 static str keep(struct arena *a, str s)
 {
@@ -39,6 +40,7 @@ static void api_free(struct api *api)
     ips_free(api->ips);
     event_ttl_free(api->event_ttl);
     discovery_fini(api);
+    crds_free(api->crds);
     if (api->kubelets)
         http_client_free(api->kubelets);
     if (api->kubelet_tls)
@@ -72,6 +74,8 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
         e = ips_new(api, &api->ips);
     if (!e)
         e = event_ttl_new(api, &api->event_ttl);
+    if (!e)
+        e = crds_new(api, &api->crds);
     if (e) {
         api_free(api);
         return err_note(e, "API server");
@@ -284,6 +288,8 @@ static struct req *req_new(struct api *api, struct http_exchange *ex)
     q->a = ex->arena;
     q->warnings = json_array();
     route_parse(api, q->a, &ex->req, &q->route);
+    if (q->route.kind && q->route.kind->r->custom)
+        crds_hold(q->route.kind, q->a);
     return q;
 }
 

@@ -15,6 +15,8 @@ struct scale_paths {
 
 static struct scale_paths scale_paths_of(const struct kind *k)
 {
+    if (k->r->custom)
+        return (struct scale_paths){k->scale_replicas, k->scale_status, k->scale_selector};
     if (str_is(k->r->plural, "replicationcontrollers"))
         return (struct scale_paths){"spec.replicas", "status.replicas", "spec.selector"};
     return (struct scale_paths){"spec.replicas", "status.replicas", "spec.selector"};
@@ -84,7 +86,7 @@ static struct json *scale_of(struct req *q, const struct json *obj)
                                        "creationTimestamp"};
     struct scale_paths p = scale_paths_of(q->route.kind);
     struct json *v = json_new(q->a, json_object()), *meta, *spec, *status;
-    const struct json *from = json_findz(obj, "metadata"), *selector = json_path(obj, p.selector);
+    const struct json *from = json_findz(obj, "metadata"), *selector = p.selector ? json_path(obj, p.selector) : NULL;
 
     json_setz(q->a, v, "kind", json_z("Scale"));
     json_setz(q->a, v, "apiVersion", json_z("autoscaling/v1"));
@@ -101,7 +103,7 @@ static struct json *scale_of(struct req *q, const struct json *obj)
     status = json_setz(q->a, v, "status", json_object());
     json_setz(q->a, status, "replicas", json_int(json_get_int(obj, p.status_replicas, 0)));
     if (selector) {
-        str text = selector_text(q->a, selector);
+        str text = selector->type == JSON_STRING ? selector->s : selector_text(q->a, selector);
 
         if (text.n)
             json_setz(q->a, status, "selector", json_string(text));

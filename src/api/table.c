@@ -5,6 +5,7 @@
  * and Age. API:
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables */
 #include "api/api_internal.h"
+#include "api/crd.h"
 
 static void cell_name(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
 {
@@ -116,6 +117,8 @@ struct json *table_row(struct req *q, const struct kind *k, struct json *obj)
 
         if (c->cell)
             c->cell(q->a, obj, now, &v);
+        else if (c->json_path)
+            crd_cell(q->a, c, obj, now, &v);
         else {
             const struct json *at = json_path(obj, c->path);
 

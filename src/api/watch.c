@@ -463,6 +463,15 @@ void verb_watch(struct req *q)
     send_initial(w);
 }
 
+void watch_close_resource(struct api *api, str storage_resource)
+{
+    struct watcher *w, *next;
+
+    LIST_EACH_SAFE(w, next, &api->watchers, link)
+        if (w->kind->r->custom && str_eq(w->kind->r->storage_resource, storage_resource))
+            watcher_end_soon(w);
+}
+
 void watch_close_all(struct api *api)
 {
     struct watcher *w, *next;

@@ -138,15 +138,28 @@ static void take_paths(struct write *w, const char *paths)
     w->obj = taken;
 }
 
+/* Of a custom resource the status endpoint takes status alone, no metadata. */
+static void put_back_metadata(struct write *w)
+{
+    const struct json *old = json_findz(w->old, "metadata"), *managers = json_findz(json_findz(w->obj, "metadata"), "managedFields");
+    struct json meta = json_share(w->a, old);
+
+    if (managers)
+        json_setz(w->a, &meta, "managedFields", *managers);
+    json_setz(w->a, w->obj, "metadata", meta);
+}
+
 /* What this endpoint does not own goes back to what it was. */
 static void reset_for_update(struct write *w)
 {
     const char *owns =
         w->subresource.n ? subresource_owns(w->kind->r->plural, w->subresource) : NULL;
 
-    if (str_is(w->subresource, "status"))
+    if (str_is(w->subresource, "status")) {
         put_back_all(w, "status");
-    else if (owns)
+        if (w->kind->r->custom)
+            put_back_metadata(w);
+    } else if (owns)
         take_paths(w, owns);
     else if (w->kind->has_status)
         put_back(w, "status");
@@ -175,8 +188,7 @@ static struct err *validate(struct write *w)
  * a reset. */
 static struct err *complete(struct write *w)
 {
-    const struct schema_field *f =
-        w->kind->has_status ? schema_find_field(w->kind->storage->r->type, S("status")) : NULL;
+    const struct schema_field *f = w->kind->has_status && !w->kind->r->custom ? schema_find_field(w->kind->storage->r->type, S("status")) : NULL;
     struct json *status;
 
     if (!f)
@@ -251,6 +263,25 @@ static bool differs(const struct json *a, const struct json *b, str path)
     return !json_equal(x, y);
 }
 
+/* Everything but metadata is the generation's, and status where it has an endpoint of its own. */
+static bool custom_differs(const struct write *w)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        const struct json *x = pass ? w->old : w->obj, *y = pass ? w->obj : w->old;
+
+        JSON_EACH_MEMBER(m, x) {
+            const struct json *o;
+
+            if (is_frame(m->key) || (w->kind->has_status && str_is(m->key, "status")))
+                continue;
+            o = json_find(y, m->key);
+            if (!o || !json_equal(o, &m->value))
+                return true;
+        }
+    }
+    return false;
+}
+
 static void bump_generation(struct write *w)
 {
     str paths = str_of(w->kind->hooks->generation_of ? w->kind->hooks->generation_of : "spec"),
@@ -259,7 +290,7 @@ static void bump_generation(struct write *w)
     if (!(w->kind->hooks->flags & KIND_GENERATION) || str_is(w->subresource, "status"))
         return;
     while (str_cut(&paths, ' ', &path))
-        if (differs(w->obj, w->old, path)) {
+        if (w->kind->r->custom ? custom_differs(w) : differs(w->obj, w->old, path)) {
             struct json *meta = meta_of(w->a, w->obj);
 
             json_setz(w->a, meta, "generation", json_int(json_get_int(meta, "generation", 0) + 1));

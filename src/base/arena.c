@@ -15,9 +15,16 @@ struct arena_block {
     char data[];
 };
 
+struct arena_end {
+    struct arena_end *next;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
 struct arena {
     struct arena_block *first, *last;
     size_t n_out;
+    struct arena_end *ends; /* newest first */
 };
 
 static struct arena_block *block_new(size_t cap)
@@ -40,13 +47,33 @@ struct arena *arena_new(void)
     b->used = (sizeof *a + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
     a->first = a->last = b;
     a->n_out = 0;
+    a->ends = NULL;
     return a;
+}
+
+void arena_at_end(struct arena *a, void (*fn)(void *ctx), void *ctx)
+{
+    struct arena_end *e = arena_alloc(a, sizeof *e);
+
+    *e = (struct arena_end){a->ends, fn, ctx};
+    a->ends = e;
+}
+
+static void run_ends(struct arena *a)
+{
+    struct arena_end *e = a->ends;
+
+    a->ends = NULL;
+    for (; e; e = e->next)
+        e->fn(e->ctx);
 }
 
 void arena_reset(struct arena *a)
 {
-    struct arena_block *b = a->first->next;
+    struct arena_block *b;
 
+    run_ends(a);
+    b = a->first->next;
     while (b) {
         struct arena_block *next = b->next;
 
@@ -63,6 +90,8 @@ void arena_free(struct arena *a)
 {
     struct arena_block *b = a ? a->first : NULL;
 
+    if (a)
+        run_ends(a);
     while (b) {
         struct arena_block *next = b->next;
 

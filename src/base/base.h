@@ -158,6 +158,8 @@ str arena_dup(struct arena *a, str s);           /* NUL-terminated copy */
 char *arena_dupz(struct arena *a, str s);
 str arena_fmt(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 str arena_vfmt(struct arena *a, const char *fmt, va_list ap);
+/* fn(ctx) runs when the arena is freed or reset, the newest first, while what is in it is still there. It must not use the arena. */
+void arena_at_end(struct arena *a, void (*fn)(void *ctx), void *ctx);
 size_t arena_used(const struct arena *a);        /* bytes handed out since new/reset */
 DEFINE_CLEANUP(arena, struct arena *, arena_free)
 #define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))

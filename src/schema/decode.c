@@ -7,6 +7,7 @@
  * collected.
  *
  * Not here: duplicate keys (json_parse reports them), defaults, validation. */
+#include "schema/crd.h"
 #include "schema/schema_internal.h"
 
 #define DECODE_DEPTH_MAX                                                                           \
@@ -525,6 +526,8 @@ struct err *schema_decode(struct arena *a, const struct schema_type *t, struct j
 
     if (warnings && !warnings->list)
         warnings->list = json_new(a, json_array());
+    if (t->custom)
+        return crd_decode(a, t, v, warnings);
     decode_value(&d, t, v, NULL);
     return d.err;
 }

@@ -6,6 +6,7 @@
  * that a struct made by a default gets its own defaults too. Members are put where Go has them.
  *
  * Idempotent: nothing that is set is changed. */
+#include "schema/crd.h"
 #include "schema/schema_internal.h"
 
 static const struct schema_field *field_of(const struct schema_type *t, const char *name)
@@ -121,6 +122,8 @@ static void walk(struct arena *a, const struct schema_type *t, struct json *v)
 
 void schema_default(struct arena *a, const struct resource *r, struct json *v)
 {
-    if (r->type->has_defaults)
+    if (r->type->custom)
+        crd_default(a, r->type, v);
+    else if (r->type->has_defaults)
         walk(a, r->type, v);
 }

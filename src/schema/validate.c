@@ -6,6 +6,7 @@
  * or there.
  *
  * Texts: k8s.io/apimachinery/pkg/util/validation/field (ErrorBody), one StatusCause a complaint. */
+#include "schema/crd.h"
 #include "schema/schema_internal.h"
 #include "schema/validate.h"
 
@@ -270,6 +271,8 @@ void schema_validate(struct arena *a, const struct schema_type *t, const struct 
 {
     struct walk w = {a, errs, path};
 
-    if (t->has_rules)
+    if (t->custom)
+        crd_validate(a, t, v, errs);
+    else if (t->has_rules)
         walk_type(&w, t, v, NULL);
 }
