@@ -78,8 +78,8 @@ struct schema_type {
     bool has_rules;                /* it, or something below it, has rules */
     bool has_inline;               /* some field is FIELD_INLINE */
     bool atomic;                   /* mapType atomic: server-side apply owns it as a whole wherever it stands */
-    bool custom;                   /* the root of a custom resource (schema/crd.h): decoded, defaulted and validated by its JSON schema */
     bool proto3;                   /* CRI, etcd: zero values are not sent, numbers are packed, bytes are raw in the tree (not base64) */
+    bool custom;                   /* the root of a custom resource (schema/crd.h): decoded, defaulted and validated by its JSON schema */
 };
 const struct schema_field *schema_find_field(const struct schema_type *t, str json_name); /* looks through FIELD_INLINE */
 const struct schema_type *schema_find_type(str openapi_name);   /* built-in; NULL: none */
