@@ -171,7 +171,7 @@ static void check_spread(struct check *c, const struct at *at, const struct json
 
 static void check_affinity_terms(struct check *c, const struct at *at, const struct json *terms, bool weighted)
 {
-    int64_t i = 0;
+    int64_t i = 0, k;
 
     JSON_EACH(t, terms) {
         const struct at *here = AT_INDEX(at, i++);
@@ -182,6 +182,14 @@ static void check_affinity_terms(struct check *c, const struct at *at, const str
         if (weighted && (weight <= 0 || weight > 100))
             bad_invalid(c, AT(here, "weight"), json_int(weight), "must be in the range 1-100");
         check_label_selector(c, AT(inner, "labelSelector"), field(term, "labelSelector"));
+        /* Keys of matchLabelKeys become expressions of the selector; its labels are the writer's. */
+        k = 0;
+        JSON_EACH(key, field(term, "matchLabelKeys")) {
+            if (json_find(field_at(term, "labelSelector.matchLabels"), json_str(key)))
+                bad_invalid(c, AT_INDEX(inner, k), *key,
+                            "exists in both matchLabelKeys and labelSelector");
+            k++;
+        }
         if (json_get_str(term, "topologyKey").n == 0)
             bad_required(c, AT(inner, "topologyKey"), "can not be empty");
         else
