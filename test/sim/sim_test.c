@@ -185,4 +185,39 @@ TEST(sim, deleting_a_namespace_ends_all_that_is_in_it)
     sim_free(s);
 }
 
+TEST(sim, a_pod_of_higher_priority_takes_the_place_of_a_lower_one)
+{
+    struct sim *s = sim_new(&(struct sim_options){.seed = 6, .n_nodes = 1});
+    static const char pod[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\"},\"spec\":{%s\"containers\":[{\"name\":\"c\",\"image\":\"x:1\","
+                              "\"resources\":{\"requests\":{\"cpu\":\"8\"}}}]}}";
+    static const char *const pods[][2] = {{"low-a", ""}, {"low-b", ""}, {"urgent", "\"priorityClassName\":\"urgent\","}};
+    CLEANUP(buf) struct buf body = BUF_INIT;
+    struct err *err;
+
+    sim_run(s, 5 * NS_PER_S);
+    CHECK_OK(sim_call(s, "POST", "/apis/scheduling.k8s.io/v1/priorityclasses",
+                      S("{\"apiVersion\":\"scheduling.k8s.io/v1\",\"kind\":\"PriorityClass\",\"metadata\":{\"name\":\"urgent\"},\"value\":1000}"), NULL));
+    for (size_t i = 0; i < ARRAY_LEN(pods); i++) {
+        char text[512];
+
+        snprintf(text, sizeof text, pod, pods[i][0], pods[i][1]);
+        CHECK_OK(sim_call(s, "POST", "/api/v1/namespaces/default/pods", str_of(text), NULL));
+        sim_run(s, 2 * NS_PER_S);
+    }
+    sim_run(s, 60 * NS_PER_S);
+    CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/pods/urgent", STR_NONE, &body));
+    CHECK(str_find(buf_view(&body), S("\"phase\":\"Running\"")) >= 0);
+    CHECK(str_find(buf_view(&body), S("\"nominatedNodeName\"")) < 0 || str_find(buf_view(&body), S("\"nominatedNodeName\":\"hollow-0\"")) >= 0);
+    buf_clear(&body);
+    CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/pods", STR_NONE, &body));
+    CHECK((str_find(buf_view(&body), S("\"name\":\"low-a\"")) >= 0) != (str_find(buf_view(&body), S("\"name\":\"low-b\"")) >= 0));
+    buf_clear(&body);
+    CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/events?fieldSelector=reason%3DPreempted", STR_NONE, &body));
+    CHECK(str_find(buf_view(&body), S("Preempted by pod ")) >= 0);
+    err = sim_call(s, "GET", "/api/v1/namespaces/default/pods/nobody", STR_NONE, NULL);
+    CHECK(err && err->reason == REASON_NOT_FOUND);
+    err_free(err);
+    sim_free(s);
+}
+
 TEST_MAIN
