@@ -330,6 +330,7 @@ static void node_start(void *ctx, struct loop *loop)
             .port = (int)app->o.kubelet_port,
             .registries_yaml = app->o.private_registry,
             .version = S(K1S_VERSION),
+            .sole_agent = str_is(app->o.data_dir, "/var/lib/k1s"),
             .proxied = !(app->o.disabled & DISABLE_PROXY),
             .control_plane = true,
             .ready = kubelet_ready,

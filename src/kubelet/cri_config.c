@@ -5,8 +5,6 @@
 
 #include "kubelet/cgroup.h"
 
-#define POD_LOGS "/var/log/pods"
-
 /* What a container must not see of /proc and /sys, and what it must not write (procMount Default). */
 static const char *const masked_paths[] = {"/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
                                            "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",

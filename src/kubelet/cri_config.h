@@ -29,6 +29,7 @@ struct cri_container_input {
 MUST_USE struct err *cri_container_config(struct arena *a, const struct cri_container_input *in, struct json *ret);
 /* A field of the security context: the container's own, or the pod's. */
 const struct json *podspec_security(const struct json *pod, const struct json *container, const char *field);
+#define POD_LOGS "/var/log/pods"
 /* "/var/log/pods/<ns>_<name>_<uid>" */
 str pod_log_dir(struct arena *a, str ns, str name, str uid);
 #endif

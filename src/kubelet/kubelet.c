@@ -388,12 +388,7 @@ static void on_strays(void *ctx, struct err *err, const struct json *response)
     err_free(err);
 }
 
-/* Directories and groups of pods that are no more. */
-static void adopt_group(void *ctx, str uid, str path)
-{
-    worker_adopt(ctx, uid, STR_NONE, STR_NONE);
-}
-
+/* What the runtime, the disk and the logs have of pods that are no more. */
 static void find_strays(struct kubelet *k)
 {
     CLEANUP(buf) struct buf path = BUF_INIT;
@@ -409,9 +404,18 @@ static void find_strays(struct kubelet *k)
             worker_adopt(k, str_of(e->d_name), STR_NONE, STR_NONE);
     if (d)
         closedir(d);
-    /* The groups belong to whoever has the directories: another agent's pods must not be touched. */
-    if (k->o.own_cgroups)
-        cgroup_each_pod(&k->cgroups, adopt_group, k);
+    /* Logs are the machine's: another agent's must not be touched. */
+    if (!k->o.sole_agent)
+        return;
+    d = opendir(POD_LOGS);
+    while (d && (e = readdir(d))) { /* "<namespace>_<name>_<uid>" */
+        str rest = str_of(e->d_name), ns, name;
+
+        if (e->d_name[0] != '.' && str_cut(&rest, '_', &ns) && rest.p && str_cut(&rest, '_', &name) && rest.p && rest.n)
+            worker_adopt(k, rest, ns, name);
+    }
+    if (d)
+        closedir(d);
 }
 
 static void begin_workers(struct kubelet *k)

@@ -26,7 +26,7 @@ struct kubelet_options {
     struct runtime *runtime;       /* instead of a socket (tests); owned. NULL: see cri_socket */
     str cgroup_root;               /* empty: "/sys/fs/cgroup" */
     str bridge;                    /* of the pod network; empty: "cni0" */
-    bool own_cgroups;              /* no other agent has pods on this machine: groups of unknown pods are removed */
+    bool sole_agent;               /* no other agent has pods on this machine: logs of unknown pods are removed */
     void (*ready)(void *ctx);      /* runtime up, node registered */
     void *ctx;
 };
