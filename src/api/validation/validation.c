@@ -1,5 +1,6 @@
 /* validation.c - which rules belong to which kind. */
 #include "api/validation/validation.h"
+#include "api/crd.h"
 
 static const struct {
     const char *group, *plural;
@@ -49,6 +50,8 @@ static const struct {
 
 kind_validate_fn *validation_find(str group, str plural)
 {
+    if (str_is(plural, "customresourcedefinitions") && str_is(group, "apiextensions.k8s.io"))
+        return crd_rules;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (str_is(plural, kinds[i].plural) && str_is(group, kinds[i].group))
             return kinds[i].validate;
