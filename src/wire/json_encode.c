@@ -18,16 +18,23 @@ void json_encode_string(struct buf *b, str s)
 {
     const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n, *run = p;
 
-    buf_reserve(b, s.n + 2);
-    buf_char(b, '"');
-    if (!b->overflow && b->cap - b->n > s.n) { /* plain text, which is nearly all, in one pass */
+    if (b->cap < b->n + s.n + 3)
+        buf_reserve(b, s.n + 2);
+    if (!b->overflow && b->cap >= b->n + s.n + 3) { /* plain text, which is nearly all, in one pass */
         char *to = b->p + b->n;
 
+        *to++ = '"';
         while (p < end && !escapes[*p])
             *to++ = (char)*p++;
+        if (p == end)
+            *to++ = '"';
         *to = '\0';
         b->n = (size_t)(to - b->p);
+        if (p == end)
+            return;
         run = p;
+    } else {
+        buf_char(b, '"');
     }
     while (p < end) {
         char how = escapes[*p];
