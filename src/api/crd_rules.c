@@ -179,6 +179,13 @@ void crd_rules(struct write *w, struct err **errs)
         str base = one ? S("spec") : arena_fmt(a, "spec.versions[%u]", i), vname = json_get_str(v, "name");
 
         storage += json_get_bool(v, "storage", false);
+        for (uint32_t k = 0; k < i; k++)
+            if (str_eq(json_get_str(json_item(versions, k), "name"), vname)) {
+                CLEANUP(buf) struct buf b = BUF_INIT;
+
+                json_encode(&b, versions);
+                cause(errs, CAUSE_INVALID, S("spec.versions"), "Invalid value: %s: must contain unique version names", buf_cstr(&b));
+            }
         if (!is_1035(vname)) {
             invalid(errs, arena_fmt(a, "spec.versions[%u].name", i), vname, dns1035_help);
             if (one)
@@ -193,7 +200,7 @@ void crd_rules(struct write *w, struct err **errs)
         CLEANUP(buf) struct buf b = BUF_INIT;
         struct json none = json_array();
 
-        json_encode(&b, versions ? versions : &none);
+        json_encode(&b, json_is(versions, JSON_ARRAY) ? versions : &none);
         cause(errs, CAUSE_INVALID, S("spec.versions"), "Invalid value: %s: must have exactly one version marked as storage version", buf_cstr(&b));
         if (!storage)
             cause(errs, CAUSE_INVALID, S("status.storedVersions"), "Invalid value: null: must have at least one stored version");

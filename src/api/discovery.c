@@ -61,6 +61,17 @@ static struct json verbs_json(struct arena *a, uint32_t verbs)
     return v;
 }
 
+/* All verbs in the order in which custom resources list them. */
+static struct json custom_verbs(struct arena *a)
+{
+    static const char *const names[] = {"delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"};
+    struct json v = json_array();
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        json_append(a, &v, json_z(names[i]));
+    return v;
+}
+
 static struct json strings_json(struct arena *a, const str *s, size_t n)
 {
     struct json v = json_array();
@@ -111,7 +122,7 @@ static struct json *resource_list(struct api *api, struct arena *a, str group, s
         json_setz(a, &o, "singularName", json_string(r->singular));
         json_setz(a, &o, "namespaced", json_bool(r->namespaced));
         json_setz(a, &o, "kind", json_string(r->kind));
-        json_setz(a, &o, "verbs", verbs_json(a, r->verbs));
+        json_setz(a, &o, "verbs", r->custom ? custom_verbs(a) : verbs_json(a, r->verbs));
         if (r->n_short_names)
             json_setz(a, &o, "shortNames", strings_json(a, r->short_names, r->n_short_names));
         if (r->n_categories)
@@ -215,7 +226,7 @@ static struct json aggregated_version(struct api *api, struct arena *a, str grou
         json_setz(a, &o, "responseKind", response_kind(a, S(""), S(""), r->kind));
         json_setz(a, &o, "scope", json_z(r->namespaced ? "Namespaced" : "Cluster"));
         json_setz(a, &o, "singularResource", json_string(r->singular));
-        json_setz(a, &o, "verbs", verbs_json(a, r->verbs));
+        json_setz(a, &o, "verbs", r->custom ? custom_verbs(a) : verbs_json(a, r->verbs));
         if (r->n_short_names)
             json_setz(a, &o, "shortNames", strings_json(a, r->short_names, r->n_short_names));
         if (r->n_categories)

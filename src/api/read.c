@@ -307,7 +307,7 @@ static void list_head(struct buf *b, const struct kind *k, int64_t revision, str
             "{\"kind\":\"" PRI_STR "\",\"apiVersion\":\"" PRI_STR
             "\",\"metadata\":{\"resourceVersion\":\"%lld\"",
             STR_ARG(k->r->list_kind), STR_ARG(k->api_version), (long long)revision);
-    if (cont.n) {
+    if (cont.n || k->r->custom) { /* of custom kinds it is always there */
         buf_z(b, ",\"continue\":");
         json_encode_string(b, cont);
     }
