@@ -504,7 +504,17 @@ static struct err *write_status(void *ctx, struct arena *a, const struct obj *cu
         }
     } else
         accept_names(w->crds, a, current, crd, now);
-    e = object_store(a, w->crds->kind, crd, revision, ret);
+    {
+        const struct apply_options o = {.manager = S("kube-apiserver"), .subresource = S("status"), .api_version = w->crds->kind->api_version, .now = now};
+        struct json *was = object_parse(a, arena_dup(a, current->data));
+        const struct json *x = json_findz(was, "status"), *y = json_findz(crd, "status");
+
+        if (x ? json_equal(x, y) : !y)
+            return NULL;
+        e = apply_track_update(a, w->crds->kind->r, was, crd, &o);
+    }
+    if (!e)
+        e = object_store(a, w->crds->kind, crd, revision, ret);
     if (e)
         return e;
     ret->op = str_eq(object_with_revision(a, ret->data, revision, current->revision), current->data) ? STORE_KEEP : STORE_PUT;
