@@ -8,7 +8,8 @@
 
 const struct plugin *const plugins[] = {
     &plugin_node_unschedulable, &plugin_taint_toleration, &plugin_node_affinity,           &plugin_node_ports,
-    &plugin_node_resources_fit, &plugin_pod_topology_spread, &plugin_inter_pod_affinity, &plugin_node_resources_balanced,
+    &plugin_node_resources_fit, &plugin_volume_binding,  &plugin_pod_topology_spread, &plugin_inter_pod_affinity,
+    &plugin_node_resources_balanced,
 };
 const uint32_t n_plugins = ARRAY_LEN(plugins);
 
@@ -82,6 +83,8 @@ void diagnosis_text(const struct diagnosis *d, str postscript, struct buf *out)
     if (d->reasons.n)
         sort_with(texts, d->reasons.n, sizeof *texts, text_cmp, NULL);
     buf_fmt(out, "0/%u nodes are available:", d->n_nodes);
+    if (d->refusal.n)
+        buf_fmt(out, " " PRI_STR ".", STR_ARG(d->refusal));
     for (uint32_t i = 0; i < d->reasons.n; i++)
         buf_fmt(out, "%s " PRI_STR, i ? "," : "", STR_ARG(texts[i]));
     if (d->reasons.n)
@@ -94,9 +97,11 @@ void diagnosis_text(const struct diagnosis *d, str postscript, struct buf *out)
 void cycle_begin(struct cycle *c, struct scheduler *s, const struct pod *p, struct arena *a)
 {
     *c = (struct cycle){.s = s, .pod = p, .profile = p->profile, .arena = a};
-    for (uint32_t i = 0; i < n_plugins; i++)
+    for (uint32_t i = 0; i < n_plugins && !c->refusal.n; i++) {
         if (plugins[i]->prepare)
             plugins[i]->prepare(c);
+        c->refused_by = i;
+    }
 }
 
 bool cycle_fits(struct cycle *c, const struct node *n, struct verdict *ret, uint32_t *ret_plugin)
@@ -225,6 +230,11 @@ struct node *cycle_run(struct scheduler *s, const struct pod *p, struct diagnosi
     }
     ret->resolvable = ARENA_NEW_N(s->arena, const struct node *, s->n_nodes);
     cycle_begin(&c, s, p, s->arena);
+    if (c.refusal.n) {
+        ret->refusal = c.refusal;
+        ret->failed_plugins = 1u << c.refused_by;
+        return NULL;
+    }
     c.feasible = ARENA_NEW_N(s->arena, const struct node *, s->n_nodes + 1);
     find_feasible(&c, ret);
     if (!c.n_feasible)

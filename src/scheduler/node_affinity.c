@@ -19,7 +19,7 @@ static bool names_match(const struct selector *sel, str name)
     return true;
 }
 
-static bool term_holds(const struct node_term *t, const struct node *n)
+bool node_term_holds(const struct node_term *t, const struct node *n)
 {
     return !t->is_empty && selector_matches_packed(&t->labels, n->labels) && names_match(&t->names, n->name);
 }
@@ -31,7 +31,7 @@ bool node_matches_affinity(const struct profile *p, const struct node *n)
     if (!p->has_node_required)
         return true;
     for (uint32_t i = 0; i < p->n_node_required; i++)
-        if (term_holds(&p->node_required[i], n))
+        if (node_term_holds(&p->node_required[i], n))
             return true;
     return false;
 }
@@ -78,7 +78,7 @@ static double score(struct cycle *c, const struct node *n, bool *ret_ignored)
         const struct node_term *t = &c->profile->node_preferred[i];
 
         /* An empty preference matches every node here, unlike an empty required term. */
-        if (t->is_empty || term_holds(t, n))
+        if (t->is_empty || node_term_holds(t, n))
             sum += t->weight;
     }
     return (double)sum;

@@ -57,7 +57,7 @@ static void turn(void *ctx)
 void scheduler_wake(struct scheduler *s)
 {
     /* Until all caches are filled, a node may look emptier than it is. */
-    if (s->turn_queued || s->stopped || s->n_synced < 3)
+    if (s->turn_queued || s->stopped || s->n_synced < N_INFORMERS)
         return;
     s->turn_queued = true;
     loop_defer(s->loop, turn, s);
@@ -267,7 +267,7 @@ static void one_synced(void *ctx)
 {
     struct scheduler *s = ctx;
 
-    if (++s->n_synced < 3)
+    if (++s->n_synced < N_INFORMERS)
         return;
     scheduler_wake(s);
     if (s->synced)
@@ -276,6 +276,13 @@ static void one_synced(void *ctx)
 
 static void ignore_change(void *ctx, const struct obj *o, const struct obj *prev)
 {
+}
+
+static void volumes_changed(void *ctx, const struct obj *o, const struct obj *prev)
+{
+    if (o && prev && str_eq(o->data, prev->data))
+        return;
+    queue_event(ctx, EVENT_VOLUMES);
 }
 
 static struct informer *start_informer(struct scheduler *s, const struct informer_options *o, void (*changed)(void *ctx, const struct obj *o, const struct obj *prev))
@@ -307,6 +314,10 @@ struct scheduler *scheduler_start(const struct scheduler_options *o)
     s->events = event_recorder_new(s->client, S(SCHEDULER_NAME), STR_NONE);
     s->node_informer = start_informer(s, &(struct informer_options){.version = S("v1"), .plural = S("nodes"), .reduce = node_reduce}, node_changed);
     s->ns_informer = start_informer(s, &(struct informer_options){.version = S("v1"), .plural = S("namespaces"), .metadata_only = true}, ignore_change);
+    s->claim_informer = start_informer(s, &(struct informer_options){.version = S("v1"), .plural = S("persistentvolumeclaims"), .reduce = claim_reduce}, volumes_changed);
+    s->volume_informer = start_informer(s, &(struct informer_options){.version = S("v1"), .plural = S("persistentvolumes"), .reduce = volume_reduce}, volumes_changed);
+    s->class_informer =
+        start_informer(s, &(struct informer_options){.group = S("storage.k8s.io"), .version = S("v1"), .plural = S("storageclasses"), .reduce = class_reduce}, volumes_changed);
     s->pod_informer = start_informer(
         s, &(struct informer_options){.version = S("v1"), .plural = S("pods"), .field_selector = S("status.phase!=Succeeded,status.phase!=Failed"), .reduce = pod_reduce},
         pod_changed);
@@ -349,6 +360,9 @@ void scheduler_stop(struct scheduler *s)
     informer_free(s->pod_informer);
     informer_free(s->node_informer);
     informer_free(s->ns_informer);
+    informer_free(s->claim_informer);
+    informer_free(s->volume_informer);
+    informer_free(s->class_informer);
     event_recorder_free(s->events);
     requests_cancel(s);
     loop_defer(s->loop, free_now, s);

@@ -6,7 +6,7 @@
  *   queue.c       which pod is next
  *   cycle.c       one pod: filter, score, select; why it does not fit
  *   <plugin>.c    one rule each: node_unschedulable, taint_toleration, node_affinity, node_ports,
- *                 node_resources, pod_topology_spread, inter_pod_affinity
+ *                 node_resources, volume_binding, pod_topology_spread, inter_pod_affinity
  *   preemption.c  room by evicting pods of lower priority
  *   bind.c        what is written to the API: bindings, conditions, evictions, events
  *
@@ -20,6 +20,7 @@
 #include "scheduler/scheduler.h"
 #include "schema/schema.h"
 
+#define N_INFORMERS 6                        /* all must be filled before the first pod is placed */
 #define SCHEDULER_NAME "default-scheduler"
 #define BACKOFF_FIRST_NS NS_PER_S            /* podInitialBackoffSeconds */
 #define BACKOFF_MAX_NS (10 * NS_PER_S)       /* podMaxBackoffSeconds */
@@ -96,12 +97,13 @@ struct profile {
     struct demand request;
     int64_t score_cpu_milli, score_mem_bytes; /* with defaults for containers that ask for nothing */
     struct host_port *ports;
+    str *claims;         /* names of PersistentVolumeClaims */
     struct selector node_selector;
     struct node_term *node_required, *node_preferred;
     struct toleration *tolerations;
     struct spread *spreads;
     struct pod_term *affinity, *anti_affinity, *preferred; /* preferred: anti-affinity has negative weights */
-    uint32_t n_ports, n_node_required, n_node_preferred, n_tolerations, n_spreads, n_affinity, n_anti_affinity, n_preferred;
+    uint32_t n_ports, n_claims, n_node_required, n_node_preferred, n_tolerations, n_spreads, n_affinity, n_anti_affinity, n_preferred;
     bool has_node_required;
     struct tally_item *tally; /* by node id */
     uint32_t n_tally, cap_tally;
@@ -157,6 +159,7 @@ enum cluster_event {
     EVENT_POD_ADDED = 1 << 4,   /* bound ones */
     EVENT_POD_CHANGED = 1 << 5,
     EVENT_POD_GONE = 1 << 6,
+    EVENT_VOLUMES = 1 << 7,     /* claims, volumes, storage classes */
 };
 
 /* ---- plugins ---- */
@@ -180,7 +183,7 @@ struct plugin {
 extern const struct plugin *const plugins[];
 extern const uint32_t n_plugins;
 extern const struct plugin plugin_node_unschedulable, plugin_taint_toleration, plugin_node_affinity, plugin_node_ports,
-    plugin_node_resources_fit, plugin_pod_topology_spread, plugin_inter_pod_affinity, plugin_node_resources_balanced;
+    plugin_node_resources_fit, plugin_volume_binding, plugin_pod_topology_spread, plugin_inter_pod_affinity, plugin_node_resources_balanced;
 void verdict_add(struct verdict *v, const char *reason, bool unresolvable);
 void normalize_high(double *scores, const bool *ignored, uint32_t n);  /* the largest becomes SCORE_MAX */
 void normalize_low(double *scores, const bool *ignored, uint32_t n);   /* the largest becomes 0 */
@@ -205,7 +208,9 @@ struct cycle {                 /* one pod's way through the plugins */
     struct arena *arena;       /* of the cycle */
     const struct node **feasible;
     uint32_t n_feasible;
-    void *spread_filter, *spread_score, *affinity_filter, *affinity_score; /* the plugins' own, in the arena */
+    str refusal;               /* set by a plugin's prepare: no node will do; p NULL: none */
+    uint32_t refused_by;       /* the plugin */
+    void *volumes, *spread_filter, *spread_score, *affinity_filter, *affinity_score; /* the plugins' own, in the arena */
 };
 
 /* ---- the scheduler ---- */
@@ -219,7 +224,7 @@ struct scheduler {
     struct client *client;
     void (*synced)(void *ctx);
     void *ctx;
-    struct informer *pod_informer, *node_informer, *ns_informer;
+    struct informer *pod_informer, *node_informer, *ns_informer, *claim_informer, *volume_informer, *class_informer;
     struct event_recorder *events;
     unsigned n_synced;
     bool stopped;
@@ -247,6 +252,7 @@ struct scheduler {
 };
 
 /* view.c */
+struct node_term *node_terms_read(struct arena *a, const struct json *list, uint32_t *ret_n);
 void pod_reduce(const struct json *tree, struct buf *out);
 void node_reduce(const struct json *tree, struct buf *out);
 struct pod_head {
@@ -284,8 +290,14 @@ struct pod *queue_pop(struct scheduler *s);               /* NULL: empty */
 void queue_event(struct scheduler *s, uint32_t cluster_events);
 void scheduler_wake(struct scheduler *s);                 /* scheduler.c: a turn is wanted */
 
+/* volume_binding.c */
+void claim_reduce(const struct json *tree, struct buf *out);
+void volume_reduce(const struct json *tree, struct buf *out);
+void class_reduce(const struct json *tree, struct buf *out);
+
 /* cycle.c */
 struct diagnosis {
+    str refusal;               /* instead of reasons: no node will do */
     struct pair_table reasons; /* text: on how many nodes */
     uint32_t n_nodes, failed_plugins;
     const struct node **resolvable; /* refused, but evictions might help */
@@ -300,6 +312,7 @@ bool cycle_fits(struct cycle *c, const struct node *n, struct verdict *ret, uint
 struct node *cycle_run(struct scheduler *s, const struct pod *p, struct diagnosis *ret);
 
 /* plugins for each other */
+bool node_term_holds(const struct node_term *t, const struct node *n);
 bool node_matches_affinity(const struct profile *p, const struct node *n);
 bool profile_tolerates(const struct profile *p, const struct taint *t);
 const struct taint *node_untolerated(const struct profile *p, const struct node *n); /* NoSchedule and NoExecute; NULL: none */

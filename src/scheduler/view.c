@@ -34,6 +34,24 @@ static void containers(struct buf *out, const char *name, const struct json *lis
     buf_char(out, ']');
 }
 
+/* Claims that the API makes for `ephemeral` volumes are the pod's own and not looked at. */
+static void claims(struct buf *out, const struct json *volumes)
+{
+    bool first = true;
+
+    JSON_EACH(v, volumes) {
+        str name = json_get_str(v, "persistentVolumeClaim.claimName");
+
+        if (!name.n)
+            continue;
+        buf_z(out, first ? (out->p[out->n - 1] == '{' ? "\"claims\":[" : ",\"claims\":[") : ",");
+        json_encode_string(out, name);
+        first = false;
+    }
+    if (!first)
+        buf_char(out, ']');
+}
+
 static void profile_text(const struct json *tree, struct buf *out)
 {
     static const char *const copied[] = {"nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "overhead", "priority", "preemptionPolicy"};
@@ -48,6 +66,7 @@ static void profile_text(const struct json *tree, struct buf *out)
     for (size_t i = 0; i < ARRAY_LEN(copied); i++)
         member(out, copied[i], json_findz(spec, copied[i]));
     member(out, "requests", json_path(spec, "resources.requests"));
+    claims(out, json_findz(spec, "volumes"));
     containers(out, "containers", json_findz(spec, "containers"));
     containers(out, "initContainers", json_findz(spec, "initContainers"));
     buf_char(out, '}');
@@ -281,6 +300,16 @@ static struct node_term node_term_read(struct arena *a, const struct json *t)
     return term;
 }
 
+struct node_term *node_terms_read(struct arena *a, const struct json *list, uint32_t *ret_n)
+{
+    struct node_term *terms = ARENA_NEW_N(a, struct node_term, json_count(list));
+
+    *ret_n = 0;
+    JSON_EACH(t, list)
+        terms[(*ret_n)++] = node_term_read(a, t);
+    return terms;
+}
+
 static struct selector equalities(struct arena *a, const struct json *map)
 {
     struct selector sel = {.terms = ARENA_NEW_N(a, struct selector_term, json_count(map))};
@@ -348,9 +377,7 @@ static void affinity_read(struct arena *a, const struct json *affinity, struct p
     const struct json *terms = json_findz(node_required, "nodeSelectorTerms");
 
     p->has_node_required = node_required != NULL;
-    p->node_required = ARENA_NEW_N(a, struct node_term, json_count(terms));
-    JSON_EACH(t, terms)
-        p->node_required[p->n_node_required++] = node_term_read(a, t);
+    p->node_required = node_terms_read(a, terms, &p->n_node_required);
     p->node_preferred = ARENA_NEW_N(a, struct node_term, json_count(node_preferred));
     JSON_EACH(t, node_preferred) {
         p->node_preferred[p->n_node_preferred] = node_term_read(a, json_findz(t, "preference"));
@@ -443,6 +470,9 @@ static void profile_read(struct scheduler *s, struct profile *p, const struct js
     demand_fini(&scored);
     affinity_read(a, json_findz(t, "affinity"), p);
     tolerations_read(a, json_findz(t, "tolerations"), p);
+    p->claims = ARENA_NEW_N(a, str, json_count(json_findz(t, "claims")));
+    JSON_EACH(claim, json_findz(t, "claims"))
+        p->claims[p->n_claims++] = json_str(claim);
     spreads_read(a, json_findz(t, "topologySpreadConstraints"), p);
     ports_of(a, json_findz(t, "containers"), false, p);
     ports_of(a, json_findz(t, "initContainers"), true, p);

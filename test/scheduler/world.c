@@ -130,7 +130,7 @@ void world_open(struct world *w)
                                                                            .n_groups = 1, .user_agent = S("kube-scheduler")});
     w->s = scheduler_start(&(struct scheduler_options){.loop = w->loop, .client = w->client});
     settle(w, NS_PER_MS);
-    CHECK_INT(w->s->n_synced, 3);
+    CHECK_INT(w->s->n_synced, N_INFORMERS);
 }
 
 void world_close(struct world *w)
