@@ -69,7 +69,7 @@ if [ "${K1S_DEMO:-yes}" = yes ]; then
             die "the demo's $d did not become ready"
         }
     done
-    curl -s --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:30080/ || die "the demo does not answer"
+    curl -sf --retry 20 --retry-all-errors --retry-delay 1 http://127.0.0.1:30080/ || die "the demo does not answer"
 fi
 
 cat <<END
