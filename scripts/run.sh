@@ -22,7 +22,8 @@ grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || die "this 
 
 # The second condition: after a reboot the number in the file may be somebody else's.
 alive() { kill -0 "$(cat $run/server.pid)" 2>/dev/null; }
-running() { [ -s $run/server.pid ] && kill -0 "$(cat $run/server.pid)" 2>/dev/null && grep -q k1s "/proc/$(cat $run/server.pid)/comm" 2>/dev/null; }
+# One that was killed and that nobody has waited for yet does not run any more.
+running() { [ -s $run/server.pid ] && grep -q '^Name:[[:space:]]*k1s' "/proc/$(cat $run/server.pid)/status" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$(cat $run/server.pid)/status"; }
 
 # ready: until /readyz says ok, the server ends, or a minute has passed.
 ready() {

@@ -12,7 +12,7 @@
 #include "proxy/node_address.h"
 #include "proxy/proxy_internal.h"
 
-#define BURST_NS (100 * NS_PER_MS)
+#define BURST_NS (30 * NS_PER_MS)
 #define STALE_NS (2 * NS_PER_S) /* between two looks at emptied chains */
 #define RETRY_MIN_NS NS_PER_S
 #define RETRY_MAX_NS (60 * NS_PER_S)
