@@ -72,6 +72,7 @@ struct app {
     struct scheduler *scheduler;
     /* Owned by the node thread. */
     struct loop *node_loop;
+    struct arena *node_arena;
     struct client *kubelet_client, *proxy_client, *dns_client, *role_client;
     struct kubelet *kubelet;
     struct proxy *proxy;
@@ -124,6 +125,9 @@ static const str groups_node[] = {STR("system:nodes"), STR("system:authenticated
 static struct client *inproc(struct app *app, struct loop *loop, str user, const str *groups,
                              size_t n_groups, const char *component)
 {
+    /* Of its own: this runs on the component's thread, and the app's arena belongs to the core loop's. */
+    CLEANUP(arena) struct arena *a = arena_new();
+
     return client_new_inproc(
         loop, &(struct client_inproc_options){
                   .handler = api_handle,
@@ -132,7 +136,7 @@ static struct client *inproc(struct app *app, struct loop *loop, str user, const
                   .user = user,
                   .groups = groups,
                   .n_groups = n_groups,
-                  .user_agent = arena_fmt(app->arena, "%s/%s (linux/amd64) k1s", component, K1S_VERSION),
+                  .user_agent = arena_fmt(a, "%s/%s (linux/amd64) k1s", component, K1S_VERSION),
               });
 }
 
@@ -236,7 +240,7 @@ static void node_start_dns(struct app *app, struct loop *loop)
             &(struct dns_options){
                 .loop = loop,
                 .client = app->dns_client,
-                .listen = arena_fmt(app->arena, PRI_STR ":53", STR_ARG(app->o.cluster_dns)),
+                .listen = arena_fmt(app->node_arena, PRI_STR ":53", STR_ARG(app->o.cluster_dns)),
                 .cluster_domain = app->o.cluster_domain,
                 .resolv_conf = app->resolv_conf,
                 .synced = dns_ready,
@@ -281,8 +285,9 @@ static void node_start(void *ctx, struct loop *loop)
     struct err *err;
 
     app->node_loop = loop;
+    app->node_arena = arena_new();
     app->kubelet_client =
-        inproc(app, loop, arena_fmt(app->arena, "system:node:" PRI_STR, STR_ARG(app->o.node_name)),
+        inproc(app, loop, arena_fmt(app->node_arena, "system:node:" PRI_STR, STR_ARG(app->o.node_name)),
                groups_node, ARRAY_LEN(groups_node), "kubelet");
     if (!(app->o.disabled & DISABLE_PROXY)) {
         app->proxy_client = inproc(app, loop, S("system:kube-proxy"), groups_plain,
@@ -789,6 +794,7 @@ out:
     err_free(err);
     if (app->lock_fd >= 0)
         close(app->lock_fd);
+    arena_free(app->node_arena);
     arena_free(app->arena);
     mem_free(app);
     return status;
