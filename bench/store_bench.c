@@ -34,7 +34,8 @@ static int64_t now_ns(clockid_t clock)
     return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-static struct err *fill(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *fill(void *ctx, struct arena *a, const struct obj *current, int64_t revision,
+                        struct store_change *ret)
 {
     struct lane *l = ctx;
 
@@ -67,7 +68,8 @@ static void next(struct lane *l)
 {
     static long serial;
 
-    snprintf(l->name, sizeof l->name, l->b->one_key ? "one" : "web-5d4f8c7b9-%07ld", serial++ * 7919 % 10000000);
+    snprintf(l->name, sizeof l->name, l->b->one_key ? "one" : "web-5d4f8c7b9-%07ld",
+             serial++ * 7919 % 10000000);
     store_update(l->b->s, (struct key){S("pods"), S("default"), str_of(l->name)}, fill, done, l);
 }
 
@@ -91,8 +93,10 @@ static void measure(struct bench *b, const char *what, int lanes, double seconds
     cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     own = now_ns(CLOCK_THREAD_CPUTIME_ID) - own;
     store_stats(b->s, &after);
-    printf("%-40s %8.0f/s  %5.1f writes a commit  %5.1f us CPU each (loop %.1f, disk %.1f)\n", what, (double)b->n * 1e9 / (double)wall,
-           (double)(after.writes - before.writes) / (double)(after.commits - before.commits), (double)cpu / 1e3 / (double)b->n, (double)own / 1e3 / (double)b->n,
+    printf("%-40s %8.0f/s  %5.1f writes a commit  %5.1f us CPU each (loop %.1f, disk %.1f)\n", what,
+           (double)b->n * 1e9 / (double)wall,
+           (double)(after.writes - before.writes) / (double)(after.commits - before.commits),
+           (double)cpu / 1e3 / (double)b->n, (double)own / 1e3 / (double)b->n,
            (double)(cpu - own) / 1e3 / (double)b->n);
     mem_free(l);
 }
@@ -137,8 +141,10 @@ int main(int argc, char **argv)
     store_stats(b.s, &stats);
     getrusage(RUSAGE_SELF, &usage);
     stat(o.path, &st);
-    printf("open with %zu objects: %.1f ms; %zu bytes each in memory, file %lld MB, RSS max %ld MB\n", stats.objects, (double)t / 1e6, stats.bytes / stats.objects,
-           (long long)st.st_size >> 20, usage.ru_maxrss >> 10);
+    printf(
+        "open with %zu objects: %.1f ms; %zu bytes each in memory, file %lld MB, RSS max %ld MB\n",
+        stats.objects, (double)t / 1e6, stats.bytes / stats.objects, (long long)st.st_size >> 20,
+        usage.ru_maxrss >> 10);
     close_store(&b);
     loop_free(b.loop);
     unlink(o.path);

@@ -5,7 +5,7 @@ build="gcc meson ninja-build pkg-config libuv1-dev libssl-dev libnghttp2-dev lib
 libnftables-dev libnl-route-3-dev libldns-dev zlib1g-dev"
 run="containerd runc containernetworking-plugins nftables busybox-static redis-server nginx-light iproute2 curl"
 bench="python3 nghttp2-client"
-test="$run clang libclang-rt-14-dev python3 openssl"
+test="$run clang clang-format libclang-rt-14-dev python3 openssl"
 # Any kubectl will do: the machine's own, or Debian's.
 command -v kubectl >/dev/null || test="$test kubernetes-client"
 missing=

@@ -42,7 +42,8 @@ void test_skip(const char *fmt, ...)
 void test_check_str(const char *file, int line, str got, str want)
 {
     if (!str_eq(got, want))
-        test_fail(file, line, "got:\n  " PRI_STR "\nwant:\n  " PRI_STR, STR_ARG(got), STR_ARG(want));
+        test_fail(file, line, "got:\n  " PRI_STR "\nwant:\n  " PRI_STR, STR_ARG(got),
+                  STR_ARG(want));
 }
 
 const char *test_shared(const char *sub)

@@ -12,7 +12,8 @@ struct test_case {
 };
 void test_register(const struct test_case *c);
 void test_fail(const char *file, int line, const char *fmt, ...) PRINTF(3, 4);
-void test_skip(const char *fmt, ...) PRINTF(1, 2);  /* marks the running test as skipped; return after it */
+void test_skip(const char *fmt, ...)
+    PRINTF(1, 2); /* marks the running test as skipped; return after it */
 void test_check_str(const char *file, int line, str got, str want);
 int test_main(int argc, char **argv);
 /* Path of a folder of outside test data (below $K1S_SHARED, or ../shared beside the checkout), or NULL when it is not there: skip then. */
@@ -35,7 +36,8 @@ const char *test_shared(const char *sub);
     do {                                                                                           \
         int64_t got_ = (got), want_ = (want);                                                      \
         if (got_ != want_)                                                                         \
-            test_fail(__FILE__, __LINE__, "%s is %lld, want %lld", #got, (long long)got_, (long long)want_); \
+            test_fail(__FILE__, __LINE__, "%s is %lld, want %lld", #got, (long long)got_,          \
+                      (long long)want_);                                                           \
     } while (0)
 #define CHECK_STR(got, want) test_check_str(__FILE__, __LINE__, (got), (want)) /* two str */
 #define CHECK_STRZ(got, want) test_check_str(__FILE__, __LINE__, (got), str_of(want))
@@ -48,5 +50,8 @@ const char *test_shared(const char *sub);
         }                                                                                          \
     } while (0)
 #define TEST_MAIN                                                                                  \
-    int main(int argc, char **argv) { return test_main(argc, argv); }
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        return test_main(argc, argv);                                                              \
+    }
 #endif

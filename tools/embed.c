@@ -11,7 +11,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: embed FILE NAME\n");
         return 1;
     }
-    printf("/* made by tools/embed.c from a file of the build */\nextern const unsigned char %s[];\nextern const unsigned long %s_size;\n"
+    printf("/* made by tools/embed.c from a file of the build */\nextern const unsigned char "
+           "%s[];\nextern const unsigned long %s_size;\n"
            "const unsigned char %s[] = {",
            argv[2], argv[2], argv[2]);
     while ((c = getc(f)) != EOF)

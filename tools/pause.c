@@ -11,7 +11,10 @@ static long syscall4(long number, long a, long b, long c, long d)
     register long r10 __asm__("r10") = d;
     long ret;
 
-    __asm__ volatile("syscall" : "=a"(ret) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall"
+                     : "=a"(ret)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rcx", "r11", "memory");
     return ret;
 }
 #elif defined(__aarch64__)
@@ -32,7 +35,14 @@ static long syscall4(long number, long a, long b, long c, long d)
 #error "pause.c: give this architecture its system calls"
 #endif
 
-enum { SIGNAL_INT = 2, SIGNAL_TERM = 15, SIGNAL_CHLD = 17, BLOCK = 0, NO_HANG = 1, SIGSET_BYTES = 8 };
+enum {
+    SIGNAL_INT = 2,
+    SIGNAL_TERM = 15,
+    SIGNAL_CHLD = 17,
+    BLOCK = 0,
+    NO_HANG = 1,
+    SIGSET_BYTES = 8
+};
 #define BIT(signal) (1ul << ((signal)-1))
 
 void _start(void);

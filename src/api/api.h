@@ -11,17 +11,18 @@
 struct api;
 struct api_options {
     struct store *store;
-    str service_cidr;              /* "10.43.0.0/16" */
+    str service_cidr; /* "10.43.0.0/16" */
     int node_port_min, node_port_max;
     str cluster_domain;
-    str advertise_address; int advertise_port; /* of the `kubernetes` Service's Endpoints */
-    str service_account_key_pem;   /* signs tokens */
-    str service_account_issuer;    /* "https://kubernetes.default.svc.cluster.local" */
-    str ca_pem;                    /* cluster CA (kube-root-ca.crt, CSR signing) */
+    str advertise_address;
+    int advertise_port;          /* of the `kubernetes` Service's Endpoints */
+    str service_account_key_pem; /* signs tokens */
+    str service_account_issuer;  /* "https://kubernetes.default.svc.cluster.local" */
+    str ca_pem;                  /* cluster CA (kube-root-ca.crt, CSR signing) */
     str ca_key_pem;
-    str token_file;                /* text of --token-auth-file: token,user,uid,"group1,group2" */
+    str token_file; /* text of --token-auth-file: token,user,uid,"group1,group2" */
     str kubelet_client_cert_pem, kubelet_client_key_pem; /* for log, exec, attach, port-forward */
-    bool anonymous;                /* anonymous requests reach authorization as system:anonymous (default true) */
+    bool anonymous; /* anonymous requests reach authorization as system:anonymous (default true) */
     bool legacy_apis;
     bool allow_privileged;
 };
@@ -32,7 +33,11 @@ void api_close(struct api *api, loop_fn *closed, void *ctx);
 /* http_handler_fn: ctx is the struct api. Authenticates by peer certificate or bearer token. */
 void api_handle(void *api, struct http_exchange *ex);
 /* The same for callers inside the process whose identity is known: wraps user and groups. */
-struct api_identity { str name, uid; const str *groups; size_t n_groups; };
+struct api_identity {
+    str name, uid;
+    const str *groups;
+    size_t n_groups;
+};
 void api_handle_as(struct api *api, struct http_exchange *ex, const struct api_identity *who);
 /* /readyz and /livez checks by components: name shows in ?verbose. Starts as not ready. */
 struct api_check;

@@ -27,7 +27,8 @@ struct kind {
     str head;        /* {"kind":"Deployment","apiVersion":"apps/v1", : how stored bytes begin */
     str status_name; /* "deployments.apps": in messages */
     bool has_status, has_scale;
-    const char *scale_replicas, *scale_status, *scale_selector; /* custom kinds: where the scale subresource looks; dot paths */
+    const char *scale_replicas, *scale_status,
+        *scale_selector; /* custom kinds: where the scale subresource looks; dot paths */
 };
 
 struct user_extra {
@@ -112,7 +113,7 @@ struct api {
     struct ip_allocator *ips;
     struct event_ttl *event_ttl;
     struct discovery *discovery;
-    struct crds *crds;                    /* custom kinds */
+    struct crds *crds; /* custom kinds */
     struct api_check *checks;
     struct http_client *kubelets; /* for log, exec, proxy; made at first use */
     struct tls_client *kubelet_tls;
@@ -130,7 +131,7 @@ const struct kind *api_find_kind_by_name(struct api *api, str group, str version
 const struct kind *api_core(struct api *api, const char *plural); /* of core v1; must exist */
 const struct subresource *kind_find_sub(const struct kind *k, str name);
 struct key kind_key(const struct kind *k, str ns, str name);
-size_t api_kind_count(struct api *api);    /* all that is served, custom kinds last */
+size_t api_kind_count(struct api *api); /* all that is served, custom kinds last */
 const struct kind *api_kind_at(struct api *api, size_t i);
 bool api_group_is_served(struct api *api, str group, str version);
 
@@ -273,7 +274,9 @@ void list_reply_formed(struct req *q, const struct obj **objs, size_t n, int64_t
                        int64_t remaining);
 void list_reply(struct req *q, const struct obj **objs, size_t n, int64_t revision);
 void watch_close_all(struct api *api);
-void watch_close_resource(struct api *api, str storage_resource); /* watches of a custom kind whose definition has changed */
+void watch_close_resource(
+    struct api *api,
+    str storage_resource); /* watches of a custom kind whose definition has changed */
 
 /* DeleteOptions from body or query. */
 struct delete_options {

@@ -394,14 +394,14 @@ static void seed_service(struct bootstrap *b)
         "\"Kubernetes default Service CIDR is ready\"}]}",
         "kube-apiserver");
     seed(b, "networking.k8s.io", "ipaddresses",
-         parse(b, arena_fmt(
-                      b->a,
-                      "{\"metadata\":{\"name\":\"" PRI_STR
-                      "\",\"labels\":{\"ipaddress.kubernetes.io/"
-                      "ip-family\":\"IPv4\",\"ipaddress.kubernetes.io/"
-                      "managed-by\":\"ipallocator.k8s.io\"}},\"spec\":{\"parentRef\":{\"resource\":"
-                      "\"services\",\"namespace\":\"default\",\"name\":\"kubernetes\"}}}",
-                      STR_ARG(ip))),
+         parse(b,
+               arena_fmt(
+                   b->a,
+                   "{\"metadata\":{\"name\":\"" PRI_STR "\",\"labels\":{\"ipaddress.kubernetes.io/"
+                   "ip-family\":\"IPv4\",\"ipaddress.kubernetes.io/"
+                   "managed-by\":\"ipallocator.k8s.io\"}},\"spec\":{\"parentRef\":{\"resource\":"
+                   "\"services\",\"namespace\":\"default\",\"name\":\"kubernetes\"}}}",
+                   STR_ARG(ip))),
          NULL, "kube-apiserver");
 }
 

@@ -16,33 +16,48 @@ const char bootstrap_rbac[] =
     " +rbac.authorization.k8s.io/aggregate-to-edit=true\n"
     "ClusterRole system:aggregate-to-admin rbac.authorization.k8s.io/aggregate-to-admin=true\n"
     " create|authorization.k8s.io|localsubjectaccessreviews\n"
-    " create,delete,deletecollection,get,list,patch,update,watch|rbac.authorization.k8s.io|rolebindings,roles\n"
+    " create,delete,deletecollection,get,list,patch,update,watch|rbac.authorization.k8s.io|"
+    "rolebindings,roles\n"
     "ClusterRole system:aggregate-to-edit rbac.authorization.k8s.io/aggregate-to-edit=true\n"
     " get,list,watch|-|pods/attach,pods/exec,pods/portforward,pods/proxy,secrets,services/proxy\n"
     " impersonate|-|serviceaccounts\n"
-    " create,delete,deletecollection,patch,update|-|pods,pods/attach,pods/exec,pods/portforward,pods/proxy\n"
+    " create,delete,deletecollection,patch,update|-|pods,pods/attach,pods/exec,pods/"
+    "portforward,pods/proxy\n"
     " create|-|pods/eviction\n"
-    " create,delete,deletecollection,patch,update|-|configmaps,persistentvolumeclaims,replicationcontrollers,replicationcontrollers/scale,secrets,serviceaccounts,services,services/proxy\n"
+    " create,delete,deletecollection,patch,update|-|configmaps,persistentvolumeclaims,"
+    "replicationcontrollers,replicationcontrollers/scale,secrets,serviceaccounts,services,services/"
+    "proxy\n"
     " create|-|serviceaccounts/token\n"
     " create,delete,deletecollection,patch,update|-,events.k8s.io|events\n"
-    " create,delete,deletecollection,patch,update|apps|daemonsets,deployments,deployments/rollback,deployments/scale,replicasets,replicasets/scale,statefulsets,statefulsets/scale\n"
+    " create,delete,deletecollection,patch,update|apps|daemonsets,deployments,deployments/"
+    "rollback,deployments/scale,replicasets,replicasets/scale,statefulsets,statefulsets/scale\n"
     " create,delete,deletecollection,patch,update|autoscaling|horizontalpodautoscalers\n"
     " create,delete,deletecollection,patch,update|batch|cronjobs,jobs\n"
-    " create,delete,deletecollection,patch,update|extensions|daemonsets,deployments,deployments/rollback,deployments/scale,ingresses,networkpolicies,replicasets,replicasets/scale,replicationcontrollers/scale\n"
+    " create,delete,deletecollection,patch,update|extensions|daemonsets,deployments,deployments/"
+    "rollback,deployments/scale,ingresses,networkpolicies,replicasets,replicasets/"
+    "scale,replicationcontrollers/scale\n"
     " create,delete,deletecollection,patch,update|policy|poddisruptionbudgets\n"
     " create,delete,deletecollection,patch,update|networking.k8s.io|ingresses,networkpolicies\n"
     " create,delete,deletecollection,get,list,patch,update,watch|coordination.k8s.io|leases\n"
-    " create,delete,deletecollection,patch,update|resource.k8s.io|resourceclaims,resourceclaimtemplates\n"
+    " create,delete,deletecollection,patch,update|resource.k8s.io|resourceclaims,"
+    "resourceclaimtemplates\n"
     "ClusterRole system:aggregate-to-view rbac.authorization.k8s.io/aggregate-to-view=true\n"
-    " get,list,watch|-|configmaps,endpoints,persistentvolumeclaims,persistentvolumeclaims/status,pods,replicationcontrollers,replicationcontrollers/scale,serviceaccounts,services,services/status\n"
-    " get,list,watch|-|bindings,limitranges,namespaces/status,pods/log,pods/status,replicationcontrollers/status,resourcequotas,resourcequotas/status\n"
+    " get,list,watch|-|configmaps,endpoints,persistentvolumeclaims,persistentvolumeclaims/"
+    "status,pods,replicationcontrollers,replicationcontrollers/"
+    "scale,serviceaccounts,services,services/status\n"
+    " get,list,watch|-|bindings,limitranges,namespaces/status,pods/log,pods/"
+    "status,replicationcontrollers/status,resourcequotas,resourcequotas/status\n"
     " get,list,watch|-|namespaces\n"
     " get,list,watch|-,events.k8s.io|events\n"
     " get,list,watch|discovery.k8s.io|endpointslices\n"
-    " get,list,watch|apps|controllerrevisions,daemonsets,daemonsets/status,deployments,deployments/scale,deployments/status,replicasets,replicasets/scale,replicasets/status,statefulsets,statefulsets/scale,statefulsets/status\n"
+    " get,list,watch|apps|controllerrevisions,daemonsets,daemonsets/status,deployments,deployments/"
+    "scale,deployments/status,replicasets,replicasets/scale,replicasets/"
+    "status,statefulsets,statefulsets/scale,statefulsets/status\n"
     " get,list,watch|autoscaling|horizontalpodautoscalers,horizontalpodautoscalers/status\n"
     " get,list,watch|batch|cronjobs,cronjobs/status,jobs,jobs/status\n"
-    " get,list,watch|extensions|daemonsets,daemonsets/status,deployments,deployments/scale,deployments/status,ingresses,ingresses/status,networkpolicies,replicasets,replicasets/scale,replicasets/status,replicationcontrollers/scale\n"
+    " get,list,watch|extensions|daemonsets,daemonsets/status,deployments,deployments/"
+    "scale,deployments/status,ingresses,ingresses/status,networkpolicies,replicasets,replicasets/"
+    "scale,replicasets/status,replicationcontrollers/scale\n"
     " get,list,watch|policy|poddisruptionbudgets,poddisruptionbudgets/status\n"
     " get,list,watch|networking.k8s.io|ingresses,ingresses/status,networkpolicies\n"
     " get,list,watch|resource.k8s.io|resourceclaims,resourceclaims/status,resourceclaimtemplates\n"
@@ -75,9 +90,11 @@ const char bootstrap_rbac[] =
     " get,list,watch|storage.k8s.io|csinodes\n"
     "ClusterRole system:controller:certificate-controller\n"
     " delete,get,list,watch|certificates.k8s.io|certificatesigningrequests\n"
-    " update|certificates.k8s.io|certificatesigningrequests/approval,certificatesigningrequests/status\n"
+    " update|certificates.k8s.io|certificatesigningrequests/approval,certificatesigningrequests/"
+    "status\n"
     " approve|certificates.k8s.io|signers|kubernetes.io/kube-apiserver-client-kubelet\n"
-    " sign|certificates.k8s.io|signers|kubernetes.io/kube-apiserver-client,kubernetes.io/kube-apiserver-client-kubelet,kubernetes.io/kubelet-serving,kubernetes.io/legacy-unknown\n"
+    " sign|certificates.k8s.io|signers|kubernetes.io/kube-apiserver-client,kubernetes.io/"
+    "kube-apiserver-client-kubelet,kubernetes.io/kubelet-serving,kubernetes.io/legacy-unknown\n"
     " create|authorization.k8s.io|subjectaccessreviews\n"
     " create,patch,update|-,events.k8s.io|events\n"
     "ClusterRole system:controller:clusterrole-aggregation-controller\n"
@@ -281,7 +298,8 @@ const char bootstrap_rbac[] =
     " get,list,update,watch|storage.k8s.io|volumeattributesclasses\n"
     " create,patch,update|-,events.k8s.io|events\n"
     "ClusterRole system:discovery\n"
-    " get|/api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/\n"
+    " get|/api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/"
+    "\n"
     "ClusterRole system:heapster\n"
     " get,list,watch|-|events,namespaces,nodes,pods\n"
     " get,list,watch|extensions|deployments\n"
@@ -305,7 +323,8 @@ const char bootstrap_rbac[] =
     " create,patch,update|-,events.k8s.io|events\n"
     " create|coordination.k8s.io|leases\n"
     " get,list,update,watch|coordination.k8s.io|leases|kube-scheduler\n"
-    " create,delete,deletecollection,get,list,patch,update,watch|coordination.k8s.io|leasecandidates\n"
+    " create,delete,deletecollection,get,list,patch,update,watch|coordination.k8s.io|"
+    "leasecandidates\n"
     " get,list,watch|-|nodes\n"
     " delete,get,list,watch|-|pods\n"
     " create|-|bindings,pods/binding\n"
@@ -335,7 +354,8 @@ const char bootstrap_rbac[] =
     " *|-|nodes/log,nodes/metrics,nodes/proxy,nodes/stats\n"
     " *|-|nodes/configz,nodes/healthz,nodes/pods\n"
     "ClusterRole system:monitoring\n"
-    " get|/flagz,/healthz,/healthz/*,/livez,/livez/*,/metrics,/metrics/slis,/readyz,/readyz/*,/statusz\n"
+    " get|/flagz,/healthz,/healthz/*,/livez,/livez/*,/metrics,/metrics/slis,/readyz,/readyz/*,/"
+    "statusz\n"
     " get|-|nodes/metrics\n"
     "ClusterRole system:node\n"
     " create|authentication.k8s.io|tokenreviews\n"
@@ -384,7 +404,8 @@ const char bootstrap_rbac[] =
     "ClusterRole system:public-info-viewer\n"
     " get|/healthz,/livez,/readyz,/version,/version/\n"
     "ClusterRole system:service-account-issuer-discovery\n"
-    " get|/.well-known/openid-configuration,/.well-known/openid-configuration/,/openid/v1/jwks,/openid/v1/jwks/\n"
+    " get|/.well-known/openid-configuration,/.well-known/openid-configuration/,/openid/v1/jwks,/"
+    "openid/v1/jwks/\n"
     "ClusterRole system:volume-scheduler\n"
     " get,list,patch,update,watch|-|persistentvolumes\n"
     " get,list,watch|storage.k8s.io|storageclasses\n"
@@ -588,57 +609,224 @@ const char bootstrap_rbac[] =
 
 const struct bootstrap_object bootstrap_objects[] = {
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"catch-all\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":5,\"limitResponse\":{\"type\":\"Reject\"},\"lendablePercent\":0}}}", NULL},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"catch-all\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{"
+     "\"nominalConcurrencyShares\":5,\"limitResponse\":{\"type\":\"Reject\"},\"lendablePercent\":0}"
+     "}}",
+     NULL},
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"exempt\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Exempt\",\"exempt\":{\"nominalConcurrencyShares\":0,\"lendablePercent\":0}}}", NULL},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"exempt\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Exempt\",\"exempt\":{"
+     "\"nominalConcurrencyShares\":0,\"lendablePercent\":0}}}",
+     NULL},
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"global-default\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":20,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{\"queues\":128,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":50}}}", NULL},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"global-default\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{"
+     "\"nominalConcurrencyShares\":20,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{"
+     "\"queues\":128,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":50}}}",
+     NULL},
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"leader-election\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":10,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{\"queues\":16,\"handSize\":4,\"queueLengthLimit\":50}},\"lendablePercent\":0}}}", NULL},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"leader-election\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{"
+     "\"nominalConcurrencyShares\":10,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{"
+     "\"queues\":16,\"handSize\":4,\"queueLengthLimit\":50}},\"lendablePercent\":0}}}",
+     NULL},
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"node-high\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":40,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{\"queues\":64,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":25}}}", NULL},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"node-high\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{"
+     "\"nominalConcurrencyShares\":40,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{"
+     "\"queues\":64,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":25}}}",
+     NULL},
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"system\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":30,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{\"queues\":64,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":33}}}", NULL},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"system\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{"
+     "\"nominalConcurrencyShares\":30,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{"
+     "\"queues\":64,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":33}}}",
+     NULL},
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"workload-high\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":40,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{\"queues\":128,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":50}}}", NULL},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"workload-high\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{"
+     "\"nominalConcurrencyShares\":40,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{"
+     "\"queues\":128,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":50}}}",
+     NULL},
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"workload-low\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":100,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{\"queues\":128,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":90}}}", NULL},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"PriorityLevelConfiguration\",\"metadata\":{\"name\":\"workload-low\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"type\":\"Limited\",\"limited\":{"
+     "\"nominalConcurrencyShares\":100,\"limitResponse\":{\"type\":\"Queue\",\"queuing\":{"
+     "\"queues\":128,\"handSize\":6,\"queueLengthLimit\":50}},\"lendablePercent\":90}}}",
+     NULL},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"catch-all\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"catch-all\"},\"matchingPrecedence\":10000,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:unauthenticated\"}},{\"kind\":\"Group\",\"group\":{\"name\":\"system:authenticated\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"catch-all\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"catch-all\",\"annotations\":{\"apf."
+     "kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"catch-"
+     "all\"},\"matchingPrecedence\":10000,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":["
+     "{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:unauthenticated\"}},{"
+     "\"kind\":\"Group\",\"group\":{\"name\":\"system:authenticated\"}}],\"resourceRules\":[{"
+     "\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,"
+     "\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]"
+     "}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"catch-all\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"exempt\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"exempt\"},\"matchingPrecedence\":1,\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:masters\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"exempt\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"exempt\",\"annotations\":{\"apf."
+     "kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"exempt\"},"
+     "\"matchingPrecedence\":1,\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":"
+     "\"system:masters\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],"
+     "\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{"
+     "\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"exempt\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"global-default\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"global-default\"},\"matchingPrecedence\":9900,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:unauthenticated\"}},{\"kind\":\"Group\",\"group\":{\"name\":\"system:authenticated\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"global-default\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"global-default\",\"annotations\":{"
+     "\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"global-"
+     "default\"},\"matchingPrecedence\":9900,\"distinguisherMethod\":{\"type\":\"ByUser\"},"
+     "\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:unauthenticated\"}"
+     "},{\"kind\":\"Group\",\"group\":{\"name\":\"system:authenticated\"}}],\"resourceRules\":[{"
+     "\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,"
+     "\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]"
+     "}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"global-default\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"kube-controller-manager\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"workload-high\"},\"matchingPrecedence\":800,\"distinguisherMethod\":{\"type\":\"ByNamespace\"},\"rules\":[{\"subjects\":[{\"kind\":\"User\",\"user\":{\"name\":\"system:kube-controller-manager\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"workload-high\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"kube-controller-manager\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"workload-"
+     "high\"},\"matchingPrecedence\":800,\"distinguisherMethod\":{\"type\":\"ByNamespace\"},"
+     "\"rules\":[{\"subjects\":[{\"kind\":\"User\",\"user\":{\"name\":\"system:kube-controller-"
+     "manager\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*"
+     "\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],"
+     "\"nonResourceURLs\":[\"*\"]}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"workload-high\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"kube-scheduler\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"workload-high\"},\"matchingPrecedence\":800,\"distinguisherMethod\":{\"type\":\"ByNamespace\"},\"rules\":[{\"subjects\":[{\"kind\":\"User\",\"user\":{\"name\":\"system:kube-scheduler\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"workload-high\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"kube-scheduler\",\"annotations\":{"
+     "\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"workload-"
+     "high\"},\"matchingPrecedence\":800,\"distinguisherMethod\":{\"type\":\"ByNamespace\"},"
+     "\"rules\":[{\"subjects\":[{\"kind\":\"User\",\"user\":{\"name\":\"system:kube-scheduler\"}}],"
+     "\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],"
+     "\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],"
+     "\"nonResourceURLs\":[\"*\"]}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"workload-high\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"kube-system-service-accounts\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"workload-high\"},\"matchingPrecedence\":900,\"distinguisherMethod\":{\"type\":\"ByNamespace\"},\"rules\":[{\"subjects\":[{\"kind\":\"ServiceAccount\",\"serviceAccount\":{\"namespace\":\"kube-system\",\"name\":\"*\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"workload-high\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"kube-system-service-accounts\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"workload-"
+     "high\"},\"matchingPrecedence\":900,\"distinguisherMethod\":{\"type\":\"ByNamespace\"},"
+     "\"rules\":[{\"subjects\":[{\"kind\":\"ServiceAccount\",\"serviceAccount\":{\"namespace\":"
+     "\"kube-system\",\"name\":\"*\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"]"
+     ",\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{"
+     "\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"workload-high\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"probes\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"exempt\"},\"matchingPrecedence\":2,\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:unauthenticated\"}},{\"kind\":\"Group\",\"group\":{\"name\":\"system:authenticated\"}}],\"nonResourceRules\":[{\"verbs\":[\"get\"],\"nonResourceURLs\":[\"/healthz\",\"/readyz\",\"/livez\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"exempt\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"probes\",\"annotations\":{\"apf."
+     "kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"exempt\"},"
+     "\"matchingPrecedence\":2,\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":"
+     "\"system:unauthenticated\"}},{\"kind\":\"Group\",\"group\":{\"name\":\"system:"
+     "authenticated\"}}],\"nonResourceRules\":[{\"verbs\":[\"get\"],\"nonResourceURLs\":[\"/"
+     "healthz\",\"/readyz\",\"/livez\"]}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"exempt\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"service-accounts\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"workload-low\"},\"matchingPrecedence\":9000,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:serviceaccounts\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"workload-low\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"service-accounts\",\"annotations\":{"
+     "\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"workload-"
+     "low\"},\"matchingPrecedence\":9000,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{"
+     "\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:serviceaccounts\"}}],"
+     "\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],"
+     "\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],"
+     "\"nonResourceURLs\":[\"*\"]}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"workload-low\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"system-leader-election\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"leader-election\"},\"matchingPrecedence\":100,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{\"subjects\":[{\"kind\":\"User\",\"user\":{\"name\":\"system:kube-controller-manager\"}},{\"kind\":\"User\",\"user\":{\"name\":\"system:kube-scheduler\"}},{\"kind\":\"ServiceAccount\",\"serviceAccount\":{\"namespace\":\"kube-system\",\"name\":\"*\"}}],\"resourceRules\":[{\"verbs\":[\"get\",\"create\",\"update\"],\"apiGroups\":[\"coordination.k8s.io\"],\"resources\":[\"leases\"],\"namespaces\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"leader-election\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"system-leader-election\","
+     "\"annotations\":{\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"leader-"
+     "election\"},\"matchingPrecedence\":100,\"distinguisherMethod\":{\"type\":\"ByUser\"},"
+     "\"rules\":[{\"subjects\":[{\"kind\":\"User\",\"user\":{\"name\":\"system:kube-controller-"
+     "manager\"}},{\"kind\":\"User\",\"user\":{\"name\":\"system:kube-scheduler\"}},{\"kind\":"
+     "\"ServiceAccount\",\"serviceAccount\":{\"namespace\":\"kube-system\",\"name\":\"*\"}}],"
+     "\"resourceRules\":[{\"verbs\":[\"get\",\"create\",\"update\"],\"apiGroups\":[\"coordination."
+     "k8s.io\"],\"resources\":[\"leases\"],\"namespaces\":[\"*\"]}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"leader-election\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"system-node-high\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"node-high\"},\"matchingPrecedence\":400,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:nodes\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"\"],\"resources\":[\"nodes\",\"nodes/status\"],\"clusterScope\":true,\"namespaces\":[\"*\"]},{\"verbs\":[\"*\"],\"apiGroups\":[\"coordination.k8s.io\"],\"resources\":[\"leases\"],\"namespaces\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"node-high\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"system-node-high\",\"annotations\":{"
+     "\"apf.kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"node-"
+     "high\"},\"matchingPrecedence\":400,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{"
+     "\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:nodes\"}}],\"resourceRules\":["
+     "{\"verbs\":[\"*\"],\"apiGroups\":[\"\"],\"resources\":[\"nodes\",\"nodes/"
+     "status\"],\"clusterScope\":true,\"namespaces\":[\"*\"]},{\"verbs\":[\"*\"],\"apiGroups\":["
+     "\"coordination.k8s.io\"],\"resources\":[\"leases\"],\"namespaces\":[\"*\"]}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"node-high\\\" and it exists\"}]}"},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
-     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"system-nodes\",\"annotations\":{\"apf.kubernetes.io/autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"system\"},\"matchingPrecedence\":500,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:nodes\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]}]}}",
-     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\",\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named \\\"system\\\" and it exists\"}]}"},
+     "{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+     "v1\",\"kind\":\"FlowSchema\",\"metadata\":{\"name\":\"system-nodes\",\"annotations\":{\"apf."
+     "kubernetes.io/"
+     "autoupdate-spec\":\"true\"}},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"system\"},"
+     "\"matchingPrecedence\":500,\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{"
+     "\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"system:nodes\"}}],\"resourceRules\":["
+     "{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"clusterScope\":true,"
+     "\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]"
+     "}]}]}}",
+     "{\"conditions\":[{\"type\":\"Dangling\",\"status\":\"False\",\"reason\":\"Found\","
+     "\"message\":\"This FlowSchema references the PriorityLevelConfiguration object named "
+     "\\\"system\\\" and it exists\"}]}"},
     {"scheduling.k8s.io", "priorityclasses",
-     "{\"apiVersion\":\"scheduling.k8s.io/v1\",\"kind\":\"PriorityClass\",\"metadata\":{\"name\":\"system-cluster-critical\"},\"value\":2000000000,\"description\":\"Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.\",\"preemptionPolicy\":\"PreemptLowerPriority\"}", NULL},
+     "{\"apiVersion\":\"scheduling.k8s.io/"
+     "v1\",\"kind\":\"PriorityClass\",\"metadata\":{\"name\":\"system-cluster-critical\"},"
+     "\"value\":2000000000,\"description\":\"Used for system critical pods that must run in the "
+     "cluster, but can be moved to another node if "
+     "necessary.\",\"preemptionPolicy\":\"PreemptLowerPriority\"}",
+     NULL},
     {"scheduling.k8s.io", "priorityclasses",
-     "{\"apiVersion\":\"scheduling.k8s.io/v1\",\"kind\":\"PriorityClass\",\"metadata\":{\"name\":\"system-node-critical\"},\"value\":2000001000,\"description\":\"Used for system critical pods that must not be moved from their current node.\",\"preemptionPolicy\":\"PreemptLowerPriority\"}", NULL},
+     "{\"apiVersion\":\"scheduling.k8s.io/"
+     "v1\",\"kind\":\"PriorityClass\",\"metadata\":{\"name\":\"system-node-critical\"},\"value\":"
+     "2000001000,\"description\":\"Used for system critical pods that must not be moved from their "
+     "current node.\",\"preemptionPolicy\":\"PreemptLowerPriority\"}",
+     NULL},
     {NULL, NULL, NULL, NULL},
 };

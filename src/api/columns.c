@@ -38,19 +38,23 @@ str column_duration(struct arena *a, int64_t s)
     if (s < 120)
         return arena_fmt(a, "%" PRId64 "s", s);
     if (m < 10)
-        return s % 60 ? arena_fmt(a, "%" PRId64 "m%" PRId64 "s", m, s % 60) : arena_fmt(a, "%" PRId64 "m", m);
+        return s % 60 ? arena_fmt(a, "%" PRId64 "m%" PRId64 "s", m, s % 60)
+                      : arena_fmt(a, "%" PRId64 "m", m);
     if (m < 180)
         return arena_fmt(a, "%" PRId64 "m", m);
     if (h < 8)
-        return m % 60 ? arena_fmt(a, "%" PRId64 "h%" PRId64 "m", h, m % 60) : arena_fmt(a, "%" PRId64 "h", h);
+        return m % 60 ? arena_fmt(a, "%" PRId64 "h%" PRId64 "m", h, m % 60)
+                      : arena_fmt(a, "%" PRId64 "h", h);
     if (h < 48)
         return arena_fmt(a, "%" PRId64 "h", h);
     if (h < 24 * 8)
-        return h % 24 ? arena_fmt(a, "%" PRId64 "d%" PRId64 "h", d, h % 24) : arena_fmt(a, "%" PRId64 "d", d);
+        return h % 24 ? arena_fmt(a, "%" PRId64 "d%" PRId64 "h", d, h % 24)
+                      : arena_fmt(a, "%" PRId64 "d", d);
     if (d < 365 * 2)
         return arena_fmt(a, "%" PRId64 "d", d);
     if (d < 365 * 8)
-        return d % 365 ? arena_fmt(a, "%" PRId64 "y%" PRId64 "d", d / 365, d % 365) : arena_fmt(a, "%" PRId64 "y", d / 365);
+        return d % 365 ? arena_fmt(a, "%" PRId64 "y%" PRId64 "d", d / 365, d % 365)
+                       : arena_fmt(a, "%" PRId64 "y", d / 365);
     return arena_fmt(a, "%" PRId64 "y", d / 365);
 }
 
@@ -85,7 +89,8 @@ str column_labels(struct arena *a, const struct json *labels)
     memcpy(sorted, labels->members, n * sizeof *sorted);
     sort_with(sorted, n, sizeof *sorted, by_key, NULL);
     for (uint32_t i = 0; i < n; i++)
-        buf_fmt(&b, "%s" PRI_STR "=" PRI_STR, i ? "," : "", STR_ARG(sorted[i].key), STR_ARG(json_str(&sorted[i].value)));
+        buf_fmt(&b, "%s" PRI_STR "=" PRI_STR, i ? "," : "", STR_ARG(sorted[i].key),
+                STR_ARG(json_str(&sorted[i].value)));
     return arena_dup(a, buf_view(&b));
 }
 
@@ -113,13 +118,15 @@ static str requirement(struct arena *a, const struct json *e)
         return key;
     if (str_is(op, "DoesNotExist"))
         return arena_fmt(a, "!" PRI_STR, STR_ARG(key));
-    return arena_fmt(a, PRI_STR " %s (" PRI_STR ")", STR_ARG(key), str_is(op, "NotIn") ? "notin" : "in", STR_ARG(joined));
+    return arena_fmt(a, PRI_STR " %s (" PRI_STR ")", STR_ARG(key),
+                     str_is(op, "NotIn") ? "notin" : "in", STR_ARG(joined));
 }
 
 /* Requirements are sorted by key, as labels.Selector keeps them. */
 str column_selector(struct arena *a, const struct json *s)
 {
-    const struct json *labels = json_findz(s, "matchLabels"), *expressions = json_findz(s, "matchExpressions");
+    const struct json *labels = json_findz(s, "matchLabels"),
+                      *expressions = json_findz(s, "matchExpressions");
     uint32_t n = 0;
     struct json_member *all;
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -128,7 +135,9 @@ str column_selector(struct arena *a, const struct json *s)
         return S("<none>");
     all = ARENA_NEW_N(a, struct json_member, json_count(labels) + json_count(expressions) + 1);
     JSON_EACH_MEMBER(m, labels)
-        all[n++] = (struct json_member){m->key, json_string(arena_fmt(a, PRI_STR "=" PRI_STR, STR_ARG(m->key), STR_ARG(json_str(&m->value))))};
+        all[n++] = (struct json_member){
+            m->key, json_string(arena_fmt(a, PRI_STR "=" PRI_STR, STR_ARG(m->key),
+                                          STR_ARG(json_str(&m->value))))};
     JSON_EACH(e, expressions)
         all[n++] = (struct json_member){json_get_str(e, "key"), json_string(requirement(a, e))};
     if (n == 0)
@@ -169,14 +178,16 @@ str column_join(struct arena *a, const struct json *array, const char *separator
 
 const struct json *column_pod_spec(const struct json *obj)
 {
-    const struct json *job = json_path(obj, "spec.jobTemplate.spec.template.spec"), *spec = json_path(obj, "spec.template.spec");
+    const struct json *job = json_path(obj, "spec.jobTemplate.spec.template.spec"),
+                      *spec = json_path(obj, "spec.template.spec");
 
     if (job)
         return job;
     return spec ? spec : json_path(obj, "template.spec");
 }
 
-static void of_containers(struct arena *a, const struct json *obj, const char *field, struct json *ret)
+static void of_containers(struct arena *a, const struct json *obj, const char *field,
+                          struct json *ret)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 

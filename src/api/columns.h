@@ -3,12 +3,14 @@
 #define K1S_API_COLUMNS_H
 #include "api/kinds.h"
 
-typedef void column_cell_fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret);
+typedef void column_cell_fn(struct arena *a, const struct json *obj, wall_time now,
+                            struct json *ret);
 struct column_set {
     const char *group, *plural;
     const struct column *columns;
 };
-extern const struct column_set columns_core[], columns_workloads[], columns_other[]; /* each ends with plural NULL */
+extern const struct column_set columns_core[], columns_workloads[],
+    columns_other[]; /* each ends with plural NULL */
 
 column_cell_fn column_name, column_age, column_containers, column_images, column_created_at;
 /* "5m" since the time given as RFC 3339; "<unknown>" when there is none. */
@@ -26,7 +28,17 @@ str column_text(struct arena *a, const struct json *v);
 /* The pod template's spec of any workload, or the pod's own. */
 const struct json *column_pod_spec(const struct json *obj);
 
-#define COLUMN_NAME {"Name", "string", "name", "Name of the object, unique in its namespace.", 0, NULL, column_name}
-#define COLUMN_AGE {"Age", "string", "", "Time since the object was created.", 0, NULL, column_age}
-#define COLUMN_END {0}
+#define COLUMN_NAME                                                                                \
+    {                                                                                              \
+        "Name", "string", "name", "Name of the object, unique in its namespace.", 0, NULL,         \
+            column_name                                                                            \
+    }
+#define COLUMN_AGE                                                                                 \
+    {                                                                                              \
+        "Age", "string", "", "Time since the object was created.", 0, NULL, column_age             \
+    }
+#define COLUMN_END                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
 #endif

@@ -3,7 +3,8 @@
 
 #include <inttypes.h>
 
-#define CELL(fn) static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+#define CELL(fn)                                                                                   \
+    static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
 
 static str or_none(str s)
 {
@@ -39,7 +40,8 @@ static str ingress_points(struct arena *a, const struct json *obj)
 
 CELL(service_external_ip)
 {
-    str type = json_get_str(obj, "spec.type"), external = column_join(a, json_path(obj, "spec.externalIPs"), ",", 0);
+    str type = json_get_str(obj, "spec.type"),
+        external = column_join(a, json_path(obj, "spec.externalIPs"), ",", 0);
 
     if (str_is(type, "LoadBalancer")) {
         str points = ingress_points(a, obj);
@@ -80,7 +82,8 @@ static const struct column services[] = {
     COLUMN_NAME,
     {"Type", "string", "", "How the service is reached.", 0, NULL, service_type},
     {"Cluster-IP", "string", "", "Address inside the cluster.", 0, NULL, service_cluster_ip},
-    {"External-IP", "string", "", "Addresses or name outside the cluster.", 0, NULL, service_external_ip},
+    {"External-IP", "string", "", "Addresses or name outside the cluster.", 0, NULL,
+     service_external_ip},
     {"Port(s)", "string", "", "Ports with node ports and protocols.", 0, NULL, service_ports},
     COLUMN_AGE,
     {"Selector", "string", "", "Labels of the pods behind it.", 1, NULL, service_selector},
@@ -95,7 +98,8 @@ CELL(endpoints_cell)
     unsigned n = 0;
 
     JSON_EACH(subset, json_path(obj, "subsets")) {
-        const struct json *ports = json_findz(subset, "ports"), *addresses = json_findz(subset, "addresses");
+        const struct json *ports = json_findz(subset, "ports"),
+                          *addresses = json_findz(subset, "addresses");
 
         if (!json_count(ports)) {
             JSON_EACH(address, addresses)
@@ -109,7 +113,8 @@ CELL(endpoints_cell)
                     str ip = json_get_str(address, "ip");
                     bool v6 = str_has_char(ip, ':');
 
-                    buf_fmt(&b, "%s%s" PRI_STR "%s:%" PRId64, b.n ? "," : "", v6 ? "[" : "", STR_ARG(ip), v6 ? "]" : "", json_get_int(port, "port", 0));
+                    buf_fmt(&b, "%s%s" PRI_STR "%s:%" PRId64, b.n ? "," : "", v6 ? "[" : "",
+                            STR_ARG(ip), v6 ? "]" : "", json_get_int(port, "port", 0));
                 }
     }
     if (n > ENDPOINTS_SHOWN)
@@ -225,7 +230,8 @@ static const struct column nodes[] = {
     {"External-IP", "string", "", "Address outside the cluster.", 1, NULL, node_external_ip},
     {"OS-Image", "string", "", "Operating system of the node.", 1, NULL, node_os_image},
     {"Kernel-Version", "string", "", "Kernel of the node.", 1, NULL, node_kernel},
-    {"Container-Runtime", "string", "", "Container runtime and its version.", 1, NULL, node_runtime},
+    {"Container-Runtime", "string", "", "Container runtime and its version.", 1, NULL,
+     node_runtime},
     COLUMN_END,
 };
 
@@ -245,7 +251,8 @@ static const struct column namespaces[] = {
 
 CELL(configmap_data)
 {
-    *ret = json_int(json_count(json_findz(obj, "data")) + json_count(json_findz(obj, "binaryData")));
+    *ret =
+        json_int(json_count(json_findz(obj, "data")) + json_count(json_findz(obj, "binaryData")));
 }
 
 CELL(secret_type)
@@ -282,9 +289,16 @@ static const struct column name_and_creation[] = {
 
 CELL(event_last_seen)
 {
-    str last = json_get_str(obj, "lastTimestamp"), series = json_get_str(obj, "series.lastObservedTime"), first = json_get_str(obj, "firstTimestamp"), when = json_get_str(obj, "eventTime");
+    str last = json_get_str(obj, "lastTimestamp"),
+        series = json_get_str(obj, "series.lastObservedTime"),
+        first = json_get_str(obj, "firstTimestamp"), when = json_get_str(obj, "eventTime");
 
-    *ret = json_string(column_since(a, series.n ? series : last.n ? last : first.n ? first : when, now));
+    *ret = json_string(column_since(a,
+                                    series.n  ? series
+                                    : last.n  ? last
+                                    : first.n ? first
+                                              : when,
+                                    now));
 }
 
 CELL(event_first_seen)
@@ -333,12 +347,15 @@ CELL(event_source)
     str component = json_get_str(source, "component"), host = json_get_str(source, "host");
 
     if (!component.n)
-        component = json_get_str(obj, "deprecatedSource.component"), host = json_get_str(obj, "deprecatedSource.host");
+        component = json_get_str(obj, "deprecatedSource.component"),
+        host = json_get_str(obj, "deprecatedSource.host");
     if (!component.n)
-        component = json_get_str(obj, "reportingComponent"), host = json_get_str(obj, "reportingInstance");
+        component = json_get_str(obj, "reportingComponent"),
+        host = json_get_str(obj, "reportingInstance");
     if (!component.n)
         component = json_get_str(obj, "reportingController");
-    *ret = json_string(host.n ? arena_fmt(a, PRI_STR ", " PRI_STR, STR_ARG(component), STR_ARG(host)) : component);
+    *ret = json_string(
+        host.n ? arena_fmt(a, PRI_STR ", " PRI_STR, STR_ARG(component), STR_ARG(host)) : component);
 }
 
 CELL(event_message)
@@ -350,7 +367,8 @@ CELL(event_message)
 
 CELL(event_count)
 {
-    int64_t series = json_get_int(obj, "series.count", 0), count = json_get_int(obj, "count", json_get_int(obj, "deprecatedCount", 0));
+    int64_t series = json_get_int(obj, "series.count", 0),
+            count = json_get_int(obj, "count", json_get_int(obj, "deprecatedCount", 0));
 
     *ret = json_int(series ? series : count ? count : 1);
 }
@@ -375,8 +393,10 @@ static str access_modes(struct arena *a, const struct json *modes)
 {
     static const struct {
         const char *mode, *brief;
-    } briefs[] = {
-        {"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"}, {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}};
+    } briefs[] = {{"ReadWriteOnce", "RWO"},
+                  {"ReadOnlyMany", "ROX"},
+                  {"ReadWriteMany", "RWX"},
+                  {"ReadWriteOncePod", "RWOP"}};
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     for (size_t i = 0; i < ARRAY_LEN(briefs); i++)
@@ -390,7 +410,8 @@ static str access_modes(struct arena *a, const struct json *modes)
 
 static str volume_phase(const struct json *obj)
 {
-    return json_path(obj, "metadata.deletionTimestamp") ? S("Terminating") : json_get_str(obj, "status.phase");
+    return json_path(obj, "metadata.deletionTimestamp") ? S("Terminating")
+                                                        : json_get_str(obj, "status.phase");
 }
 
 CELL(pv_capacity)
@@ -417,13 +438,17 @@ CELL(pv_claim)
 {
     const struct json *claim = json_path(obj, "spec.claimRef");
 
-    *ret = json_string(claim ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(claim, "namespace")), STR_ARG(json_get_str(claim, "name"))) : S(""));
+    *ret = json_string(claim ? arena_fmt(a, PRI_STR "/" PRI_STR,
+                                         STR_ARG(json_get_str(claim, "namespace")),
+                                         STR_ARG(json_get_str(claim, "name")))
+                             : S(""));
 }
 
 /* The annotation of old still counts before the field. */
 static str storage_class(const struct json *obj)
 {
-    str beta = json_str(json_findz(json_path(obj, "metadata.annotations"), "volume.beta.kubernetes.io/storage-class"));
+    str beta = json_str(json_findz(json_path(obj, "metadata.annotations"),
+                                   "volume.beta.kubernetes.io/storage-class"));
 
     return beta.n ? beta : json_get_str(obj, "spec.storageClassName");
 }
@@ -460,7 +485,8 @@ static const struct column persistentvolumes[] = {
     {"Status", "string", "", "Phase of the volume.", 0, NULL, volume_status},
     {"Claim", "string", "", "Claim that it is bound to.", 0, NULL, pv_claim},
     {"StorageClass", "string", "", "Class of the volume.", 0, NULL, volume_class},
-    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0, NULL, volume_attributes},
+    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0, NULL,
+     volume_attributes},
     {"Reason", "string", "", "Why it is in this phase.", 0, NULL, pv_reason},
     COLUMN_AGE,
     {"VolumeMode", "string", "", "File system or block device.", 1, NULL, volume_mode},
@@ -474,12 +500,16 @@ CELL(pvc_volume)
 
 CELL(pvc_capacity)
 {
-    *ret = json_string(json_get_str(obj, "spec.volumeName").n ? json_get_str(obj, "status.capacity.storage") : S(""));
+    *ret = json_string(json_get_str(obj, "spec.volumeName").n
+                           ? json_get_str(obj, "status.capacity.storage")
+                           : S(""));
 }
 
 CELL(pvc_modes)
 {
-    *ret = json_string(json_get_str(obj, "spec.volumeName").n ? access_modes(a, json_path(obj, "status.accessModes")) : S(""));
+    *ret = json_string(json_get_str(obj, "spec.volumeName").n
+                           ? access_modes(a, json_path(obj, "status.accessModes"))
+                           : S(""));
 }
 
 static const struct column persistentvolumeclaims[] = {
@@ -489,7 +519,8 @@ static const struct column persistentvolumeclaims[] = {
     {"Capacity", "string", "", "Size of the volume.", 0, NULL, pvc_capacity},
     {"Access Modes", "string", "", "How it can be mounted.", 0, NULL, pvc_modes},
     {"StorageClass", "string", "", "Class that was asked for.", 0, NULL, volume_class},
-    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0, NULL, volume_attributes},
+    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0, NULL,
+     volume_attributes},
     COLUMN_AGE,
     {"VolumeMode", "string", "", "File system or block device.", 1, NULL, volume_mode},
     COLUMN_END,
@@ -511,7 +542,8 @@ static str quota_text(struct arena *a, const struct json *obj, bool limits)
     for (size_t i = 0; i < n; i++) {
         str u = json_str(json_find(used, names[i]));
 
-        buf_fmt(&b, "%s" PRI_STR ": " PRI_STR "/" PRI_STR, i ? ", " : "", STR_ARG(names[i]), STR_ARG(u.n ? u : S("0")), STR_ARG(json_str(json_find(hard, names[i]))));
+        buf_fmt(&b, "%s" PRI_STR ": " PRI_STR "/" PRI_STR, i ? ", " : "", STR_ARG(names[i]),
+                STR_ARG(u.n ? u : S("0")), STR_ARG(json_str(json_find(hard, names[i]))));
     }
     return arena_dup(a, buf_view(&b));
 }

@@ -3,7 +3,8 @@
 
 #include <inttypes.h>
 
-#define CELL(fn) static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+#define CELL(fn)                                                                                   \
+    static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
 
 static str or_else(str s, const char *otherwise)
 {
@@ -23,7 +24,8 @@ CELL(ingress_class)
     str v = json_get_str(obj, "spec.ingressClassName");
 
     if (!v.n)
-        v = json_str(json_findz(json_path(obj, "metadata.annotations"), "kubernetes.io/ingress.class"));
+        v = json_str(
+            json_findz(json_path(obj, "metadata.annotations"), "kubernetes.io/ingress.class"));
     *ret = json_string(or_else(v, "<none>"));
 }
 
@@ -82,15 +84,19 @@ CELL(class_parameters)
     if (!p)
         *ret = json_z("<none>");
     else if (group.n)
-        *ret = json_string(arena_fmt(a, PRI_STR "." PRI_STR "/" PRI_STR, STR_ARG(json_get_str(p, "kind")), STR_ARG(group), STR_ARG(json_get_str(p, "name"))));
+        *ret = json_string(arena_fmt(a, PRI_STR "." PRI_STR "/" PRI_STR,
+                                     STR_ARG(json_get_str(p, "kind")), STR_ARG(group),
+                                     STR_ARG(json_get_str(p, "name"))));
     else
-        *ret = json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(p, "kind")), STR_ARG(json_get_str(p, "name"))));
+        *ret = json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(p, "kind")),
+                                     STR_ARG(json_get_str(p, "name"))));
 }
 
 static const struct column ingressclasses[] = {
     COLUMN_NAME,
     {"Controller", "string", "", "Controller that serves this class.", 0, NULL, class_controller},
-    {"Parameters", "string", "", "Object with the controller's settings.", 0, NULL, class_parameters},
+    {"Parameters", "string", "", "Object with the controller's settings.", 0, NULL,
+     class_parameters},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -112,7 +118,10 @@ CELL(ip_parent)
     const struct json *p = json_path(obj, "spec.parentRef");
     str group = json_get_str(p, "group"), ns = json_get_str(p, "namespace");
 
-    *ret = json_string(arena_fmt(a, PRI_STR "%s" PRI_STR "/" PRI_STR "%s" PRI_STR, STR_ARG(json_get_str(p, "resource")), group.n ? "." : "", STR_ARG(group), STR_ARG(ns), ns.n ? "/" : "", STR_ARG(json_get_str(p, "name"))));
+    *ret = json_string(arena_fmt(a, PRI_STR "%s" PRI_STR "/" PRI_STR "%s" PRI_STR,
+                                 STR_ARG(json_get_str(p, "resource")), group.n ? "." : "",
+                                 STR_ARG(group), STR_ARG(ns), ns.n ? "/" : "",
+                                 STR_ARG(json_get_str(p, "name"))));
 }
 
 static const struct column ipaddresses[] = {
@@ -147,7 +156,8 @@ CELL(slice_ports)
         const struct json *port = json_findz(p, "port");
         str name = json_get_str(p, "name");
 
-        json_append(a, &ports, port ? json_string(column_text(a, port)) : json_string(name.n ? name : S("*")));
+        json_append(a, &ports,
+                    port ? json_string(column_text(a, port)) : json_string(name.n ? name : S("*")));
     }
     *ret = json_string(or_else(column_join(a, &ports, ",", HOSTS_SHOWN), "<unset>"));
 }
@@ -175,7 +185,8 @@ static const struct column endpointslices[] = {
 
 CELL(binding_role)
 {
-    *ret = json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(obj, "roleRef.kind")), STR_ARG(json_get_str(obj, "roleRef.name"))));
+    *ret = json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(obj, "roleRef.kind")),
+                                 STR_ARG(json_get_str(obj, "roleRef.name"))));
 }
 
 static void subjects(struct arena *a, const struct json *obj, const char *kind, struct json *ret)
@@ -187,7 +198,11 @@ static void subjects(struct arena *a, const struct json *obj, const char *kind, 
 
         if (!str_is(json_get_str(s, "kind"), kind))
             continue;
-        json_append(a, &names, json_string(strcmp(kind, "ServiceAccount") ? name : arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(ns), STR_ARG(name))));
+        json_append(
+            a, &names,
+            json_string(strcmp(kind, "ServiceAccount")
+                            ? name
+                            : arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(ns), STR_ARG(name))));
     }
     *ret = json_string(column_join(a, &names, ", ", 0));
 }
@@ -213,7 +228,8 @@ static const struct column rolebindings[] = {
     COLUMN_AGE,
     {"Users", "string", "", "Users that it is given to.", 1, NULL, binding_users},
     {"Groups", "string", "", "Groups that it is given to.", 1, NULL, binding_groups},
-    {"ServiceAccounts", "string", "", "Service accounts that it is given to.", 1, NULL, binding_accounts},
+    {"ServiceAccounts", "string", "", "Service accounts that it is given to.", 1, NULL,
+     binding_accounts},
     COLUMN_END,
 };
 
@@ -258,14 +274,16 @@ static const struct column certificatesigningrequests[] = {
     COLUMN_AGE,
     {"SignerName", "string", "", "Who should sign.", 0, NULL, csr_signer},
     {"Requestor", "string", "", "Who asked.", 0, NULL, csr_requestor},
-    {"RequestedDuration", "string", "", "How long the certificate should be good.", 0, NULL, csr_duration},
+    {"RequestedDuration", "string", "", "How long the certificate should be good.", 0, NULL,
+     csr_duration},
     {"Condition", "string", "", "What was decided.", 0, NULL, csr_condition},
     COLUMN_END,
 };
 
 /* ---- policy, autoscaling, scheduling ---- */
 
-static void int_or_string(struct arena *a, const struct json *v, const char *otherwise, struct json *ret)
+static void int_or_string(struct arena *a, const struct json *v, const char *otherwise,
+                          struct json *ret)
 {
     *ret = v ? json_string(column_text(a, v)) : json_z(otherwise);
 }
@@ -298,7 +316,8 @@ CELL(hpa_reference)
 {
     const struct json *t = json_path(obj, "spec.scaleTargetRef");
 
-    *ret = json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(t, "kind")), STR_ARG(json_get_str(t, "name"))));
+    *ret = json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(t, "kind")),
+                                 STR_ARG(json_get_str(t, "name"))));
 }
 
 /* One metric "name: current/target". */
@@ -306,11 +325,17 @@ static str hpa_metric(struct arena *a, const struct json *spec, const struct jso
 {
     static const struct {
         const char *type, *field;
-    } sources[] = {
-        {"Resource", "resource"}, {"ContainerResource", "containerResource"}, {"Pods", "pods"}, {"Object", "object"}, {"External", "external"}};
+    } sources[] = {{"Resource", "resource"},
+                   {"ContainerResource", "containerResource"},
+                   {"Pods", "pods"},
+                   {"Object", "object"},
+                   {"External", "external"}};
 
     for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
-        const struct json *source = json_findz(spec, sources[i].field), *current = json_path(json_findz(status, sources[i].field), "current"), *target = json_findz(source, "target"), *utilization = json_findz(target, "averageUtilization");
+        const struct json *source = json_findz(spec, sources[i].field),
+                          *current = json_path(json_findz(status, sources[i].field), "current"),
+                          *target = json_findz(source, "target"),
+                          *utilization = json_findz(target, "averageUtilization");
         str name = json_get_str(source, "name"), now, wanted;
 
         if (!str_is(json_get_str(spec, "type"), sources[i].type))
@@ -329,7 +354,9 @@ static str hpa_metric(struct arena *a, const struct json *spec, const struct jso
             if (average && i > 2)
                 wanted = arena_fmt(a, PRI_STR " (avg)", STR_ARG(wanted));
         }
-        return i < 2 ? arena_fmt(a, PRI_STR ": " PRI_STR "/" PRI_STR, STR_ARG(name), STR_ARG(now), STR_ARG(wanted)) : arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(now), STR_ARG(wanted));
+        return i < 2 ? arena_fmt(a, PRI_STR ": " PRI_STR "/" PRI_STR, STR_ARG(name), STR_ARG(now),
+                                 STR_ARG(wanted))
+                     : arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(now), STR_ARG(wanted));
     }
     return S("<unknown type>");
 }
@@ -338,14 +365,19 @@ static str hpa_metric(struct arena *a, const struct json *spec, const struct jso
 
 CELL(hpa_targets)
 {
-    const struct json *metrics = json_path(obj, "spec.metrics"), *current = json_path(obj, "status.currentMetrics"), *v1 = json_path(obj, "spec.targetCPUUtilizationPercentage");
+    const struct json *metrics = json_path(obj, "spec.metrics"),
+                      *current = json_path(obj, "status.currentMetrics"),
+                      *v1 = json_path(obj, "spec.targetCPUUtilizationPercentage");
     struct json texts = json_array();
     uint32_t i = 0;
 
     if (v1) { /* autoscaling/v1 has one metric only */
         const struct json *is = json_path(obj, "status.currentCPUUtilizationPercentage");
 
-        *ret = json_string(arena_fmt(a, "cpu: " PRI_STR "/" PRI_STR "%%", STR_ARG(is ? arena_fmt(a, PRI_STR "%%", STR_ARG(column_text(a, is))) : S("<unknown>")), STR_ARG(column_text(a, v1))));
+        *ret = json_string(arena_fmt(
+            a, "cpu: " PRI_STR "/" PRI_STR "%%",
+            STR_ARG(is ? arena_fmt(a, PRI_STR "%%", STR_ARG(column_text(a, is))) : S("<unknown>")),
+            STR_ARG(column_text(a, v1))));
         return;
     }
     JSON_EACH(m, metrics) {
@@ -399,9 +431,11 @@ CELL(priority_preemption)
 static const struct column priorityclasses[] = {
     COLUMN_NAME,
     {"Value", "integer", "", "Priority of pods of this class.", 0, NULL, priority_value},
-    {"Global-Default", "boolean", "", "Whether pods without a class get this one.", 0, NULL, priority_default},
+    {"Global-Default", "boolean", "", "Whether pods without a class get this one.", 0, NULL,
+     priority_default},
     COLUMN_AGE,
-    {"PreemptionPolicy", "string", "", "Whether such pods displace others.", 0, NULL, priority_preemption},
+    {"PreemptionPolicy", "string", "", "Whether such pods displace others.", 0, NULL,
+     priority_preemption},
     COLUMN_END,
 };
 
@@ -433,7 +467,9 @@ static const struct column runtimeclasses[] = {
 
 CELL(sc_name)
 {
-    bool is_default = str_is(json_str(json_findz(json_path(obj, "metadata.annotations"), "storageclass.kubernetes.io/is-default-class")), "true");
+    bool is_default = str_is(json_str(json_findz(json_path(obj, "metadata.annotations"),
+                                                 "storageclass.kubernetes.io/is-default-class")),
+                             "true");
     str name = json_get_str(obj, "metadata.name");
 
     *ret = json_string(is_default ? arena_fmt(a, PRI_STR " (default)", STR_ARG(name)) : name);
@@ -462,7 +498,8 @@ CELL(sc_expansion)
 static const struct column storageclasses[] = {
     {"Name", "string", "name", "Name of the class; the default one says so.", 0, NULL, sc_name},
     {"Provisioner", "string", "", "Who makes the volumes.", 0, NULL, sc_provisioner},
-    {"ReclaimPolicy", "string", "", "What becomes of volumes after their claims.", 0, NULL, sc_reclaim},
+    {"ReclaimPolicy", "string", "", "What becomes of volumes after their claims.", 0, NULL,
+     sc_reclaim},
     {"VolumeBindingMode", "string", "", "When claims are bound.", 0, NULL, sc_binding},
     {"AllowVolumeExpansion", "string", "", "Whether volumes can grow.", 0, NULL, sc_expansion},
     COLUMN_AGE,
@@ -542,16 +579,21 @@ CELL(csi_republish)
 
 CELL(csi_modes)
 {
-    *ret = json_string(or_else(column_join(a, json_path(obj, "spec.volumeLifecycleModes"), ",", 0), "<unset>"));
+    *ret = json_string(
+        or_else(column_join(a, json_path(obj, "spec.volumeLifecycleModes"), ",", 0), "<unset>"));
 }
 
 static const struct column csidrivers[] = {
     COLUMN_NAME,
-    {"AttachRequired", "boolean", "", "Whether volumes must be attached first.", 0, NULL, csi_attach},
-    {"PodInfoOnMount", "boolean", "", "Whether the driver wants to know the pod.", 0, NULL, csi_pod_info},
-    {"StorageCapacity", "boolean", "", "Whether the driver publishes its capacity.", 0, NULL, csi_capacity},
+    {"AttachRequired", "boolean", "", "Whether volumes must be attached first.", 0, NULL,
+     csi_attach},
+    {"PodInfoOnMount", "boolean", "", "Whether the driver wants to know the pod.", 0, NULL,
+     csi_pod_info},
+    {"StorageCapacity", "boolean", "", "Whether the driver publishes its capacity.", 0, NULL,
+     csi_capacity},
     {"TokenRequests", "string", "", "Audiences of the tokens that it wants.", 0, NULL, csi_tokens},
-    {"RequiresRepublish", "boolean", "", "Whether volumes are published again from time to time.", 0, NULL, csi_republish},
+    {"RequiresRepublish", "boolean", "", "Whether volumes are published again from time to time.",
+     0, NULL, csi_republish},
     {"Modes", "string", "", "Lifecycles of volumes that it supports.", 0, NULL, csi_modes},
     COLUMN_AGE,
     COLUMN_END,
@@ -597,7 +639,9 @@ CELL(policy_param_kind)
 {
     const struct json *p = json_path(obj, "spec.paramKind");
 
-    *ret = p ? json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(p, "apiVersion")), STR_ARG(json_get_str(p, "kind")))) : json_z("<unset>");
+    *ret = p ? json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(p, "apiVersion")),
+                                     STR_ARG(json_get_str(p, "kind"))))
+             : json_z("<unset>");
 }
 
 CELL(binding_policy)
@@ -613,7 +657,8 @@ CELL(binding_param)
     if (!p)
         *ret = json_z("<unset>");
     else if (name.n)
-        *ret = json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(ns.n ? ns : S("*")), STR_ARG(name)));
+        *ret = json_string(
+            arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(ns.n ? ns : S("*")), STR_ARG(name)));
     else
         *ret = json_string(column_selector(a, json_findz(p, "selector")));
 }
@@ -644,7 +689,9 @@ CELL(apiservice_service)
 {
     const struct json *s = json_path(obj, "spec.service");
 
-    *ret = s ? json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(s, "namespace")), STR_ARG(json_get_str(s, "name")))) : json_z("Local");
+    *ret = s ? json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(s, "namespace")),
+                                     STR_ARG(json_get_str(s, "name"))))
+             : json_z("Local");
 }
 
 CELL(apiservice_available)
@@ -654,7 +701,10 @@ CELL(apiservice_available)
 
         if (!str_is(json_get_str(c, "type"), "Available"))
             continue;
-        *ret = json_string(str_is(status, "True") ? status : arena_fmt(a, PRI_STR " (" PRI_STR ")", STR_ARG(status), STR_ARG(json_get_str(c, "reason"))));
+        *ret = json_string(str_is(status, "True")
+                               ? status
+                               : arena_fmt(a, PRI_STR " (" PRI_STR ")", STR_ARG(status),
+                                           STR_ARG(json_get_str(c, "reason"))));
         return;
     }
     *ret = json_z("Unknown");
@@ -662,8 +712,10 @@ CELL(apiservice_available)
 
 static const struct column apiservices[] = {
     COLUMN_NAME,
-    {"Service", "string", "", "Service that serves the version, or Local.", 0, NULL, apiservice_service},
-    {"Available", "string", "", "Whether the version is served now.", 0, NULL, apiservice_available},
+    {"Service", "string", "", "Service that serves the version, or Local.", 0, NULL,
+     apiservice_service},
+    {"Available", "string", "", "Whether the version is served now.", 0, NULL,
+     apiservice_available},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -740,7 +792,8 @@ CELL(pl_length)
 static const struct column prioritylevelconfigurations[] = {
     COLUMN_NAME,
     {"Type", "string", "", "Limited or Exempt.", 0, NULL, pl_type},
-    {"NominalConcurrencyShares", "string", "", "Share of the server's concurrency.", 0, NULL, pl_shares},
+    {"NominalConcurrencyShares", "string", "", "Share of the server's concurrency.", 0, NULL,
+     pl_shares},
     {"Queues", "string", "", "Number of queues.", 0, NULL, pl_queues},
     {"HandSize", "string", "", "Queues that one flow may use.", 0, NULL, pl_hand},
     {"QueueLengthLimit", "string", "", "Requests that one queue holds.", 0, NULL, pl_length},

@@ -3,7 +3,8 @@
 
 #include <inttypes.h>
 
-#define CELL(fn) static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+#define CELL(fn)                                                                                   \
+    static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
 
 /* ---- pods ---- */
 
@@ -55,7 +56,8 @@ static bool initializing(struct arena *a, const struct json *obj, struct pod_row
     uint32_t i = 0, n = json_count(json_path(obj, "spec.initContainers"));
 
     JSON_EACH(s, json_path(obj, "status.initContainerStatuses")) {
-        const struct json *terminated = json_path(s, "state.terminated"), *waiting = json_path(s, "state.waiting");
+        const struct json *terminated = json_path(s, "state.terminated"),
+                          *waiting = json_path(s, "state.waiting");
         str reason = json_get_str(waiting, "reason");
         bool sidecar = is_restartable_init(obj, json_get_str(s, "name"));
 
@@ -82,26 +84,30 @@ static bool initializing(struct arena *a, const struct json *obj, struct pod_row
 
 static void pod_row(struct arena *a, const struct json *obj, struct pod_row *r)
 {
-    const struct json *scheduled = condition(obj, "PodScheduled"), *initialized = condition(obj, "Initialized"), *statuses;
+    const struct json *scheduled = condition(obj, "PodScheduled"),
+                      *initialized = condition(obj, "Initialized"), *statuses;
     str reason = json_get_str(obj, "status.reason");
     bool running = false;
     int64_t init_restarts = 0;
 
-    *r = (struct pod_row){.status = json_get_str(obj, "status.phase"), .total = json_count(json_path(obj, "spec.containers"))};
+    *r = (struct pod_row){.status = json_get_str(obj, "status.phase"),
+                          .total = json_count(json_path(obj, "spec.containers"))};
     JSON_EACH(c, json_path(obj, "spec.initContainers"))
         r->total += str_is(json_get_str(c, "restartPolicy"), "Always");
     if (reason.n)
         r->status = reason;
     if (scheduled && str_is(json_get_str(scheduled, "reason"), "SchedulingGated"))
         r->status = S("SchedulingGated");
-    if (!initializing(a, obj, r) || (initialized && str_is(json_get_str(initialized, "status"), "True"))) {
+    if (!initializing(a, obj, r) ||
+        (initialized && str_is(json_get_str(initialized, "status"), "True"))) {
         JSON_EACH(s, json_path(obj, "status.initContainerStatuses"))
             if (is_restartable_init(obj, json_get_str(s, "name")))
                 init_restarts += json_get_int(s, "restartCount", 0);
         r->restarts = init_restarts;
         statuses = json_path(obj, "status.containerStatuses");
         for (uint32_t i = json_count(statuses); i-- > 0;) {
-            const struct json *s = json_item(statuses, i), *terminated = json_path(s, "state.terminated");
+            const struct json *s = json_item(statuses, i),
+                              *terminated = json_path(s, "state.terminated");
             str waiting = json_get_str(s, "state.waiting.reason");
 
             r->restarts += json_get_int(s, "restartCount", 0);
@@ -119,13 +125,15 @@ static void pod_row(struct arena *a, const struct json *obj, struct pod_row *r)
         if (str_is(r->status, "Completed") && running) {
             const struct json *ready = condition(obj, "Ready");
 
-            r->status = ready && str_is(json_get_str(ready, "status"), "True") ? S("Running") : S("NotReady");
+            r->status = ready && str_is(json_get_str(ready, "status"), "True") ? S("Running")
+                                                                               : S("NotReady");
         }
     }
     if (json_path(obj, "metadata.deletionTimestamp")) {
         if (str_is(reason, "NodeLost"))
             r->status = S("Unknown");
-        else if (!str_is(json_get_str(obj, "status.phase"), "Succeeded") && !str_is(json_get_str(obj, "status.phase"), "Failed"))
+        else if (!str_is(json_get_str(obj, "status.phase"), "Succeeded") &&
+                 !str_is(json_get_str(obj, "status.phase"), "Failed"))
             r->status = S("Terminating");
     }
 }
@@ -152,7 +160,8 @@ CELL(pod_restarts)
 
     pod_row(a, obj, &r);
     if (r.restarts && r.last_restart.n)
-        *ret = json_string(arena_fmt(a, "%" PRId64 " (" PRI_STR " ago)", r.restarts, STR_ARG(column_since(a, r.last_restart, now))));
+        *ret = json_string(arena_fmt(a, "%" PRId64 " (" PRI_STR " ago)", r.restarts,
+                                     STR_ARG(column_since(a, r.last_restart, now))));
     else
         *ret = json_string(arena_fmt(a, "%" PRId64, r.restarts));
 }
@@ -192,7 +201,8 @@ CELL(pod_gates)
         str type = json_get_str(g, "conditionType");
 
         JSON_EACH(c, json_path(obj, "status.conditions"))
-            n_true += str_eq(json_get_str(c, "type"), type) && str_is(json_get_str(c, "status"), "True");
+            n_true +=
+                str_eq(json_get_str(c, "type"), type) && str_is(json_get_str(c, "status"), "True");
     }
     *ret = json_string(arena_fmt(a, "%u/%u", n_true, json_count(gates)));
 }
@@ -201,7 +211,8 @@ static const struct column pods[] = {
     COLUMN_NAME,
     {"Ready", "string", "", "Ready containers of all containers.", 0, NULL, pod_ready},
     {"Status", "string", "", "What the pod is doing, in one word.", 0, NULL, pod_status},
-    {"Restarts", "string", "", "How often its containers were restarted, and when last.", 0, NULL, pod_restarts},
+    {"Restarts", "string", "", "How often its containers were restarted, and when last.", 0, NULL,
+     pod_restarts},
     COLUMN_AGE,
     {"IP", "string", "", "Address of the pod.", 1, NULL, pod_ip},
     {"Node", "string", "", "Node that runs the pod.", 1, NULL, pod_node},
@@ -231,7 +242,9 @@ CELL(map_selector_cell)
 
 CELL(deployment_ready)
 {
-    *ret = json_string(arena_fmt(a, "%" PRId64 "/%" PRId64, json_get_int(obj, "status.readyReplicas", 0), json_get_int(obj, "spec.replicas", 0)));
+    *ret = json_string(arena_fmt(a, "%" PRId64 "/%" PRId64,
+                                 json_get_int(obj, "status.readyReplicas", 0),
+                                 json_get_int(obj, "spec.replicas", 0)));
 }
 
 CELL(status_updated)
@@ -259,15 +272,26 @@ CELL(status_ready)
     number(obj, "status.readyReplicas", ret);
 }
 
-#define COLUMN_CONTAINERS {"Containers", "string", "", "Names of the template's containers.", 1, NULL, column_containers}
-#define COLUMN_IMAGES {"Images", "string", "", "Images of the template's containers.", 1, NULL, column_images}
-#define COLUMN_SELECTOR {"Selector", "string", "", "Labels of the pods that belong to it.", 1, NULL, selector_cell}
+#define COLUMN_CONTAINERS                                                                          \
+    {                                                                                              \
+        "Containers", "string", "", "Names of the template's containers.", 1, NULL,                \
+            column_containers                                                                      \
+    }
+#define COLUMN_IMAGES                                                                              \
+    {                                                                                              \
+        "Images", "string", "", "Images of the template's containers.", 1, NULL, column_images     \
+    }
+#define COLUMN_SELECTOR                                                                            \
+    {                                                                                              \
+        "Selector", "string", "", "Labels of the pods that belong to it.", 1, NULL, selector_cell  \
+    }
 
 static const struct column deployments[] = {
     COLUMN_NAME,
     {"Ready", "string", "", "Ready pods of wanted ones.", 0, NULL, deployment_ready},
     {"Up-to-date", "string", "", "Pods of the newest template.", 0, NULL, status_updated},
-    {"Available", "string", "", "Pods that have been ready long enough.", 0, NULL, status_available},
+    {"Available", "string", "", "Pods that have been ready long enough.", 0, NULL,
+     status_available},
     COLUMN_AGE,
     COLUMN_CONTAINERS,
     COLUMN_IMAGES,
@@ -335,8 +359,10 @@ static const struct column daemonsets[] = {
     {"Current", "integer", "", "Nodes that run it.", 0, NULL, ds_current},
     {"Ready", "integer", "", "Nodes on which it is ready.", 0, NULL, ds_ready},
     {"Up-to-date", "integer", "", "Nodes that run the newest template.", 0, NULL, ds_updated},
-    {"Available", "integer", "", "Nodes on which it has been ready long enough.", 0, NULL, ds_available},
-    {"Node Selector", "string", "", "Labels of the nodes that it is for.", 0, NULL, ds_node_selector},
+    {"Available", "integer", "", "Nodes on which it has been ready long enough.", 0, NULL,
+     ds_available},
+    {"Node Selector", "string", "", "Labels of the nodes that it is for.", 0, NULL,
+     ds_node_selector},
     COLUMN_AGE,
     COLUMN_CONTAINERS,
     COLUMN_IMAGES,
@@ -345,12 +371,9 @@ static const struct column daemonsets[] = {
 };
 
 static const struct column statefulsets[] = {
-    COLUMN_NAME,
-    {"Ready", "string", "", "Ready pods of wanted ones.", 0, NULL, deployment_ready},
-    COLUMN_AGE,
-    COLUMN_CONTAINERS,
-    COLUMN_IMAGES,
-    COLUMN_END,
+    COLUMN_NAME,   {"Ready", "string", "", "Ready pods of wanted ones.", 0, NULL, deployment_ready},
+    COLUMN_AGE,    COLUMN_CONTAINERS,
+    COLUMN_IMAGES, COLUMN_END,
 };
 
 CELL(revision_controller)
@@ -375,9 +398,11 @@ CELL(revision_controller)
             lower[i] = (char)(lower[i] >= 'A' && lower[i] <= 'Z' ? lower[i] + 32 : lower[i]);
         if (str_has_char(version, '/')) {
             str_cut(&version, '/', &head);
-            *ret = json_string(arena_fmt(a, "%s." PRI_STR "/" PRI_STR, lower, STR_ARG(head), STR_ARG(json_get_str(owner, "name"))));
+            *ret = json_string(arena_fmt(a, "%s." PRI_STR "/" PRI_STR, lower, STR_ARG(head),
+                                         STR_ARG(json_get_str(owner, "name"))));
         } else {
-            *ret = json_string(arena_fmt(a, "%s/" PRI_STR, lower, STR_ARG(json_get_str(owner, "name"))));
+            *ret = json_string(
+                arena_fmt(a, "%s/" PRI_STR, lower, STR_ARG(json_get_str(owner, "name"))));
         }
     }
 }
@@ -389,7 +414,8 @@ CELL(revision_number)
 
 static const struct column controllerrevisions[] = {
     COLUMN_NAME,
-    {"Controller", "string", "", "Controller that the revision belongs to.", 0, NULL, revision_controller},
+    {"Controller", "string", "", "Controller that the revision belongs to.", 0, NULL,
+     revision_controller},
     {"Revision", "integer", "", "Number of the revision.", 0, NULL, revision_number},
     COLUMN_AGE,
     COLUMN_END,
@@ -425,7 +451,8 @@ CELL(job_status)
 CELL(job_completions)
 {
     const struct json *completions = json_path(obj, "spec.completions");
-    int64_t parallelism = json_get_int(obj, "spec.parallelism", 0), succeeded = json_get_int(obj, "status.succeeded", 0);
+    int64_t parallelism = json_get_int(obj, "spec.parallelism", 0),
+            succeeded = json_get_int(obj, "status.succeeded", 0);
 
     if (completions)
         *ret = json_string(arena_fmt(a, "%" PRId64 "/%" PRId64, succeeded, completions->i));

@@ -19,8 +19,9 @@ struct crd_set {
     uint32_t refs;
     bool terminating;
     struct arena *arena;
-    struct custom_kind *kinds; size_t n; /* served versions, newest first */
-    str resource;                        /* "widgets.example.com" */
+    struct custom_kind *kinds;
+    size_t n;     /* served versions, newest first */
+    str resource; /* "widgets.example.com" */
 };
 struct custom_kind {
     struct kind kind; /* first */
@@ -31,22 +32,30 @@ struct custom_kind {
 
 struct crd_entry {
     struct crds *crds;
-    const struct obj *obj;       /* newest version */
-    struct crd_set *set;         /* NULL: not served */
-    str built_from;              /* heap: what the set was made of */
-    struct store_watch *watch;   /* on instances, while the definition is being deleted */
-    bool busy;                   /* its status is being written */
-    bool again;                  /* and has to be looked at once more */
+    const struct obj *obj;     /* newest version */
+    struct crd_set *set;       /* NULL: not served */
+    str built_from;            /* heap: what the set was made of */
+    struct store_watch *watch; /* on instances, while the definition is being deleted */
+    bool busy;                 /* its status is being written */
+    bool again;                /* and has to be looked at once more */
 };
-struct crd_write { struct list link; struct crds *crds; struct key key; struct arena *arena; struct crd_entry *entry; bool instance; };
+struct crd_write {
+    struct list link;
+    struct crds *crds;
+    struct key key;
+    struct arena *arena;
+    struct crd_entry *entry;
+    bool instance;
+};
 struct crds {
     struct api *api;
-    const struct kind *kind;     /* of definitions */
-    struct map entries;          /* name -> struct crd_entry */
+    const struct kind *kind; /* of definitions */
+    struct map entries;      /* name -> struct crd_entry */
     struct store_watch *watch;
     struct loop_timer *timer;
-    struct list writes;          /* under way */
-    const struct kind **served; size_t n;
+    struct list writes; /* under way */
+    const struct kind **served;
+    size_t n;
 };
 
 /* ---- sets ---- */
@@ -73,7 +82,10 @@ struct err *crds_may_create(const struct kind *k)
 
     if (!c->set->terminating)
         return NULL;
-    return err_details(err_new(REASON_METHOD_NOT_ALLOWED, "create not allowed while custom resource definition is terminating"), k->r->group, k->r->plural, S(""));
+    return err_details(
+        err_new(REASON_METHOD_NOT_ALLOWED,
+                "create not allowed while custom resource definition is terminating"),
+        k->r->group, k->r->plural, S(""));
 }
 
 static str *strings_of(struct arena *a, const struct json *arr, size_t *ret_n)
@@ -97,16 +109,34 @@ static const struct column *columns_of(struct arena *a, const struct json *versi
     struct column *c = ARENA_NEW_N(a, struct column, json_count(list) + 3);
     size_t n = 0;
 
-    c[n++] = (struct column){.name = "Name", .type = "string", .format = "name", .description = "Name of the object, unique among those of its kind in its namespace.", .path = "metadata.name"};
+    c[n++] = (struct column){
+        .name = "Name",
+        .type = "string",
+        .format = "name",
+        .description = "Name of the object, unique among those of its kind in its namespace.",
+        .path = "metadata.name"};
     JSON_EACH(x, list) {
         str d = json_get_str(x, "description"), path = json_get_str(x, "jsonPath");
 
-        c[n++] = (struct column){.name = arena_dupz(a, json_get_str(x, "name")), .type = arena_dupz(a, json_get_str(x, "type")), .format = arena_dupz(a, json_get_str(x, "format")),
-                                 .description = d.n ? arena_dupz(a, d) : arena_fmt(a, "Custom resource definition column (in JSONPath format): " PRI_STR, STR_ARG(path)).p,
-                                 .priority = (int)json_get_int(x, "priority", 0), .json_path = arena_dupz(a, path)};
+        c[n++] = (struct column){
+            .name = arena_dupz(a, json_get_str(x, "name")),
+            .type = arena_dupz(a, json_get_str(x, "type")),
+            .format = arena_dupz(a, json_get_str(x, "format")),
+            .description =
+                d.n ? arena_dupz(a, d)
+                    : arena_fmt(a,
+                                "Custom resource definition column (in JSONPath format): " PRI_STR,
+                                STR_ARG(path))
+                          .p,
+            .priority = (int)json_get_int(x, "priority", 0),
+            .json_path = arena_dupz(a, path)};
     }
     if (n == 1)
-        c[n++] = (struct column){.name = "Age", .type = "date", .description = "When the object was created, by the server's clock.", .json_path = ".metadata.creationTimestamp"};
+        c[n++] =
+            (struct column){.name = "Age",
+                            .type = "date",
+                            .description = "When the object was created, by the server's clock.",
+                            .json_path = ".metadata.creationTimestamp"};
     return c;
 }
 
@@ -126,17 +156,20 @@ static const struct field_label *fields_of(struct arena *a, const struct json *v
 
 static void subresources_of(struct arena *a, const struct json *version, struct custom_kind *c)
 {
-    const struct json *subs = json_findz(version, "subresources"), *scale = json_findz(subs, "scale");
+    const struct json *subs = json_findz(version, "subresources"),
+                      *scale = json_findz(subs, "scale");
     struct subresource *s = ARENA_NEW_N(a, struct subresource, 2);
     struct resource *r = &c->resource;
 
     r->subresources = s;
     if (json_findz(subs, "status")) {
-        s[r->n_subresources++] = (struct subresource){.name = S("status"), .verbs = VERB_GET | VERB_PATCH | VERB_UPDATE};
+        s[r->n_subresources++] =
+            (struct subresource){.name = S("status"), .verbs = VERB_GET | VERB_PATCH | VERB_UPDATE};
         c->kind.has_status = true;
     }
     if (scale) {
-        s[r->n_subresources++] = (struct subresource){S("scale"), S("autoscaling"), S("v1"), S("Scale"), VERB_GET | VERB_PATCH | VERB_UPDATE};
+        s[r->n_subresources++] = (struct subresource){
+            S("scale"), S("autoscaling"), S("v1"), S("Scale"), VERB_GET | VERB_PATCH | VERB_UPDATE};
         c->kind.has_scale = true;
         c->kind.scale_replicas = dotless(a, json_get_str(scale, "specReplicasPath"));
         c->kind.scale_status = dotless(a, json_get_str(scale, "statusReplicasPath"));
@@ -154,33 +187,54 @@ static str group_reversed(struct arena *a, str group)
     return out;
 }
 
-static void kind_make(struct crd_set *set, struct custom_kind *c, const struct json *crd, const struct json *version, str storage)
+static void kind_make(struct crd_set *set, struct custom_kind *c, const struct json *crd,
+                      const struct json *version, str storage)
 {
     struct arena *a = set->arena;
-    const struct json *spec = json_findz(crd, "spec"), *names = json_at(crd, "status", "acceptedNames", NULL);
+    const struct json *spec = json_findz(crd, "spec"),
+                      *names = json_at(crd, "status", "acceptedNames", NULL);
     const struct json *schema = json_at(version, "schema", "openAPIV3Schema", NULL);
     struct resource *r = &c->resource;
     struct kind *k = &c->kind;
 
     c->set = set;
-    *r = (struct resource){.group = json_get_str(spec, "group"), .version = json_get_str(version, "name"), .kind = json_get_str(names, "kind"), .list_kind = json_get_str(names, "listKind"),
-                           .plural = json_get_str(names, "plural"), .singular = json_get_str(names, "singular"), .storage_resource = set->resource,
-                           .namespaced = str_is(json_get_str(spec, "scope"), "Namespaced"), .verbs = VERBS_ALL, .custom = true, .storage_version = storage};
+    *r = (struct resource){.group = json_get_str(spec, "group"),
+                           .version = json_get_str(version, "name"),
+                           .kind = json_get_str(names, "kind"),
+                           .list_kind = json_get_str(names, "listKind"),
+                           .plural = json_get_str(names, "plural"),
+                           .singular = json_get_str(names, "singular"),
+                           .storage_resource = set->resource,
+                           .namespaced = str_is(json_get_str(spec, "scope"), "Namespaced"),
+                           .verbs = VERBS_ALL,
+                           .custom = true,
+                           .storage_version = storage};
     r->short_names = strings_of(a, json_findz(names, "shortNames"), &r->n_short_names);
     r->categories = strings_of(a, json_findz(names, "categories"), &r->n_categories);
-    r->type = crd_type_new(a, arena_fmt(a, PRI_STR "." PRI_STR "." PRI_STR, STR_ARG(group_reversed(a, r->group)), STR_ARG(r->version), STR_ARG(r->kind)), json_get_bool(spec, "preserveUnknownFields", false) ? NULL : schema);
+    r->type = crd_type_new(a,
+                           arena_fmt(a, PRI_STR "." PRI_STR "." PRI_STR,
+                                     STR_ARG(group_reversed(a, r->group)), STR_ARG(r->version),
+                                     STR_ARG(r->kind)),
+                           json_get_bool(spec, "preserveUnknownFields", false) ? NULL : schema);
     if (json_get_bool(version, "deprecated", false)) {
         str w = json_get_str(version, "deprecationWarning");
 
-        r->deprecated_warning = w.n ? w : arena_fmt(a, PRI_STR "/" PRI_STR " " PRI_STR " is deprecated", STR_ARG(r->group), STR_ARG(r->version), STR_ARG(r->kind));
+        r->deprecated_warning =
+            w.n ? w
+                : arena_fmt(a, PRI_STR "/" PRI_STR " " PRI_STR " is deprecated", STR_ARG(r->group),
+                            STR_ARG(r->version), STR_ARG(r->kind));
     }
-    c->hooks = (struct kind_hooks){.group = "", .plural = "", .flags = KIND_GENERATION | KIND_CONDITIONAL_UPDATE, .fields = fields_of(a, version)};
+    c->hooks = (struct kind_hooks){.group = "",
+                                   .plural = "",
+                                   .flags = KIND_GENERATION | KIND_CONDITIONAL_UPDATE,
+                                   .fields = fields_of(a, version)};
     k->r = r;
     k->hooks = &c->hooks;
     k->columns = columns_of(a, version);
     k->storage = k;
     k->api_version = arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(r->group), STR_ARG(r->version));
-    k->head = arena_fmt(a, "{\"kind\":\"" PRI_STR "\",\"apiVersion\":\"" PRI_STR "\"", STR_ARG(r->kind), STR_ARG(k->api_version));
+    k->head = arena_fmt(a, "{\"kind\":\"" PRI_STR "\",\"apiVersion\":\"" PRI_STR "\"",
+                        STR_ARG(r->kind), STR_ARG(k->api_version));
     k->status_name = set->resource;
     subresources_of(a, version, c);
 }
@@ -188,7 +242,10 @@ static void kind_make(struct crd_set *set, struct custom_kind *c, const struct j
 /* "v2" before "v1" before "v1beta1" before "v1alpha1" before anything else, which goes by name. */
 static bool version_parts(str v, int64_t *major, int *stage, int64_t *minor)
 {
-    static const struct { const char *name; int stage; } stages[] = {{"alpha", 1}, {"beta", 2}};
+    static const struct {
+        const char *name;
+        int stage;
+    } stages[] = {{"alpha", 1}, {"beta", 2}};
     size_t i = 1;
 
     if (v.n < 2 || v.p[0] != 'v')
@@ -251,7 +308,8 @@ static struct crd_set *set_new(const struct obj *o)
     const struct json *versions = json_at(crd, "spec", "versions", NULL);
     str storage = storage_version_of(crd);
     struct custom_kind *stored = ARENA_NEW(a, struct custom_kind);
-    bool several = json_count(versions) > 1 || json_count(json_at(crd, "status", "storedVersions", NULL)) > 1;
+    bool several =
+        json_count(versions) > 1 || json_count(json_at(crd, "status", "storedVersions", NULL)) > 1;
 
     set->refs = 1;
     set->arena = a;
@@ -285,7 +343,8 @@ const struct kind *crds_at(const struct crds *c, size_t i)
 
 static str path_of(struct arena *a, const struct kind *k)
 {
-    return arena_fmt(a, PRI_STR "/" PRI_STR "/" PRI_STR, STR_ARG(k->r->group), STR_ARG(k->r->version), STR_ARG(k->r->plural));
+    return arena_fmt(a, PRI_STR "/" PRI_STR "/" PRI_STR, STR_ARG(k->r->group),
+                     STR_ARG(k->r->version), STR_ARG(k->r->plural));
 }
 
 static void publish(struct crds *c)
@@ -325,14 +384,17 @@ static void publish(struct crds *c)
 
 /* ---- status ---- */
 
-void crd_condition(struct arena *a, struct json *crd, const char *type, bool on, const char *reason, const char *message, wall_time now)
+void crd_condition(struct arena *a, struct json *crd, const char *type, bool on, const char *reason,
+                   const char *message, wall_time now)
 {
     struct json *list = json_make(a, crd, "status.conditions", JSON_ARRAY), *found = NULL;
 
     JSON_EACH(x, list)
         if (str_is(json_get_str(x, "type"), type))
             found = x;
-    if (found && str_is(json_get_str(found, "status"), on ? "True" : "False") && str_is(json_get_str(found, "reason"), reason) && str_is(json_get_str(found, "message"), message))
+    if (found && str_is(json_get_str(found, "status"), on ? "True" : "False") &&
+        str_is(json_get_str(found, "reason"), reason) &&
+        str_is(json_get_str(found, "message"), message))
         return;
     if (!found)
         found = json_append(a, list, json_object());
@@ -365,14 +427,18 @@ void crd_mark_deleted(struct arena *a, struct json *crd, wall_time now)
         has |= str_is(json_str(f), CRD_FINALIZER);
     if (!has)
         json_append(a, fin, json_z(CRD_FINALIZER));
-    crd_condition(a, crd, "Terminating", true, "InstanceDeletionPending", "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon", now);
+    crd_condition(
+        a, crd, "Terminating", true, "InstanceDeletionPending",
+        "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        now);
 }
 
 void crd_warn(struct write *w)
 {
     JSON_EACH(v, json_at(w->obj, "spec", "versions", NULL))
         if (crd_has_rules(json_at(v, "schema", "openAPIV3Schema", NULL))) {
-            req_warn(w->req, S("x-kubernetes-validations are stored but not evaluated by this server"));
+            req_warn(w->req,
+                     S("x-kubernetes-validations are stored but not evaluated by this server"));
             return;
         }
 }
@@ -387,16 +453,19 @@ static bool taken(struct crds *c, const struct obj *self, str group, str name, b
         const struct crd_entry *x = e->value;
         const struct json *other, *names;
 
-        if (found || !name.n || str_eq(map_key(e), self->key.name) || !str_has_suffix(map_key(e), group))
+        if (found || !name.n || str_eq(map_key(e), self->key.name) ||
+            !str_has_suffix(map_key(e), group))
             continue;
         other = object_parse(a, x->obj->data);
         names = json_at(other, "status", "acceptedNames", NULL);
         if (!str_eq(json_get_str(other, "spec.group"), group))
             continue;
         if (kinds)
-            found = str_eq(json_get_str(names, "kind"), name) || str_eq(json_get_str(names, "listKind"), name);
+            found = str_eq(json_get_str(names, "kind"), name) ||
+                    str_eq(json_get_str(names, "listKind"), name);
         else {
-            found = str_eq(json_get_str(names, "plural"), name) || str_eq(json_get_str(names, "singular"), name);
+            found = str_eq(json_get_str(names, "plural"), name) ||
+                    str_eq(json_get_str(names, "singular"), name);
             JSON_EACH(s, json_findz(names, "shortNames"))
                 found |= str_eq(json_str(s), name);
         }
@@ -405,10 +474,18 @@ static bool taken(struct crds *c, const struct obj *self, str group, str name, b
     return found;
 }
 
-static void accept_names(struct crds *c, struct arena *a, const struct obj *o, struct json *crd, wall_time now)
+static void accept_names(struct crds *c, struct arena *a, const struct obj *o, struct json *crd,
+                         wall_time now)
 {
-    static const struct { const char *field, *reason; bool kind; } single[] = {{"plural", "PluralConflict", false}, {"singular", "SingularConflict", false}, {"kind", "KindConflict", true}, {"listKind", "ListKindConflict", true}};
-    const struct json *names = json_at(crd, "spec", "names", NULL), *was = json_at(crd, "status", "acceptedNames", NULL);
+    static const struct {
+        const char *field, *reason;
+        bool kind;
+    } single[] = {{"plural", "PluralConflict", false},
+                  {"singular", "SingularConflict", false},
+                  {"kind", "KindConflict", true},
+                  {"listKind", "ListKindConflict", true}};
+    const struct json *names = json_at(crd, "spec", "names", NULL),
+                      *was = json_at(crd, "status", "acceptedNames", NULL);
     struct json next = json_object(), shorts = json_array(), *stored;
     const char *reason = NULL, *message = "";
     str group = json_get_str(crd, "spec.group"), storage = storage_version_of(crd);
@@ -435,11 +512,14 @@ static void accept_names(struct crds *c, struct arena *a, const struct obj *o, s
         json_setz(a, &next, "shortNames", shorts);
     if (json_count(json_findz(names, "categories")))
         json_setz(a, &next, "categories", json_copy(a, json_findz(names, "categories")));
-    crd_condition(a, crd, "NamesAccepted", !reason, reason ? reason : "NoConflicts", reason ? message : "no conflicts found", now);
+    crd_condition(a, crd, "NamesAccepted", !reason, reason ? reason : "NoConflicts",
+                  reason ? message : "no conflicts found", now);
     if (!reason)
-        crd_condition(a, crd, "Established", true, "InitialNamesAccepted", "the initial names have been accepted", now);
+        crd_condition(a, crd, "Established", true, "InitialNamesAccepted",
+                      "the initial names have been accepted", now);
     else if (!condition_is(crd, "Established"))
-        crd_condition(a, crd, "Established", false, "NotAccepted", "not all names are accepted", now);
+        crd_condition(a, crd, "Established", false, "NotAccepted", "not all names are accepted",
+                      now);
     json_setz(a, json_make(a, crd, "status", JSON_OBJECT), "acceptedNames", next);
     stored = json_make(a, crd, "status.storedVersions", JSON_ARRAY);
     JSON_EACH(v, stored)
@@ -476,7 +556,8 @@ static void written(void *ctx, struct err *e, const struct obj *result)
 }
 
 /* Brings status in line; with no instances left, lets a definition go. */
-static struct err *write_status(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *write_status(void *ctx, struct arena *a, const struct obj *current,
+                                int64_t revision, struct store_change *ret)
 {
     struct crd_write *w = ctx;
     struct json *crd, *fin;
@@ -491,21 +572,29 @@ static struct err *write_status(void *ctx, struct arena *a, const struct obj *cu
     fin = json_at(crd, "metadata", "finalizers", NULL);
     if (json_at(crd, "metadata", "deletionTimestamp", NULL)) {
         if (store_count(w->crds->api->store, current->key.name, S(""))) {
-            crd_condition(a, crd, "Terminating", true, "InstanceDeletionInProgress", "CustomResource deletion is in progress", now);
+            crd_condition(a, crd, "Terminating", true, "InstanceDeletionInProgress",
+                          "CustomResource deletion is in progress", now);
         } else {
-            crd_condition(a, crd, "Terminating", false, "InstanceDeletionCompleted", "removed all instances", now);
+            crd_condition(a, crd, "Terminating", false, "InstanceDeletionCompleted",
+                          "removed all instances", now);
             for (uint32_t i = 0; i < json_count(fin); i++)
                 if (str_is(json_str(&fin->items[i]), CRD_FINALIZER))
                     json_remove_item(fin, i--);
             if (!json_count(fin)) {
-                *ret = (struct store_change){STORE_DELETE, object_with_revision(a, arena_dup(a, current->data), current->revision, revision), current->uid, current->labels, current->fields};
+                *ret = (struct store_change){STORE_DELETE,
+                                             object_with_revision(a, arena_dup(a, current->data),
+                                                                  current->revision, revision),
+                                             current->uid, current->labels, current->fields};
                 return NULL;
             }
         }
     } else
         accept_names(w->crds, a, current, crd, now);
     {
-        const struct apply_options o = {.manager = S("kube-apiserver"), .subresource = S("status"), .api_version = w->crds->kind->api_version, .now = now};
+        const struct apply_options o = {.manager = S("kube-apiserver"),
+                                        .subresource = S("status"),
+                                        .api_version = w->crds->kind->api_version,
+                                        .now = now};
         struct json *was = object_parse(a, arena_dup(a, current->data));
         const struct json *x = json_findz(was, "status"), *y = json_findz(crd, "status");
 
@@ -517,11 +606,14 @@ static struct err *write_status(void *ctx, struct arena *a, const struct obj *cu
         e = object_store(a, w->crds->kind, crd, revision, ret);
     if (e)
         return e;
-    ret->op = str_eq(object_with_revision(a, ret->data, revision, current->revision), current->data) ? STORE_KEEP : STORE_PUT;
+    ret->op = str_eq(object_with_revision(a, ret->data, revision, current->revision), current->data)
+                  ? STORE_KEEP
+                  : STORE_PUT;
     return NULL;
 }
 
-static struct err *remove_instance(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *remove_instance(void *ctx, struct arena *a, const struct obj *current,
+                                   int64_t revision, struct store_change *ret)
 {
     struct crd_write *w = ctx;
     struct json *obj, *meta;
@@ -535,7 +627,8 @@ static struct err *remove_instance(void *ctx, struct arena *a, const struct obj 
     *ret = (struct store_change){STORE_KEEP, S(""), current->uid, current->labels, current->fields};
     if (!json_count(json_findz(meta, "finalizers"))) {
         ret->op = STORE_DELETE;
-        ret->data = object_with_revision(a, arena_dup(a, current->data), current->revision, revision);
+        ret->data =
+            object_with_revision(a, arena_dup(a, current->data), current->revision, revision);
         return NULL;
     }
     if (json_findz(meta, "deletionTimestamp"))
@@ -549,7 +642,11 @@ static struct err *remove_instance(void *ctx, struct arena *a, const struct obj 
 
         if (at < 0)
             return NULL;
-        text = arena_fmt(a, PRI_STR "\"deletionGracePeriodSeconds\":0,\"deletionTimestamp\":\"" PRI_STR "\"," PRI_STR, STR_ARG(str_slice(text, 0, (size_t)at + head.n)), STR_ARG(now_text(a, now)), STR_ARG(str_skip(text, (size_t)at + head.n)));
+        text = arena_fmt(a,
+                         PRI_STR "\"deletionGracePeriodSeconds\":0,\"deletionTimestamp\":\"" PRI_STR
+                                 "\"," PRI_STR,
+                         STR_ARG(str_slice(text, 0, (size_t)at + head.n)),
+                         STR_ARG(now_text(a, now)), STR_ARG(str_skip(text, (size_t)at + head.n)));
     }
     ret->op = STORE_PUT;
     ret->data = object_with_revision(a, text, current->revision, revision);
@@ -579,7 +676,11 @@ static void on_instance(void *ctx, const struct store_event *e)
         work_soon(x->crds);
 }
 
-struct finding { struct arena *a; struct key *keys; size_t n, cap; };
+struct finding {
+    struct arena *a;
+    struct key *keys;
+    size_t n, cap;
+};
 
 static bool find_instance(void *ctx, const struct obj *o)
 {
@@ -591,7 +692,8 @@ static bool find_instance(void *ctx, const struct obj *o)
         f->keys = arena_grow(f->a, f->keys, f->cap * sizeof *f->keys, cap * sizeof *f->keys);
         f->cap = cap;
     }
-    f->keys[f->n++] = (struct key){arena_dup(f->a, o->key.resource), arena_dup(f->a, o->key.ns), arena_dup(f->a, o->key.name)};
+    f->keys[f->n++] = (struct key){arena_dup(f->a, o->key.resource), arena_dup(f->a, o->key.ns),
+                                   arena_dup(f->a, o->key.name)};
     return true;
 }
 
@@ -602,9 +704,11 @@ static void remove_instances(struct crds *c, struct crd_entry *x)
     struct err *e;
 
     if (!x->watch) {
-        e = store_watch(c->api->store, x->obj->key.name, S(""), store_revision(c->api->store), &events, x, &x->watch);
+        e = store_watch(c->api->store, x->obj->key.name, S(""), store_revision(c->api->store),
+                        &events, x, &x->watch);
         if (e) {
-            log_warning("api", "watching instances of " PRI_STR ": %s", STR_ARG(x->obj->key.name), err_text(e));
+            log_warning("api", "watching instances of " PRI_STR ": %s", STR_ARG(x->obj->key.name),
+                        err_text(e));
             err_free(e);
         }
         store_each(c->api->store, x->obj->key.name, S(""), NULL, find_instance, &f);
@@ -618,7 +722,10 @@ static void remove_instances(struct crds *c, struct crd_entry *x)
 static str made_from(struct arena *a, const struct json *crd)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
-    const struct json *parts[] = {json_findz(crd, "spec"), json_at(crd, "status", "acceptedNames", NULL), json_at(crd, "status", "storedVersions", NULL), json_at(crd, "metadata", "deletionTimestamp", NULL)};
+    const struct json *parts[] = {json_findz(crd, "spec"),
+                                  json_at(crd, "status", "acceptedNames", NULL),
+                                  json_at(crd, "status", "storedVersions", NULL),
+                                  json_at(crd, "metadata", "deletionTimestamp", NULL)};
 
     if (!condition_is(crd, "Established"))
         return S("");
@@ -725,14 +832,16 @@ struct err *crds_new(struct api *api, struct crds **ret)
     struct err *e;
 
     c->api = api;
-    c->kind = api_find_kind(api, S("apiextensions.k8s.io"), S("v1"), S("customresourcedefinitions"));
+    c->kind =
+        api_find_kind(api, S("apiextensions.k8s.io"), S("v1"), S("customresourcedefinitions"));
     BUG_ON(!c->kind);
     map_init(&c->entries);
     list_init(&c->writes);
     c->timer = loop_timer_new(api->loop, work, c);
     *ret = c;
     store_each(api->store, c->kind->r->storage_resource, S(""), NULL, on_existing, c);
-    e = store_watch(api->store, c->kind->r->storage_resource, S(""), store_revision(api->store), &events, c, &c->watch);
+    e = store_watch(api->store, c->kind->r->storage_resource, S(""), store_revision(api->store),
+                    &events, c, &c->watch);
     return e ? err_note(e, "watching custom resource definitions") : NULL;
 }
 

@@ -6,8 +6,10 @@
 struct crds;
 /* Loads what is stored, so that custom kinds are served from the first request on, and keeps them current by a store watch. */
 MUST_USE struct err *crds_new(struct api *api, struct crds **ret);
-void crds_free(struct crds *c);          /* NULL: nothing */
-size_t crds_count(const struct crds *c); /* served kinds, by group, version (newest first) and plural; c may be NULL */
+void crds_free(struct crds *c); /* NULL: nothing */
+size_t
+crds_count(const struct crds
+               *c); /* served kinds, by group, version (newest first) and plural; c may be NULL */
 const struct kind *crds_at(const struct crds *c, size_t i);
 /* The kind stays valid until the arena is freed, whatever happens to its definition. */
 void crds_hold(const struct kind *k, struct arena *a);
@@ -15,12 +17,14 @@ void crds_hold(const struct kind *k, struct arena *a);
 MUST_USE struct err *crds_may_create(const struct kind *k);
 /* The first value at a simple JSONPath (".a.b[0]", ".a[*]", ".a[?(@.b==\"c\")].d"); NULL: none. */
 const struct json *crd_path_find(const struct json *v, const char *path);
-void crd_cell(struct arena *a, const struct column *c, const struct json *obj, wall_time now, struct json *ret);
+void crd_cell(struct arena *a, const struct column *c, const struct json *obj, wall_time now,
+              struct json *ret);
 
 #define CRD_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
 /* Marks a definition for deletion, in place: its instances go first. */
 void crd_mark_deleted(struct arena *a, struct json *crd, wall_time now);
-void crd_condition(struct arena *a, struct json *crd, const char *type, bool on, const char *reason, const char *message, wall_time now);
+void crd_condition(struct arena *a, struct json *crd, const char *type, bool on, const char *reason,
+                   const char *message, wall_time now);
 void crd_warn(struct write *w);
 void crd_rules(struct write *w, struct err **errs); /* kind_validate_fn of definitions */
 #endif

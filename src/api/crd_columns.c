@@ -61,7 +61,9 @@ static const struct json *filtered(const struct json *v, const char *p, int dept
     JSON_EACH(i, v) {
         const struct json *x = find_at(i, path, depth + 1);
 
-        if (json_is(x, JSON_STRING) ? str_eq(x->s, want) : json_is(x, JSON_BOOL) && str_is(want, x->b ? "true" : "false")) {
+        if (json_is(x, JSON_STRING)
+                ? str_eq(x->s, want)
+                : json_is(x, JSON_BOOL) && str_is(want, x->b ? "true" : "false")) {
             const struct json *found = find_at(i, end + 2, depth + 1);
 
             if (found)
@@ -119,7 +121,8 @@ const struct json *crd_path_find(const struct json *v, const char *path)
     return find_at(v, path, 0);
 }
 
-void crd_cell(struct arena *a, const struct column *c, const struct json *obj, wall_time now, struct json *ret)
+void crd_cell(struct arena *a, const struct column *c, const struct json *obj, wall_time now,
+              struct json *ret)
 {
     const struct json *v = crd_path_find(obj, c->json_path);
 
@@ -142,6 +145,7 @@ void crd_cell(struct arena *a, const struct column *c, const struct json *obj, w
     } else if (!strcmp(c->type, "date") && v->type == JSON_STRING) {
         wall_time t;
 
-        *ret = rfc3339_parse(v->s, &t) ? json_string(column_since(a, v->s, now)) : json_z("<invalid>");
+        *ret =
+            rfc3339_parse(v->s, &t) ? json_string(column_since(a, v->s, now)) : json_z("<invalid>");
     }
 }

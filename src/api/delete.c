@@ -42,8 +42,7 @@ static struct err *from_body(struct req *q, struct delete_options *o, struct jso
     if (kind.n && !str_is(kind, "DeleteOptions"))
         return err_new(
             REASON_BAD_REQUEST,
-            "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR
-            "\" in scheme "
+            "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR "\" in scheme "
             "\"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"",
             STR_ARG(kind), STR_ARG(api_version.n ? api_version : S("v1")));
     f = json_findz(v, "gracePeriodSeconds");

@@ -64,7 +64,8 @@ static struct json verbs_json(struct arena *a, uint32_t verbs)
 /* All verbs in the order in which custom resources list them. */
 static struct json custom_verbs(struct arena *a)
 {
-    static const char *const names[] = {"delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"};
+    static const char *const names[] = {"delete", "deletecollection", "get",    "list",
+                                        "patch",  "create",           "update", "watch"};
     struct json v = json_array();
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -300,7 +301,9 @@ void discovery_init(struct api *api)
         for (size_t k = 0; k < d->n; k++)
             seen |= str_eq(d->gvs[k].group, r->group) && str_eq(d->gvs[k].version, r->version);
         if (!seen)
-            d->gvs[d->n++] = r->custom ? (struct gv){arena_dup(d->arena, r->group), arena_dup(d->arena, r->version)} : (struct gv){r->group, r->version};
+            d->gvs[d->n++] = r->custom ? (struct gv){arena_dup(d->arena, r->group),
+                                                     arena_dup(d->arena, r->version)}
+                                       : (struct gv){r->group, r->version};
     }
 }
 

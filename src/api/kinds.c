@@ -17,14 +17,20 @@ static const struct field_label pod_fields[] = {
     {"status.nominatedNodeName", "status.nominatedNodeName", ""},
     {NULL},
 };
-static const struct field_label node_fields[] = {{"spec.unschedulable", "spec.unschedulable", "false"}, {NULL}};
-static const struct field_label namespace_fields[] = {{"name", "metadata.name", ""}, {"status.phase", "status.phase", ""}, {NULL}};
+static const struct field_label node_fields[] = {
+    {"spec.unschedulable", "spec.unschedulable", "false"}, {NULL}};
+static const struct field_label namespace_fields[] = {
+    {"name", "metadata.name", ""}, {"status.phase", "status.phase", ""}, {NULL}};
 static const struct field_label secret_fields[] = {{"type", "type", ""}, {NULL}};
-static const struct field_label service_fields[] = {{"spec.clusterIP", "spec.clusterIP", ""}, {"spec.type", "spec.type", ""}, {NULL}};
-static const struct field_label replicas_fields[] = {{"status.replicas", "status.replicas", "0"}, {NULL}};
-static const struct field_label job_fields[] = {{"status.successful", "status.succeeded", "0"}, {NULL}};
+static const struct field_label service_fields[] = {
+    {"spec.clusterIP", "spec.clusterIP", ""}, {"spec.type", "spec.type", ""}, {NULL}};
+static const struct field_label replicas_fields[] = {{"status.replicas", "status.replicas", "0"},
+                                                     {NULL}};
+static const struct field_label job_fields[] = {{"status.successful", "status.succeeded", "0"},
+                                                {NULL}};
 static const struct field_label csr_fields[] = {{"spec.signerName", "spec.signerName", ""}, {NULL}};
-static const struct field_label slice_fields[] = {{"spec.driver", "spec.driver", ""}, {"spec.nodeName", "spec.nodeName", ""}, {NULL}};
+static const struct field_label slice_fields[] = {
+    {"spec.driver", "spec.driver", ""}, {"spec.nodeName", "spec.nodeName", ""}, {NULL}};
 static const struct field_label pv_fields[] = {{"name", "metadata.name", ""}, {NULL}};
 static const struct field_label event_fields[] = {
     {"involvedObject.kind", "involvedObject.kind", ""},
@@ -61,31 +67,46 @@ static const struct field_label new_event_fields[] = {
 
 static const struct kind_hooks table[] = {
     /* core */
-    {"", "pods", KIND_GENERATION | KIND_RETURN_DELETED, .prepare_create = pod_prepare_create, .prepare_update = pod_prepare_update, .prepare_status = pod_prepare_status, .completed = pod_completed, .fields = pod_fields},
+    {"", "pods", KIND_GENERATION | KIND_RETURN_DELETED, .prepare_create = pod_prepare_create,
+     .prepare_update = pod_prepare_update, .prepare_status = pod_prepare_status,
+     .completed = pod_completed, .fields = pod_fields},
     {"", "nodes", KIND_STATUS_ON_CREATE, .default_extra = node_default, .fields = node_fields},
-    {"", "namespaces", KIND_NAME_DNS_LABEL, .prepare_create = namespace_prepare_create, .prepare_update = namespace_prepare_update, .fields = namespace_fields},
-    {"", "services", KIND_RETURN_DELETED | KIND_CREATE_ON_UPDATE | KIND_NAME_DNS_LABEL, .allocate = service_allocate, .prepare_create = service_prepare_create, .prepare_update = service_prepare_update, .warn = service_warn, .fields = service_fields, .settled = service_settled},
-    {"", "endpoints", KIND_CREATE_ON_UPDATE, .deprecated = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
-    {"", "secrets", 0, .prepare_create = secret_prepare, .prepare_update = secret_prepare, .fields = secret_fields},
+    {"", "namespaces", KIND_NAME_DNS_LABEL, .prepare_create = namespace_prepare_create,
+     .prepare_update = namespace_prepare_update, .fields = namespace_fields},
+    {"", "services", KIND_RETURN_DELETED | KIND_CREATE_ON_UPDATE | KIND_NAME_DNS_LABEL,
+     .allocate = service_allocate, .prepare_create = service_prepare_create,
+     .prepare_update = service_prepare_update, .warn = service_warn, .fields = service_fields,
+     .settled = service_settled},
+    {"", "endpoints", KIND_CREATE_ON_UPDATE,
+     .deprecated = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
+    {"", "secrets", 0, .prepare_create = secret_prepare, .prepare_update = secret_prepare,
+     .fields = secret_fields},
     {"", "configmaps", 0},
     {"", "serviceaccounts", KIND_RETURN_DELETED},
     {"", "podtemplates", KIND_GENERATION | KIND_RETURN_DELETED, .generation_of = "template"},
-    {"", "replicationcontrollers", KIND_GENERATION | KIND_ORPHAN_BY_DEFAULT, .fields = replicas_fields},
+    {"", "replicationcontrollers", KIND_GENERATION | KIND_ORPHAN_BY_DEFAULT,
+     .fields = replicas_fields},
     {"", "resourcequotas", KIND_RETURN_DELETED},
     {"", "limitranges", KIND_CREATE_ON_UPDATE},
-    {"", "persistentvolumes", KIND_RETURN_DELETED, .prepare_create = pv_prepare_create, .fields = pv_fields},
-    {"", "persistentvolumeclaims", KIND_RETURN_DELETED, .prepare_create = pvc_prepare_create, .prepare_update = pvc_prepare_update, .fields = pv_fields},
-    {"", "events", KIND_NAME_PATH_SEGMENT | KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = event_fields, .more_fields = new_event_fields},
-    {"events.k8s.io", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION, .fields = new_event_fields},
+    {"", "persistentvolumes", KIND_RETURN_DELETED, .prepare_create = pv_prepare_create,
+     .fields = pv_fields},
+    {"", "persistentvolumeclaims", KIND_RETURN_DELETED, .prepare_create = pvc_prepare_create,
+     .prepare_update = pvc_prepare_update, .fields = pv_fields},
+    {"", "events", KIND_NAME_PATH_SEGMENT | KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION,
+     .fields = event_fields, .more_fields = new_event_fields},
+    {"events.k8s.io", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION,
+     .fields = new_event_fields},
     {"", "bindings", KIND_VIRTUAL, .create = binding_create},
-    {"", "componentstatuses", KIND_VIRTUAL, .deprecated = "v1 ComponentStatus is deprecated in v1.19+", .read = component_statuses},
+    {"", "componentstatuses", KIND_VIRTUAL,
+     .deprecated = "v1 ComponentStatus is deprecated in v1.19+", .read = component_statuses},
     /* workloads */
     {"apps", "deployments", KIND_GENERATION, .generation_of = "spec metadata.annotations"},
     {"apps", "replicasets", KIND_GENERATION, .fields = replicas_fields},
     {"apps", "statefulsets", KIND_GENERATION},
     {"apps", "daemonsets", KIND_GENERATION, .default_extra = daemonset_default},
     {"apps", "controllerrevisions", 0},
-    {"batch", "jobs", KIND_GENERATION | KIND_ORPHAN_BY_DEFAULT, .prepare_create = job_prepare_create, .fields = job_fields},
+    {"batch", "jobs", KIND_GENERATION | KIND_ORPHAN_BY_DEFAULT,
+     .prepare_create = job_prepare_create, .fields = job_fields},
     {"batch", "cronjobs", KIND_GENERATION},
     {"autoscaling", "horizontalpodautoscalers", 0, .default_extra = hpa_default},
     {"policy", "poddisruptionbudgets", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
@@ -94,14 +115,19 @@ static const struct kind_hooks table[] = {
     {"networking.k8s.io", "networkpolicies", KIND_GENERATION},
     {"networking.k8s.io", "ingressclasses", KIND_GENERATION},
     {"networking.k8s.io", "servicecidrs", KIND_RETURN_DELETED},
-    {"discovery.k8s.io", "endpointslices", KIND_GENERATION, .generation_of = "addressType endpoints ports", .prepare_update = slice_prepare_update},
-    {"coordination.k8s.io", "leases", KIND_CREATE_ON_UPDATE | KIND_CONDITIONAL_UPDATE, .prepare_create = lease_prepare, .prepare_update = lease_prepare},
+    {"discovery.k8s.io", "endpointslices", KIND_GENERATION,
+     .generation_of = "addressType endpoints ports", .prepare_update = slice_prepare_update},
+    {"coordination.k8s.io", "leases", KIND_CREATE_ON_UPDATE | KIND_CONDITIONAL_UPDATE,
+     .prepare_create = lease_prepare, .prepare_update = lease_prepare},
     /* access */
     {RBAC, "roles", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT, .admit = rbac_admit},
     {RBAC, "clusterroles", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT, .admit = rbac_admit},
     {RBAC, "rolebindings", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT, .admit = rbac_admit},
-    {RBAC, "clusterrolebindings", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT, .admit = rbac_admit},
-    {"certificates.k8s.io", "certificatesigningrequests", 0, .untracked = "spec", .prepare_create = csr_prepare_create, .prepare_update = csr_prepare_update, .prepare_status = csr_prepare_update, .fields = csr_fields},
+    {RBAC, "clusterrolebindings", KIND_CREATE_ON_UPDATE | KIND_NAME_PATH_SEGMENT,
+     .admit = rbac_admit},
+    {"certificates.k8s.io", "certificatesigningrequests", 0, .untracked = "spec",
+     .prepare_create = csr_prepare_create, .prepare_update = csr_prepare_update,
+     .prepare_status = csr_prepare_update, .fields = csr_fields},
     {"authentication.k8s.io", "tokenreviews", KIND_VIRTUAL, .create = token_review},
     {"authentication.k8s.io", "selfsubjectreviews", KIND_VIRTUAL, .create = self_review},
     {"authorization.k8s.io", "subjectaccessreviews", KIND_VIRTUAL, .create = access_review},
@@ -109,7 +135,8 @@ static const struct kind_hooks table[] = {
     {"authorization.k8s.io", "selfsubjectaccessreviews", KIND_VIRTUAL, .create = access_review},
     {"authorization.k8s.io", "selfsubjectrulesreviews", KIND_VIRTUAL, .create = rules_review},
     /* the rest */
-    {"scheduling.k8s.io", "priorityclasses", KIND_GENERATION | KIND_CREATE_ON_UPDATE, .generation_of = "value"},
+    {"scheduling.k8s.io", "priorityclasses", KIND_GENERATION | KIND_CREATE_ON_UPDATE,
+     .generation_of = "value"},
     {"storage.k8s.io", "storageclasses", KIND_RETURN_DELETED},
     {"storage.k8s.io", "csidrivers", KIND_RETURN_DELETED | KIND_CONDITIONAL_UPDATE},
     {"storage.k8s.io", "csinodes", KIND_RETURN_DELETED | KIND_CONDITIONAL_UPDATE},
@@ -117,14 +144,18 @@ static const struct kind_hooks table[] = {
     {"storage.k8s.io", "csistoragecapacities", KIND_CONDITIONAL_UPDATE},
     {"node.k8s.io", "runtimeclasses", KIND_CREATE_ON_UPDATE | KIND_CONDITIONAL_UPDATE},
     {"flowcontrol.apiserver.k8s.io", "flowschemas", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
-    {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
-    {ADMISSION, "mutatingwebhookconfigurations", KIND_GENERATION | KIND_CONDITIONAL_UPDATE, .generation_of = "webhooks"},
-    {ADMISSION, "validatingwebhookconfigurations", KIND_GENERATION | KIND_CONDITIONAL_UPDATE, .generation_of = "webhooks"},
+    {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
+     KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
+    {ADMISSION, "mutatingwebhookconfigurations", KIND_GENERATION | KIND_CONDITIONAL_UPDATE,
+     .generation_of = "webhooks"},
+    {ADMISSION, "validatingwebhookconfigurations", KIND_GENERATION | KIND_CONDITIONAL_UPDATE,
+     .generation_of = "webhooks"},
     {ADMISSION, "validatingadmissionpolicies", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
     {ADMISSION, "validatingadmissionpolicybindings", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
     {ADMISSION, "mutatingadmissionpolicies", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
     {ADMISSION, "mutatingadmissionpolicybindings", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
-    {"apiextensions.k8s.io", "customresourcedefinitions", KIND_GENERATION | KIND_CONDITIONAL_UPDATE, .warn = crd_warn},
+    {"apiextensions.k8s.io", "customresourcedefinitions", KIND_GENERATION | KIND_CONDITIONAL_UPDATE,
+     .warn = crd_warn},
     {"apiregistration.k8s.io", "apiservices", KIND_NAME_PATH_SEGMENT | KIND_CONDITIONAL_UPDATE},
     {"resource.k8s.io", "deviceclasses", KIND_GENERATION},
     {"resource.k8s.io", "resourceslices", KIND_GENERATION, .fields = slice_fields},

@@ -49,7 +49,7 @@ struct column {
     int priority;
     const char *path; /* shown as it is; NULL: cell() */
     void (*cell)(struct arena *a, const struct json *obj, wall_time now, struct json *ret);
-    const char *json_path;         /* custom resources: where the value is (crd_columns.c) */
+    const char *json_path; /* custom resources: where the value is (crd_columns.c) */
 };
 
 enum { /* kind_hooks.flags */

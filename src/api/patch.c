@@ -468,7 +468,12 @@ void verb_patch(struct req *q)
             known = true;
         }
     if (!known || (p->how == PATCH_STRATEGIC && k->r->custom)) {
-        reply_error(q, k->r->custom ? err_new(REASON_UNSUPPORTED_MEDIA, "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml") : unsupported());
+        reply_error(q, k->r->custom
+                           ? err_new(REASON_UNSUPPORTED_MEDIA,
+                                     "the body of the request was in an unknown format - accepted "
+                                     "media types include: application/json-patch+json, "
+                                     "application/merge-patch+json, application/apply-patch+yaml")
+                           : unsupported());
         return;
     }
     p->w = (struct write){.api = q->api,

@@ -218,8 +218,12 @@ struct err *accept_parse(struct req *q, bool list_like, bool watch)
     for (size_t i = 0; i < n; i++) {
         enum media m;
 
-        if (media_of(clauses[i].type, &m) && !(watch && m == MEDIA_YAML) && clause_form(&clauses[i], transformable, watch, &q->accept) &&
-            !(m == MEDIA_PROTOBUF && (q->accept.as == AS_TABLE || (q->accept.as == AS_OBJECT && q->route.kind && q->route.kind->r->custom && !str_is(q->route.subresource, "scale"))))) {
+        if (media_of(clauses[i].type, &m) && !(watch && m == MEDIA_YAML) &&
+            clause_form(&clauses[i], transformable, watch, &q->accept) &&
+            !(m == MEDIA_PROTOBUF &&
+              (q->accept.as == AS_TABLE ||
+               (q->accept.as == AS_OBJECT && q->route.kind && q->route.kind->r->custom &&
+                !str_is(q->route.subresource, "scale"))))) {
             q->accept.media = m;
             return check_list_form(q, list_like, watch);
         }

@@ -86,7 +86,8 @@ static struct json *scale_of(struct req *q, const struct json *obj)
                                        "creationTimestamp"};
     struct scale_paths p = scale_paths_of(q->route.kind);
     struct json *v = json_new(q->a, json_object()), *meta, *spec, *status;
-    const struct json *from = json_findz(obj, "metadata"), *selector = p.selector ? json_path(obj, p.selector) : NULL;
+    const struct json *from = json_findz(obj, "metadata"),
+                      *selector = p.selector ? json_path(obj, p.selector) : NULL;
 
     json_setz(q->a, v, "kind", json_z("Scale"));
     json_setz(q->a, v, "apiVersion", json_z("autoscaling/v1"));

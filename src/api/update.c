@@ -16,7 +16,7 @@ static struct err *uid_mismatch(const struct kind *k, str ns, str name, str want
     buf_fmt(&b,
             "StorageError: invalid object, Code: 4, Key: /registry/" PRI_STR "/" PRI_STR
             "%s" PRI_STR ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
-                         "precondition: " PRI_STR ", UID in object meta: " PRI_STR,
+            "precondition: " PRI_STR ", UID in object meta: " PRI_STR,
             STR_ARG(k->r->plural), STR_ARG(ns), ns.n ? "/" : "", STR_ARG(name), STR_ARG(wanted),
             STR_ARG(have));
     e = err_conflict(k, name, buf_cstr(&b));

@@ -265,7 +265,7 @@ static void other_kinds(struct write *w)
         if (json_find(json_at(obj, "metadata", "annotations", NULL), enforce))
             warn(w,
                  "metadata.annotations[" PRI_STR "]: deprecated in v1.32+; prefer separate "
-                                                 "namespaces to isolate access to mounted secrets",
+                 "namespaces to isolate access to mounted secrets",
                  STR_ARG(enforce));
     } else if (is_kind(w, "networking.k8s.io", "ingresses")) {
         if (json_find(json_at(obj, "metadata", "annotations", NULL), ingress_class) && !w->old)

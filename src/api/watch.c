@@ -12,7 +12,8 @@
 #include "api/api_internal.h"
 
 #define BOOKMARK_PERIOD_NS (60 * NS_PER_S)
-#define TIMEOUT_MIN_S 1800 /* without timeoutSeconds: between this and twice this, as Kubernetes   \
+#define TIMEOUT_MIN_S                                                                              \
+    1800 /* without timeoutSeconds: between this and twice this, as Kubernetes   \
                             */
 
 enum seen { SEEN_NOTHING, SEEN_ADDED, SEEN_MODIFIED, SEEN_DELETED };

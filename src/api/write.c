@@ -141,7 +141,8 @@ static void take_paths(struct write *w, const char *paths)
 /* Of a custom resource the status endpoint takes status alone, no metadata. */
 static void put_back_metadata(struct write *w)
 {
-    const struct json *old = json_findz(w->old, "metadata"), *managers = json_findz(json_findz(w->obj, "metadata"), "managedFields");
+    const struct json *old = json_findz(w->old, "metadata"),
+                      *managers = json_findz(json_findz(w->obj, "metadata"), "managedFields");
     struct json meta = json_share(w->a, old);
 
     if (managers)
@@ -188,7 +189,9 @@ static struct err *validate(struct write *w)
  * a reset. */
 static struct err *complete(struct write *w)
 {
-    const struct schema_field *f = w->kind->has_status && !w->kind->r->custom ? schema_find_field(w->kind->storage->r->type, S("status")) : NULL;
+    const struct schema_field *f = w->kind->has_status && !w->kind->r->custom
+                                       ? schema_find_field(w->kind->storage->r->type, S("status"))
+                                       : NULL;
     struct json *status;
 
     if (!f)

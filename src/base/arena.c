@@ -171,7 +171,8 @@ str arena_vfmt(struct arena *a, const char *fmt, va_list ap)
     int n;
 
     va_copy(again, ap);
-    n = vsnprintf(here, b->cap - b->used, fmt, ap); /* usually what is left of the block is enough */
+    n = vsnprintf(here, b->cap - b->used, fmt,
+                  ap); /* usually what is left of the block is enough */
     BUG_ON(n < 0);
     z = arena_alloc(a, (size_t)n + 1);
     if (z != here)

@@ -60,8 +60,8 @@
 NORETURN void bug_abort(const char *file, int line, const char *what);
 
 /* ---- memory: never NULL; aborts when there is none ---- */
-void *mem_alloc(size_t size);                         /* uninitialised */
-void *mem_zalloc(size_t size);                        /* zeroed */
+void *mem_alloc(size_t size);  /* uninitialised */
+void *mem_zalloc(size_t size); /* zeroed */
 void *mem_realloc(void *p, size_t size);
 void *mem_dup(const void *p, size_t size);
 char *mem_strdup(const char *s);
@@ -74,48 +74,63 @@ typedef struct {
     const char *p;
     size_t n;
 } str;
-#define STR(literal) { "" literal, sizeof(literal) - 1 } /* an initialiser, for tables */
-#define S(literal) ((str)STR(literal))                   /* the same as an expression */
+#define STR(literal)                                                                               \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    }                                  /* an initialiser, for tables */
+#define S(literal) ((str)STR(literal)) /* the same as an expression */
 #define STR_NONE ((str){NULL, 0})
 #define PRI_STR "%.*s"
 #define STR_ARG(s) (int)(s).n, (s).p
 
-static inline str str_of(const char *z) { return (str){z, z ? strlen(z) : 0}; } /* of a NUL-terminated string; NULL gives empty */
+static inline str str_of(const char *z)
+{
+    return (str){z, z ? strlen(z) : 0};
+} /* of a NUL-terminated string; NULL gives empty */
 bool str_eq(str a, str b);
-bool str_eq_nocase(str a, str b);                /* ASCII */
-int str_cmp(str a, str b);                       /* byte order, as Go compares strings */
+bool str_eq_nocase(str a, str b); /* ASCII */
+int str_cmp(str a, str b);        /* byte order, as Go compares strings */
 bool str_has_prefix(str s, str prefix);
 bool str_has_suffix(str s, str suffix);
 bool str_has_char(str s, char c);
-ptrdiff_t str_index(str s, char c);              /* -1: absent */
+ptrdiff_t str_index(str s, char c); /* -1: absent */
 ptrdiff_t str_rindex(str s, char c);
-ptrdiff_t str_find(str s, str needle);           /* -1: absent */
-str str_slice(str s, size_t from, size_t to);    /* clamped to the string */
-str str_skip(str s, size_t n);                   /* without the first n bytes */
-str str_trim(str s);                             /* ASCII white space at both ends */
-bool str_cut(str *rest, char sep, str *ret_head);  /* rest "a/b/c" -> head "a", rest "b/c"; false when rest is exhausted (rest.p NULL) */
-bool str_to_int64(str s, int64_t *ret);          /* whole string, decimal, range-checked */
+ptrdiff_t str_find(str s, str needle);        /* -1: absent */
+str str_slice(str s, size_t from, size_t to); /* clamped to the string */
+str str_skip(str s, size_t n);                /* without the first n bytes */
+str str_trim(str s);                          /* ASCII white space at both ends */
+bool str_cut(
+    str *rest, char sep,
+    str *
+        ret_head); /* rest "a/b/c" -> head "a", rest "b/c"; false when rest is exhausted (rest.p NULL) */
+bool str_to_int64(str s, int64_t *ret); /* whole string, decimal, range-checked */
 uint64_t str_hash(str s);
-char *str_dupz(str s);                           /* heap, NUL-terminated; caller frees */
-static inline bool str_is_empty(str s) { return s.n == 0; }
-static inline bool str_is(str s, const char *z) { return s.n == strlen(z) && (s.n == 0 || memcmp(s.p, z, s.n) == 0); }
+char *str_dupz(str s); /* heap, NUL-terminated; caller frees */
+static inline bool str_is_empty(str s)
+{
+    return s.n == 0;
+}
+static inline bool str_is(str s, const char *z)
+{
+    return s.n == strlen(z) && (s.n == 0 || memcmp(s.p, z, s.n) == 0);
+}
 
 /* ---- buf: owns growing text or bytes, always NUL-terminated behind `n` once written to ---- */
 struct buf {
     char *p;
     size_t n, cap;
-    size_t limit;   /* bytes; 0: BUF_LIMIT_DEFAULT */
-    bool overflow;  /* sticks once a write would have passed the limit; the write is dropped */
+    size_t limit;  /* bytes; 0: BUF_LIMIT_DEFAULT */
+    bool overflow; /* sticks once a write would have passed the limit; the write is dropped */
 };
 #define BUF_LIMIT_DEFAULT ((size_t)1 << 30)
 #define BUF_INIT ((struct buf){NULL, 0, 0, 0, false})
 void buf_fini(struct buf *b);
-void buf_clear(struct buf *b);                   /* keeps memory */
+void buf_clear(struct buf *b); /* keeps memory */
 void buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, str s);
 void buf_z(struct buf *b, const char *z);
-void buf_char_grow(struct buf *b, char c);        /* the rest of buf_char() */
+void buf_char_grow(struct buf *b, char c); /* the rest of buf_char() */
 static inline void buf_char(struct buf *b, char c)
 {
     if (b->n + 1 < b->cap && !b->overflow) { /* cap never allows more than the limit */
@@ -128,10 +143,13 @@ static inline void buf_char(struct buf *b, char c)
 void buf_int(struct buf *b, int64_t v);
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap);
-void buf_drop(struct buf *b, size_t n);          /* removes the first n bytes */
-str buf_view(const struct buf *b);               /* borrowed until the next write */
-const char *buf_cstr(struct buf *b);             /* NUL-terminated, borrowed until the next write */
-static inline void buf_cleanup(struct buf *b) { buf_fini(b); }
+void buf_drop(struct buf *b, size_t n); /* removes the first n bytes */
+str buf_view(const struct buf *b);      /* borrowed until the next write */
+const char *buf_cstr(struct buf *b);    /* NUL-terminated, borrowed until the next write */
+static inline void buf_cleanup(struct buf *b)
+{
+    buf_fini(b);
+}
 
 /* ---- bytes: immutable, reference-counted (atomically: may cross threads) ---- */
 struct bytes {
@@ -140,10 +158,13 @@ struct bytes {
     size_t n;
     char data[]; /* followed by a NUL that is not counted */
 };
-const struct bytes *bytes_new(str s);            /* copies; one reference */
+const struct bytes *bytes_new(str s); /* copies; one reference */
 const struct bytes *bytes_ref(const struct bytes *b);
-void bytes_unref(const struct bytes *b);         /* NULL: nothing */
-static inline str bytes_str(const struct bytes *b) { return (str){b->data, b->n}; }
+void bytes_unref(const struct bytes *b); /* NULL: nothing */
+static inline str bytes_str(const struct bytes *b)
+{
+    return (str){b->data, b->n};
+}
 DEFINE_CLEANUP(bytes, const struct bytes *, bytes_unref)
 
 /* ---- arena: many small allocations, freed as a whole; not thread-safe ---- */
@@ -154,13 +175,13 @@ void arena_reset(struct arena *a);               /* frees all but one block, for
 void *arena_alloc(struct arena *a, size_t size); /* 16-aligned, uninitialised */
 void *arena_zalloc(struct arena *a, size_t size);
 void *arena_grow(struct arena *a, void *p, size_t old_size, size_t new_size); /* in place if last */
-str arena_dup(struct arena *a, str s);           /* NUL-terminated copy */
+str arena_dup(struct arena *a, str s); /* NUL-terminated copy */
 char *arena_dupz(struct arena *a, str s);
 str arena_fmt(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 str arena_vfmt(struct arena *a, const char *fmt, va_list ap);
 /* fn(ctx) runs when the arena is freed or reset, the newest first, while what is in it is still there. It must not use the arena. */
 void arena_at_end(struct arena *a, void (*fn)(void *ctx), void *ctx);
-size_t arena_used(const struct arena *a);        /* bytes handed out since new/reset */
+size_t arena_used(const struct arena *a); /* bytes handed out since new/reset */
 DEFINE_CLEANUP(arena, struct arena *, arena_free)
 #define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
 #define ARENA_NEW_N(a, type, n) ((type *)arena_zalloc((a), sizeof(type) * (size_t)(n)))
@@ -178,11 +199,14 @@ struct map_entry {
     void *value;
 };
 void map_init(struct map *m);
-void map_fini(struct map *m);                    /* not the values */
-void *map_find(const struct map *m, str key);    /* NULL: absent */
+void map_fini(struct map *m);                       /* not the values */
+void *map_find(const struct map *m, str key);       /* NULL: absent */
 void *map_put(struct map *m, str key, void *value); /* returns the value replaced, or NULL */
-void *map_del(struct map *m, str key);           /* returns the value removed, or NULL */
-static inline str map_key(const struct map_entry *e) { return (str){e->key, e->key_n}; }
+void *map_del(struct map *m, str key);              /* returns the value removed, or NULL */
+static inline str map_key(const struct map_entry *e)
+{
+    return (str){e->key, e->key_n};
+}
 /* Deleting the current entry while iterating is allowed; inserting is not. */
 #define MAP_EACH(e, m)                                                                             \
     for (struct map_entry *e = (m)->entries; e && e < (m)->entries + (m)->n_used; e++)             \
@@ -192,8 +216,14 @@ static inline str map_key(const struct map_entry *e) { return (str){e->key, e->k
 struct list {
     struct list *prev, *next;
 };
-static inline void list_init(struct list *l) { l->prev = l->next = l; }
-static inline bool list_is_empty(const struct list *l) { return l->next == l; }
+static inline void list_init(struct list *l)
+{
+    l->prev = l->next = l;
+}
+static inline bool list_is_empty(const struct list *l)
+{
+    return l->next == l;
+}
 static inline void list_add_tail(struct list *head, struct list *item)
 {
     item->prev = head->prev;
@@ -201,7 +231,10 @@ static inline void list_add_tail(struct list *head, struct list *item)
     head->prev->next = item;
     head->prev = item;
 }
-static inline void list_add_head(struct list *head, struct list *item) { list_add_tail(head->next, item); }
+static inline void list_add_head(struct list *head, struct list *item)
+{
+    list_add_tail(head->next, item);
+}
 static inline void list_del(struct list *item)
 {
     item->prev->next = item->next;
@@ -215,17 +248,19 @@ static inline void list_del(struct list *item)
 #define LIST_EACH_SAFE(it, tmp, head, member)                                                      \
     for (it = LIST_ITEM((head)->next, __typeof__(*it), member),                                    \
         tmp = LIST_ITEM(it->member.next, __typeof__(*it), member);                                 \
-         &it->member != (head); it = tmp, tmp = LIST_ITEM(tmp->member.next, __typeof__(*it), member))
+         &it->member != (head);                                                                    \
+         it = tmp, tmp = LIST_ITEM(tmp->member.next, __typeof__(*it), member))
 
 /* ---- tree: ordered map from a byte string to a pointer, by byte order (skip list inside) ---- */
 struct tree;
 struct tree_node;
 struct tree *tree_new(void);
-void tree_free(struct tree *t);                  /* not the values */
+void tree_free(struct tree *t); /* not the values */
 size_t tree_count(const struct tree *t);
 void *tree_find(const struct tree *t, str key);
-void *tree_put(struct tree *t, str key, void *value); /* copies the key; returns the value replaced */
-void *tree_del(struct tree *t, str key);         /* returns the value removed */
+void *tree_put(struct tree *t, str key,
+               void *value);             /* copies the key; returns the value replaced */
+void *tree_del(struct tree *t, str key); /* returns the value removed */
 const struct tree_node *tree_first_from(const struct tree *t, str key); /* first with key >= key */
 const struct tree_node *tree_next(const struct tree_node *n);
 str tree_key(const struct tree_node *n);
@@ -258,7 +293,7 @@ void *tree_value(const struct tree_node *n);
 enum reason { REASONS(X) };
 #undef X
 str reason_name(enum reason r);
-int reason_code(enum reason r);                  /* HTTP status */
+int reason_code(enum reason r); /* HTTP status */
 
 struct err_cause { /* one StatusCause: a field path and what is wrong with it */
     char *type, *message, *field;
@@ -273,17 +308,19 @@ struct err {
     char *details_name, *details_group, *details_kind, *details_uid; /* NULL: absent */
 };
 MUST_USE struct err *err_new(enum reason reason, const char *fmt, ...) PRINTF(2, 3);
-MUST_USE struct err *err_note(struct err *err, const char *doing, ...) PRINTF(2, 3); /* adds to trail */
-MUST_USE struct err *err_errno(int negative_errno, const char *doing, ...) PRINTF(2, 3); /* INTERNAL: "doing: strerror" */
+MUST_USE struct err *err_note(struct err *err, const char *doing, ...)
+    PRINTF(2, 3); /* adds to trail */
+MUST_USE struct err *err_errno(int negative_errno, const char *doing, ...)
+    PRINTF(2, 3); /* INTERNAL: "doing: strerror" */
 void err_cause_add(struct err *err, const char *type, str field, str message);
 struct err *err_copy(const struct err *err);
-void err_free(struct err *err);                  /* NULL: nothing */
-const char *err_text(const struct err *err);     /* message, borrowed */
+void err_free(struct err *err);              /* NULL: nothing */
+const char *err_text(const struct err *err); /* message, borrowed */
 DEFINE_CLEANUP(err, struct err *, err_free)
 
 /* ---- log: one line each to stderr; klog's shape, so that the field's tools can read it ---- */
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
-extern enum log_level log_level_max;             /* set once by main before threads start */
+extern enum log_level log_level_max; /* set once by main before threads start */
 void log_line(enum log_level level, const char *area, const char *fmt, ...) PRINTF(3, 4);
 #define log_error(area, ...) log_line(LOG_ERROR, area, __VA_ARGS__)
 #define log_warning(area, ...) log_line(LOG_WARNING, area, __VA_ARGS__)
@@ -295,9 +332,10 @@ void log_line(enum log_level level, const char *area, const char *fmt, ...) PRIN
     } while (0)
 
 /* ---- sorting with a context, base64, hex ---- */
-void sort_with(void *base, size_t n, size_t size, int (*cmp)(const void *, const void *, void *), void *ctx);
-void buf_base64(struct buf *b, str in);          /* standard alphabet, padded */
-void buf_base64url(struct buf *b, str in);       /* URL alphabet, not padded */
+void sort_with(void *base, size_t n, size_t size, int (*cmp)(const void *, const void *, void *),
+               void *ctx);
+void buf_base64(struct buf *b, str in);                   /* standard alphabet, padded */
+void buf_base64url(struct buf *b, str in);                /* URL alphabet, not padded */
 bool base64_decode(struct arena *a, str in, str *ret);    /* standard, padded; false: malformed */
 bool base64url_decode(struct arena *a, str in, str *ret); /* padding optional */
 void buf_hex(struct buf *b, str in);

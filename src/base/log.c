@@ -20,8 +20,8 @@ void log_line(enum log_level level, const char *area, const char *fmt, ...)
     clock_gettime(CLOCK_REALTIME, &now);
     localtime_r(&now.tv_sec, &tm);
     n = snprintf(line, sizeof line, "%c%02d%02d %02d:%02d:%02d.%06ld %s] ", letters[level],
-                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                 now.tv_nsec / 1000, area);
+                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000,
+                 area);
     va_start(ap, fmt);
     more = vsnprintf(line + n, sizeof line - (size_t)n - 1, fmt, ap);
     va_end(ap);

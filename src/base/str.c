@@ -167,8 +167,8 @@ char *str_dupz(str s)
     return z;
 }
 
-void sort_with(void *base, size_t n, size_t size,
-               int (*cmp)(const void *, const void *, void *), void *ctx)
+void sort_with(void *base, size_t n, size_t size, int (*cmp)(const void *, const void *, void *),
+               void *ctx)
 {
     if (n > 1)
         qsort_r(base, n, size, cmp, ctx);

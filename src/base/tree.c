@@ -64,7 +64,8 @@ const struct tree_node *tree_next(const struct tree_node *n)
 }
 
 /* The links that a node with `key` would hang from; returns the first node with a key not less. */
-static struct tree_node *tree_seek(const struct tree *t, str key, struct tree_node **links[TREE_LEVELS])
+static struct tree_node *tree_seek(const struct tree *t, str key,
+                                   struct tree_node **links[TREE_LEVELS])
 {
     struct tree_node *const *level_links = t->head;
     struct tree_node *at = NULL;

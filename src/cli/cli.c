@@ -7,7 +7,8 @@ static const struct command {
     const char *what;
 } commands[] = {
     {"images", cmd_images, "import image archives into this node; ls"},
-    {"stop", cmd_stop, "end this machine's cluster: server, pods, mounts, links, rules; its data stays"},
+    {"stop", cmd_stop,
+     "end this machine's cluster: server, pods, mounts, links, rules; its data stays"},
     {"server", cmd_server, "API server, controllers, scheduler and this node's agent"},
     {"kubectl", cmd_kubectl, "the Kubernetes client; also when the program is called kubectl"},
     {NULL, NULL, NULL},

@@ -12,7 +12,6 @@
 #define RENEW_BEFORE_NS (90 * DAY_NS)
 #define PEM_FILE_MAX ((size_t)64 << 10)
 
-
 static const struct cert_kind {
     const char *file, *common_name, *organization;
     bool server, client;
@@ -20,7 +19,8 @@ static const struct cert_kind {
     [CLUSTER_CERT_SERVER] = {"kube-apiserver", "kube-apiserver", NULL, true, false},
     [CLUSTER_CERT_ADMIN] = {"admin", "system:admin", "system:masters", false, true},
     [CLUSTER_CERT_KUBELET_CLIENT] = {"kube-apiserver-kubelet-client",
-                                     "kube-apiserver-kubelet-client", "system:masters", false, true},
+                                     "kube-apiserver-kubelet-client", "system:masters", false,
+                                     true},
     [CLUSTER_CERT_KUBELET_SERVER] = {"kubelet", NULL, "system:nodes", true, false},
 };
 
@@ -108,8 +108,9 @@ static bool cert_is_good(const struct buf *cert, int64_t now)
     return not_after.ns - now > RENEW_BEFORE_NS;
 }
 
-static struct err *cert_open(struct loop *loop, struct arena *a, const struct cluster_pki_options *o,
-                             enum cluster_cert which, struct cluster_pki *p)
+static struct err *cert_open(struct loop *loop, struct arena *a,
+                             const struct cluster_pki_options *o, enum cluster_cert which,
+                             struct cluster_pki *p)
 {
     const struct cert_kind *kind = &cert_kinds[which];
     str cert_path = path_of(a, o->dir, kind->file, ".crt");
@@ -121,8 +122,9 @@ static struct err *cert_open(struct loop *loop, struct arena *a, const struct cl
     bool have_cert = false, have_names = false;
     struct err *err;
     struct pki_cert_options c = {
-        .common_name = kind->common_name ? str_of(kind->common_name)
-                                         : arena_fmt(a, "system:node:" PRI_STR, STR_ARG(o->node_name)),
+        .common_name = kind->common_name
+                           ? str_of(kind->common_name)
+                           : arena_fmt(a, "system:node:" PRI_STR, STR_ARG(o->node_name)),
         .organizations = &organization,
         .n_organizations = kind->organization != NULL,
         .server = kind->server,

@@ -15,13 +15,14 @@ struct cluster_pki {
     struct buf cert[CLUSTER_N_CERTS], key[CLUSTER_N_CERTS];
 };
 struct cluster_pki_options {
-    str dir;                       /* <data-dir>/server/tls */
+    str dir;                              /* <data-dir>/server/tls */
     const str *server_names, *server_ips; /* of CLUSTER_CERT_SERVER */
     size_t n_server_names, n_server_ips;
     str node_name, node_ip;
 };
 /* Reads what is there and makes what is missing, expires within 90 days or no longer fits the names. */
-MUST_USE struct err *cluster_pki_open(struct loop *loop, const struct cluster_pki_options *o, struct cluster_pki *ret);
+MUST_USE struct err *cluster_pki_open(struct loop *loop, const struct cluster_pki_options *o,
+                                      struct cluster_pki *ret);
 void cluster_pki_fini(struct cluster_pki *p);
 /* The admin's kubeconfig (YAML). */
 void cluster_kubeconfig(const struct cluster_pki *p, str server_url, struct buf *out);

@@ -13,13 +13,18 @@ static const struct option {
     size_t offset;
     const char *what;
 } options[] = {
-#define O(name, alias, kind, field, what) {name, alias, kind, offsetof(struct server_options, field), what}
+#define O(name, alias, kind, field, what)                                                          \
+    {                                                                                              \
+        name, alias, kind, offsetof(struct server_options, field), what                            \
+    }
     O("config", "c", OPTION_STRING, config, "YAML file with the same keys"),
     O("data-dir", "d", OPTION_STRING, data_dir, "where everything is kept (/var/lib/k1s)"),
     O("bind-address", NULL, OPTION_STRING, bind_address, "address of the API server (0.0.0.0)"),
     O("https-listen-port", NULL, OPTION_INT, https_listen_port, "port of the API server (6443)"),
-    O("write-kubeconfig", "o", OPTION_STRING, write_kubeconfig, "admin kubeconfig (/etc/k1s/k1s.yaml)"),
-    O("write-kubeconfig-mode", NULL, OPTION_STRING, write_kubeconfig_mode, "its mode, octal (0600)"),
+    O("write-kubeconfig", "o", OPTION_STRING, write_kubeconfig,
+      "admin kubeconfig (/etc/k1s/k1s.yaml)"),
+    O("write-kubeconfig-mode", NULL, OPTION_STRING, write_kubeconfig_mode,
+      "its mode, octal (0600)"),
     O("token", "t", OPTION_STRING, token, "secret that nodes join with"),
     O("datastore-endpoint", NULL, OPTION_STRING, datastore_endpoint, "empty: embedded SQLite"),
     O("cluster-cidr", NULL, OPTION_STRING, cluster_cidr, "addresses of pods (10.42.0.0/16)"),
@@ -32,7 +37,8 @@ static const struct option {
     O("node-label", NULL, OPTION_LIST, node_labels, "key=value, repeatable"),
     O("node-taint", NULL, OPTION_LIST, node_taints, "key=value:Effect, repeatable"),
     O("tls-san", NULL, OPTION_LIST, tls_san, "more names or addresses for the server certificate"),
-    O("disable-agent", NULL, OPTION_BOOL, disable_agent, "no kubelet, proxy and DNS: API and controllers only"),
+    O("disable-agent", NULL, OPTION_BOOL, disable_agent,
+      "no kubelet, proxy and DNS: API and controllers only"),
     O("disable", NULL, OPTION_LIST, disable,
       "dns,proxy,ingress,servicelb,metrics,local-storage,dashboard,scheduler,controllers"),
     O("legacy-apis", NULL, OPTION_BOOL, legacy_apis, "serve removed group-versions too"),
@@ -41,8 +47,10 @@ static const struct option {
     O("private-registry", NULL, OPTION_STRING, private_registry, "(/etc/k1s/registries.yaml)"),
     O("resolv-conf", NULL, OPTION_STRING, resolv_conf, "(/etc/resolv.conf)"),
     O("kubelet-port", NULL, OPTION_INT, kubelet_port, "(10250)"),
-    O("token-auth-file", NULL, OPTION_STRING, token_auth_file, "CSV: token,user,uid,\"group1,group2\""),
-    O("kube-apiserver-arg", NULL, OPTION_LIST, kube_apiserver_arg, "key=value of kube-apiserver, repeatable"),
+    O("token-auth-file", NULL, OPTION_STRING, token_auth_file,
+      "CSV: token,user,uid,\"group1,group2\""),
+    O("kube-apiserver-arg", NULL, OPTION_LIST, kube_apiserver_arg,
+      "key=value of kube-apiserver, repeatable"),
     O("v", NULL, OPTION_INT, verbosity, "log level: 0 to 4"),
 #undef O
 };
@@ -146,13 +154,15 @@ static struct err *config_read(struct arena *a, str path, struct server_options 
     size_t n;
 
     if (!f)
-        return err_new(REASON_BAD_REQUEST, "--config " PRI_STR ": %s", STR_ARG(path), strerror(errno));
+        return err_new(REASON_BAD_REQUEST, "--config " PRI_STR ": %s", STR_ARG(path),
+                       strerror(errno));
     text.limit = 1 << 20;
     while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
         buf_add(&text, chunk, n);
     fclose(f);
     if (text.overflow)
-        return err_new(REASON_BAD_REQUEST, "--config " PRI_STR ": larger than 1 MiB", STR_ARG(path));
+        return err_new(REASON_BAD_REQUEST, "--config " PRI_STR ": larger than 1 MiB",
+                       STR_ARG(path));
     err = yaml_parse(a, arena_dup(a, buf_view(&text)), NULL, &doc);
     if (err)
         return err_note(err, "--config " PRI_STR, STR_ARG(path));
@@ -235,8 +245,10 @@ static struct err *options_finish(struct server_options *o)
         o->disabled |= bit;
     }
     str_cut(&range, '-', &low);
-    if (!str_to_int64(low, &from) || !str_to_int64(range, &to) || from < 1 || to > 65535 || from > to)
-        return err_new(REASON_BAD_REQUEST, "--service-node-port-range: \"" PRI_STR "\" is not FROM-TO",
+    if (!str_to_int64(low, &from) || !str_to_int64(range, &to) || from < 1 || to > 65535 ||
+        from > to)
+        return err_new(REASON_BAD_REQUEST,
+                       "--service-node-port-range: \"" PRI_STR "\" is not FROM-TO",
                        STR_ARG(o->service_node_port_range));
     o->node_port_min = (int)from;
     o->node_port_max = (int)to;

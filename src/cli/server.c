@@ -43,7 +43,15 @@ struct part {
     const char *name;
     bool ready;
 };
-enum { PART_BOOTSTRAP, PART_CONTROLLERS, PART_SCHEDULER, PART_PROXY, PART_DNS, PART_KUBELET, N_PARTS };
+enum {
+    PART_BOOTSTRAP,
+    PART_CONTROLLERS,
+    PART_SCHEDULER,
+    PART_PROXY,
+    PART_DNS,
+    PART_KUBELET,
+    N_PARTS
+};
 
 struct app {
     struct arena *arena;
@@ -148,8 +156,9 @@ static void control_start(void *ctx, struct loop *loop)
 
     app->control_loop = loop;
     if (!(app->o.disabled & DISABLE_CONTROLLERS)) {
-        app->controllers_client = inproc(app, loop, S("system:kube-controller-manager"), groups_masters,
-                                         ARRAY_LEN(groups_masters), "kube-controller-manager");
+        app->controllers_client =
+            inproc(app, loop, S("system:kube-controller-manager"), groups_masters,
+                   ARRAY_LEN(groups_masters), "kube-controller-manager");
         app->controllers = controllers_start(&(struct controllers_options){
             .loop = loop,
             .client = app->controllers_client,
@@ -214,9 +223,12 @@ static void dns_ready(void *ctx)
     CLEANUP(buf) struct buf body = BUF_INIT;
 
     buf_fmt(&body,
-            "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kube-dns\",\"namespace\":\"kube-system\",\"labels\":{"
-            "\"k8s-app\":\"kube-dns\",\"kubernetes.io/cluster-service\":\"true\",\"kubernetes.io/name\":\"CoreDNS\"}},"
-            "\"spec\":{\"clusterIP\":\"" PRI_STR "\",\"ports\":[{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\"},"
+            "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kube-dns\","
+            "\"namespace\":\"kube-system\",\"labels\":{"
+            "\"k8s-app\":\"kube-dns\",\"kubernetes.io/cluster-service\":\"true\",\"kubernetes.io/"
+            "name\":\"CoreDNS\"}},"
+            "\"spec\":{\"clusterIP\":\"" PRI_STR
+            "\",\"ports\":[{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\"},"
             "{\"name\":\"dns-tcp\",\"port\":53,\"protocol\":\"TCP\"}]}}",
             STR_ARG(app->o.cluster_dns));
     client_do(app->dns_client,
@@ -266,16 +278,19 @@ static void kubelet_ready(void *ctx)
     CLEANUP(buf) struct buf path = BUF_INIT;
 
     if (!app->role_client)
-        app->role_client = inproc(app, app->node_loop, S("system:admin"), groups_masters, ARRAY_LEN(groups_masters), "k1s");
+        app->role_client = inproc(app, app->node_loop, S("system:admin"), groups_masters,
+                                  ARRAY_LEN(groups_masters), "k1s");
     buf_api_path(&path, STR_NONE, S("v1"), S("nodes"), STR_NONE, app->o.node_name, STR_NONE);
-    client_do(app->role_client,
-              &(struct client_request){
-                  .method = "PATCH",
-                  .path = buf_view(&path),
-                  .content_type = "application/merge-patch+json",
-                  .body = S("{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/control-plane\":\"true\"}}}"),
-              },
-              role_given, app);
+    client_do(
+        app->role_client,
+        &(struct client_request){
+            .method = "PATCH",
+            .path = buf_view(&path),
+            .content_type = "application/merge-patch+json",
+            .body = S(
+                "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/control-plane\":\"true\"}}}"),
+        },
+        role_given, app);
     part_ready(&app->parts[PART_KUBELET]);
 }
 
@@ -286,9 +301,9 @@ static void node_start(void *ctx, struct loop *loop)
 
     app->node_loop = loop;
     app->node_arena = arena_new();
-    app->kubelet_client =
-        inproc(app, loop, arena_fmt(app->node_arena, "system:node:" PRI_STR, STR_ARG(app->o.node_name)),
-               groups_node, ARRAY_LEN(groups_node), "kubelet");
+    app->kubelet_client = inproc(
+        app, loop, arena_fmt(app->node_arena, "system:node:" PRI_STR, STR_ARG(app->o.node_name)),
+        groups_node, ARRAY_LEN(groups_node), "kubelet");
     if (!(app->o.disabled & DISABLE_PROXY)) {
         app->proxy_client = inproc(app, loop, S("system:kube-proxy"), groups_plain,
                                    ARRAY_LEN(groups_plain), "kube-proxy");
@@ -474,10 +489,12 @@ static str host_address(struct arena *a)
             i->ifa_flags & IFF_LOOPBACK)
             continue;
         /* A bridge of our own or of a container engine is not how others reach this host. */
-        if (str_has_prefix(str_of(i->ifa_name), S("k1s")) || str_has_prefix(str_of(i->ifa_name), S("cni")) ||
+        if (str_has_prefix(str_of(i->ifa_name), S("k1s")) ||
+            str_has_prefix(str_of(i->ifa_name), S("cni")) ||
             str_has_prefix(str_of(i->ifa_name), S("docker")))
             continue;
-        inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, text, sizeof text);
+        inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, text,
+                  sizeof text);
         break;
     }
     freeifaddrs(all);
@@ -493,8 +510,8 @@ static struct err *cidr_address(struct arena *a, str cidr, uint32_t n, const cha
     int64_t bits;
 
     str_cut(&rest, '/', &base);
-    if (inet_pton(AF_INET, arena_dupz(a, base), &in) != 1 || !str_to_int64(rest, &bits) || bits < 1 ||
-        bits > 30)
+    if (inet_pton(AF_INET, arena_dupz(a, base), &in) != 1 || !str_to_int64(rest, &bits) ||
+        bits < 1 || bits > 30)
         return err_new(REASON_BAD_REQUEST, "%s: \"" PRI_STR "\" is not an IPv4 network", flag,
                        STR_ARG(cidr));
     in.s_addr = htonl((ntohl(in.s_addr) & ~(UINT32_MAX >> bits)) + n);
@@ -518,8 +535,10 @@ static struct err *open_addresses(struct app *app)
 
 static struct err *open_data_dir(struct app *app)
 {
-    const char *dir = arena_dupz(app->arena, arena_fmt(app->arena, PRI_STR "/server/db", STR_ARG(app->o.data_dir)));
-    const char *lock = arena_dupz(app->arena, arena_fmt(app->arena, PRI_STR "/server/lock", STR_ARG(app->o.data_dir)));
+    const char *dir = arena_dupz(
+        app->arena, arena_fmt(app->arena, PRI_STR "/server/db", STR_ARG(app->o.data_dir)));
+    const char *lock = arena_dupz(
+        app->arena, arena_fmt(app->arena, PRI_STR "/server/lock", STR_ARG(app->o.data_dir)));
     int rc = file_mkdir_all(app->loop, dir, 0700);
 
     if (rc)
@@ -528,18 +547,21 @@ static struct err *open_data_dir(struct app *app)
     if (app->lock_fd < 0)
         return err_errno(-errno, "opening %s", lock);
     if (flock(app->lock_fd, LOCK_EX | LOCK_NB))
-        return err_new(REASON_INTERNAL, "another k1s server works in " PRI_STR, STR_ARG(app->o.data_dir));
+        return err_new(REASON_INTERNAL, "another k1s server works in " PRI_STR,
+                       STR_ARG(app->o.data_dir));
     return NULL;
 }
 
 static struct err *open_pki(struct app *app)
 {
     const struct server_options *o = &app->o;
-    str names[8 + OPTION_LIST_MAX] = {S("kubernetes"), S("kubernetes.default"), S("kubernetes.default.svc")};
+    str names[8 + OPTION_LIST_MAX] = {S("kubernetes"), S("kubernetes.default"),
+                                      S("kubernetes.default.svc")};
     str ips[6 + OPTION_LIST_MAX] = {S("127.0.0.1"), S("::1"), app->service_ip, o->node_ip};
     size_t n_names = 3, n_ips = 4;
 
-    names[n_names++] = arena_fmt(app->arena, "kubernetes.default.svc." PRI_STR, STR_ARG(o->cluster_domain));
+    names[n_names++] =
+        arena_fmt(app->arena, "kubernetes.default.svc." PRI_STR, STR_ARG(o->cluster_domain));
     names[n_names++] = S("localhost");
     names[n_names++] = o->node_name;
     for (size_t i = 0; i < o->tls_san.n; i++) {
@@ -551,17 +573,18 @@ static struct err *open_pki(struct app *app)
         else
             names[n_names++] = o->tls_san.items[i];
     }
-    return cluster_pki_open(app->loop,
-                            &(struct cluster_pki_options){
-                                .dir = arena_fmt(app->arena, PRI_STR "/server/tls", STR_ARG(o->data_dir)),
-                                .server_names = names,
-                                .n_server_names = n_names,
-                                .server_ips = ips,
-                                .n_server_ips = n_ips,
-                                .node_name = o->node_name,
-                                .node_ip = o->node_ip,
-                            },
-                            &app->pki);
+    return cluster_pki_open(
+        app->loop,
+        &(struct cluster_pki_options){
+            .dir = arena_fmt(app->arena, PRI_STR "/server/tls", STR_ARG(o->data_dir)),
+            .server_names = names,
+            .n_server_names = n_names,
+            .server_ips = ips,
+            .n_server_ips = n_ips,
+            .node_name = o->node_name,
+            .node_ip = o->node_ip,
+        },
+        &app->pki);
 }
 
 static struct err *open_token_file(struct app *app)
@@ -571,7 +594,8 @@ static struct err *open_token_file(struct app *app)
 
     if (app->o.token_auth_file.n == 0)
         return NULL;
-    rc = file_read(app->loop, arena_dupz(app->arena, app->o.token_auth_file), TOKEN_FILE_MAX, &text);
+    rc =
+        file_read(app->loop, arena_dupz(app->arena, app->o.token_auth_file), TOKEN_FILE_MAX, &text);
     if (rc)
         return err_errno(rc, "--token-auth-file " PRI_STR, STR_ARG(app->o.token_auth_file));
     app->token_users = arena_dup(app->arena, buf_view(&text));
@@ -597,8 +621,8 @@ static struct err *read_apiserver_args(struct app *app, struct apiserver_args *r
         else if (str_is(key, "token-auth-file"))
             app->o.token_auth_file = value;
         else
-            return err_new(REASON_BAD_REQUEST, "--kube-apiserver-arg: \"" PRI_STR "\" is not supported",
-                           STR_ARG(key));
+            return err_new(REASON_BAD_REQUEST,
+                           "--kube-apiserver-arg: \"" PRI_STR "\" is not supported", STR_ARG(key));
     }
     return NULL;
 }
@@ -608,35 +632,37 @@ static struct err *open_api(struct app *app, const struct apiserver_args *args)
     const struct server_options *o = &app->o;
     struct err *err;
 
-    err = store_open(app->loop,
-                     &(struct store_options){
-                         .path = arena_dupz(app->arena, arena_fmt(app->arena, PRI_STR "/server/db/state.db",
-                                                                  STR_ARG(o->data_dir))),
-                     },
-                     &app->store);
+    err = store_open(
+        app->loop,
+        &(struct store_options){
+            .path = arena_dupz(app->arena, arena_fmt(app->arena, PRI_STR "/server/db/state.db",
+                                                     STR_ARG(o->data_dir))),
+        },
+        &app->store);
     if (err)
         return err;
-    err = api_new(app->loop,
-                  &(struct api_options){
-                      .store = app->store,
-                      .service_cidr = o->service_cidr,
-                      .node_port_min = o->node_port_min,
-                      .node_port_max = o->node_port_max,
-                      .cluster_domain = o->cluster_domain,
-                      .advertise_address = o->node_ip,
-                      .advertise_port = (int)o->https_listen_port,
-                      .service_account_key_pem = buf_view(&app->pki.service_account_key),
-                      .service_account_issuer = args->issuer,
-                      .ca_pem = buf_view(&app->pki.ca_cert),
-                      .ca_key_pem = buf_view(&app->pki.ca_key),
-                      .token_file = app->token_users,
-                      .kubelet_client_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_KUBELET_CLIENT]),
-                      .kubelet_client_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_KUBELET_CLIENT]),
-                      .anonymous = args->anonymous,
-                      .legacy_apis = o->legacy_apis,
-                      .allow_privileged = true,
-                  },
-                  &app->api);
+    err = api_new(
+        app->loop,
+        &(struct api_options){
+            .store = app->store,
+            .service_cidr = o->service_cidr,
+            .node_port_min = o->node_port_min,
+            .node_port_max = o->node_port_max,
+            .cluster_domain = o->cluster_domain,
+            .advertise_address = o->node_ip,
+            .advertise_port = (int)o->https_listen_port,
+            .service_account_key_pem = buf_view(&app->pki.service_account_key),
+            .service_account_issuer = args->issuer,
+            .ca_pem = buf_view(&app->pki.ca_cert),
+            .ca_key_pem = buf_view(&app->pki.ca_key),
+            .token_file = app->token_users,
+            .kubelet_client_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_KUBELET_CLIENT]),
+            .kubelet_client_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_KUBELET_CLIENT]),
+            .anonymous = args->anonymous,
+            .legacy_apis = o->legacy_apis,
+            .allow_privileged = true,
+        },
+        &app->api);
     if (err)
         return err;
     err = tls_server_new(
@@ -654,8 +680,9 @@ static struct err *open_https(struct app *app)
 {
     const struct server_options *o = &app->o;
     bool v6 = str_has_char(o->bind_address, ':');
-    str address = arena_fmt(app->arena, "%s" PRI_STR "%s:%lld", v6 ? "[" : "", STR_ARG(o->bind_address),
-                            v6 ? "]" : "", (long long)o->https_listen_port);
+    str address =
+        arena_fmt(app->arena, "%s" PRI_STR "%s:%lld", v6 ? "[" : "", STR_ARG(o->bind_address),
+                  v6 ? "]" : "", (long long)o->https_listen_port);
     int rc = http_server_open(app->loop, address,
                               &(struct http_server_options){
                                   .tls = app->tls,
@@ -676,13 +703,16 @@ static struct err *write_kubeconfig(struct app *app)
     int rc = 0;
 
     if (*end || mode <= 0 || mode > 0777)
-        return err_new(REASON_BAD_REQUEST, "--write-kubeconfig-mode: \"" PRI_STR "\" is not an octal mode",
+        return err_new(REASON_BAD_REQUEST,
+                       "--write-kubeconfig-mode: \"" PRI_STR "\" is not an octal mode",
                        STR_ARG(app->o.write_kubeconfig_mode));
-    cluster_kubeconfig(&app->pki,
-                       arena_fmt(app->arena, "https://127.0.0.1:%lld", (long long)app->o.https_listen_port),
-                       &text);
+    cluster_kubeconfig(
+        &app->pki,
+        arena_fmt(app->arena, "https://127.0.0.1:%lld", (long long)app->o.https_listen_port),
+        &text);
     if (slash && slash != path)
-        rc = file_mkdir_all(app->loop, arena_dupz(app->arena, (str){path, (size_t)(slash - path)}), 0755);
+        rc = file_mkdir_all(app->loop, arena_dupz(app->arena, (str){path, (size_t)(slash - path)}),
+                            0755);
     if (!rc)
         rc = file_write_atomic(app->loop, path, buf_view(&text), (unsigned)mode);
     return rc ? err_errno(rc, "writing %s", path) : NULL;
@@ -691,8 +721,9 @@ static struct err *write_kubeconfig(struct app *app)
 static struct err *check_supported(const struct server_options *o)
 {
     if (o->datastore_endpoint.n)
-        return err_new(REASON_BAD_REQUEST,
-                       "--datastore-endpoint: only the embedded store is there yet, leave it empty");
+        return err_new(
+            REASON_BAD_REQUEST,
+            "--datastore-endpoint: only the embedded store is there yet, leave it empty");
     if (o->token.n)
         return err_new(REASON_BAD_REQUEST, "--token: nodes cannot join yet, leave it empty");
     return NULL;

@@ -16,11 +16,14 @@
 
 #define BACKOFF_MIN_NS (800 * NS_PER_MS) /* client-go's reflector */
 #define BACKOFF_MAX_NS (30 * NS_PER_S)
-#define BACKOFF_RESET_NS (120 * NS_PER_S) /* a session that lasted so long starts over with the shortest pause */
-#define WATCH_SHORT_NS NS_PER_S           /* a watch that ends sooner without an event is a failure, lest we spin */
-#define FRAME_MAX ((size_t)8 << 20)       /* one watch event: twice the largest object */
+#define BACKOFF_RESET_NS                                                                           \
+    (120 * NS_PER_S) /* a session that lasted so long starts over with the shortest pause */
+#define WATCH_SHORT_NS                                                                             \
+    NS_PER_S /* a watch that ends sooner without an event is a failure, lest we spin */
+#define FRAME_MAX ((size_t)8 << 20) /* one watch event: twice the largest object */
 #define LIST_TIMEOUT_NS (60 * NS_PER_S)
-#define WATCH_TIMEOUT_MIN_S 300           /* remote watches end by themselves, so that a dead peer is noticed */
+#define WATCH_TIMEOUT_MIN_S                                                                        \
+    300 /* remote watches end by themselves, so that a dead peer is noticed */
 
 struct bucket;
 struct place { /* where an object stands in the index */
@@ -29,13 +32,13 @@ struct place { /* where an object stands in the index */
 };
 struct cached {
     const struct obj *obj;
-    uint32_t round;    /* the list that has seen it last */
+    uint32_t round; /* the list that has seen it last */
     uint32_t n_places;
     struct place *places;
 };
 struct slot {
     struct cached *cached;
-    uint32_t place;    /* index into cached->places */
+    uint32_t place; /* index into cached->places */
 };
 struct bucket {
     struct slot *slots;
@@ -49,7 +52,7 @@ struct handler {
     struct informer *informer; /* NULL: freed while the replay was under way */
     struct informer_handler h;
     void *ctx;
-    bool live;         /* the replay is over */
+    bool live; /* the replay is over */
 };
 
 struct informer {
@@ -60,15 +63,15 @@ struct informer {
     struct tree *objects;      /* "ns\0name" -> struct cached */
     struct map buckets;        /* index key -> struct bucket */
     struct list handlers;
-    struct arena *arena;       /* of one event or item */
-    struct buf frame;          /* an event that has not arrived completely */
+    struct arena *arena; /* of one event or item */
+    struct buf frame;    /* an event that has not arrived completely */
     struct client_call *call;
     struct loop_timer *retry;
     int64_t revision, backoff_ns;
     mono_time session_start;
     uint32_t round;
     bool started, synced, watching, frame_too_large, relist, saw_event;
-    int depth;                 /* callbacks on the stack */
+    int depth; /* callbacks on the stack */
     bool freed;
 };
 
@@ -199,7 +202,8 @@ static void handler_replay(void *ctx)
     }
     h->live = true;
     i->depth++;
-    for (const struct tree_node *n = tree_first_from(i->objects, S("")); n && !i->freed; n = tree_next(n))
+    for (const struct tree_node *n = tree_first_from(i->objects, S("")); n && !i->freed;
+         n = tree_next(n))
         h->h.changed(h->ctx, ((struct cached *)tree_value(n))->obj, NULL);
     if (i->synced && !i->freed && h->h.synced)
         h->h.synced(h->ctx);
@@ -266,7 +270,8 @@ static bool needs_tree(const struct informer *i, const struct event *e)
     return i->o.pack || i->o.index || reduces(i, e);
 }
 
-static struct err *event_read(struct informer *i, str object, str api_version, str kind, struct event *ret)
+static struct err *event_read(struct informer *i, str object, str api_version, str kind,
+                              struct event *ret)
 {
     static const struct json_limits limits = {.depth = JSON_DEPTH_MAX, .size = FRAME_MAX};
     struct buf text = BUF_INIT;
@@ -292,7 +297,12 @@ static struct err *event_read(struct informer *i, str object, str api_version, s
 
 static void event_shared(struct informer *i, const struct obj *o, struct event *ret)
 {
-    *ret = (struct event){.ns = o->key.ns, .name = o->key.name, .uid = o->uid, .data = o->data, .revision = o->revision, .shared = o};
+    *ret = (struct event){.ns = o->key.ns,
+                          .name = o->key.name,
+                          .uid = o->uid,
+                          .data = o->data,
+                          .revision = o->revision,
+                          .shared = o};
     cache_key(i->arena, o->key.ns, o->key.name, &ret->key);
 }
 
@@ -327,7 +337,8 @@ static const struct obj *event_obj(struct informer *i, const struct event *e)
         data = buf_view(&reduced);
     }
     pack_labels(e, &labels);
-    return obj_new((struct key){str_of(i->resource), e->ns, e->name}, e->revision, e->uid, data, buf_view(&labels), buf_view(&fields));
+    return obj_new((struct key){str_of(i->resource), e->ns, e->name}, e->revision, e->uid, data,
+                   buf_view(&labels), buf_view(&fields));
 }
 
 static void cache_put(struct informer *i, struct event *e)
@@ -340,7 +351,8 @@ static void cache_put(struct informer *i, struct event *e)
         return;
     }
     if (e->shared && needs_tree(i, e)) {
-        struct err *err = json_parse(i->arena, raw_without_managed_fields(i->arena, e->data), NULL, NULL, &e->tree);
+        struct err *err = json_parse(i->arena, raw_without_managed_fields(i->arena, e->data), NULL,
+                                     NULL, &e->tree);
 
         BUG_ON(err); /* the store's own bytes */
     }
@@ -384,7 +396,8 @@ static void session_failed(struct informer *i)
 
 static void informer_path(struct informer *i, struct buf *b)
 {
-    buf_api_path(b, str_of(i->group), str_of(i->version), str_of(i->plural), str_of(i->ns), STR_NONE, STR_NONE);
+    buf_api_path(b, str_of(i->group), str_of(i->version), str_of(i->plural), str_of(i->ns),
+                 STR_NONE, STR_NONE);
     buf_char(b, '?');
     if (*i->labels) {
         buf_z(b, "labelSelector=");
@@ -401,7 +414,8 @@ static void informer_path(struct informer *i, struct buf *b)
 static struct err *list_items(struct informer *i, str body)
 {
     str items = raw_find(body, "items"), api_version = raw_string(raw_find(body, "apiVersion"));
-    str kind = raw_string(raw_find(body, "kind")), rv = raw_string(raw_find(raw_find(body, "metadata"), "resourceVersion"));
+    str kind = raw_string(raw_find(body, "kind")),
+        rv = raw_string(raw_find(raw_find(body, "metadata"), "resourceVersion"));
     struct raw_iter it;
     int64_t revision;
     str item;
@@ -519,7 +533,8 @@ static void list_shared_done(void *ctx, struct err *err)
 
 static void informer_list(struct informer *i)
 {
-    static const struct client_stream_events shared = {.data = list_rest, .object = list_object, .done = list_shared_done};
+    static const struct client_stream_events shared = {
+        .data = list_rest, .object = list_object, .done = list_shared_done};
     CLEANUP(buf) struct buf path = BUF_INIT;
     struct client_request request = {.method = "GET", .timeout_ns = LIST_TIMEOUT_NS};
 
@@ -529,7 +544,8 @@ static void informer_list(struct informer *i)
     buf_z(&path, "resourceVersion=");
     request.path = buf_view(&path);
     if (i->o.metadata_only)
-        request.accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+        request.accept =
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
     if (i->client->in_process)
         i->call = client_stream_request(i->client, &request, &shared, i);
     else
@@ -613,7 +629,8 @@ static void watch_data(void *ctx, const char *p, size_t n)
         size_t take = end ? (size_t)(end - p) : n;
 
         if (i->frame.n + take > FRAME_MAX) {
-            log_warning("informer", "watch of %s: an event larger than %zu bytes", i->resource, FRAME_MAX);
+            log_warning("informer", "watch of %s: an event larger than %zu bytes", i->resource,
+                        FRAME_MAX);
             i->relist = true;
             sane = false;
             break;
@@ -668,7 +685,8 @@ static void watch_done(void *ctx, struct err *err)
 
 static void informer_watch(struct informer *i)
 {
-    static const struct client_stream_events events = {.data = watch_data, .object = watch_object, .done = watch_done};
+    static const struct client_stream_events events = {
+        .data = watch_data, .object = watch_object, .done = watch_done};
     CLEANUP(buf) struct buf path = BUF_INIT;
 
     i->session_start = loop_now(i->loop);
@@ -681,10 +699,13 @@ static void informer_watch(struct informer *i)
                 WATCH_TIMEOUT_MIN_S + (int)(loop_random_u64(i->loop) % WATCH_TIMEOUT_MIN_S));
     i->call = client_stream_request(
         i->client,
-        &(struct client_request){.method = "GET", .path = buf_view(&path),
-                                 .accept = i->o.metadata_only
-                                               ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-                                               : NULL},
+        &(struct client_request){
+            .method = "GET",
+            .path = buf_view(&path),
+            .accept = i->o.metadata_only
+                          ? "application/"
+                            "json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+                          : NULL},
         &events, i);
 }
 
@@ -845,7 +866,8 @@ void informer_each(const struct informer *i, str ns, informer_each_fn *fn, void 
         buf_str(&from, ns);
         buf_char(&from, '\0');
     }
-    for (const struct tree_node *n = tree_first_from(i->objects, buf_view(&from)); n; n = tree_next(n)) {
+    for (const struct tree_node *n = tree_first_from(i->objects, buf_view(&from)); n;
+         n = tree_next(n)) {
         const struct obj *o = ((struct cached *)tree_value(n))->obj;
 
         if ((ns.n && !str_eq(o->key.ns, ns)) || !fn(ctx, o))

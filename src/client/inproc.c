@@ -32,20 +32,20 @@ struct part {
 
 struct batch { /* one message to the client */
     struct exchange *x;
-    int status;      /* 0: the head came earlier */
+    int status; /* 0: the head came earlier */
     struct part *first, **last;
     bool ended;
 };
 
 struct exchange {
-    struct http_exchange ex;   /* first: the server's view */
+    struct http_exchange ex; /* first: the server's view */
     uint32_t refs;
-    size_t queued;             /* atomic */
+    size_t queued; /* atomic */
     struct inproc *conf;
     /* the client's */
-    struct client_call *call;  /* NULL: ended or cancelled */
+    struct client_call *call; /* NULL: ended or cancelled */
     /* the server's */
-    struct batch *batch;       /* what this turn has written; NULL: nothing */
+    struct batch *batch; /* what this turn has written; NULL: nothing */
     bool ended, was_full, head_sent;
 };
 
@@ -195,7 +195,8 @@ static struct batch *server_batch(struct exchange *x)
     return x->batch;
 }
 
-static void ex_start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n, bool has_body)
+static void ex_start(struct http_exchange *ex, int status, const struct http_header *headers,
+                     size_t n, bool has_body)
 {
     struct exchange *x = (struct exchange *)ex;
 
@@ -274,7 +275,8 @@ static void server_start(void *ctx)
 
 static void inproc_start(struct client_call *call, const struct client_request *r)
 {
-    static const struct http_exchange_ops ops = {ex_start, ex_write, ex_write_bytes, ex_queued, ex_end, ex_upgrade, ex_share};
+    static const struct http_exchange_ops ops = {ex_start, ex_write,   ex_write_bytes, ex_queued,
+                                                 ex_end,   ex_upgrade, ex_share};
     struct inproc *conf = call->client->impl;
     struct exchange *x = NEW(struct exchange);
     struct arena *a = arena_new();
@@ -295,15 +297,20 @@ static void inproc_start(struct client_call *call, const struct client_request *
     req->path = query < 0 ? req->target : str_slice(req->target, 0, (size_t)query);
     req->query = query < 0 ? S("") : str_skip(req->target, (size_t)query + 1);
     req->headers = h;
-    h[req->n_headers++] = (struct http_header){S("Accept"), r->accept ? arena_dup(a, str_of(r->accept)) : S("application/json")};
+    h[req->n_headers++] = (struct http_header){
+        S("Accept"), r->accept ? arena_dup(a, str_of(r->accept)) : S("application/json")};
     h[req->n_headers++] = (struct http_header){S("User-Agent"), str_of(conf->user_agent)};
     if (r->body.n) {
         req->body = arena_dup(a, r->body);
         h[req->n_headers++] = (struct http_header){
-            S("Content-Type"), r->content_type ? arena_dup(a, str_of(r->content_type)) : S("application/json")};
+            S("Content-Type"),
+            r->content_type ? arena_dup(a, str_of(r->content_type)) : S("application/json")};
     }
-    req->peer = (struct http_peer){.tls = true, .cert_verified = true, .cert_common_name = str_of(conf->user),
-                                   .cert_organizations = conf->groups, .n_cert_organizations = conf->n_groups};
+    req->peer = (struct http_peer){.tls = true,
+                                   .cert_verified = true,
+                                   .cert_common_name = str_of(conf->user),
+                                   .cert_organizations = conf->groups,
+                                   .n_cert_organizations = conf->n_groups};
     call->impl = x;
     to_server(x, server_start);
 }
@@ -328,7 +335,8 @@ struct client *client_new_inproc(struct loop *loop, const struct client_inproc_o
     conf->user_agent = str_dupz(o->user_agent.n ? o->user_agent : S("k1s"));
     conf->groups = mem_zalloc(sizeof(str) * (o->n_groups + 1));
     for (conf->n_groups = 0; conf->n_groups < o->n_groups; conf->n_groups++)
-        conf->groups[conf->n_groups] = (str){str_dupz(o->groups[conf->n_groups]), o->groups[conf->n_groups].n};
+        conf->groups[conf->n_groups] =
+            (str){str_dupz(o->groups[conf->n_groups]), o->groups[conf->n_groups].n};
     c = client_new(loop, &transport, conf);
     c->in_process = true;
     return c;

@@ -9,7 +9,8 @@
 
 #define RETRY_BASE_NS (5 * NS_PER_MS)
 #define RETRY_MAX_NS (1000 * NS_PER_S)
-#define TURN_MAX 32 /* items started per turn of the loop, so that sockets are served in between   \
+#define TURN_MAX                                                                                   \
+    32 /* items started per turn of the loop, so that sockets are served in between   \
                      */
 
 struct item {

@@ -206,7 +206,8 @@ static int64_t next_time(const struct cj *c, const struct cron *cron, int64_t af
         local_s = cron_next(cron, local_s);
         if (!local_s)
             return 0;
-        at_s = local_s - time_zone_offset_s(c->zone, local_s - time_zone_offset_s(c->zone, local_s));
+        at_s =
+            local_s - time_zone_offset_s(c->zone, local_s - time_zone_offset_s(c->zone, local_s));
         if (at_s > after_s)
             return at_s;
     }

@@ -5,8 +5,8 @@
 #include "kubelet/kubelet_internal.h"
 #include "wire/grpc.h"
 
-#define BODY_MAX (10u << 10)     /* bytes of an answer that are read */
-#define OUTPUT_MAX (10u << 10)   /* bytes of a command's output in messages */
+#define BODY_MAX (10u << 10)            /* bytes of an answer that are read */
+#define OUTPUT_MAX (10u << 10)          /* bytes of a command's output in messages */
 #define HOOK_TIMEOUT_NS (30 * NS_PER_S) /* of HTTP hooks without a limit of their own */
 
 struct action {
@@ -61,7 +61,9 @@ static void on_exec(void *ctx, struct err *err, const struct json *response)
     int64_t code;
 
     if (err) {
-        bool timeout = err->reason == REASON_TIMEOUT || str_find(str_of(err->message), S("timed out")) >= 0 || str_find(str_of(err->message), S("timeout")) >= 0;
+        bool timeout = err->reason == REASON_TIMEOUT ||
+                       str_find(str_of(err->message), S("timed out")) >= 0 ||
+                       str_find(str_of(err->message), S("timeout")) >= 0;
 
         if (timeout && x->is_probe)
             buf_fmt(&text, "command timed out: " PRI_STR, STR_ARG(str_of(err->message)));
@@ -85,9 +87,11 @@ static void run_exec(struct action *x, str container_id, const struct json *exec
     int64_t seconds = (x->timeout_ns + NS_PER_S - 1) / NS_PER_S;
 
     json_setz(x->arena, &request, "container_id", json_string(container_id));
-    json_setz(x->arena, &request, "cmd", json_findz(exec, "command") ? *json_findz(exec, "command") : json_array());
+    json_setz(x->arena, &request, "cmd",
+              json_findz(exec, "command") ? *json_findz(exec, "command") : json_array());
     json_setz(x->arena, &request, "timeout", json_int(seconds));
-    runtime_call(x->k->rt, RUNTIME_EXEC_SYNC, &request, seconds ? x->timeout_ns + 10 * NS_PER_S : RUNTIME_PULL_TIMEOUT_NS, on_exec, x);
+    runtime_call(x->k->rt, RUNTIME_EXEC_SYNC, &request,
+                 seconds ? x->timeout_ns + 10 * NS_PER_S : RUNTIME_PULL_TIMEOUT_NS, on_exec, x);
 }
 
 /* ---- HTTP ---- */
@@ -123,9 +127,12 @@ static void run_http(struct action *x, const struct action_target *t, const stru
 {
     const struct json *given = json_findz(get, "httpHeaders");
     str host = json_get_str(get, "host"), path = json_get_str(get, "path");
-    bool https = str_eq_nocase(json_get_str(get, "scheme"), S("HTTPS")), agent = false, accept = false, v6;
+    bool https = str_eq_nocase(json_get_str(get, "scheme"), S("HTTPS")), agent = false,
+         accept = false, v6;
     struct http_header *headers = ARENA_NEW_N(x->arena, struct http_header, json_count(given) + 2);
-    struct http_call_options o = {.method = S("GET"), .headers = headers, .timeout_ns = x->timeout_ns ? x->timeout_ns : HOOK_TIMEOUT_NS};
+    struct http_call_options o = {.method = S("GET"),
+                                  .headers = headers,
+                                  .timeout_ns = x->timeout_ns ? x->timeout_ns : HOOK_TIMEOUT_NS};
     int port = podspec_port(t->container, json_findz(get, "port"));
 
     if (!host.n)
@@ -133,7 +140,8 @@ static void run_http(struct action *x, const struct action_target *t, const stru
     v6 = str_has_char(host, ':');
     if (!str_has_prefix(path, S("/")))
         path = arena_fmt(x->arena, "/" PRI_STR, STR_ARG(path));
-    x->url = arena_fmt(x->arena, "%s://%s" PRI_STR "%s:%d" PRI_STR, https ? "https" : "http", v6 ? "[" : "", STR_ARG(host), v6 ? "]" : "", port, STR_ARG(path));
+    x->url = arena_fmt(x->arena, "%s://%s" PRI_STR "%s:%d" PRI_STR, https ? "https" : "http",
+                       v6 ? "[" : "", STR_ARG(host), v6 ? "]" : "", port, STR_ARG(path));
     JSON_EACH(h, given) {
         str name = json_get_str(h, "name"), value = json_get_str(h, "value");
 
@@ -143,10 +151,12 @@ static void run_http(struct action *x, const struct action_target *t, const stru
         }
         agent |= same_name(name, "User-Agent");
         accept |= same_name(name, "Accept");
-        headers[o.n_headers++] = (struct http_header){arena_dup(x->arena, name), arena_dup(x->arena, value)};
+        headers[o.n_headers++] =
+            (struct http_header){arena_dup(x->arena, name), arena_dup(x->arena, value)};
     }
     if (!agent)
-        headers[o.n_headers++] = (struct http_header){S("User-Agent"), x->is_probe ? S("kube-probe/1.36") : S("kube-lifecycle/1.36")};
+        headers[o.n_headers++] = (struct http_header){
+            S("User-Agent"), x->is_probe ? S("kube-probe/1.36") : S("kube-lifecycle/1.36")};
     if (!accept)
         headers[o.n_headers++] = (struct http_header){S("Accept"), S("*/*")};
     o.url = x->url;
@@ -163,7 +173,10 @@ static void on_connect(void *ctx, int error, struct stream *s)
     if (s)
         stream_close(s, NULL, NULL);
     if (error)
-        buf_fmt(&text, "dial tcp " PRI_STR ": %s", STR_ARG(x->url), error == -ECONNREFUSED ? "connect: connection refused" : error == -ETIMEDOUT ? "i/o timeout" : strerror(-error));
+        buf_fmt(&text, "dial tcp " PRI_STR ": %s", STR_ARG(x->url),
+                error == -ECONNREFUSED ? "connect: connection refused"
+                : error == -ETIMEDOUT  ? "i/o timeout"
+                                       : strerror(-error));
     end(x, !error, false, buf_view(&text));
 }
 
@@ -174,8 +187,10 @@ static void run_tcp(struct action *x, const struct action_target *t, const struc
 
     if (!host.n)
         host = t->host;
-    x->url = arena_fmt(x->arena, str_has_char(host, ':') ? "[" PRI_STR "]:%d" : PRI_STR ":%d", STR_ARG(host), port);
-    stream_connect(x->k->loop, x->url, x->timeout_ns ? x->timeout_ns : HOOK_TIMEOUT_NS, on_connect, x);
+    x->url = arena_fmt(x->arena, str_has_char(host, ':') ? "[" PRI_STR "]:%d" : PRI_STR ":%d",
+                       STR_ARG(host), port);
+    stream_connect(x->k->loop, x->url, x->timeout_ns ? x->timeout_ns : HOOK_TIMEOUT_NS, on_connect,
+                   x);
 }
 
 /* ---- gRPC health ---- */
@@ -190,18 +205,23 @@ static void on_health(void *ctx, int status, str message, str response)
 
     if (status) {
         if (status == GRPC_UNIMPLEMENTED)
-            buf_fmt(&text, "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): " PRI_STR, STR_ARG(message));
+            buf_fmt(&text,
+                    "error: this server does not implement the grpc health protocol "
+                    "(grpc.health.v1.Health): " PRI_STR,
+                    STR_ARG(message));
         else if (status == GRPC_DEADLINE)
             buf_fmt(&text, "error: health rpc failed: timeout: " PRI_STR, STR_ARG(message));
         else
-            buf_fmt(&text, "error: failed to connect service \"" PRI_STR "\": " PRI_STR, STR_ARG(x->url), STR_ARG(message));
+            buf_fmt(&text, "error: failed to connect service \"" PRI_STR "\": " PRI_STR,
+                    STR_ARG(x->url), STR_ARG(message));
         end(x, false, false, buf_view(&text));
         return;
     }
     if (response.n >= 2 && response.p[0] == (1 << 3)) /* HealthCheckResponse.status */
         health = (unsigned char)response.p[1];
     if (health != SERVING)
-        buf_fmt(&text, "service unhealthy (responded with \"%s\")", health < ARRAY_LEN(names) ? names[health] : "?");
+        buf_fmt(&text, "service unhealthy (responded with \"%s\")",
+                health < ARRAY_LEN(names) ? names[health] : "?");
     end(x, health == SERVING, false, buf_view(&text));
 }
 
@@ -210,14 +230,16 @@ static void run_grpc(struct action *x, const struct action_target *t, const stru
     CLEANUP(buf) struct buf request = BUF_INIT;
     str service = json_get_str(grpc, "service");
 
-    x->url = arena_fmt(x->arena, str_has_char(t->host, ':') ? "[" PRI_STR "]:%d" : PRI_STR ":%d", STR_ARG(t->host), (int)json_get_int(grpc, "port", 0));
+    x->url = arena_fmt(x->arena, str_has_char(t->host, ':') ? "[" PRI_STR "]:%d" : PRI_STR ":%d",
+                       STR_ARG(t->host), (int)json_get_int(grpc, "port", 0));
     if (service.n && service.n < 128) { /* HealthCheckRequest.service */
         buf_char(&request, 1 << 3 | 2);
         buf_char(&request, (char)service.n);
         buf_str(&request, service);
     }
     x->channel = grpc_channel_new(x->k->loop, x->url, NULL);
-    grpc_unary(x->channel, S("/grpc.health.v1.Health/Check"), buf_view(&request), x->timeout_ns ? x->timeout_ns : HOOK_TIMEOUT_NS, on_health, x);
+    grpc_unary(x->channel, S("/grpc.health.v1.Health/Check"), buf_view(&request),
+               x->timeout_ns ? x->timeout_ns : HOOK_TIMEOUT_NS, on_health, x);
 }
 
 /* ---- sleep, and what cannot be done ---- */
@@ -232,12 +254,18 @@ static void on_nothing(void *ctx)
     end(ctx, false, true, S("missing probe handler"));
 }
 
-struct action *action_run(const struct action_target *t, const struct json *handler, int64_t timeout_ns, bool is_probe, action_fn *done, void *ctx)
+struct action *action_run(const struct action_target *t, const struct json *handler,
+                          int64_t timeout_ns, bool is_probe, action_fn *done, void *ctx)
 {
     struct action *x = NEW(struct action);
     const struct json *v;
 
-    *x = (struct action){.k = t->k, .arena = arena_new(), .done = done, .ctx = ctx, .is_probe = is_probe, .timeout_ns = timeout_ns};
+    *x = (struct action){.k = t->k,
+                         .arena = arena_new(),
+                         .done = done,
+                         .ctx = ctx,
+                         .is_probe = is_probe,
+                         .timeout_ns = timeout_ns};
     if ((v = json_findz(handler, "exec"))) {
         run_exec(x, t->container_id, v);
     } else if ((v = json_findz(handler, "httpGet"))) {

@@ -9,7 +9,8 @@
 static bool matches_expression(const struct json *labels, const struct json *e)
 {
     str op = json_get_str(e, "operator");
-    const struct json *have = json_find(labels, json_get_str(e, "key")), *values = json_findz(e, "values");
+    const struct json *have = json_find(labels, json_get_str(e, "key")),
+                      *values = json_findz(e, "values");
     int64_t a, b;
     bool in = false;
 
@@ -23,7 +24,8 @@ static bool matches_expression(const struct json *labels, const struct json *e)
         return have != NULL;
     if (str_is(op, "DoesNotExist"))
         return !have;
-    if (!have || !str_to_int64(json_str(have), &a) || !str_to_int64(json_str(json_item(values, 0)), &b))
+    if (!have || !str_to_int64(json_str(have), &a) ||
+        !str_to_int64(json_str(json_item(values, 0)), &b))
         return false;
     return str_is(op, "Gt") ? a > b : str_is(op, "Lt") ? a < b : false;
 }
@@ -31,10 +33,12 @@ static bool matches_expression(const struct json *labels, const struct json *e)
 static bool matches_term(const struct json *node, const struct json *term)
 {
     const struct json *labels = json_at(node, "metadata", "labels", NULL);
-    struct json_member name = {S("metadata.name"), json_string(json_get_str(node, "metadata.name"))};
+    struct json_member name = {S("metadata.name"),
+                               json_string(json_get_str(node, "metadata.name"))};
     struct json fields = {.type = JSON_OBJECT, .n = 1, .members = &name};
 
-    if (!json_count(json_findz(term, "matchExpressions")) && !json_count(json_findz(term, "matchFields")))
+    if (!json_count(json_findz(term, "matchExpressions")) &&
+        !json_count(json_findz(term, "matchFields")))
         return false;
     JSON_EACH(e, json_findz(term, "matchExpressions"))
         if (!matches_expression(labels, e))
@@ -48,10 +52,13 @@ static bool matches_term(const struct json *node, const struct json *term)
 static bool matches_node(const struct json *pod, const struct json *node)
 {
     const struct json *labels = json_at(node, "metadata", "labels", NULL);
-    const struct json *terms = json_at(pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", NULL);
+    const struct json *terms =
+        json_at(pod, "spec", "affinity", "nodeAffinity",
+                "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", NULL);
 
     JSON_EACH_MEMBER(m, json_at(pod, "spec", "nodeSelector", NULL))
-        if (!str_eq(json_str(json_find(labels, m->key)), json_str(&m->value)) || !json_find(labels, m->key))
+        if (!str_eq(json_str(json_find(labels, m->key)), json_str(&m->value)) ||
+            !json_find(labels, m->key))
             return false;
     if (!terms)
         return true;
@@ -74,16 +81,19 @@ static bool ports_collide(const struct json *a, const struct json *b)
                     str ia = json_get_str(pa, "hostIP"), ib = json_get_str(pb, "hostIP");
                     str qa = json_get_str(pa, "protocol"), qb = json_get_str(pb, "protocol");
 
-                    if (json_get_int(pb, "hostPort", 0) != port || !str_eq(qa.n ? qa : S("TCP"), qb.n ? qb : S("TCP")))
+                    if (json_get_int(pb, "hostPort", 0) != port ||
+                        !str_eq(qa.n ? qa : S("TCP"), qb.n ? qb : S("TCP")))
                         continue;
-                    if (!ia.n || !ib.n || str_is(ia, "0.0.0.0") || str_is(ib, "0.0.0.0") || str_eq(ia, ib))
+                    if (!ia.n || !ib.n || str_is(ia, "0.0.0.0") || str_is(ib, "0.0.0.0") ||
+                        str_eq(ia, ib))
                         return true;
                 }
         }
     return false;
 }
 
-bool admission_check(struct arena *a, const struct admission_input *in, str *ret_reason, str *ret_message)
+bool admission_check(struct arena *a, const struct admission_input *in, str *ret_reason,
+                     str *ret_message)
 {
     static const struct {
         const char *resource, *reason;
@@ -94,7 +104,10 @@ bool admission_check(struct arena *a, const struct admission_input *in, str *ret
         return true;
     if (in->max_pods && in->n_others + 1 > (size_t)in->max_pods) {
         *ret_reason = S("OutOfpods");
-        *ret_message = arena_fmt(a, "Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: %zu, capacity: %d", in->n_others, in->max_pods);
+        *ret_message = arena_fmt(a,
+                                 "Pod was rejected: Node didn't have enough resource: pods, "
+                                 "requested: 1, used: %zu, capacity: %d",
+                                 in->n_others, in->max_pods);
         return false;
     }
     for (size_t i = 0; i < ARRAY_LEN(resources); i++) {
@@ -109,20 +122,25 @@ bool admission_check(struct arena *a, const struct admission_input *in, str *ret
             used += podspec_pod_request(in->others[k], name);
         if (used + wanted > capacity) {
             *ret_reason = str_of(resources[i].reason);
-            *ret_message = arena_fmt(a, "Pod was rejected: Node didn't have enough resource: " PRI_STR ", requested: %lld, used: %lld, capacity: %lld", STR_ARG(name),
-                                     (long long)wanted, (long long)used, (long long)capacity);
+            *ret_message =
+                arena_fmt(a,
+                          "Pod was rejected: Node didn't have enough resource: " PRI_STR
+                          ", requested: %lld, used: %lld, capacity: %lld",
+                          STR_ARG(name), (long long)wanted, (long long)used, (long long)capacity);
             return false;
         }
     }
     if (!matches_node(in->pod, in->node)) {
         *ret_reason = S("NodeAffinity");
-        *ret_message = S("Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector");
+        *ret_message = S("Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match "
+                         "Pod's node affinity/selector");
         return false;
     }
     for (size_t k = 0; k < in->n_others; k++)
         if (ports_collide(in->pod, in->others[k])) {
             *ret_reason = S("NodePorts");
-            *ret_message = S("Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports");
+            *ret_message = S("Pod was rejected: Predicate NodePorts failed: node(s) didn't have "
+                             "free ports for the requested pod ports");
             return false;
         }
     return true;

@@ -7,7 +7,8 @@ static bool is_forgotten(const struct backoff *b, const struct backoff_entry *e,
     return e->delay_ns == 0 || at.ns - e->last.ns > 2 * b->max_ns;
 }
 
-int64_t backoff_wait_ns(const struct backoff *b, struct backoff_entry *e, wall_time failed, wall_time now)
+int64_t backoff_wait_ns(const struct backoff *b, struct backoff_entry *e, wall_time failed,
+                        wall_time now)
 {
     if (is_forgotten(b, e, failed))
         return 0;

@@ -18,7 +18,9 @@
 #define FILE_MAX_BYTES 65536
 
 /* The trees of version 1 in which a pod's group is made. */
-static const char *const v1_trees[] = {"cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "devices", "freezer", "hugetlb", "systemd", "net_cls", "net_prio", "perf_event"};
+static const char *const v1_trees[] = {"cpu",     "cpuacct",  "cpuset",    "memory",  "pids",
+                                       "blkio",   "devices",  "freezer",   "hugetlb", "systemd",
+                                       "net_cls", "net_prio", "perf_event"};
 static const char *const v1_made[] = {"cpu", "cpuacct", "memory", "pids"};
 
 bool cgroup_is_v2(const char *root)
@@ -62,12 +64,14 @@ str cgroup_pod_path(struct arena *a, const struct json *pod)
 {
     str uid = json_get_str(pod, "metadata.uid");
 
-    return arena_fmt(a, PRI_STR "/pod" PRI_STR, STR_ARG(cgroup_class_path(a, podspec_qos(pod))), STR_ARG(uid));
+    return arena_fmt(a, PRI_STR "/pod" PRI_STR, STR_ARG(cgroup_class_path(a, podspec_qos(pod))),
+                     STR_ARG(uid));
 }
 
 void cgroup_pod_limits(const struct json *pod, struct cgroup_limits *ret)
 {
-    struct cgroup_limits l = {.cpu_shares = cgroup_shares_of_milli(podspec_pod_request(pod, S("cpu")))};
+    struct cgroup_limits l = {.cpu_shares =
+                                  cgroup_shares_of_milli(podspec_pod_request(pod, S("cpu")))};
     int64_t v;
 
     if (podspec_qos(pod) == QOS_BEST_EFFORT)
@@ -147,7 +151,8 @@ static int make_levels(const char *base, str path, int (*before)(const char *par
 /* Version 2 hands controllers down level by level. One at a time: a kernel without one refuses the whole line. */
 static int hand_down(const char *parent)
 {
-    static const char *const controllers[] = {"+cpu", "+cpuset", "+memory", "+pids", "+io", "+hugetlb"};
+    static const char *const controllers[] = {"+cpu",  "+cpuset", "+memory",
+                                              "+pids", "+io",     "+hugetlb"};
     CLEANUP(buf) struct buf file = BUF_INIT;
 
     buf_fmt(&file, "%s/cgroup.subtree_control", parent);
@@ -176,7 +181,8 @@ static int make_v2(const struct cgroup_fs *fs, str path, const struct cgroup_lim
         r = first_error(r, write_int(&dir, "cpu.weight", cgroup_weight_of_shares(l->cpu_shares)));
     if (l->cpu_quota_us) {
         buf_fmt(&file, "%s/cpu.max", buf_cstr(&dir));
-        snprintf(text, sizeof text, "%lld %lld", (long long)l->cpu_quota_us, (long long)l->cpu_period_us);
+        snprintf(text, sizeof text, "%lld %lld", (long long)l->cpu_quota_us,
+                 (long long)l->cpu_period_us);
         r = first_error(r, write_file(buf_cstr(&file), text));
     }
     if (l->memory_bytes)
@@ -294,7 +300,8 @@ int cgroup_remove(const struct cgroup_fs *fs, str path, bool kill_procs)
 
 void cgroup_each_pod(const struct cgroup_fs *fs, cgroup_pod_fn *fn, void *ctx)
 {
-    static const char *const classes[] = {"/kubepods", "/kubepods/burstable", "/kubepods/besteffort"};
+    static const char *const classes[] = {"/kubepods", "/kubepods/burstable",
+                                          "/kubepods/besteffort"};
 
     for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
         CLEANUP(buf) struct buf dir = BUF_INIT;
@@ -330,7 +337,8 @@ static uint64_t keyed(const struct buf *text, const char *key)
     return 0;
 }
 
-static bool read_at(const struct cgroup_fs *fs, const char *tree, str path, const char *file, struct buf *out)
+static bool read_at(const struct cgroup_fs *fs, const char *tree, str path, const char *file,
+                    struct buf *out)
 {
     CLEANUP(buf) struct buf name = BUF_INIT;
 
@@ -341,7 +349,8 @@ static bool read_at(const struct cgroup_fs *fs, const char *tree, str path, cons
     return read_file(buf_cstr(&name), out);
 }
 
-static uint64_t read_u64(const struct cgroup_fs *fs, const char *tree, str path, const char *file, bool *found)
+static uint64_t read_u64(const struct cgroup_fs *fs, const char *tree, str path, const char *file,
+                         bool *found)
 {
     CLEANUP(buf) struct buf text = BUF_INIT;
     int64_t v;
@@ -385,6 +394,7 @@ void cgroup_usage(const struct cgroup_fs *fs, str path, struct cgroup_usage *ret
     }
     u.pids = read_u64(fs, "pids", path, "pids.current", &ignored);
     /* The working set is what cannot be dropped at once: usage without inactive page cache. */
-    u.memory_working_set_bytes = u.memory_usage_bytes > inactive ? u.memory_usage_bytes - inactive : 0;
+    u.memory_working_set_bytes =
+        u.memory_usage_bytes > inactive ? u.memory_usage_bytes - inactive : 0;
     *ret = u;
 }

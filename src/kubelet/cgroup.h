@@ -19,7 +19,7 @@ bool cgroup_is_v2(const char *root);
 #define CGROUP_CPU_QUOTA_MIN_US INT64_C(1000)
 int64_t cgroup_shares_of_milli(int64_t cpu_milli);
 int64_t cgroup_quota_of_milli(int64_t cpu_milli, int64_t period_us); /* 0: no limit */
-int64_t cgroup_weight_of_shares(int64_t shares);                      /* version 2: 1 ... 10000 */
+int64_t cgroup_weight_of_shares(int64_t shares);                     /* version 2: 1 ... 10000 */
 
 struct cgroup_limits { /* 0: not set */
     int64_t cpu_shares, cpu_quota_us, cpu_period_us, memory_bytes, pids;
@@ -39,7 +39,8 @@ void cgroup_each_pod(const struct cgroup_fs *fs, cgroup_pod_fn *fn, void *ctx);
 
 struct cgroup_usage {
     bool found;
-    uint64_t cpu_ns, memory_usage_bytes, memory_working_set_bytes, memory_rss_bytes, page_faults, major_page_faults, pids;
+    uint64_t cpu_ns, memory_usage_bytes, memory_working_set_bytes, memory_rss_bytes, page_faults,
+        major_page_faults, pids;
     int64_t oom_kills;
 };
 void cgroup_usage(const struct cgroup_fs *fs, str path, struct cgroup_usage *ret);

@@ -72,7 +72,8 @@ static str join_ips(struct arena *a, const str *ips, size_t n)
 
 struct err *fieldref_value(struct arena *a, const struct pod_context *pc, str path, str *ret)
 {
-    static const char *const plain[] = {"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName"};
+    static const char *const plain[] = {"metadata.name", "metadata.namespace", "metadata.uid",
+                                        "spec.nodeName", "spec.serviceAccountName"};
     str key;
 
     for (size_t i = 0; i < ARRAY_LEN(plain); i++)
@@ -101,9 +102,11 @@ struct err *fieldref_value(struct arena *a, const struct pod_context *pc, str pa
     return NULL;
 }
 
-struct err *resource_ref_value(struct arena *a, const struct pod_context *pc, const struct json *ref, const struct json *container, str *ret)
+struct err *resource_ref_value(struct arena *a, const struct pod_context *pc,
+                               const struct json *ref, const struct json *container, str *ret)
 {
-    str resource = json_get_str(ref, "resource"), rest = resource, set, name, named = json_get_str(ref, "containerName");
+    str resource = json_get_str(ref, "resource"), rest = resource, set, name,
+        named = json_get_str(ref, "containerName");
     str divisor_text = json_get_str(ref, "divisor");
     struct quantity q;
     int64_t value = 0, divisor = 0;
@@ -114,12 +117,15 @@ struct err *resource_ref_value(struct arena *a, const struct pod_context *pc, co
         container = podspec_find_container(pc->pod, named, NULL);
     if (!container)
         return err_new(REASON_INVALID, "container " PRI_STR " not found", STR_ARG(named));
-    if (!str_cut(&rest, '.', &set) || !(str_is(set, "limits") || str_is(set, "requests")) || !rest.p || !rest.n)
-        return err_new(REASON_INVALID, "unsupported container resource : " PRI_STR, STR_ARG(resource));
+    if (!str_cut(&rest, '.', &set) || !(str_is(set, "limits") || str_is(set, "requests")) ||
+        !rest.p || !rest.n)
+        return err_new(REASON_INVALID, "unsupported container resource : " PRI_STR,
+                       STR_ARG(resource));
     name = rest;
     snprintf(set_name, sizeof set_name, PRI_STR, STR_ARG(set));
     is_cpu = str_is(name, "cpu");
-    if (!podspec_resource(container, set_name, name, &value) || (value == 0 && str_is(set, "limits"))) {
+    if (!podspec_resource(container, set_name, name, &value) ||
+        (value == 0 && str_is(set, "limits"))) {
         if (str_is(set, "requests"))
             value = podspec_request(container, name);
         else if (quantity_parse(json_str(json_find(pc->allocatable, name)), &q))
@@ -192,7 +198,9 @@ static str env_name(struct arena *a, str s)
     char *p = arena_dupz(a, s);
 
     for (size_t i = 0; i < s.n; i++)
-        p[i] = p[i] == '-' || p[i] == '.' ? '_' : p[i] >= 'a' && p[i] <= 'z' ? (char)(p[i] - 32) : p[i];
+        p[i] = p[i] == '-' || p[i] == '.'   ? '_'
+               : p[i] >= 'a' && p[i] <= 'z' ? (char)(p[i] - 32)
+                                            : p[i];
     return (str){p, s.n};
 }
 
@@ -219,17 +227,23 @@ static void add_service(struct arena *a, struct env *e, const struct json *svc)
     if (str_has_char(ip, ':'))
         ip = arena_fmt(a, PRI_STR, STR_ARG(ip));
     set_var(a, e, arena_fmt(a, PRI_STR "_SERVICE_HOST", STR_ARG(name)), ip);
-    set_var(a, e, arena_fmt(a, PRI_STR "_SERVICE_PORT", STR_ARG(name)), arena_fmt(a, "%lld", (long long)json_get_int(json_item(ports, 0), "port", 0)));
+    set_var(a, e, arena_fmt(a, PRI_STR "_SERVICE_PORT", STR_ARG(name)),
+            arena_fmt(a, "%lld", (long long)json_get_int(json_item(ports, 0), "port", 0)));
     JSON_EACH(p, ports)
         if (json_get_str(p, "name").n)
-            set_var(a, e, arena_fmt(a, PRI_STR "_SERVICE_PORT_" PRI_STR, STR_ARG(name), STR_ARG(env_name(a, json_get_str(p, "name")))),
+            set_var(a, e,
+                    arena_fmt(a, PRI_STR "_SERVICE_PORT_" PRI_STR, STR_ARG(name),
+                              STR_ARG(env_name(a, json_get_str(p, "name")))),
                     arena_fmt(a, "%lld", (long long)json_get_int(p, "port", 0)));
     JSON_EACH(p, ports) {
-        str protocol = upper_or(a, json_get_str(p, "protocol"), true), lower = upper_or(a, json_get_str(p, "protocol"), false);
+        str protocol = upper_or(a, json_get_str(p, "protocol"), true),
+            lower = upper_or(a, json_get_str(p, "protocol"), false);
         long long port = json_get_int(p, "port", 0);
         bool v6 = str_has_char(ip, ':');
-        str url = arena_fmt(a, "%.*s://%s" PRI_STR "%s:%lld", STR_ARG(lower), v6 ? "[" : "", STR_ARG(ip), v6 ? "]" : "", port);
-        str prefix = arena_fmt(a, PRI_STR "_PORT_%lld_%.*s", STR_ARG(name), port, STR_ARG(protocol));
+        str url = arena_fmt(a, "%.*s://%s" PRI_STR "%s:%lld", STR_ARG(lower), v6 ? "[" : "",
+                            STR_ARG(ip), v6 ? "]" : "", port);
+        str prefix =
+            arena_fmt(a, PRI_STR "_PORT_%lld_%.*s", STR_ARG(name), port, STR_ARG(protocol));
 
         if (first) /* as Docker's links had it: the first port without its number */
             set_var(a, e, arena_fmt(a, PRI_STR "_PORT", STR_ARG(name)), url);
@@ -248,7 +262,8 @@ static void add_services(struct arena *a, const struct pod_context *pc, struct e
 
     for (int own = 0; own < 2; own++) /* the namespace's own override `kubernetes` of default */
         JSON_EACH(svc, pc->services) {
-            str svc_ns = json_get_str(svc, "metadata.namespace"), name = json_get_str(svc, "metadata.name");
+            str svc_ns = json_get_str(svc, "metadata.namespace"),
+                name = json_get_str(svc, "metadata.name");
             bool is_master = str_is(svc_ns, "default") && str_is(name, "kubernetes");
 
             if (own ? links && str_eq(svc_ns, ns) && !is_master : is_master)
@@ -273,13 +288,15 @@ static str secret_value(struct arena *a, str base64)
     return base64_decode(a, base64, &v) ? v : STR_NONE;
 }
 
-static struct err *add_env_from(struct env_build *b, const struct pod_context *pc, const struct json *from)
+static struct err *add_env_from(struct env_build *b, const struct pod_context *pc,
+                                const struct json *from)
 {
     str ns = json_get_str(pc->pod, "metadata.namespace"), prefix = json_get_str(from, "prefix");
     static const struct {
         const char *field, *what;
         enum ref_kind kind;
-    } sources[] = {{"configMapRef", "configmap", REF_CONFIGMAP}, {"secretRef", "secret", REF_SECRET}};
+    } sources[] = {{"configMapRef", "configmap", REF_CONFIGMAP},
+                   {"secretRef", "secret", REF_SECRET}};
 
     for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
         const struct json *ref = json_findz(from, sources[i].field), *obj;
@@ -291,35 +308,42 @@ static struct err *add_env_from(struct env_build *b, const struct pod_context *p
         if (!obj && json_get_bool(ref, "optional", false))
             continue;
         if (!obj)
-            return err_new(REASON_INVALID, "%s \"" PRI_STR "\" not found", sources[i].what, STR_ARG(name));
+            return err_new(REASON_INVALID, "%s \"" PRI_STR "\" not found", sources[i].what,
+                           STR_ARG(name));
         JSON_EACH_MEMBER(m, json_findz(obj, "data")) {
-            str key = prefix.n ? arena_fmt(b->a, PRI_STR PRI_STR, STR_ARG(prefix), STR_ARG(m->key)) : m->key;
+            str key = prefix.n ? arena_fmt(b->a, PRI_STR PRI_STR, STR_ARG(prefix), STR_ARG(m->key))
+                               : m->key;
             str value = json_str(&m->value);
 
             if (is_env_name(key))
-                set_var(b->a, b->env, key, sources[i].kind == REF_SECRET ? secret_value(b->a, value) : value);
+                set_var(b->a, b->env, key,
+                        sources[i].kind == REF_SECRET ? secret_value(b->a, value) : value);
         }
     }
     return NULL;
 }
 
 /* A key of a ConfigMap or Secret. *ret_skip: it is optional and missing, so the variable is not set at all. */
-static struct err *key_ref(struct env_build *b, const struct pod_context *pc, const struct json *ref, enum ref_kind kind, str *ret, bool *ret_skip)
+static struct err *key_ref(struct env_build *b, const struct pod_context *pc,
+                           const struct json *ref, enum ref_kind kind, str *ret, bool *ret_skip)
 {
-    str ns = json_get_str(pc->pod, "metadata.namespace"), name = json_get_str(ref, "name"), key = json_get_str(ref, "key");
+    str ns = json_get_str(pc->pod, "metadata.namespace"), name = json_get_str(ref, "name"),
+        key = json_get_str(ref, "key");
     const struct json *obj = pc->lookup(pc->lookup_ctx, b->a, kind, ns, name), *v;
     bool optional = json_get_bool(ref, "optional", false);
 
     if (!obj) {
         if (!optional)
-            return err_new(REASON_INVALID, "%s \"" PRI_STR "\" not found", kind == REF_SECRET ? "secret" : "configmap", STR_ARG(name));
+            return err_new(REASON_INVALID, "%s \"" PRI_STR "\" not found",
+                           kind == REF_SECRET ? "secret" : "configmap", STR_ARG(name));
         *ret_skip = true;
         return NULL;
     }
     v = json_find(json_findz(obj, "data"), key);
     if (!v) {
         if (!optional)
-            return err_new(REASON_INVALID, "couldn't find key " PRI_STR " in %s " PRI_STR "/" PRI_STR, STR_ARG(key),
+            return err_new(REASON_INVALID,
+                           "couldn't find key " PRI_STR " in %s " PRI_STR "/" PRI_STR, STR_ARG(key),
                            kind == REF_SECRET ? "Secret" : "ConfigMap", STR_ARG(ns), STR_ARG(name));
         *ret_skip = true;
         return NULL;
@@ -328,7 +352,9 @@ static struct err *key_ref(struct env_build *b, const struct pod_context *pc, co
     return NULL;
 }
 
-static struct err *value_from(struct env_build *b, const struct pod_context *pc, const struct json *container, const struct json *from, str *ret, bool *ret_skip)
+static struct err *value_from(struct env_build *b, const struct pod_context *pc,
+                              const struct json *container, const struct json *from, str *ret,
+                              bool *ret_skip)
 {
     const struct json *ref;
 
@@ -343,7 +369,8 @@ static struct err *value_from(struct env_build *b, const struct pod_context *pc,
     return err_new(REASON_INVALID, "this source of an environment variable is not supported");
 }
 
-struct err *container_env_make(struct arena *a, const struct pod_context *pc, const struct json *container, struct env *ret)
+struct err *container_env_make(struct arena *a, const struct pod_context *pc,
+                               const struct json *container, struct env *ret)
 {
     struct env env = {0}, services = {0};
     struct env_build b = {a, &env, &services};

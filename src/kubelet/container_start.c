@@ -21,7 +21,7 @@ struct container_start {
     struct pod_worker *w;
     enum stage stage;
     struct arena *arena;
-    char *name;                    /* the specification may be parsed anew meanwhile */
+    char *name; /* the specification may be parsed anew meanwhile */
     enum container_kind kind;
     struct image_wait *image_wait;
     str image_ref, image_username;
@@ -30,8 +30,9 @@ struct container_start {
     /* for the pool */
     struct env env;
     struct volume_set volumes;
-    struct json *spec;             /* a copy */
-    struct cri_mount *mounts; size_t n_mounts;
+    struct json *spec; /* a copy */
+    struct cri_mount *mounts;
+    size_t n_mounts;
     str pod_dir, hosts, termination_path, id;
     struct err *err;
     char *created_id;
@@ -46,8 +47,10 @@ static const struct pod_container *spec_of(const struct container_start *s)
     return NULL;
 }
 
-static void event(struct container_start *s, const char *type, const char *reason, const char *fmt, ...) PRINTF(4, 5);
-static void event(struct container_start *s, const char *type, const char *reason, const char *fmt, ...)
+static void event(struct container_start *s, const char *type, const char *reason, const char *fmt,
+                  ...) PRINTF(4, 5);
+static void event(struct container_start *s, const char *type, const char *reason, const char *fmt,
+                  ...)
 {
     CLEANUP(buf) struct buf path = BUF_INIT;
     CLEANUP(buf) struct buf text = BUF_INIT;
@@ -136,7 +139,8 @@ static void on_hook(void *ctx, bool ok, bool unknown, str message)
         return;
     }
     event(s, "Warning", "FailedPostStartHook", "PostStartHook failed");
-    log_warning("kubelet", "pod %s/%s container %s: postStart: " PRI_STR, w->ns, w->name, s->name, STR_ARG(message));
+    log_warning("kubelet", "pod %s/%s container %s: postStart: " PRI_STR, w->ns, w->name, s->name,
+                STR_ARG(message));
     c = pod_runtime_find_id(w->rt, str_of(s->created_id));
     if (c) {
         container_stop_begin(w, c, podspec_grace_s(w->pod), "Killing", S("FailedPostStartHook"));
@@ -158,9 +162,11 @@ static void on_running(struct container_start *s)
         return;
     }
     pc = worker_context(s->w, s->arena);
-    target = (struct action_target){s->w->k, c->spec, str_of(s->created_id), pc.n_pod_ips ? pc.pod_ips[0] : STR_NONE};
+    target = (struct action_target){s->w->k, c->spec, str_of(s->created_id),
+                                    pc.n_pod_ips ? pc.pod_ips[0] : STR_NONE};
     s->stage = STAGE_HOOK;
-    s->w->stale = true; /* it runs: the API should know, though Kubernetes calls it waiting until the hook is done */
+    s->w->stale =
+        true; /* it runs: the API should know, though Kubernetes calls it waiting until the hook is done */
     worker_call(s->w);
     s->hook = action_run(&target, hook, 0, false, on_hook, s);
     worker_wake(s->w);
@@ -206,10 +212,13 @@ static void on_created(void *ctx, struct err *err, const struct json *response)
         return;
     }
     s->created_id = str_dupz(json_get_str(response, "container_id"));
-    map_put(&s->w->k->by_container, str_of(s->created_id), s->w); /* it may end before its start has returned */
+    map_put(&s->w->k->by_container, str_of(s->created_id),
+            s->w); /* it may end before its start has returned */
     log_link_set(s->w, str_of(s->name), str_of(s->created_id),
-                 arena_fmt(s->arena, PRI_STR "/%s/%lld.log", STR_ARG(pod_log_dir(s->arena, str_of(s->w->ns), str_of(s->w->name), str_of(s->w->uid))), s->name,
-                           (long long)s->restart_count));
+                 arena_fmt(s->arena, PRI_STR "/%s/%lld.log",
+                           STR_ARG(pod_log_dir(s->arena, str_of(s->w->ns), str_of(s->w->name),
+                                               str_of(s->w->uid))),
+                           s->name, (long long)s->restart_count));
     event(s, "Normal", "Created", "Created container: %s", s->name);
     s->stage = STAGE_START;
     json_setz(s->arena, &request, "container_id", json_z(s->created_id));
@@ -228,7 +237,8 @@ static void files_work(void *ctx)
     bool own_hosts = false;
     int fd;
 
-    s->err = volume_mounts_make(s->arena, &s->volumes, s->pod_dir, s->spec, &s->env, &s->mounts, &s->n_mounts);
+    s->err = volume_mounts_make(s->arena, &s->volumes, s->pod_dir, s->spec, &s->env, &s->mounts,
+                                &s->n_mounts);
     if (s->err)
         return;
     list = ARENA_NEW_N(s->arena, struct cri_mount, s->n_mounts + 2);
@@ -245,7 +255,8 @@ static void files_work(void *ctx)
             fchmod(fd, 0644);
             close(fd);
         }
-        list[s->n_mounts++] = (struct cri_mount){.host_path = hosts, .container_path = S("/etc/hosts")};
+        list[s->n_mounts++] =
+            (struct cri_mount){.host_path = hosts, .container_path = S("/etc/hosts")};
     }
     if (s->termination_path.n && !s->err) {
         str path = arena_fmt(s->arena, PRI_STR "/" PRI_STR, STR_ARG(dir), STR_ARG(s->id));
@@ -258,7 +269,8 @@ static void files_work(void *ctx)
         }
         fchmod(fd, 0666); /* whatever user the container has */
         close(fd);
-        list[s->n_mounts++] = (struct cri_mount){.host_path = path, .container_path = s->termination_path};
+        list[s->n_mounts++] =
+            (struct cri_mount){.host_path = path, .container_path = s->termination_path};
     }
 }
 
@@ -303,7 +315,8 @@ static void on_files(void *ctx)
         .env = &s->env,
     };
     if (s->kind == CONTAINER_EPHEMERAL) {
-        const struct rt_container *target = worker_running(s->w, json_get_str(c->spec, "targetContainerName"));
+        const struct rt_container *target =
+            worker_running(s->w, json_get_str(c->spec, "targetContainerName"));
 
         in.target_container_id = target ? target->id : STR_NONE;
     }
@@ -316,10 +329,13 @@ static void on_files(void *ctx)
         end(s, "CreateContainerConfigError", message, CONFIG_RETRY_NS);
         return;
     }
-    pod_hostname(s->arena, s->w->pod, s->w->k->o.node_name, s->w->k->o.cluster_domain, &hostname, &domain);
+    pod_hostname(s->arena, s->w->pod, s->w->k->o.node_name, s->w->k->o.cluster_domain, &hostname,
+                 &domain);
     json_setz(s->arena, &request, "pod_sandbox_id", json_string(sandbox->id));
     json_setz(s->arena, &request, "config", config);
-    json_setz(s->arena, &request, "sandbox_config", cri_sandbox_config(s->arena, s->w->pod, sandbox->attempt, hostname, &dns, cgroup_pod_path(s->arena, s->w->pod)));
+    json_setz(s->arena, &request, "sandbox_config",
+              cri_sandbox_config(s->arena, s->w->pod, sandbox->attempt, hostname, &dns,
+                                 cgroup_pod_path(s->arena, s->w->pod)));
     s->stage = STAGE_CREATE;
     worker_call(s->w);
     runtime_call(s->w->k->rt, RUNTIME_CREATE_CONTAINER, &request, 0, on_created, s);
@@ -352,7 +368,8 @@ static void configure(struct container_start *s, const struct pod_container *c)
     if (podspec_is_host_network(w->pod))
         (void)file_read(w->k->loop, "/etc/hosts", HOSTS_MAX, &node_hosts);
     pod_hostname(s->arena, w->pod, w->k->o.node_name, w->k->o.cluster_domain, &hostname, &domain);
-    pod_hosts_write(&hosts, w->pod, pc.pod_ips, pc.n_pod_ips, hostname, domain, buf_view(&node_hosts));
+    pod_hosts_write(&hosts, w->pod, pc.pod_ips, pc.n_pod_ips, hostname, domain,
+                    buf_view(&node_hosts));
     s->hosts = arena_dup(s->arena, buf_view(&hosts));
     s->pod_dir = worker_dir(w, s->arena);
     s->termination_path = arena_dup(s->arena, path.n ? path : S("/dev/termination-log"));
@@ -426,12 +443,14 @@ void container_start_begin(struct pod_worker *w, size_t index)
     s->restart_count = last ? last->restart_count + 1 : 0;
     w->start = s;
     JSON_EACH(ref, json_at(w->pod, "spec", "imagePullSecrets", NULL)) {
-        const struct json *secret = refs_find(w->k->refs, a, REF_SECRET, str_of(w->ns), json_get_str(ref, "name"));
+        const struct json *secret =
+            refs_find(w->k->refs, a, REF_SECRET, str_of(w->ns), json_get_str(ref, "name"));
 
         if (secret && n < SECRETS_MAX)
             secrets[n++] = secret;
     }
-    config = cri_sandbox_config(a, w->pod, sandbox->attempt, STR_NONE, &dns, cgroup_pod_path(a, w->pod));
+    config =
+        cri_sandbox_config(a, w->pod, sandbox->attempt, STR_NONE, &dns, cgroup_pod_path(a, w->pod));
     r = (struct image_request){
         .image = image,
         .policy = policy.n ? policy : S("IfNotPresent"),

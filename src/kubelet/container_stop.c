@@ -28,7 +28,8 @@ static void on_stopped(void *ctx, struct err *err, const struct json *response)
     struct pod_worker *w = s->w;
 
     if (err && err->reason != REASON_NOT_FOUND)
-        log_warning("kubelet", "pod %s/%s container %s: stop: %s", w->ns, w->name, s->name, err_text(err));
+        log_warning("kubelet", "pod %s/%s container %s: stop: %s", w->ns, w->name, s->name,
+                    err_text(err));
     if (worker_return(w)) {
         struct container_local *l = worker_local(w, str_of(s->name));
 
@@ -53,7 +54,8 @@ static void call_stop(struct container_stop *s, int64_t grace_s)
 
     json_setz(a, &request, "container_id", json_z(s->id));
     json_setz(a, &request, "timeout", json_int(grace_s));
-    runtime_call(s->w->k->rt, RUNTIME_STOP_CONTAINER, &request, grace_s * NS_PER_S + RUNTIME_TIMEOUT_NS, on_stopped, s);
+    runtime_call(s->w->k->rt, RUNTIME_STOP_CONTAINER, &request,
+                 grace_s * NS_PER_S + RUNTIME_TIMEOUT_NS, on_stopped, s);
 }
 
 static void after_hook(struct container_stop *s)
@@ -79,9 +81,11 @@ static void on_hook(void *ctx, bool ok, bool unknown, str message)
     if (!ok && !w->gone && w->pod) {
         CLEANUP(buf) struct buf path = BUF_INIT;
 
-        log_info("kubelet", "pod %s/%s container %s: preStop: " PRI_STR, w->ns, w->name, s->name, STR_ARG(message));
+        log_info("kubelet", "pod %s/%s container %s: preStop: " PRI_STR, w->ns, w->name, s->name,
+                 STR_ARG(message));
         buf_container_path(&path, CONTAINER_REGULAR, str_of(s->name));
-        kubelet_event(w->k, w->pod, buf_view(&path), "Warning", "FailedPreStopHook", "PreStopHook failed");
+        kubelet_event(w->k, w->pod, buf_view(&path), "Warning", "FailedPreStopHook",
+                      "PreStopHook failed");
     }
     after_hook(s);
 }
@@ -112,7 +116,8 @@ static void shorten(struct container_stop *s, int64_t grace_s)
     call_stop(again, grace_s);
 }
 
-void container_stop_begin(struct pod_worker *w, const struct rt_container *c, int64_t grace_s, const char *reason, str message)
+void container_stop_begin(struct pod_worker *w, const struct rt_container *c, int64_t grace_s,
+                          const char *reason, str message)
 {
     struct container_local *l = worker_local(w, c->name);
     struct container_stop *s = l->stop;

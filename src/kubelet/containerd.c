@@ -18,9 +18,9 @@
 
 #define RESTART_FIRST_NS (500 * NS_PER_MS)
 #define RESTART_MAX_NS (30 * NS_PER_S)
-#define CONNECT_RETRY_NS (25 * NS_PER_MS)  /* while it starts: its socket appears without a sign */
+#define CONNECT_RETRY_NS (25 * NS_PER_MS) /* while it starts: its socket appears without a sign */
 #define CONNECT_TIMEOUT_NS (5 * NS_PER_S)
-#define CALM_NS (60 * NS_PER_S)            /* having run so long, a crash counts as the first */
+#define CALM_NS (60 * NS_PER_S) /* having run so long, a crash counts as the first */
 #define REGISTRIES_SIZE_MAX (1u << 20)
 #define CAP_SYS_RESOURCE_BIT 24
 
@@ -29,11 +29,11 @@ struct containerd {
     struct arena *arena;
     struct containerd_paths paths;
     const char *config_path;
-    struct child *child;            /* NULL: adopted or not running */
-    int pidfd;                      /* -1: none; of an adopted process */
+    struct child *child; /* NULL: adopted or not running */
+    int pidfd;           /* -1: none; of an adopted process */
     struct fd_watch *pidfd_watch;
-    struct loop_timer *timer;       /* either the next connect or the next start */
-    bool start_due;                 /* the timer means "start" */
+    struct loop_timer *timer; /* either the next connect or the next start */
+    bool start_due;           /* the timer means "start" */
     struct connecting *connecting;
     struct stream *probe;
     bool closing;
@@ -71,7 +71,8 @@ static bool has_capability(int bit)
             unsigned long long caps = 0;
 
             for (size_t i = 0; i < hex.n; i++)
-                caps = caps << 4 | (unsigned)(hex.p[i] <= '9' ? hex.p[i] - '0' : (hex.p[i] | 32) - 'a' + 10);
+                caps = caps << 4 |
+                       (unsigned)(hex.p[i] <= '9' ? hex.p[i] - '0' : (hex.p[i] | 32) - 'a' + 10);
             return caps >> bit & 1;
         }
     return true;
@@ -90,7 +91,8 @@ static str cni_bin_dir(void)
 
 static const char *find_program(struct arena *a, const char *name)
 {
-    static const char *const dirs[] = {"/usr/local/bin", "/usr/bin", "/usr/sbin", "/usr/local/sbin", "/bin"};
+    static const char *const dirs[] = {"/usr/local/bin", "/usr/bin", "/usr/sbin", "/usr/local/sbin",
+                                       "/bin"};
 
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         str path = arena_fmt(a, "%s/%s", dirs[i], name);
@@ -114,7 +116,8 @@ static void write_registry_file(void *ctx, str dir, str text)
     int r = file_mkdir_all(w->c->o.loop, path.p, 0755);
 
     if (r >= 0)
-        r = file_write_atomic(w->c->o.loop, arena_fmt(a, PRI_STR "/hosts.toml", STR_ARG(path)).p, text, 0600);
+        r = file_write_atomic(w->c->o.loop, arena_fmt(a, PRI_STR "/hosts.toml", STR_ARG(path)).p,
+                              text, 0600);
     if (r < 0 && !w->error)
         w->error = r;
 }
@@ -130,7 +133,8 @@ static struct err *read_registries(struct containerd *c, struct json **ret)
     *ret = NULL;
     if (!c->o.registries_yaml.n)
         return NULL;
-    r = file_read(c->o.loop, arena_dupz(c->arena, c->o.registries_yaml), REGISTRIES_SIZE_MAX, &text);
+    r = file_read(c->o.loop, arena_dupz(c->arena, c->o.registries_yaml), REGISTRIES_SIZE_MAX,
+                  &text);
     if (r == -ENOENT)
         return NULL;
     if (r < 0)
@@ -150,7 +154,8 @@ static struct err *write_config(struct containerd *c)
 {
     CLEANUP(buf) struct buf text = BUF_INIT;
     struct containerd_config config = {.paths = c->paths};
-    const str dirs[] = {c->paths.root, c->paths.state, c->paths.registry_dir, c->paths.cni_conf_dir, c->paths.cni_data_dir};
+    const str dirs[] = {c->paths.root, c->paths.state, c->paths.registry_dir, c->paths.cni_conf_dir,
+                        c->paths.cni_data_dir};
     struct json *configs;
     struct err *err;
     int r;
@@ -191,8 +196,8 @@ static void on_ended(struct containerd *c)
         c->restart_ns = RESTART_FIRST_NS;
     else
         c->restart_ns = c->restart_ns ? MIN(c->restart_ns * 2, RESTART_MAX_NS) : RESTART_FIRST_NS;
-    log_error("containerd", "ended; starting again in %lld ms (log: " PRI_STR ")", (long long)(c->restart_ns / NS_PER_MS),
-              STR_ARG(c->paths.log_file));
+    log_error("containerd", "ended; starting again in %lld ms (log: " PRI_STR ")",
+              (long long)(c->restart_ns / NS_PER_MS), STR_ARG(c->paths.log_file));
     set_timer(c, c->restart_ns, true);
     c->o.down(c->o.ctx);
 }
@@ -264,14 +269,16 @@ static void start_process(struct containerd *c)
 {
     const char *program = find_program(c->arena, "containerd");
     const char *argv[] = {program, "--config", c->config_path, NULL};
-    struct child_options o = {.argv = argv, .stdout_path = c->paths.log_file.p, .new_session = true};
+    struct child_options o = {
+        .argv = argv, .stdout_path = c->paths.log_file.p, .new_session = true};
     char text[32];
     int r;
 
     c->started = loop_now(c->o.loop);
     r = program ? child_start(c->o.loop, &o, on_child_exit, c, &c->child) : -ENOENT;
     if (r < 0) {
-        log_error("containerd", "cannot start %s: %s", program ? program : "containerd", strerror(-r));
+        log_error("containerd", "cannot start %s: %s", program ? program : "containerd",
+                  strerror(-r));
         c->restart_ns = c->restart_ns ? MIN(c->restart_ns * 2, RESTART_MAX_NS) : RESTART_FIRST_NS;
         set_timer(c, c->restart_ns, true);
         return;
@@ -279,7 +286,8 @@ static void start_process(struct containerd *c)
     snprintf(text, sizeof text, "%d\n", child_pid(c->child));
     r = file_write_atomic(c->o.loop, c->paths.pid_file.p, str_of(text), 0644);
     if (r < 0)
-        log_warning("containerd", "cannot write " PRI_STR ": %s", STR_ARG(c->paths.pid_file), strerror(-r));
+        log_warning("containerd", "cannot write " PRI_STR ": %s", STR_ARG(c->paths.pid_file),
+                    strerror(-r));
     set_timer(c, CONNECT_RETRY_NS, false);
 }
 

@@ -20,9 +20,10 @@ void containerd_paths_init(struct arena *a, str data_dir, struct containerd_path
 struct containerd_config {
     struct containerd_paths paths;
     str cni_bin_dir;
-    bool restrict_oom_score_adj;  /* the process may not lower anybody's score */
+    bool restrict_oom_score_adj; /* the process may not lower anybody's score */
     bool disable_apparmor;
-    const struct json *registry_configs; /* registries.yaml's `configs`, for credentials; NULL: none */
+    const struct json
+        *registry_configs; /* registries.yaml's `configs`, for credentials; NULL: none */
 };
 /* The configuration file (version 2 of containerd's TOML, understood by 1.5 and later). */
 void containerd_config_write(struct buf *b, const struct containerd_config *c);
@@ -31,12 +32,13 @@ void buf_toml_string(struct buf *b, str s);
 /* registries.yaml (k3s' format) as containerd's hosts.toml files: called once per registry with the directory's name and the
  * file's text. Errors: BAD_REQUEST naming what is wrong. */
 typedef void registry_file_fn(void *ctx, str dir, str text);
-MUST_USE struct err *registries_convert(struct arena *a, const struct json *registries, registry_file_fn *fn, void *ctx);
+MUST_USE struct err *registries_convert(struct arena *a, const struct json *registries,
+                                        registry_file_fn *fn, void *ctx);
 
 /* The CNI network list: a bridge of ours, addresses of the node's pod network, host ports. */
 struct cni_config {
     str bridge, pod_cidr, data_dir;
-    bool masquerade;              /* by the plugin; needs iptables */
+    bool masquerade; /* by the plugin; needs iptables */
     bool port_map;
 };
 void cni_config_write(struct buf *b, const struct cni_config *c);
@@ -45,10 +47,10 @@ struct containerd;
 struct containerd_options {
     struct loop *loop;
     str data_dir;
-    str registries_yaml;          /* path; a missing file is no error */
+    str registries_yaml; /* path; a missing file is no error */
     /* The socket accepts connections: at the start and after each restart. */
     void (*up)(void *ctx);
-    void (*down)(void *ctx);      /* the process died; it will be started again */
+    void (*down)(void *ctx); /* the process died; it will be started again */
     void *ctx;
 };
 /* Errors: INTERNAL (files cannot be written, containerd is not installed), BAD_REQUEST (registries.yaml). */

@@ -6,7 +6,8 @@
 #include "kubelet/containerd.h"
 
 #define DEFAULT_DATA_DIR "/var/lib/k1s"
-#define LOG_LINE_MAX 16384 /* bytes per line of a container's log before it is split, as with other runtimes */
+#define LOG_LINE_MAX                                                                               \
+    16384 /* bytes per line of a container's log before it is split, as with other runtimes */
 
 void containerd_paths_init(struct arena *a, str data_dir, struct containerd_paths *ret)
 {
@@ -60,9 +61,9 @@ static void toml_set(struct buf *b, const char *key, str value)
 
 /* What neither Debian's kernel nor a pod needs: less memory and no warnings at the start. */
 static const char *const unused_plugins[] = {
-    "io.containerd.snapshotter.v1.aufs",      "io.containerd.snapshotter.v1.btrfs",
-    "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
-    "io.containerd.internal.v1.opt",          "io.containerd.internal.v1.tracing",
+    "io.containerd.snapshotter.v1.aufs",       "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper",  "io.containerd.snapshotter.v1.zfs",
+    "io.containerd.internal.v1.opt",           "io.containerd.internal.v1.tracing",
     "io.containerd.tracing.processor.v1.otlp",
 };
 
@@ -72,7 +73,10 @@ static void registry_auth(struct buf *b, const struct json_member *m)
 {
     static const struct {
         const char *yaml, *toml;
-    } keys[] = {{"username", "username"}, {"password", "password"}, {"auth", "auth"}, {"identity_token", "identitytoken"}};
+    } keys[] = {{"username", "username"},
+                {"password", "password"},
+                {"auth", "auth"},
+                {"identity_token", "identitytoken"}};
     const struct json *auth = json_findz(&m->value, "auth");
 
     if (!json_count(auth))
@@ -104,15 +108,17 @@ void containerd_config_write(struct buf *b, const struct containerd_config *c)
     toml_set(b, "sandbox_image", S(PAUSE_IMAGE));
     toml_set(b, "stream_server_address", S("127.0.0.1"));
     toml_set(b, "stream_server_port", S("0"));
-    buf_z(b, "disable_tcp_service = true\nenable_selinux = false\ntolerate_missing_hugetlb_controller = true\n"
+    buf_z(b, "disable_tcp_service = true\nenable_selinux = "
+             "false\ntolerate_missing_hugetlb_controller = true\n"
              "enable_unprivileged_ports = true\nenable_unprivileged_icmp = true\n");
     buf_fmt(b, "disable_apparmor = %s\n", c->disable_apparmor ? "true" : "false");
     buf_fmt(b, "restrict_oom_score_adj = %s\n", c->restrict_oom_score_adj ? "true" : "false");
     buf_fmt(b, "max_container_log_line_size = %d\n", LOG_LINE_MAX);
-    buf_z(b, "\n[" CRI ".containerd]\nsnapshotter = \"overlayfs\"\ndefault_runtime_name = \"runc\"\n"
-             "\n[" CRI ".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n"
-             "\n[" CRI ".containerd.runtimes.runc.options]\nSystemdCgroup = false\n"
-             "\n[" CRI ".cni]\n");
+    buf_z(b,
+          "\n[" CRI ".containerd]\nsnapshotter = \"overlayfs\"\ndefault_runtime_name = \"runc\"\n"
+          "\n[" CRI ".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n"
+          "\n[" CRI ".containerd.runtimes.runc.options]\nSystemdCgroup = false\n"
+          "\n[" CRI ".cni]\n");
     toml_set(b, "bin_dir", c->cni_bin_dir);
     toml_set(b, "conf_dir", c->paths.cni_conf_dir);
     buf_z(b, "max_conf_num = 1\n\n[" CRI ".registry]\n");
@@ -186,9 +192,11 @@ static bool has_tls(const struct json *configs, str host)
     return json_count(json_findz(json_find(configs, host), "tls")) > 0;
 }
 
-struct err *registries_convert(struct arena *a, const struct json *registries, registry_file_fn *fn, void *ctx)
+struct err *registries_convert(struct arena *a, const struct json *registries, registry_file_fn *fn,
+                               void *ctx)
 {
-    const struct json *mirrors = json_findz(registries, "mirrors"), *configs = json_findz(registries, "configs");
+    const struct json *mirrors = json_findz(registries, "mirrors"),
+                      *configs = json_findz(registries, "configs");
 
     if (registries && registries->type != JSON_NULL && registries->type != JSON_OBJECT)
         return err_new(REASON_BAD_REQUEST, "registries: not a mapping");
@@ -199,18 +207,23 @@ struct err *registries_convert(struct arena *a, const struct json *registries, r
         const struct json *endpoints = json_findz(&m->value, "endpoint");
 
         if (m->key.n == 0 || str_has_char(m->key, '/'))
-            return err_new(REASON_BAD_REQUEST, "registries: \"" PRI_STR "\" is not a registry's name", STR_ARG(m->key));
+            return err_new(REASON_BAD_REQUEST,
+                           "registries: \"" PRI_STR "\" is not a registry's name", STR_ARG(m->key));
         if (!str_is(m->key, "*"))
             toml_set(&text, "server", server_of(a, m->key));
         JSON_EACH(e, endpoints) {
             str url = json_str(e);
 
             if (!url.n)
-                return err_new(REASON_BAD_REQUEST, "registries: mirrors." PRI_STR ".endpoint: not a list of addresses", STR_ARG(m->key));
+                return err_new(REASON_BAD_REQUEST,
+                               "registries: mirrors." PRI_STR ".endpoint: not a list of addresses",
+                               STR_ARG(m->key));
             if (str_find(url, S("://")) < 0)
                 url = arena_fmt(a, "https://" PRI_STR, STR_ARG(url));
             if (!str_has_prefix(url, S("http://")) && !str_has_prefix(url, S("https://")))
-                return err_new(REASON_BAD_REQUEST, "registries: mirrors." PRI_STR ".endpoint: \"" PRI_STR "\" is neither http nor https",
+                return err_new(REASON_BAD_REQUEST,
+                               "registries: mirrors." PRI_STR ".endpoint: \"" PRI_STR
+                               "\" is neither http nor https",
                                STR_ARG(m->key), STR_ARG(url));
             host_section(&text, url, configs);
         }
@@ -235,9 +248,13 @@ struct err *registries_convert(struct arena *a, const struct json *registries, r
 
 void cni_config_write(struct buf *b, const struct cni_config *c)
 {
-    buf_z(b, "{\"cniVersion\":\"0.4.0\",\"name\":\"k1s\",\"plugins\":[{\"type\":\"bridge\",\"bridge\":");
+    buf_z(
+        b,
+        "{\"cniVersion\":\"0.4.0\",\"name\":\"k1s\",\"plugins\":[{\"type\":\"bridge\",\"bridge\":");
     json_encode_string(b, c->bridge);
-    buf_fmt(b, ",\"isGateway\":true,\"isDefaultGateway\":true,\"forceAddress\":true,\"ipMasq\":%s,\"hairpinMode\":true,\"ipam\":{\"type\":\"host-local\",\"ranges\":[[{\"subnet\":",
+    buf_fmt(b,
+            ",\"isGateway\":true,\"isDefaultGateway\":true,\"forceAddress\":true,\"ipMasq\":%s,"
+            "\"hairpinMode\":true,\"ipam\":{\"type\":\"host-local\",\"ranges\":[[{\"subnet\":",
             c->masquerade ? "true" : "false");
     json_encode_string(b, c->pod_cidr);
     buf_z(b, "}]],\"dataDir\":");

@@ -22,7 +22,8 @@ static const struct call_info {
     const char *service, *name, *path, *request, *response;
 } calls[] = {
 #define X(id, service, name)                                                                       \
-    [RUNTIME_##id] = {service, name, "/runtime.v1." service "/" name, "runtime.v1." name "Request", "runtime.v1." name "Response"},
+    [RUNTIME_##id] = {service, name, "/runtime.v1." service "/" name,                              \
+                      "runtime.v1." name "Request", "runtime.v1." name "Response"},
     RUNTIME_CALLS(X)
 #undef X
 };
@@ -37,7 +38,8 @@ const char *runtime_call_service(enum runtime_call_id id)
     return calls[id].service;
 }
 
-void runtime_call(struct runtime *rt, enum runtime_call_id id, const struct json *request, int64_t timeout_ns, runtime_done_fn *done, void *ctx)
+void runtime_call(struct runtime *rt, enum runtime_call_id id, const struct json *request,
+                  int64_t timeout_ns, runtime_done_fn *done, void *ctx)
 {
     rt->ops->call(rt, id, request, timeout_ns ? timeout_ns : RUNTIME_TIMEOUT_NS, done, ctx);
 }
@@ -131,8 +133,9 @@ bool cri_event_parse(str envelope, enum runtime_event *ret_event, str *ret_id)
     enum { ENVELOPE_TOPIC = 3, ENVELOPE_EVENT = 4, ANY_VALUE = 2 };
     static const struct {
         str topic;
-        unsigned id_field;  /* of the container's id in the event's message */
-        unsigned exec_field; /* non-empty and different from the container's: only a process that was executed in it */
+        unsigned id_field; /* of the container's id in the event's message */
+        unsigned
+            exec_field; /* non-empty and different from the container's: only a process that was executed in it */
         enum runtime_event event;
     } topics[] = {
         {STR("/tasks/exit"), 1, 2, RUNTIME_EXITED},
@@ -185,9 +188,11 @@ struct pending {
 
 static const char *grpc_code_name(int code)
 {
-    static const char *const names[] = {"OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists",
-                                        "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange",
-                                        "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated"};
+    static const char *const names[] = {
+        "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+        "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+        "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+        "DataLoss", "Unauthenticated"};
 
     return code >= 0 && code < (int)ARRAY_LEN(names) ? names[code] : "Unknown";
 }
@@ -201,7 +206,8 @@ static struct err *err_of_grpc(int code, str message)
                          : code == GRPC_UNIMPLEMENTED ? REASON_METHOD_NOT_ALLOWED
                                                       : REASON_INTERNAL;
 
-    return err_new(reason, "rpc error: code = %s desc = " PRI_STR, grpc_code_name(code), STR_ARG(message));
+    return err_new(reason, "rpc error: code = %s desc = " PRI_STR, grpc_code_name(code),
+                   STR_ARG(message));
 }
 
 static void on_answer(void *ctx, int status, str message, str response)
@@ -221,7 +227,8 @@ static void on_answer(void *ctx, int status, str message, str response)
     mem_free(p);
 }
 
-static void cri_call(struct runtime *rt, enum runtime_call_id id, const struct json *request, int64_t timeout_ns, runtime_done_fn *done, void *ctx)
+static void cri_call(struct runtime *rt, enum runtime_call_id id, const struct json *request,
+                     int64_t timeout_ns, runtime_done_fn *done, void *ctx)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
     struct cri *c = CONTAINER_OF(rt, struct cri, rt);
@@ -279,16 +286,20 @@ static void open_stream(struct cri *c)
         return;
     if (c->source == SOURCE_CONTAINERD) {
         /* SubscribeRequest.filters: only what concerns pods. */
-        static const char filter[] = "namespace==k8s.io,topic~=\"^/tasks/(start|exit|oom|delete)|^/images/(create|delete)\"";
+        static const char filter[] =
+            "namespace==k8s.io,topic~=\"^/tasks/(start|exit|oom|delete)|^/images/(create|delete)\"";
         CLEANUP(buf) struct buf request = BUF_INIT;
 
         buf_char(&request, 1 << 3 | 2);
         buf_char(&request, (char)(sizeof filter - 1));
         buf_z(&request, filter);
         _Static_assert(sizeof filter - 1 < 128, "the length must fit one byte of a varint");
-        c->stream = grpc_server_stream(c->channel, S("/containerd.services.events.v1.Events/Subscribe"), buf_view(&request), &events, c);
+        c->stream =
+            grpc_server_stream(c->channel, S("/containerd.services.events.v1.Events/Subscribe"),
+                               buf_view(&request), &events, c);
     } else {
-        c->stream = grpc_server_stream(c->channel, S("/runtime.v1.RuntimeService/GetContainerEvents"), STR_NONE, &events, c);
+        c->stream = grpc_server_stream(
+            c->channel, S("/runtime.v1.RuntimeService/GetContainerEvents"), STR_NONE, &events, c);
     }
     /* What happened before the stream began must be looked up. */
     c->event(c->event_ctx, RUNTIME_CHANGED, STR_NONE);

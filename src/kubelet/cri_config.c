@@ -6,14 +6,18 @@
 #include "kubelet/cgroup.h"
 
 /* What a container must not see of /proc and /sys, and what it must not write (procMount Default). */
-static const char *const masked_paths[] = {"/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-                                           "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
-                                           "/sys/devices/virtual/powercap"};
-static const char *const read_only_paths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+static const char *const masked_paths[] = {
+    "/proc/asound",     "/proc/acpi",        "/proc/interrupts",
+    "/proc/kcore",      "/proc/keys",        "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+    "/proc/scsi",       "/sys/firmware",     "/sys/devices/virtual/powercap"};
+static const char *const read_only_paths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+                                              "/proc/sysrq-trigger"};
 
 str pod_log_dir(struct arena *a, str ns, str name, str uid)
 {
-    return arena_fmt(a, POD_LOGS "/" PRI_STR "_" PRI_STR "_" PRI_STR, STR_ARG(ns), STR_ARG(name), STR_ARG(uid));
+    return arena_fmt(a, POD_LOGS "/" PRI_STR "_" PRI_STR "_" PRI_STR, STR_ARG(ns), STR_ARG(name),
+                     STR_ARG(uid));
 }
 
 static struct json strings(struct arena *a, const char *const *z, size_t n)
@@ -25,14 +29,16 @@ static struct json strings(struct arena *a, const char *const *z, size_t n)
     return v;
 }
 
-const struct json *podspec_security(const struct json *pod, const struct json *container, const char *field)
+const struct json *podspec_security(const struct json *pod, const struct json *container,
+                                    const char *field)
 {
     const struct json *v = json_at(container, "securityContext", field, NULL);
 
     return v && v->type != JSON_NULL ? v : json_at(pod, "spec", "securityContext", field, NULL);
 }
 
-static void set_int64_value(struct arena *a, struct json *obj, const char *key, const struct json *v)
+static void set_int64_value(struct arena *a, struct json *obj, const char *key,
+                            const struct json *v)
 {
     struct json wrapped = json_object();
 
@@ -53,9 +59,11 @@ static struct json namespace_options(struct arena *a, const struct json *pod, st
         pid = NAMESPACE_POD;
     else if (target.n)
         pid = NAMESPACE_TARGET;
-    json_setz(a, &v, "network", json_int(podspec_is_host_network(pod) ? NAMESPACE_NODE : NAMESPACE_POD));
+    json_setz(a, &v, "network",
+              json_int(podspec_is_host_network(pod) ? NAMESPACE_NODE : NAMESPACE_POD));
     json_setz(a, &v, "pid", json_int(pid));
-    json_setz(a, &v, "ipc", json_int(json_get_bool(pod, "spec.hostIPC", false) ? NAMESPACE_NODE : NAMESPACE_POD));
+    json_setz(a, &v, "ipc",
+              json_int(json_get_bool(pod, "spec.hostIPC", false) ? NAMESPACE_NODE : NAMESPACE_POD));
     if (pid == NAMESPACE_TARGET)
         json_setz(a, &v, "target_id", json_string(target));
     return v;
@@ -63,7 +71,8 @@ static struct json namespace_options(struct arena *a, const struct json *pod, st
 
 static struct json supplemental_groups(struct arena *a, const struct json *pod)
 {
-    const struct json *sc = json_at(pod, "spec", "securityContext", NULL), *fs = json_findz(sc, "fsGroup");
+    const struct json *sc = json_at(pod, "spec", "securityContext", NULL),
+                      *fs = json_findz(sc, "fsGroup");
     struct json v = json_array();
 
     JSON_EACH(g, json_findz(sc, "supplementalGroups"))
@@ -82,7 +91,9 @@ static struct json seccomp_profile(struct arena *a, const struct json *profile, 
         json_setz(a, &v, "profile_type", json_int(PROFILE_RUNTIME_DEFAULT));
     } else if (str_is(type, "Localhost")) {
         json_setz(a, &v, "profile_type", json_int(PROFILE_LOCALHOST));
-        json_setz(a, &v, "localhost_ref", json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(dir), STR_ARG(json_get_str(profile, "localhostProfile")))));
+        json_setz(a, &v, "localhost_ref",
+                  json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(dir),
+                                        STR_ARG(json_get_str(profile, "localhostProfile")))));
     } else {
         json_setz(a, &v, "profile_type", json_int(PROFILE_UNCONFINED));
     }
@@ -149,11 +160,14 @@ static void add_pod_labels(struct arena *a, const struct json *pod, struct json 
     json_setz(a, labels, LABEL_POD_UID, json_string(json_get_str(pod, "metadata.uid")));
 }
 
-struct json cri_sandbox_config(struct arena *a, const struct json *pod, uint32_t attempt, str hostname, const struct json *dns, str cgroup_parent)
+struct json cri_sandbox_config(struct arena *a, const struct json *pod, uint32_t attempt,
+                               str hostname, const struct json *dns, str cgroup_parent)
 {
-    str ns = json_get_str(pod, "metadata.namespace"), name = json_get_str(pod, "metadata.name"), uid = json_get_str(pod, "metadata.uid");
+    str ns = json_get_str(pod, "metadata.namespace"), name = json_get_str(pod, "metadata.name"),
+        uid = json_get_str(pod, "metadata.uid");
     const struct json *sc = json_at(pod, "spec", "securityContext", NULL);
-    struct json config = json_object(), meta = json_object(), labels, linux_config = json_object(), security = json_object(), sysctls = json_object();
+    struct json config = json_object(), meta = json_object(), labels, linux_config = json_object(),
+                security = json_object(), sysctls = json_object();
     struct json seccomp = json_object();
 
     json_setz(a, &meta, "name", json_string(name));
@@ -170,7 +184,8 @@ struct json cri_sandbox_config(struct arena *a, const struct json *pod, uint32_t
     labels = string_map(a, json_at(pod, "metadata", "labels", NULL));
     add_pod_labels(a, pod, &labels);
     json_setz(a, &config, "labels", labels);
-    json_setz(a, &config, "annotations", string_map(a, json_at(pod, "metadata", "annotations", NULL)));
+    json_setz(a, &config, "annotations",
+              string_map(a, json_at(pod, "metadata", "annotations", NULL)));
 
     json_setz(a, &security, "namespace_options", namespace_options(a, pod, STR_NONE));
     set_int64_value(a, &security, "run_as_user", json_findz(sc, "runAsUser"));
@@ -198,7 +213,8 @@ static struct json resources_of(struct arena *a, const struct cri_container_inpu
     int64_t v;
     int oom = podspec_oom_score_adj(pod, in->container, in->pc->node_memory_bytes);
 
-    json_setz(a, &r, "cpu_shares", json_int(cgroup_shares_of_milli(podspec_request(in->container, S("cpu")))));
+    json_setz(a, &r, "cpu_shares",
+              json_int(cgroup_shares_of_milli(podspec_request(in->container, S("cpu")))));
     json_setz(a, &r, "cpu_period", json_int(CGROUP_CPU_PERIOD_US));
     if (podspec_resource(in->container, "limits", S("cpu"), &v) && v > 0)
         json_setz(a, &r, "cpu_quota", json_int(cgroup_quota_of_milli(v, CGROUP_CPU_PERIOD_US)));
@@ -230,7 +246,8 @@ static struct err *check_non_root(const struct cri_container_input *in)
 {
     CLEANUP(buf) struct buf name = BUF_INIT;
     const struct json *pod = in->pc->pod;
-    const struct json *non_root = podspec_security(pod, in->container, "runAsNonRoot"), *user = podspec_security(pod, in->container, "runAsUser");
+    const struct json *non_root = podspec_security(pod, in->container, "runAsNonRoot"),
+                      *user = podspec_security(pod, in->container, "runAsUser");
     str container = podspec_container_name(in->container);
 
     if (!non_root || !non_root->b)
@@ -239,20 +256,31 @@ static struct err *check_non_root(const struct cri_container_input *in)
     if (json_is(user, JSON_INT)) {
         if (user->i != 0)
             return NULL;
-        return err_new(REASON_INVALID, "container's runAsUser breaks non-root policy (pod: \"%s\", container: " PRI_STR ")", buf_cstr(&name), STR_ARG(container));
+        return err_new(
+            REASON_INVALID,
+            "container's runAsUser breaks non-root policy (pod: \"%s\", container: " PRI_STR ")",
+            buf_cstr(&name), STR_ARG(container));
     }
     if (in->image_uid > 0)
         return NULL;
     if (in->image_username.n && !str_is(in->image_username, "root"))
-        return err_new(REASON_INVALID, "container has runAsNonRoot and image has non-numeric user (" PRI_STR "), cannot verify user is non-root (pod: \"%s\", container: " PRI_STR ")",
+        return err_new(REASON_INVALID,
+                       "container has runAsNonRoot and image has non-numeric user (" PRI_STR
+                       "), cannot verify user is non-root (pod: \"%s\", container: " PRI_STR ")",
                        STR_ARG(in->image_username), buf_cstr(&name), STR_ARG(container));
-    return err_new(REASON_INVALID, "container has runAsNonRoot and image will run as root (pod: \"%s\", container: " PRI_STR ")", buf_cstr(&name), STR_ARG(container));
+    return err_new(
+        REASON_INVALID,
+        "container has runAsNonRoot and image will run as root (pod: \"%s\", container: " PRI_STR
+        ")",
+        buf_cstr(&name), STR_ARG(container));
 }
 
 static struct json security_of(struct arena *a, const struct cri_container_input *in)
 {
-    const struct json *pod = in->pc->pod, *c = in->container, *own = json_findz(c, "securityContext");
-    const struct json *escalation = json_findz(own, "allowPrivilegeEscalation"), *user = podspec_security(pod, c, "runAsUser");
+    const struct json *pod = in->pc->pod, *c = in->container,
+                      *own = json_findz(c, "securityContext");
+    const struct json *escalation = json_findz(own, "allowPrivilegeEscalation"),
+                      *user = podspec_security(pod, c, "runAsUser");
     bool privileged = json_get_bool(own, "privileged", false);
     struct json s = json_object();
 
@@ -269,12 +297,16 @@ static struct json security_of(struct arena *a, const struct cri_container_input
         json_setz(a, &s, "run_as_username", json_string(in->image_username));
     }
     set_int64_value(a, &s, "run_as_group", podspec_security(pod, c, "runAsGroup"));
-    json_setz(a, &s, "readonly_rootfs", json_bool(json_get_bool(own, "readOnlyRootFilesystem", false)));
+    json_setz(a, &s, "readonly_rootfs",
+              json_bool(json_get_bool(own, "readOnlyRootFilesystem", false)));
     json_setz(a, &s, "supplemental_groups", supplemental_groups(a, pod));
     if (str_is(json_get_str(pod, "spec.securityContext.supplementalGroupsPolicy"), "Strict"))
         json_setz(a, &s, "supplemental_groups_policy", json_int(1));
     json_setz(a, &s, "no_new_privs", json_bool(escalation && !escalation->b && !privileged));
-    json_setz(a, &s, "seccomp", privileged ? seccomp_profile(a, NULL, STR_NONE) : seccomp_profile(a, podspec_security(pod, c, "seccompProfile"), in->seccomp_dir));
+    json_setz(a, &s, "seccomp",
+              privileged ? seccomp_profile(a, NULL, STR_NONE)
+                         : seccomp_profile(a, podspec_security(pod, c, "seccompProfile"),
+                                           in->seccomp_dir));
     if (!str_is(json_get_str(own, "procMount"), "Unmasked")) {
         json_setz(a, &s, "masked_paths", strings(a, masked_paths, ARRAY_LEN(masked_paths)));
         json_setz(a, &s, "readonly_paths", strings(a, read_only_paths, ARRAY_LEN(read_only_paths)));
@@ -301,17 +333,23 @@ static str encoded(struct arena *a, const struct json *v)
 
 static struct json notes_of(struct arena *a, const struct cri_container_input *in)
 {
-    const struct json *c = in->container, *pre_stop = json_at(c, "lifecycle", "preStop", NULL), *ports = json_findz(c, "ports");
-    str policy = json_get_str(c, "terminationMessagePolicy"), path = json_get_str(c, "terminationMessagePath");
+    const struct json *c = in->container, *pre_stop = json_at(c, "lifecycle", "preStop", NULL),
+                      *ports = json_findz(c, "ports");
+    str policy = json_get_str(c, "terminationMessagePolicy"),
+        path = json_get_str(c, "terminationMessagePath");
     struct json n = json_object();
     char hash[9];
 
     podspec_container_hash(c, hash);
     json_setz(a, &n, NOTE_HASH, json_string(arena_dup(a, str_of(hash))));
-    json_setz(a, &n, NOTE_RESTART_COUNT, json_string(arena_fmt(a, "%lld", (long long)in->restart_count)));
+    json_setz(a, &n, NOTE_RESTART_COUNT,
+              json_string(arena_fmt(a, "%lld", (long long)in->restart_count)));
     json_setz(a, &n, NOTE_TERMINATION_PATH, json_string(path.n ? path : S("/dev/termination-log")));
     json_setz(a, &n, NOTE_TERMINATION_POLICY, json_string(policy.n ? policy : S("File")));
-    json_setz(a, &n, NOTE_GRACE, json_string(arena_fmt(a, "%lld", (long long)json_get_int(in->pc->pod, "spec.terminationGracePeriodSeconds", 30))));
+    json_setz(a, &n, NOTE_GRACE,
+              json_string(arena_fmt(
+                  a, "%lld",
+                  (long long)json_get_int(in->pc->pod, "spec.terminationGracePeriodSeconds", 30))));
     if (pre_stop)
         json_setz(a, &n, NOTE_PRE_STOP, json_string(encoded(a, pre_stop)));
     if (json_count(ports))
@@ -319,10 +357,12 @@ static struct json notes_of(struct arena *a, const struct cri_container_input *i
     return n;
 }
 
-struct err *cri_container_config(struct arena *a, const struct cri_container_input *in, struct json *ret)
+struct err *cri_container_config(struct arena *a, const struct cri_container_input *in,
+                                 struct json *ret)
 {
     const struct json *c = in->container;
-    struct json config = json_object(), meta = json_object(), image = json_object(), labels = json_object(), envs = json_array(), mounts = json_array();
+    struct json config = json_object(), meta = json_object(), image = json_object(),
+                labels = json_object(), envs = json_array(), mounts = json_array();
     struct json linux_config = json_object();
     str name = podspec_container_name(c);
     struct err *err = check_non_root(in);
@@ -360,7 +400,9 @@ struct err *cri_container_config(struct arena *a, const struct cri_container_inp
     json_setz(a, &labels, LABEL_CONTAINER_NAME, json_string(name));
     json_setz(a, &config, "labels", labels);
     json_setz(a, &config, "annotations", notes_of(a, in));
-    json_setz(a, &config, "log_path", json_string(arena_fmt(a, PRI_STR "/%lld.log", STR_ARG(name), (long long)in->restart_count)));
+    json_setz(a, &config, "log_path",
+              json_string(
+                  arena_fmt(a, PRI_STR "/%lld.log", STR_ARG(name), (long long)in->restart_count)));
     json_setz(a, &config, "stdin", json_bool(json_get_bool(c, "stdin", false)));
     json_setz(a, &config, "stdin_once", json_bool(json_get_bool(c, "stdinOnce", false)));
     json_setz(a, &config, "tty", json_bool(json_get_bool(c, "tty", false)));

@@ -26,7 +26,8 @@ static bool is_registry(str s)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
-        if (!is_alnum_lower((char)(c | 32)) && c != '.' && c != '-' && c != ':' && c != '[' && c != ']')
+        if (!is_alnum_lower((char)(c | 32)) && c != '.' && c != '-' && c != ':' && c != '[' &&
+            c != ']')
             return false;
     }
     return s.n > 0;
@@ -83,7 +84,8 @@ bool image_name_parse(struct arena *a, str text, struct image_name *ret)
     }
     slash = str_index(rest, '/');
     part = slash < 0 ? STR_NONE : str_slice(rest, 0, (size_t)slash);
-    if (part.n && (str_has_char(part, '.') || str_has_char(part, ':') || str_is(part, "localhost"))) {
+    if (part.n &&
+        (str_has_char(part, '.') || str_has_char(part, ':') || str_is(part, "localhost"))) {
         n.registry = part;
         n.path = str_skip(rest, (size_t)slash + 1);
         if (!is_registry(part))
@@ -158,11 +160,13 @@ static int fit(str key, const struct image_name *n)
             return -1;
         if (!more_a)
             break;
-        if (str_has_prefix(a, S("*")) ? !str_has_suffix(b, str_skip(a, 1))
-                                      : str_has_suffix(a, S("*")) ? !str_has_prefix(b, str_slice(a, 0, a.n - 1)) : !str_eq(a, b))
+        if (str_has_prefix(a, S("*"))   ? !str_has_suffix(b, str_skip(a, 1))
+            : str_has_suffix(a, S("*")) ? !str_has_prefix(b, str_slice(a, 0, a.n - 1))
+                                        : !str_eq(a, b))
             return -1;
     }
-    if (path.n && !(str_has_prefix(n->path, path) && (n->path.n == path.n || n->path.p[path.n] == '/')))
+    if (path.n &&
+        !(str_has_prefix(n->path, path) && (n->path.n == path.n || n->path.p[path.n] == '/')))
         return -1;
     return (int)path.n + (str_has_char(host, '*') ? 0 : 1);
 }
@@ -179,7 +183,8 @@ static int by_fit(const void *x, const void *y, void *ctx)
 
 static struct json auth_of(struct arena *a, const struct json *entry)
 {
-    str user = json_get_str(entry, "username"), password = json_get_str(entry, "password"), auth = json_get_str(entry, "auth"), plain;
+    str user = json_get_str(entry, "username"), password = json_get_str(entry, "password"),
+        auth = json_get_str(entry, "auth"), plain;
     struct json v = json_object();
 
     if (auth.n && base64_decode(a, auth, &plain)) {
@@ -199,7 +204,8 @@ static struct json auth_of(struct arena *a, const struct json *entry)
     return v;
 }
 
-void image_auth_each(struct arena *a, const struct json *secret, const struct image_name *n, image_auth_fn *fn, void *ctx)
+void image_auth_each(struct arena *a, const struct json *secret, const struct image_name *n,
+                     image_auth_fn *fn, void *ctx)
 {
     static const struct {
         const char *key;

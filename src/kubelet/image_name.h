@@ -4,9 +4,9 @@
 #include "wire/json.h"
 
 struct image_name {
-    str registry;              /* "docker.io", "localhost:5000" */
-    str path;                  /* "library/busybox" */
-    str tag, digest;           /* digest: "sha256:..."; either may be empty */
+    str registry;    /* "docker.io", "localhost:5000" */
+    str path;        /* "library/busybox" */
+    str tag, digest; /* digest: "sha256:..."; either may be empty */
 };
 /* "busybox" -> docker.io, library/busybox. false: not a name. */
 bool image_name_parse(struct arena *a, str text, struct image_name *ret);
@@ -19,5 +19,6 @@ str image_name_with_tag(struct arena *a, str text, const struct image_name *n);
 typedef void image_auth_fn(void *ctx, const struct json *auth);
 /* From a Secret of type kubernetes.io/dockerconfigjson or dockercfg: calls fn for each entry that fits the image, the most exact
  * first. */
-void image_auth_each(struct arena *a, const struct json *secret, const struct image_name *n, image_auth_fn *fn, void *ctx);
+void image_auth_each(struct arena *a, const struct json *secret, const struct image_name *n,
+                     image_auth_fn *fn, void *ctx);
 #endif

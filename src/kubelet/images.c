@@ -8,7 +8,8 @@
 #include "kubelet/podspec.h"
 
 #define AUTHS_MAX 64
-#define BACKOFF_SHOWN_NS (2 * NS_PER_S) /* so long a pod shows the failure itself, then that it waits */
+#define BACKOFF_SHOWN_NS                                                                           \
+    (2 * NS_PER_S) /* so long a pod shows the failure itself, then that it waits */
 
 struct images {
     struct runtime *rt;
@@ -19,8 +20,8 @@ struct image_wait {
     struct images *im;
     struct image_request r;
     struct arena *arena;
-    str image;                 /* with a tag */
-    struct json *auths;        /* array; tried in order */
+    str image;          /* with a tag */
+    struct json *auths; /* array; tried in order */
     uint32_t next_auth;
     mono_time started;
     bool pulled, cancelled;
@@ -46,7 +47,8 @@ void image_wait_cancel(struct image_wait *w)
         w->cancelled = true;
 }
 
-static void event(struct image_wait *w, const char *type, const char *reason, const char *fmt, ...) PRINTF(4, 5);
+static void event(struct image_wait *w, const char *type, const char *reason, const char *fmt, ...)
+    PRINTF(4, 5);
 static void event(struct image_wait *w, const char *type, const char *reason, const char *fmt, ...)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -70,7 +72,8 @@ static void end(struct image_wait *w, struct image_result result)
 
 static void fail(struct image_wait *w, const char *reason, str message, int64_t retry_ns)
 {
-    end(w, (struct image_result){.reason = reason, .message = message, .retry_ns = retry_ns, .uid = -1});
+    end(w, (struct image_result){
+               .reason = reason, .message = message, .retry_ns = retry_ns, .uid = -1});
 }
 
 static struct json image_spec(struct image_wait *w)
@@ -108,7 +111,8 @@ static void on_pulled(void *ctx, struct err *err, const struct json *response)
         str message = arena_dup(w->arena, str_of(err_text(err)));
 
         err_free(err);
-        event(w, "Warning", "Failed", "Failed to pull image \"" PRI_STR "\": " PRI_STR, STR_ARG(w->r.image), STR_ARG(message));
+        event(w, "Warning", "Failed", "Failed to pull image \"" PRI_STR "\": " PRI_STR,
+              STR_ARG(w->r.image), STR_ARG(message));
         if (!w->cancelled) {
             backoff_raise(&w->im->backoff, w->r.backoff, now);
             mem_free(*w->r.last_error);
@@ -136,14 +140,17 @@ static void pull_next(struct image_wait *w)
 static void pull(struct image_wait *w)
 {
     wall_time now = loop_wall(w->im->rt->loop);
-    int64_t wait = w->cancelled ? 0 : backoff_wait_ns(&w->im->backoff, w->r.backoff, w->r.backoff->last, now);
+    int64_t wait =
+        w->cancelled ? 0 : backoff_wait_ns(&w->im->backoff, w->r.backoff, w->r.backoff->last, now);
 
     if (wait > 0) {
-        str message = arena_fmt(w->arena, "Back-off pulling image \"" PRI_STR "\"", STR_ARG(w->r.image));
+        str message =
+            arena_fmt(w->arena, "Back-off pulling image \"" PRI_STR "\"", STR_ARG(w->r.image));
 
         event(w, "Normal", "BackOff", PRI_STR, STR_ARG(message));
         if (*w->r.last_error)
-            message = arena_fmt(w->arena, PRI_STR ": ErrImagePull: %s", STR_ARG(message), *w->r.last_error);
+            message = arena_fmt(w->arena, PRI_STR ": ErrImagePull: %s", STR_ARG(message),
+                                *w->r.last_error);
         fail(w, "ImagePullBackOff", message, wait);
         return;
     }
@@ -162,7 +169,8 @@ static void on_status(void *ctx, struct err *err, const struct json *response)
     bool present;
 
     if (err) {
-        str message = arena_fmt(w->arena, "Failed to inspect image \"" PRI_STR "\": %s", STR_ARG(w->r.image), err_text(err));
+        str message = arena_fmt(w->arena, "Failed to inspect image \"" PRI_STR "\": %s",
+                                STR_ARG(w->r.image), err_text(err));
 
         err_free(err);
         event(w, "Warning", "InspectFailed", PRI_STR, STR_ARG(message));
@@ -175,11 +183,14 @@ static void on_status(void *ctx, struct err *err, const struct json *response)
         return;
     }
     if (!present && w->pulled) {
-        fail(w, "ErrImagePull", S("the image is gone right after it was pulled"), w->im->backoff.first_ns);
+        fail(w, "ErrImagePull", S("the image is gone right after it was pulled"),
+             w->im->backoff.first_ns);
         return;
     }
     if (!present && str_is(w->r.policy, "Never")) {
-        str message = arena_fmt(w->arena, "Container image \"" PRI_STR "\" is not present with pull policy of Never", STR_ARG(w->r.image));
+        str message = arena_fmt(
+            w->arena, "Container image \"" PRI_STR "\" is not present with pull policy of Never",
+            STR_ARG(w->r.image));
 
         event(w, "Warning", "ErrImageNeverPull", PRI_STR, STR_ARG(message));
         fail(w, "ErrImageNeverPull", message, w->im->backoff.first_ns);
@@ -193,12 +204,18 @@ static void on_status(void *ctx, struct err *err, const struct json *response)
         CLEANUP(buf) struct buf took = BUF_INIT;
 
         buf_duration(&took, (loop_now(w->im->rt->loop).ns - w->started.ns) / NS_PER_MS * NS_PER_MS);
-        event(w, "Normal", "Pulled", "Successfully pulled image \"" PRI_STR "\" in %s (%s including waiting). Image size: %lld bytes.", STR_ARG(w->r.image),
-              buf_cstr(&took), buf_cstr(&took), (long long)json_get_int(image, "size", 0));
+        event(w, "Normal", "Pulled",
+              "Successfully pulled image \"" PRI_STR
+              "\" in %s (%s including waiting). Image size: %lld bytes.",
+              STR_ARG(w->r.image), buf_cstr(&took), buf_cstr(&took),
+              (long long)json_get_int(image, "size", 0));
         if (!w->cancelled)
             *w->r.backoff = (struct backoff_entry){0};
     } else {
-        event(w, "Normal", "Pulled", "Container image \"" PRI_STR "\" already present on machine and can be accessed by the pod", STR_ARG(w->r.image));
+        event(w, "Normal", "Pulled",
+              "Container image \"" PRI_STR
+              "\" already present on machine and can be accessed by the pod",
+              STR_ARG(w->r.image));
     }
     uid = json_at(image, "uid", "value", NULL);
     if (json_findz(image, "uid"))
@@ -221,8 +238,11 @@ static void look(struct image_wait *w)
 static void on_bad_name(void *ctx)
 {
     struct image_wait *w = ctx;
-    str message = arena_fmt(w->arena, "Failed to apply default image tag \"" PRI_STR "\": couldn't parse image name \"" PRI_STR "\": invalid reference format", STR_ARG(w->r.image),
-                            STR_ARG(w->r.image));
+    str message =
+        arena_fmt(w->arena,
+                  "Failed to apply default image tag \"" PRI_STR
+                  "\": couldn't parse image name \"" PRI_STR "\": invalid reference format",
+                  STR_ARG(w->r.image), STR_ARG(w->r.image));
 
     event(w, "Warning", "InspectFailed", PRI_STR, STR_ARG(message));
     fail(w, "InvalidImageName", message, w->im->backoff.first_ns);

@@ -14,7 +14,8 @@
 
 #define VERSION_RETRY_NS (100 * NS_PER_MS)
 #define NETWORK_RETRY_NS (20 * NS_PER_MS)
-#define POD_CIDR_WAIT_NS (3 * NS_PER_S) /* then a single server node takes the first range of the cluster's */
+#define POD_CIDR_WAIT_NS                                                                           \
+    (3 * NS_PER_S) /* then a single server node takes the first range of the cluster's */
 #define POD_CIDR_PREFIX 24
 #define BRIDGE_NAME "cni0"
 #define SANDBOXES_MIN 4
@@ -25,7 +26,7 @@ static void check_network(struct kubelet *k);
 
 struct start { /* what only the beginning needs */
     struct kubelet *k;
-    struct loop_timer *retry;      /* of VERSION, or of the network's readiness */
+    struct loop_timer *retry; /* of VERSION, or of the network's readiness */
     struct loop_timer *cidr_limit;
     struct child *import;
     char *cni_written;
@@ -43,7 +44,8 @@ bool kubelet_is_running(const struct kubelet *k)
     return k->running && k->runtime_up && !k->stopping;
 }
 
-void kubelet_event(struct kubelet *k, const struct json *pod, str field_path, const char *type, const char *reason, const char *fmt, ...)
+void kubelet_event(struct kubelet *k, const struct json *pod, str field_path, const char *type,
+                   const char *reason, const char *fmt, ...)
 {
     CLEANUP(buf) struct buf text = BUF_INIT;
     va_list ap;
@@ -114,11 +116,13 @@ static void make_classes(struct kubelet *k)
     static const enum pod_qos classes[] = {QOS_GUARANTEED, QOS_BURSTABLE, QOS_BEST_EFFORT};
 
     for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
-        struct cgroup_limits limits = {.cpu_shares = classes[i] == QOS_GUARANTEED ? 0 : CGROUP_CPU_SHARES_MIN};
+        struct cgroup_limits limits = {
+            .cpu_shares = classes[i] == QOS_GUARANTEED ? 0 : CGROUP_CPU_SHARES_MIN};
         int r = cgroup_make(&k->cgroups, cgroup_class_path(a, classes[i]), &limits);
 
         if (r < 0)
-            log_warning("kubelet", "cgroup " PRI_STR ": %s", STR_ARG(cgroup_class_path(a, classes[i])), strerror(-r));
+            log_warning("kubelet", "cgroup " PRI_STR ": %s",
+                        STR_ARG(cgroup_class_path(a, classes[i])), strerror(-r));
     }
 }
 
@@ -145,7 +149,8 @@ static void on_imported(void *ctx, int64_t status, int sig)
 
     child_free(TAKE(start_of(k)->import));
     if (status || sig)
-        log_error("kubelet", "importing the pause image failed (status %lld, signal %d)", (long long)status, sig);
+        log_error("kubelet", "importing the pause image failed (status %lld, signal %d)",
+                  (long long)status, sig);
     start_of(k)->imported = true;
     runtime_is_up(k);
 }
@@ -155,8 +160,11 @@ static void import_pause(struct kubelet *k)
     CLEANUP(buf) struct buf archive = BUF_INIT;
     struct arena *a = k->arena;
     const char *path = arena_fmt(a, PRI_STR "/pause.tar", STR_ARG(k->o.data_dir)).p;
-    const char *argv[] = {"ctr", "-n", "k8s.io", "-a", containerd_paths(k->containerd)->socket.p, "images", "import", path, NULL};
-    struct child_options o = {.argv = argv, .stdout_path = containerd_paths(k->containerd)->log_file.p};
+    const char *argv[] = {
+        "ctr",    "-n",     "k8s.io", "-a", containerd_paths(k->containerd)->socket.p,
+        "images", "import", path,     NULL};
+    struct child_options o = {.argv = argv,
+                              .stdout_path = containerd_paths(k->containerd)->log_file.p};
     int r;
 
     oci_pause_archive(&archive, S(PAUSE_IMAGE));
@@ -350,7 +358,8 @@ static void on_node(void *ctx, const struct obj *obj, const struct obj *prev)
         return;
     }
     if (!k->allocatable && json_at(node, "status", "allocatable", NULL))
-        k->allocatable = json_new(k->arena, json_copy(k->arena, json_at(node, "status", "allocatable", NULL)));
+        k->allocatable =
+            json_new(k->arena, json_copy(k->arena, json_at(node, "status", "allocatable", NULL)));
     cidr = json_get_str(node, "spec.podCIDR");
     if (cidr.n && !k->o.pod_cidr.n)
         configure_network(k, arena_dup(k->arena, cidr));
@@ -383,7 +392,8 @@ static void on_strays(void *ctx, struct err *err, const struct json *response)
                 str uid = json_str(json_findz(labels, LABEL_POD_UID));
 
                 if (uid.n)
-                    worker_adopt(k, uid, json_str(json_findz(labels, LABEL_POD_NAMESPACE)), json_str(json_findz(labels, LABEL_POD_NAME)));
+                    worker_adopt(k, uid, json_str(json_findz(labels, LABEL_POD_NAMESPACE)),
+                                 json_str(json_findz(labels, LABEL_POD_NAME)));
             }
     err_free(err);
 }
@@ -411,7 +421,8 @@ static void find_strays(struct kubelet *k)
     while (d && (e = readdir(d))) { /* "<namespace>_<name>_<uid>" */
         str rest = str_of(e->d_name), ns, name;
 
-        if (e->d_name[0] != '.' && str_cut(&rest, '_', &ns) && rest.p && str_cut(&rest, '_', &name) && rest.p && rest.n)
+        if (e->d_name[0] != '.' && str_cut(&rest, '_', &ns) && rest.p &&
+            str_cut(&rest, '_', &name) && rest.p && rest.n)
             worker_adopt(k, rest, ns, name);
     }
     if (d)
@@ -444,9 +455,7 @@ static void on_pods_synced(void *ctx)
     begin_workers(k);
 }
 
-static void on_service(void *ctx, const struct obj *obj, const struct obj *prev)
-{
-}
+static void on_service(void *ctx, const struct obj *obj, const struct obj *prev) {}
 
 static void on_services_synced(void *ctx)
 {
@@ -490,10 +499,14 @@ static void on_retry(void *ctx)
 static void copy_options(struct kubelet *k, const struct kubelet_options *o)
 {
     struct arena *a = k->arena;
-    str *labels = ARENA_NEW_N(a, str, o->n_node_labels + 1), *taints = ARENA_NEW_N(a, str, o->n_node_taints + 1);
-    str *const fields[] = {&k->o.node_name, &k->o.node_ip, &k->o.data_dir, &k->o.root_dir, &k->o.cri_socket, &k->o.cluster_dns, &k->o.cluster_domain,
-                           &k->o.cluster_cidr, &k->o.pod_cidr, &k->o.service_cidr, &k->o.serving_cert_pem, &k->o.serving_key_pem, &k->o.client_ca_pem,
-                           &k->o.registries_yaml, &k->o.version, &k->o.bridge, &k->o.cgroup_root};
+    str *labels = ARENA_NEW_N(a, str, o->n_node_labels + 1),
+        *taints = ARENA_NEW_N(a, str, o->n_node_taints + 1);
+    str *const fields[] = {&k->o.node_name,      &k->o.node_ip,          &k->o.data_dir,
+                           &k->o.root_dir,       &k->o.cri_socket,       &k->o.cluster_dns,
+                           &k->o.cluster_domain, &k->o.cluster_cidr,     &k->o.pod_cidr,
+                           &k->o.service_cidr,   &k->o.serving_cert_pem, &k->o.serving_key_pem,
+                           &k->o.client_ca_pem,  &k->o.registries_yaml,  &k->o.version,
+                           &k->o.bridge,         &k->o.cgroup_root};
 
     k->o = *o;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
@@ -543,9 +556,11 @@ static struct err *open_runtime(struct kubelet *k)
     return NULL;
 }
 
-static struct informer *open_informer(struct kubelet *k, const char *plural, str fields, const struct informer_handler *h)
+static struct informer *open_informer(struct kubelet *k, const char *plural, str fields,
+                                      const struct informer_handler *h)
 {
-    struct informer_options o = {.version = S("v1"), .plural = str_of(plural), .field_selector = fields};
+    struct informer_options o = {
+        .version = S("v1"), .plural = str_of(plural), .field_selector = fields};
     struct informer *i = informer_new(k->client, &o);
 
     informer_add_handler(i, h, k);
@@ -555,7 +570,9 @@ static struct informer *open_informer(struct kubelet *k, const char *plural, str
 
 struct err *kubelet_start(const struct kubelet_options *o, struct kubelet **ret)
 {
-    static const struct informer_handler pods = {on_pod, on_pods_synced}, services = {on_service, on_services_synced}, nodes = {on_node, NULL};
+    static const struct informer_handler pods = {on_pod, on_pods_synced},
+                                         services = {on_service, on_services_synced},
+                                         nodes = {on_node, NULL};
     struct tls_client_options tls = {.insecure = true};
     struct http_client_options http = {0};
     struct kubelet *k = NEW(struct kubelet);
@@ -582,7 +599,9 @@ struct err *kubelet_start(const struct kubelet_options *o, struct kubelet **ret)
     loop_timer_set(k->relist, RELIST_NS);
     r = k->o.runtime ? 0 : volume_share_root(k->o.root_dir.p);
     if (r < 0)
-        log_warning("kubelet", "cannot make " PRI_STR " a shared mount (mount propagation will not work): %s", STR_ARG(k->o.root_dir), strerror(-r));
+        log_warning("kubelet",
+                    "cannot make " PRI_STR " a shared mount (mount propagation will not work): %s",
+                    STR_ARG(k->o.root_dir), strerror(-r));
     make_classes(k);
     k->refs = refs_new(k);
     k->rotation = log_rotation_new(k);
@@ -602,9 +621,11 @@ struct err *kubelet_start(const struct kubelet_options *o, struct kubelet **ret)
         kubelet_stop(k, NULL, NULL);
         return err_note(err, "kubelet");
     }
-    k->nodes = open_informer(k, "nodes", arena_fmt(k->arena, "metadata.name=" PRI_STR, STR_ARG(k->o.node_name)), &nodes);
+    k->nodes = open_informer(
+        k, "nodes", arena_fmt(k->arena, "metadata.name=" PRI_STR, STR_ARG(k->o.node_name)), &nodes);
     k->services = open_informer(k, "services", STR_NONE, &services);
-    k->pods = open_informer(k, "pods", arena_fmt(k->arena, "spec.nodeName=" PRI_STR, STR_ARG(k->o.node_name)), &pods);
+    k->pods = open_informer(
+        k, "pods", arena_fmt(k->arena, "spec.nodeName=" PRI_STR, STR_ARG(k->o.node_name)), &pods);
     if (k->o.pod_cidr.n)
         configure_network(k, k->o.pod_cidr);
     else if (!k->containerd)

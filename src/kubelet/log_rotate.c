@@ -42,7 +42,8 @@ static int by_name(const void *x, const void *y, void *ctx)
 static void remove_oldest(struct arena *a, str path)
 {
     ptrdiff_t slash = str_rindex(path, '/');
-    str dir = arena_dup(a, str_slice(path, 0, (size_t)slash)), prefix = arena_fmt(a, PRI_STR ".", STR_ARG(str_skip(path, (size_t)slash + 1)));
+    str dir = arena_dup(a, str_slice(path, 0, (size_t)slash)),
+        prefix = arena_fmt(a, PRI_STR ".", STR_ARG(str_skip(path, (size_t)slash + 1)));
     str *names = NULL;
     size_t n = 0;
     struct dirent *e;
@@ -74,7 +75,8 @@ static void check_work(void *ctx)
             continue;
         gmtime_r(&now, &tm);
         strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
-        if (rename(c->list[i].path.p, arena_fmt(c->arena, PRI_STR ".%s", STR_ARG(c->list[i].path), when).p) < 0)
+        if (rename(c->list[i].path.p,
+                   arena_fmt(c->arena, PRI_STR ".%s", STR_ARG(c->list[i].path), when).p) < 0)
             continue;
         c->list[i].renamed = true;
         remove_oldest(c->arena, c->list[i].path);
@@ -129,8 +131,10 @@ static void on_timer(void *ctx)
 
             if (rc->state != CONTAINER_STATE_RUNNING || !rc->log_path.n)
                 continue;
-            c->list = arena_grow(c->arena, c->list, c->n * sizeof *c->list, (c->n + 1) * sizeof *c->list);
-            c->list[c->n++] = (struct candidate){arena_dup(c->arena, rc->log_path), arena_dup(c->arena, rc->id), false};
+            c->list =
+                arena_grow(c->arena, c->list, c->n * sizeof *c->list, (c->n + 1) * sizeof *c->list);
+            c->list[c->n++] = (struct candidate){arena_dup(c->arena, rc->log_path),
+                                                 arena_dup(c->arena, rc->id), false};
         }
     }
     if (!c->n) {
@@ -168,7 +172,8 @@ void log_link_set(const struct pod_worker *w, str container, str id, str log_pat
     CLEANUP(buf) struct buf link = BUF_INIT;
     char *target;
 
-    buf_fmt(&link, LINK_DIR "/%s_%s_" PRI_STR "-" PRI_STR ".log", w->name, w->ns, STR_ARG(container), STR_ARG(id));
+    buf_fmt(&link, LINK_DIR "/%s_%s_" PRI_STR "-" PRI_STR ".log", w->name, w->ns,
+            STR_ARG(container), STR_ARG(id));
     if (!log_path.n) {
         unlink(buf_cstr(&link));
         return;

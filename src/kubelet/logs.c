@@ -12,7 +12,7 @@
 #include "kubelet/kubelet_internal.h"
 
 #define CHUNK_BYTES 65536
-#define LAST_WORDS_MAX 4096        /* bytes of a termination message */
+#define LAST_WORDS_MAX 4096 /* bytes of a termination message */
 #define FALLBACK_LINES 80
 #define FALLBACK_BYTES 2048
 
@@ -21,7 +21,8 @@ bool log_entry_parse(str line, struct log_entry *ret)
     struct log_entry e;
     str tag;
 
-    if (!str_cut(&line, ' ', &e.time) || !line.p || !str_cut(&line, ' ', &e.stream) || !line.p || !str_cut(&line, ' ', &tag))
+    if (!str_cut(&line, ' ', &e.time) || !line.p || !str_cut(&line, ' ', &e.stream) || !line.p ||
+        !str_cut(&line, ' ', &tag))
         return false;
     if (!e.time.n || !(str_is(e.stream, "stdout") || str_is(e.stream, "stderr")) || !tag.n)
         return false;
@@ -95,14 +96,16 @@ void container_last_words(struct arena *a, struct rt_container *c)
     fd = open(c->termination_host_path.p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0) {
         if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-            n = pread(fd, text, sizeof text, st.st_size > (off_t)sizeof text ? st.st_size - (off_t)sizeof text : 0);
+            n = pread(fd, text, sizeof text,
+                      st.st_size > (off_t)sizeof text ? st.st_size - (off_t)sizeof text : 0);
         close(fd);
     }
     if (n > 0) {
         c->message = arena_dup(a, (str){text, (size_t)n});
         return;
     }
-    if (str_is(c->termination_policy, "FallbackToLogsOnError") && c->exit_code != 0 && c->log_path.n) {
+    if (str_is(c->termination_policy, "FallbackToLogsOnError") && c->exit_code != 0 &&
+        c->log_path.n) {
         log_tail_text(c->log_path.p, FALLBACK_LINES, FALLBACK_BYTES, &words);
         if (words.n)
             c->message = arena_dup(a, buf_view(&words));
@@ -119,9 +122,9 @@ struct log_reader {
     void *ctx;
     int fd, inotify;
     struct fd_watch *watch;
-    int64_t left;                  /* bytes of output still allowed; -1: no limit */
-    struct buf pending;            /* an incomplete line */
-    struct buf out;                /* made by the pool for the loop */
+    int64_t left;       /* bytes of output still allowed; -1: no limit */
+    struct buf pending; /* an incomplete line */
+    struct buf out;     /* made by the pool for the loop */
     bool opened, working, again, paused, finished, freed, eof, at_line_start, skipping;
     int error;
 };
@@ -191,7 +194,8 @@ static void read_piece(void *ctx)
     r->eof = n == 0;
     if (n == 0) {
         /* Rotated away? Then the new file goes on where this one ends. */
-        if (r->o.follow && stat(r->path, &now) == 0 && fstat(r->fd, &mine) == 0 && (now.st_ino != mine.st_ino || now.st_dev != mine.st_dev)) {
+        if (r->o.follow && stat(r->path, &now) == 0 && fstat(r->fd, &mine) == 0 &&
+            (now.st_ino != mine.st_ino || now.st_dev != mine.st_dev)) {
             int fd = open(r->path, O_RDONLY | O_CLOEXEC);
 
             if (fd >= 0) {
@@ -276,18 +280,28 @@ static void on_inotify(void *ctx, int events)
     work(r);
 }
 
-struct log_reader *log_reader_new(struct loop *loop, str path, const struct log_options *o, const struct log_reader_events *ev, void *ctx)
+struct log_reader *log_reader_new(struct loop *loop, str path, const struct log_options *o,
+                                  const struct log_reader_events *ev, void *ctx)
 {
     struct log_reader *r = NEW(struct log_reader);
     ptrdiff_t slash = str_rindex(path, '/');
 
-    *r = (struct log_reader){.loop = loop, .o = *o, .path = str_dupz(path), .stream = str_dupz(o->stream), .ev = ev, .ctx = ctx, .fd = -1, .inotify = -1,
-                             .left = o->limit_bytes, .at_line_start = true};
+    *r = (struct log_reader){.loop = loop,
+                             .o = *o,
+                             .path = str_dupz(path),
+                             .stream = str_dupz(o->stream),
+                             .ev = ev,
+                             .ctx = ctx,
+                             .fd = -1,
+                             .inotify = -1,
+                             .left = o->limit_bytes,
+                             .at_line_start = true};
     if (o->follow) {
         char *dir = str_dupz(str_slice(path, 0, slash > 0 ? (size_t)slash : 0));
 
         r->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-        if (r->inotify >= 0 && inotify_add_watch(r->inotify, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO) >= 0)
+        if (r->inotify >= 0 &&
+            inotify_add_watch(r->inotify, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO) >= 0)
             r->watch = fd_watch_new(loop, r->inotify, true, false, on_inotify, r);
         mem_free(dir);
     }

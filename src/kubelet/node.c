@@ -7,9 +7,9 @@
 #define LEASE_PERIOD_NS (10 * NS_PER_S)
 #define LEASE_DURATION_S 40
 #define STATUS_PERIOD_NS (300 * NS_PER_S)
-#define CHECK_PERIOD_NS (10 * NS_PER_S)   /* pressure conditions are looked at so often */
+#define CHECK_PERIOD_NS (10 * NS_PER_S) /* pressure conditions are looked at so often */
 #define SOON_NS (100 * NS_PER_MS)
-#define IMAGES_SOON_NS (2 * NS_PER_S)     /* several images often come together */
+#define IMAGES_SOON_NS (2 * NS_PER_S) /* several images often come together */
 #define RETRY_NS NS_PER_S
 
 static void register_node(struct node *n);
@@ -17,12 +17,14 @@ static void sync_status(struct node *n);
 
 /* ---- lease ---- */
 
-static void lease_call(struct node *n, const char *method, const char *type, bool with_name, str body, client_done_fn *done)
+static void lease_call(struct node *n, const char *method, const char *type, bool with_name,
+                       str body, client_done_fn *done)
 {
     CLEANUP(buf) struct buf path = BUF_INIT;
     struct client_request r = {.method = method, .content_type = type, .body = body};
 
-    buf_api_path(&path, S("coordination.k8s.io"), S("v1"), S("leases"), S("kube-node-lease"), with_name ? n->k->o.node_name : STR_NONE, STR_NONE);
+    buf_api_path(&path, S("coordination.k8s.io"), S("v1"), S("leases"), S("kube-node-lease"),
+                 with_name ? n->k->o.node_name : STR_NONE, STR_NONE);
     r.path = buf_view(&path);
     n->calls++;
     client_do(n->k->client, &r, done, n);
@@ -60,11 +62,21 @@ static void on_lease_renewed(void *ctx, struct err *err, int status, str unused)
     }
     if (err && err->reason == REASON_NOT_FOUND) {
         buf_rfc3339_micro(&now, loop_wall(n->k->loop));
-        buf_fmt(&body, "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"" PRI_STR "\",\"namespace\":\"kube-node-lease\"", STR_ARG(n->k->o.node_name));
+        buf_fmt(&body,
+                "{\"apiVersion\":\"coordination.k8s.io/"
+                "v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"" PRI_STR
+                "\",\"namespace\":\"kube-node-lease\"",
+                STR_ARG(n->k->o.node_name));
         if (n->uid)
-            buf_fmt(&body, ",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"" PRI_STR "\",\"uid\":\"%s\"}]", STR_ARG(n->k->o.node_name), n->uid);
-        buf_fmt(&body, "},\"spec\":{\"holderIdentity\":\"" PRI_STR "\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%s\"}}", STR_ARG(n->k->o.node_name), LEASE_DURATION_S,
-                buf_cstr(&now));
+            buf_fmt(
+                &body,
+                ",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"" PRI_STR
+                "\",\"uid\":\"%s\"}]",
+                STR_ARG(n->k->o.node_name), n->uid);
+        buf_fmt(&body,
+                "},\"spec\":{\"holderIdentity\":\"" PRI_STR
+                "\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%s\"}}",
+                STR_ARG(n->k->o.node_name), LEASE_DURATION_S, buf_cstr(&now));
         lease_call(n, "POST", NULL, false, buf_view(&body), on_lease_created);
     } else if (err) {
         log_warning("kubelet", "node lease: %s", err_text(err));
@@ -80,7 +92,10 @@ static void on_lease_timer(void *ctx)
 
     loop_timer_set(n->lease_timer, LEASE_PERIOD_NS);
     buf_rfc3339_micro(&now, loop_wall(n->k->loop));
-    buf_fmt(&body, "{\"spec\":{\"holderIdentity\":\"" PRI_STR "\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%s\"}}", STR_ARG(n->k->o.node_name), LEASE_DURATION_S, buf_cstr(&now));
+    buf_fmt(&body,
+            "{\"spec\":{\"holderIdentity\":\"" PRI_STR
+            "\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%s\"}}",
+            STR_ARG(n->k->o.node_name), LEASE_DURATION_S, buf_cstr(&now));
     lease_call(n, "PATCH", "application/merge-patch+json", true, buf_view(&body), on_lease_renewed);
 }
 
@@ -109,7 +124,8 @@ static void on_created(void *ctx, struct err *err, int status, str body)
     CLEANUP(arena) struct arena *a = NULL;
     CLEANUP(buf) struct buf text = BUF_INIT;
     CLEANUP(buf) struct buf path = BUF_INIT;
-    struct client_request r = {.method = "PATCH", .content_type = "application/strategic-merge-patch+json"};
+    struct client_request r = {.method = "PATCH",
+                               .content_type = "application/strategic-merge-patch+json"};
     struct node *n = ctx;
 
     if (!returned(n)) {
@@ -190,7 +206,8 @@ static void on_told(void *ctx, struct err *err, int status, str body)
         return;
     }
     n->telling = false;
-    if (err && err->reason == REASON_NOT_FOUND) { /* somebody deleted the node: it is here, though */
+    if (err &&
+        err->reason == REASON_NOT_FOUND) { /* somebody deleted the node: it is here, though */
         register_node(n);
     } else if (err) {
         log_warning("kubelet", "node status: %s", err_text(err));
@@ -210,10 +227,12 @@ static void tell(struct node *n)
     CLEANUP(arena) struct arena *a = arena_new();
     CLEANUP(buf) struct buf body = BUF_INIT;
     CLEANUP(buf) struct buf path = BUF_INIT;
-    struct client_request r = {.method = "PATCH", .content_type = "application/strategic-merge-patch+json"};
+    struct client_request r = {.method = "PATCH",
+                               .content_type = "application/strategic-merge-patch+json"};
 
     n->dirty = false;
-    if (!node_status_patch(n, a, loop_now(n->k->loop).ns - n->last_told.ns >= STATUS_PERIOD_NS || !n->told, &body))
+    if (!node_status_patch(
+            n, a, loop_now(n->k->loop).ns - n->last_told.ns >= STATUS_PERIOD_NS || !n->told, &body))
         return;
     n->telling = true;
     buf_api_path(&path, STR_NONE, S("v1"), S("nodes"), STR_NONE, n->k->o.node_name, S("status"));

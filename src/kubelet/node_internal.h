@@ -3,7 +3,13 @@
 #define K1S_KUBELET_NODE_INTERNAL_H
 #include "kubelet/kubelet_internal.h"
 
-enum node_condition { NODE_MEMORY_PRESSURE, NODE_DISK_PRESSURE, NODE_PID_PRESSURE, NODE_READY, NODE_N_CONDITIONS };
+enum node_condition {
+    NODE_MEMORY_PRESSURE,
+    NODE_DISK_PRESSURE,
+    NODE_PID_PRESSURE,
+    NODE_READY,
+    NODE_N_CONDITIONS
+};
 struct condition_state {
     bool known, is_true;
     wall_time since;
@@ -11,12 +17,12 @@ struct condition_state {
 struct node {
     struct kubelet *k;
     struct arena *arena;
-    char *uid;                     /* NULL: not registered yet */
+    char *uid; /* NULL: not registered yet */
     struct loop_timer *lease_timer, *status_timer, *register_timer;
     bool registering, registered, telling, told, looking, dirty, images_dirty, closed;
-    size_t calls;                  /* completions that name this node */
+    size_t calls; /* completions that name this node */
     mono_time last_told;
-    uint64_t told_hash;            /* of what was told last, without times */
+    uint64_t told_hash; /* of what was told last, without times */
     struct condition_state conditions[NODE_N_CONDITIONS];
     /* the machine: read once */
     str hostname, machine_id, system_uuid, boot_id, kernel, os_image, architecture;
@@ -26,10 +32,11 @@ struct node {
     struct json *images;
 };
 void node_read_machine(struct node *n);
-void node_object(struct node *n, struct arena *a, struct json *ret);          /* for its registration */
-void node_labels_patch(struct node *n, struct arena *a, struct buf *out);      /* for one that exists */
-bool node_status_patch(struct node *n, struct arena *a, bool force, struct buf *out); /* false: nothing new */
-void node_set_images(struct node *n, const struct json *list);                 /* CRI's */
+void node_object(struct node *n, struct arena *a, struct json *ret);      /* for its registration */
+void node_labels_patch(struct node *n, struct arena *a, struct buf *out); /* for one that exists */
+bool node_status_patch(struct node *n, struct arena *a, bool force,
+                       struct buf *out);                       /* false: nothing new */
+void node_set_images(struct node *n, const struct json *list); /* CRI's */
 void node_event(struct node *n, const char *type, const char *reason, const char *message);
 void node_is_registered(struct node *n, str body);
 void node_really_free(struct node *n);

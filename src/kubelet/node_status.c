@@ -6,10 +6,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define IMAGES_MAX 50            /* the largest, as the kubelet's nodeStatusMaxImages */
+#define IMAGES_MAX 50 /* the largest, as the kubelet's nodeStatusMaxImages */
 #define NAMES_PER_IMAGE_MAX 5
 #define MEMORY_FLOOR_BYTES (INT64_C(100) << 20) /* memory.available below: pressure */
-#define DISK_FLOOR_PERCENT 10    /* nodefs.available below: pressure */
+#define DISK_FLOOR_PERCENT 10                   /* nodefs.available below: pressure */
 #define PID_FLOOR_PERCENT 5
 #define MAX_PODS_DEFAULT 110
 
@@ -59,7 +59,9 @@ void node_read_machine(struct node *n)
     n->os_image = os_image(n);
     if (uname(&u) == 0) {
         n->kernel = arena_dup(n->arena, str_of(u.release));
-        n->architecture = !strcmp(u.machine, "x86_64") ? S("amd64") : !strcmp(u.machine, "aarch64") ? S("arm64") : arena_dup(n->arena, str_of(u.machine));
+        n->architecture = !strcmp(u.machine, "x86_64")    ? S("amd64")
+                          : !strcmp(u.machine, "aarch64") ? S("arm64")
+                                                          : arena_dup(n->arena, str_of(u.machine));
     }
     n->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (sysinfo(&si) == 0)
@@ -117,7 +119,8 @@ static void add_info(struct node *n, struct arena *a, struct json *status);
 
 void node_object(struct node *n, struct arena *a, struct json *ret)
 {
-    struct json node = json_object(), meta = json_object(), labels = json_object(), spec = json_object(), taints = json_array(), status = json_object();
+    struct json node = json_object(), meta = json_object(), labels = json_object(),
+                spec = json_object(), taints = json_array(), status = json_object();
 
     add_labels(n, a, &labels);
     json_setz(a, &meta, "name", json_string(n->k->o.node_name));
@@ -164,10 +167,12 @@ static void add_capacity(struct node *n, struct arena *a, struct json *status)
     int pods = n->k->o.max_pods ? n->k->o.max_pods : MAX_PODS_DEFAULT;
 
     json_setz(a, &c, "cpu", json_string(arena_fmt(a, "%d", n->cpus)));
-    json_setz(a, &c, "ephemeral-storage", json_string(arena_fmt(a, "%lldKi", (long long)(n->disk_bytes >> 10))));
+    json_setz(a, &c, "ephemeral-storage",
+              json_string(arena_fmt(a, "%lldKi", (long long)(n->disk_bytes >> 10))));
     json_setz(a, &c, "hugepages-1Gi", json_z("0"));
     json_setz(a, &c, "hugepages-2Mi", json_z("0"));
-    json_setz(a, &c, "memory", json_string(arena_fmt(a, "%lldKi", (long long)(n->memory_bytes >> 10))));
+    json_setz(a, &c, "memory",
+              json_string(arena_fmt(a, "%lldKi", (long long)(n->memory_bytes >> 10))));
     json_setz(a, &c, "pods", json_string(arena_fmt(a, "%d", pods)));
     allocatable = json_share(a, &c);
     json_setz(a, status, "capacity", c);
@@ -186,7 +191,9 @@ static void add_info(struct node *n, struct arena *a, struct json *status)
     json_setz(a, &info, "bootID", json_string(n->boot_id));
     json_setz(a, &info, "kernelVersion", json_string(n->kernel));
     json_setz(a, &info, "osImage", json_string(n->os_image));
-    json_setz(a, &info, "containerRuntimeVersion", json_string(arena_fmt(a, PRI_STR "://" PRI_STR, STR_ARG(k->runtime_name), STR_ARG(k->runtime_version))));
+    json_setz(a, &info, "containerRuntimeVersion",
+              json_string(arena_fmt(a, PRI_STR "://" PRI_STR, STR_ARG(k->runtime_name),
+                                    STR_ARG(k->runtime_version))));
     json_setz(a, &info, "kubeletVersion", json_string(version));
     json_setz(a, &info, "kubeProxyVersion", json_z(""));
     json_setz(a, &info, "operatingSystem", json_z("linux"));
@@ -219,7 +226,8 @@ static int64_t memory_available(struct node *n)
             int64_t kib;
 
             line = str_trim(str_skip(line, strlen("MemAvailable:")));
-            if (str_has_suffix(line, S(" kB")) && str_to_int64(str_slice(line, 0, line.n - 3), &kib))
+            if (str_has_suffix(line, S(" kB")) &&
+                str_to_int64(str_slice(line, 0, line.n - 3), &kib))
                 return kib << 10;
         }
     return INT64_MAX;
@@ -229,7 +237,8 @@ static bool disk_is_low(struct node *n)
 {
     struct statvfs fs;
     char *root = str_dupz(n->k->o.root_dir);
-    bool low = statvfs(root, &fs) == 0 && fs.f_blocks && (unsigned long long)fs.f_bavail * 100 / fs.f_blocks < DISK_FLOOR_PERCENT;
+    bool low = statvfs(root, &fs) == 0 && fs.f_blocks &&
+               (unsigned long long)fs.f_bavail * 100 / fs.f_blocks < DISK_FLOOR_PERCENT;
 
     mem_free(root);
     return low;
@@ -256,15 +265,24 @@ static const struct {
     } when[2]; /* [is_true] */
 } conditions[NODE_N_CONDITIONS] = {
     [NODE_MEMORY_PRESSURE] = {"MemoryPressure",
-                              {{"KubeletHasSufficientMemory", "kubelet has sufficient memory available", "NodeHasSufficientMemory"},
-                               {"KubeletHasInsufficientMemory", "kubelet has insufficient memory available", "NodeHasInsufficientMemory"}}},
-    [NODE_DISK_PRESSURE] = {"DiskPressure",
-                            {{"KubeletHasNoDiskPressure", "kubelet has no disk pressure", "NodeHasNoDiskPressure"},
-                             {"KubeletHasDiskPressure", "kubelet has disk pressure", "NodeHasDiskPressure"}}},
+                              {{"KubeletHasSufficientMemory",
+                                "kubelet has sufficient memory available",
+                                "NodeHasSufficientMemory"},
+                               {"KubeletHasInsufficientMemory",
+                                "kubelet has insufficient memory available",
+                                "NodeHasInsufficientMemory"}}},
+    [NODE_DISK_PRESSURE] =
+        {"DiskPressure",
+         {{"KubeletHasNoDiskPressure", "kubelet has no disk pressure", "NodeHasNoDiskPressure"},
+          {"KubeletHasDiskPressure", "kubelet has disk pressure", "NodeHasDiskPressure"}}},
     [NODE_PID_PRESSURE] = {"PIDPressure",
-                           {{"KubeletHasSufficientPID", "kubelet has sufficient PID available", "NodeHasSufficientPID"},
-                            {"KubeletHasInsufficientPID", "kubelet has insufficient PID available", "NodeHasInsufficientPID"}}},
-    [NODE_READY] = {"Ready", {{"KubeletNotReady", NULL, "NodeNotReady"}, {"KubeletReady", "kubelet is posting ready status", "NodeReady"}}},
+                           {{"KubeletHasSufficientPID", "kubelet has sufficient PID available",
+                             "NodeHasSufficientPID"},
+                            {"KubeletHasInsufficientPID", "kubelet has insufficient PID available",
+                             "NodeHasInsufficientPID"}}},
+    [NODE_READY] = {"Ready",
+                    {{"KubeletNotReady", NULL, "NodeNotReady"},
+                     {"KubeletReady", "kubelet is posting ready status", "NodeReady"}}},
 };
 
 static void add_conditions(struct node *n, struct arena *a, struct json *status)
@@ -288,15 +306,19 @@ static void add_conditions(struct node *n, struct arena *a, struct json *status)
 
         if (!s->known || s->is_true != now_true[i]) {
             /* At its first word the agent may find its own earlier ones: then they hold on. */
-            const struct obj *obj = s->known ? NULL : informer_find(n->k->nodes, STR_NONE, n->k->o.node_name);
+            const struct obj *obj =
+                s->known ? NULL : informer_find(n->k->nodes, STR_NONE, n->k->o.node_name);
             struct json *node = NULL;
-            struct err *err = obj ? json_parse(a, arena_dup(a, obj->data), NULL, NULL, &node) : NULL;
+            struct err *err =
+                obj ? json_parse(a, arena_dup(a, obj->data), NULL, NULL, &node) : NULL;
 
-            bool news = s->known || now_true[i] || i != NODE_READY; /* that a new node is not ready yet is none */
+            bool news = s->known || now_true[i] ||
+                        i != NODE_READY; /* that a new node is not ready yet is none */
 
             s->since = now;
             JSON_EACH(old, err ? NULL : json_at(node, "status", "conditions", NULL))
-                if (str_is(json_get_str(old, "type"), conditions[i].type) && str_is(json_get_str(old, "status"), now_true[i] ? "True" : "False")) {
+                if (str_is(json_get_str(old, "type"), conditions[i].type) &&
+                    str_is(json_get_str(old, "status"), now_true[i] ? "True" : "False")) {
                     rfc3339_parse(json_get_str(old, "lastTransitionTime"), &s->since);
                     news &= i != NODE_READY;
                 }
@@ -313,7 +335,9 @@ static void add_conditions(struct node *n, struct arena *a, struct json *status)
         json_setz(a, &c, "lastTransitionTime", json_string(arena_dup(a, buf_view(&since))));
         json_setz(a, &c, "reason", json_z(conditions[i].when[now_true[i]].reason));
         if (!message)
-            message = n->k->runtime_up ? "network plugin is not ready: the node has no pod network yet" : "container runtime is down";
+            message = n->k->runtime_up
+                          ? "network plugin is not ready: the node has no pod network yet"
+                          : "container runtime is down";
         json_setz(a, &c, "message", json_z(message));
         json_append(a, &list, c);
     }
@@ -389,12 +413,15 @@ void node_event(struct node *n, const char *type, const char *reason, const char
     if (!n->k->events)
         return;
     json_setz(a, &meta, "name", json_string(n->k->o.node_name));
-    json_setz(a, &meta, "uid", json_string(n->k->o.node_name)); /* as the kubelet: a node's events are found by its name */
+    json_setz(
+        a, &meta, "uid",
+        json_string(n->k->o.node_name)); /* as the kubelet: a node's events are found by its name */
     json_setz(a, &node, "kind", json_z("Node"));
     json_setz(a, &node, "apiVersion", json_z("v1"));
     json_setz(a, &node, "metadata", meta);
     if (message)
         event_record(n->k->events, &node, STR_NONE, type, reason, "%s", message);
     else
-        event_record(n->k->events, &node, STR_NONE, type, reason, "Node " PRI_STR " status is now: %s", STR_ARG(n->k->o.node_name), reason);
+        event_record(n->k->events, &node, STR_NONE, type, reason,
+                     "Node " PRI_STR " status is now: %s", STR_ARG(n->k->o.node_name), reason);
 }

@@ -14,8 +14,8 @@ extern const unsigned char pause_binary[];
 extern const unsigned long pause_binary_size;
 
 struct tar_header { /* POSIX ustar */
-    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[6], version[2], user[32], group[32],
-        major[8], minor[8], prefix[155], pad[12];
+    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100],
+        magic[6], version[2], user[32], group[32], major[8], minor[8], prefix[155], pad[12];
 };
 _Static_assert(sizeof(struct tar_header) == TAR_BLOCK, "a tar header is one block");
 
@@ -149,7 +149,8 @@ static str make_config(struct arena *a, const struct oci_image *image, str layer
     json_append(a, &ids, json_string(arena_fmt(a, "sha256:%s", hex)));
     json_setz(a, &fs, "type", json_z("layers"));
     json_setz(a, &fs, "diff_ids", ids);
-    json_setz(a, &config, "architecture", json_string(image->architecture.n ? image->architecture : oci_architecture()));
+    json_setz(a, &config, "architecture",
+              json_string(image->architecture.n ? image->architecture : oci_architecture()));
     json_setz(a, &config, "os", json_z("linux"));
     json_setz(a, &config, "config", run);
     json_setz(a, &config, "rootfs", fs);
@@ -160,8 +161,10 @@ void oci_archive_write(struct buf *out, const struct oci_image *image)
 {
     CLEANUP(arena) struct arena *a = arena_new();
     CLEANUP(buf) struct buf layer = BUF_INIT;
-    struct json manifest = json_object(), layers = json_array(), index = json_object(), manifests = json_array(), d, notes = json_object();
-    const struct oci_file layout = {S("oci-layout"), S("{\"imageLayoutVersion\":\"1.0.0\"}"), 0644, false};
+    struct json manifest = json_object(), layers = json_array(), index = json_object(),
+                manifests = json_array(), d, notes = json_object();
+    const struct oci_file layout = {S("oci-layout"), S("{\"imageLayoutVersion\":\"1.0.0\"}"), 0644,
+                                    false};
     struct oci_file f = {.path = S("index.json"), .mode = 0644};
     str config, manifest_text;
 
@@ -170,16 +173,19 @@ void oci_archive_write(struct buf *out, const struct oci_image *image)
     tar_end(&layer);
     config = make_config(a, image, buf_view(&layer));
 
-    json_append(a, &layers, descriptor(a, "application/vnd.oci.image.layer.v1.tar", buf_view(&layer)));
+    json_append(a, &layers,
+                descriptor(a, "application/vnd.oci.image.layer.v1.tar", buf_view(&layer)));
     json_setz(a, &manifest, "schemaVersion", json_int(2));
     json_setz(a, &manifest, "mediaType", json_z("application/vnd.oci.image.manifest.v1+json"));
-    json_setz(a, &manifest, "config", descriptor(a, "application/vnd.oci.image.config.v1+json", config));
+    json_setz(a, &manifest, "config",
+              descriptor(a, "application/vnd.oci.image.config.v1+json", config));
     json_setz(a, &manifest, "layers", layers);
     manifest_text = encode(a, &manifest);
 
     d = descriptor(a, "application/vnd.oci.image.manifest.v1+json", manifest_text);
     json_setz(a, &notes, "io.containerd.image.name", json_string(image->name));
-    json_setz(a, &notes, "org.opencontainers.image.ref.name", json_string(str_skip(image->name, (size_t)(str_rindex(image->name, ':') + 1))));
+    json_setz(a, &notes, "org.opencontainers.image.ref.name",
+              json_string(str_skip(image->name, (size_t)(str_rindex(image->name, ':') + 1))));
     json_setz(a, &d, "annotations", notes);
     json_append(a, &manifests, d);
     json_setz(a, &index, "schemaVersion", json_int(2));
@@ -197,9 +203,15 @@ void oci_archive_write(struct buf *out, const struct oci_image *image)
 
 void oci_pause_archive(struct buf *out, str name)
 {
-    const struct oci_file file = {S("pause"), {(const char *)pause_binary, pause_binary_size}, 0755, false};
+    const struct oci_file file = {
+        S("pause"), {(const char *)pause_binary, pause_binary_size}, 0755, false};
     const str entrypoint = S("/pause");
-    const struct oci_image image = {.name = name, .files = &file, .n_files = 1, .entrypoint = &entrypoint, .n_entrypoint = 1, .user = S("65535:65535")};
+    const struct oci_image image = {.name = name,
+                                    .files = &file,
+                                    .n_files = 1,
+                                    .entrypoint = &entrypoint,
+                                    .n_entrypoint = 1,
+                                    .user = S("65535:65535")};
 
     oci_archive_write(out, &image);
 }

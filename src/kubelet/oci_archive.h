@@ -4,18 +4,22 @@
 #include "base/base.h"
 
 struct oci_file {
-    str path;          /* without a leading slash: "bin/sh"; a name that ends in '/' is a directory */
-    str data;          /* of a symbolic link: its target */
-    unsigned mode;     /* 0755 */
+    str path;      /* without a leading slash: "bin/sh"; a name that ends in '/' is a directory */
+    str data;      /* of a symbolic link: its target */
+    unsigned mode; /* 0755 */
     bool is_link;
 };
 struct oci_image {
-    str name;          /* "k1s.io/pause:1": full, with registry and tag */
-    str architecture;  /* "amd64"; empty: this machine's */
-    const struct oci_file *files; size_t n_files;
-    const str *entrypoint; size_t n_entrypoint;
-    const str *cmd; size_t n_cmd;
-    const str *env; size_t n_env;
+    str name;         /* "k1s.io/pause:1": full, with registry and tag */
+    str architecture; /* "amd64"; empty: this machine's */
+    const struct oci_file *files;
+    size_t n_files;
+    const str *entrypoint;
+    size_t n_entrypoint;
+    const str *cmd;
+    size_t n_cmd;
+    const str *env;
+    size_t n_env;
     str user, working_dir;
 };
 /* The same image gives the same bytes: no times, no names of this machine. */

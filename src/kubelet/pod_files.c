@@ -5,9 +5,11 @@
 #define NAMESERVERS_MAX 3
 #define SEARCHES_MAX 32
 
-void pod_hostname(struct arena *a, const struct json *pod, str node_name, str cluster_domain, str *ret_hostname, str *ret_domain)
+void pod_hostname(struct arena *a, const struct json *pod, str node_name, str cluster_domain,
+                  str *ret_hostname, str *ret_domain)
 {
-    str name = json_get_str(pod, "spec.hostname"), subdomain = json_get_str(pod, "spec.subdomain"), over = json_get_str(pod, "spec.hostnameOverride");
+    str name = json_get_str(pod, "spec.hostname"), subdomain = json_get_str(pod, "spec.subdomain"),
+        over = json_get_str(pod, "spec.hostnameOverride");
     str ns = json_get_str(pod, "metadata.namespace"), domain = STR_NONE;
 
     if (podspec_is_host_network(pod) && !over.n) {
@@ -23,7 +25,8 @@ void pod_hostname(struct arena *a, const struct json *pod, str node_name, str cl
     if (over.n) {
         name = over;
     } else if (subdomain.n) {
-        domain = arena_fmt(a, PRI_STR "." PRI_STR ".svc." PRI_STR, STR_ARG(subdomain), STR_ARG(ns), STR_ARG(cluster_domain));
+        domain = arena_fmt(a, PRI_STR "." PRI_STR ".svc." PRI_STR, STR_ARG(subdomain), STR_ARG(ns),
+                           STR_ARG(cluster_domain));
         if (json_get_bool(pod, "spec.setHostnameAsFQDN", false))
             name = arena_fmt(a, PRI_STR "." PRI_STR, STR_ARG(name), STR_ARG(domain));
     }
@@ -31,7 +34,8 @@ void pod_hostname(struct arena *a, const struct json *pod, str node_name, str cl
     *ret_domain = domain;
 }
 
-void pod_hosts_write(struct buf *b, const struct json *pod, const str *ips, size_t n_ips, str hostname, str domain, str node_hosts)
+void pod_hosts_write(struct buf *b, const struct json *pod, const str *ips, size_t n_ips,
+                     str hostname, str domain, str node_hosts)
 {
     const struct json *aliases = json_at(pod, "spec", "hostAliases", NULL);
 
@@ -48,7 +52,8 @@ void pod_hosts_write(struct buf *b, const struct json *pod, const str *ips, size
                  "fe00::2\tip6-allrouters\n");
         for (size_t i = 0; i < n_ips; i++) {
             if (domain.n)
-                buf_fmt(b, PRI_STR "\t" PRI_STR "." PRI_STR "\t" PRI_STR "\n", STR_ARG(ips[i]), STR_ARG(hostname), STR_ARG(domain), STR_ARG(hostname));
+                buf_fmt(b, PRI_STR "\t" PRI_STR "." PRI_STR "\t" PRI_STR "\n", STR_ARG(ips[i]),
+                        STR_ARG(hostname), STR_ARG(domain), STR_ARG(hostname));
             else
                 buf_fmt(b, PRI_STR "\t" PRI_STR "\n", STR_ARG(ips[i]), STR_ARG(hostname));
         }
@@ -129,7 +134,11 @@ static void read_resolv(struct dns *d, str text, bool with_servers, bool with_op
                 add_unique(d, &d->servers, value, NAMESERVERS_MAX);
         } else if (str_is(word, "search")) {
             while (next_word(&line, &value))
-                add_unique(d, &d->searches, str_has_suffix(value, S(".")) && value.n > 1 ? str_slice(value, 0, value.n - 1) : value, SEARCHES_MAX);
+                add_unique(d, &d->searches,
+                           str_has_suffix(value, S(".")) && value.n > 1
+                               ? str_slice(value, 0, value.n - 1)
+                               : value,
+                           SEARCHES_MAX);
         } else if (str_is(word, "options") && with_options) {
             while (next_word(&line, &value))
                 add_option(d, value);
@@ -137,21 +146,26 @@ static void read_resolv(struct dns *d, str text, bool with_servers, bool with_op
     }
 }
 
-struct json pod_dns_config(struct arena *a, const struct json *pod, str cluster_dns, str cluster_domain, str host_resolv)
+struct json pod_dns_config(struct arena *a, const struct json *pod, str cluster_dns,
+                           str cluster_domain, str host_resolv)
 {
     struct dns d = {a, json_array(), json_array(), json_array()};
     str policy = json_get_str(pod, "spec.dnsPolicy"), ns = json_get_str(pod, "metadata.namespace");
     const struct json *own = json_at(pod, "spec", "dnsConfig", NULL);
     struct json v = json_object();
-    bool cluster = str_is(policy, "ClusterFirstWithHostNet") || ((str_is(policy, "ClusterFirst") || !policy.n) && !podspec_is_host_network(pod));
+    bool cluster = str_is(policy, "ClusterFirstWithHostNet") ||
+                   ((str_is(policy, "ClusterFirst") || !policy.n) && !podspec_is_host_network(pod));
 
     if (!cluster_dns.n)
         cluster = false;
     if (cluster) {
         add_unique(&d, &d.servers, cluster_dns, NAMESERVERS_MAX);
         if (cluster_domain.n) {
-            add_unique(&d, &d.searches, arena_fmt(a, PRI_STR ".svc." PRI_STR, STR_ARG(ns), STR_ARG(cluster_domain)), SEARCHES_MAX);
-            add_unique(&d, &d.searches, arena_fmt(a, "svc." PRI_STR, STR_ARG(cluster_domain)), SEARCHES_MAX);
+            add_unique(&d, &d.searches,
+                       arena_fmt(a, PRI_STR ".svc." PRI_STR, STR_ARG(ns), STR_ARG(cluster_domain)),
+                       SEARCHES_MAX);
+            add_unique(&d, &d.searches, arena_fmt(a, "svc." PRI_STR, STR_ARG(cluster_domain)),
+                       SEARCHES_MAX);
             add_unique(&d, &d.searches, cluster_domain, SEARCHES_MAX);
         }
         read_resolv(&d, host_resolv, false, false);
@@ -166,7 +180,8 @@ struct json pod_dns_config(struct arena *a, const struct json *pod, str cluster_
     JSON_EACH(o, json_findz(own, "options")) {
         str name = json_get_str(o, "name"), value = json_get_str(o, "value");
 
-        add_option(&d, value.n ? arena_fmt(a, PRI_STR ":" PRI_STR, STR_ARG(name), STR_ARG(value)) : name);
+        add_option(&d, value.n ? arena_fmt(a, PRI_STR ":" PRI_STR, STR_ARG(name), STR_ARG(value))
+                               : name);
     }
     json_setz(a, &v, "servers", d.servers);
     json_setz(a, &v, "searches", d.searches);

@@ -6,7 +6,8 @@
 
 #include "schema/schema.h"
 
-bool pod_plan_restarts(const struct json *pod, const struct json *container, const struct rt_container *last)
+bool pod_plan_restarts(const struct json *pod, const struct json *container,
+                       const struct rt_container *last)
 {
     str policy;
 
@@ -38,7 +39,8 @@ bool pod_container_is_ready(const struct pod_container *c, const struct rt_conta
     return !json_findz(c->spec, "readinessProbe") || c->readiness == PROBE_SUCCESS;
 }
 
-static bool has_regular(const struct pod_container *cs, size_t n, const struct pod_runtime *rt, str sandbox)
+static bool has_regular(const struct pod_container *cs, size_t n, const struct pod_runtime *rt,
+                        str sandbox)
 {
     for (size_t i = 0; i < n; i++)
         if (cs[i].kind == CONTAINER_REGULAR && pod_runtime_find_in(rt, sandbox, cs[i].name))
@@ -65,7 +67,8 @@ bool pod_plan_is_initialized(const struct pod_container *cs, size_t n, const str
         if (cs[i].kind != CONTAINER_INIT)
             continue;
         now = pod_runtime_find_in(rt, sandbox->id, cs[i].name);
-        if (cs[i].sidecar ? !pod_container_is_started(&cs[i], now) : !pod_container_is_ready(&cs[i], now))
+        if (cs[i].sidecar ? !pod_container_is_started(&cs[i], now)
+                          : !pod_container_is_ready(&cs[i], now))
             return false;
     }
     return true;
@@ -90,7 +93,9 @@ static bool hash_differs(const struct pod_container *c, const struct rt_containe
 }
 
 /* A running container that must not go on as it is. */
-static bool must_be_replaced(const struct json *pod, const struct pod_container *c, const struct rt_container *now, enum kill_reason *ret, bool *ret_restarted)
+static bool must_be_replaced(const struct json *pod, const struct pod_container *c,
+                             const struct rt_container *now, enum kill_reason *ret,
+                             bool *ret_restarted)
 {
     *ret_restarted = !str_is(podspec_restart_policy(pod, c->spec), "Never");
     if (hash_differs(c, now)) {
@@ -119,7 +124,8 @@ static bool sandbox_changed(const struct json *pod, const struct rt_sandbox *s)
 }
 
 /* Without a usable sandbox: is there anything to make one for? */
-static void plan_new_sandbox(const struct json *pod, const struct pod_container *cs, size_t n, const struct pod_runtime *rt, struct pod_plan *p)
+static void plan_new_sandbox(const struct json *pod, const struct pod_container *cs, size_t n,
+                             const struct pod_runtime *rt, struct pod_plan *p)
 {
     const struct rt_sandbox *old = pod_runtime_sandbox(rt);
     bool any = false;
@@ -145,7 +151,8 @@ static void plan_new_sandbox(const struct json *pod, const struct pod_container 
         if (cs[i].kind == CONTAINER_INIT && !cs[i].sidecar && old) {
             const struct rt_container *last = pod_runtime_find(rt, cs[i].name, 0);
 
-            if (last && last->state == CONTAINER_STATE_EXITED && last->exit_code != 0 && str_is(podspec_restart_policy(pod, cs[i].spec), "Never"))
+            if (last && last->state == CONTAINER_STATE_EXITED && last->exit_code != 0 &&
+                str_is(podspec_restart_policy(pod, cs[i].spec), "Never"))
                 any = false;
         }
     p->create_sandbox = any;
@@ -153,7 +160,8 @@ static void plan_new_sandbox(const struct json *pod, const struct pod_container 
 }
 
 /* Init containers: starts the one whose turn it is. Returns whether the regular ones may run. */
-static bool plan_init(const struct json *pod, const struct pod_container *cs, size_t n, const struct pod_runtime *rt, str sandbox, struct pod_plan *p)
+static bool plan_init(const struct json *pod, const struct pod_container *cs, size_t n,
+                      const struct pod_runtime *rt, str sandbox, struct pod_plan *p)
 {
     bool initialized = has_regular(cs, n, rt, sandbox);
 
@@ -178,7 +186,8 @@ static bool plan_init(const struct json *pod, const struct pod_container *cs, si
             }
             add_start(p, i);
             /* One that has died is started again beside whatever comes after it. */
-            if (!initialized && !(now && now->state == CONTAINER_STATE_EXITED && i + 1 < n && pod_runtime_find_in(rt, sandbox, cs[i + 1].name)))
+            if (!initialized && !(now && now->state == CONTAINER_STATE_EXITED && i + 1 < n &&
+                                  pod_runtime_find_in(rt, sandbox, cs[i + 1].name)))
                 return false;
             continue;
         }
@@ -199,10 +208,12 @@ static bool plan_init(const struct json *pod, const struct pod_container *cs, si
     return true;
 }
 
-void pod_plan_make(struct arena *a, const struct json *pod, const struct pod_container *cs, size_t n, const struct pod_runtime *rt, struct pod_plan *ret)
+void pod_plan_make(struct arena *a, const struct json *pod, const struct pod_container *cs,
+                   size_t n, const struct pod_runtime *rt, struct pod_plan *ret)
 {
     const struct rt_sandbox *sandbox = pod_runtime_sandbox(rt);
-    struct pod_plan p = {.start = ARENA_NEW_N(a, size_t, n + 1), .kill = ARENA_NEW_N(a, struct plan_kill, n + 1)};
+    struct pod_plan p = {.start = ARENA_NEW_N(a, size_t, n + 1),
+                         .kill = ARENA_NEW_N(a, struct plan_kill, n + 1)};
     bool any_left = false;
 
     if (sandbox_changed(pod, sandbox)) {

@@ -4,7 +4,8 @@
  * what a list does not tell. An ended container's status is final and taken over from the snapshot before. */
 #include "kubelet/pod_runtime.h"
 
-#define PER_POD_MAX 1024 /* containers of one pod, dead ones included; more are left for the clean-up */
+#define PER_POD_MAX                                                                                \
+    1024 /* containers of one pod, dead ones included; more are left for the clean-up */
 
 struct pod_runtime *pod_runtime_new(void)
 {
@@ -34,7 +35,8 @@ const struct rt_container *pod_runtime_find(const struct pod_runtime *r, str nam
     return NULL;
 }
 
-const struct rt_container *pod_runtime_find_in(const struct pod_runtime *r, str sandbox_id, str name)
+const struct rt_container *pod_runtime_find_in(const struct pod_runtime *r, str sandbox_id,
+                                               str name)
 {
     for (size_t i = 0; r && i < r->n_containers; i++)
         if (str_eq(r->containers[i].name, name) && str_eq(r->containers[i].sandbox_id, sandbox_id))
@@ -94,7 +96,8 @@ void pod_runtime_add_sandbox(struct pod_runtime *r, const struct json *item)
         r->ns = arena_dup(r->arena, note(item, "labels", LABEL_POD_NAMESPACE));
         r->uid = arena_dup(r->arena, note(item, "labels", LABEL_POD_UID));
     }
-    r->sandboxes = arena_grow(r->arena, r->sandboxes, r->n_sandboxes * sizeof s, (r->n_sandboxes + 1) * sizeof s);
+    r->sandboxes = arena_grow(r->arena, r->sandboxes, r->n_sandboxes * sizeof s,
+                              (r->n_sandboxes + 1) * sizeof s);
     while (at < r->n_sandboxes && r->sandboxes[at].created_ns > s.created_ns)
         at++;
     memmove(&r->sandboxes[at + 1], &r->sandboxes[at], (r->n_sandboxes - at) * sizeof s);
@@ -114,7 +117,8 @@ void pod_runtime_set_sandbox_status(struct pod_runtime *r, const struct json *st
         if (!str_eq(s->id, id))
             continue;
         s->ready = json_get_int(status, "state", 0) == SANDBOX_READY;
-        s->host_network = json_get_int(status, "linux.namespaces.options.network", NAMESPACE_POD) == NAMESPACE_NODE;
+        s->host_network = json_get_int(status, "linux.namespaces.options.network", NAMESPACE_POD) ==
+                          NAMESPACE_NODE;
         if (!ip.n || s->host_network)
             return;
         ips = ARENA_NEW_N(r->arena, str, 1 + json_count(more));
@@ -135,9 +139,11 @@ struct rt_container *pod_runtime_add_container(struct pod_runtime *r, const stru
         .image_ref = get(r, item, "image_ref"),
         .hash = arena_dup(r->arena, note(item, "annotations", NOTE_HASH)),
         .state = (int)json_get_int(item, "state", CONTAINER_STATE_CREATED),
-        .restart_count = note_int(item, NOTE_RESTART_COUNT, json_get_int(item, "metadata.attempt", 0)),
+        .restart_count =
+            note_int(item, NOTE_RESTART_COUNT, json_get_int(item, "metadata.attempt", 0)),
         .created_ns = json_get_int(item, "created_at", 0),
-        .termination_policy = arena_dup(r->arena, note(item, "annotations", NOTE_TERMINATION_POLICY)),
+        .termination_policy =
+            arena_dup(r->arena, note(item, "annotations", NOTE_TERMINATION_POLICY)),
         .grace_s = note_int(item, NOTE_GRACE, -1),
     };
     size_t at = 0;
@@ -149,7 +155,8 @@ struct rt_container *pod_runtime_add_container(struct pod_runtime *r, const stru
         r->ns = arena_dup(r->arena, note(item, "labels", LABEL_POD_NAMESPACE));
         r->uid = arena_dup(r->arena, note(item, "labels", LABEL_POD_UID));
     }
-    r->containers = arena_grow(r->arena, r->containers, r->n_containers * sizeof c, (r->n_containers + 1) * sizeof c);
+    r->containers = arena_grow(r->arena, r->containers, r->n_containers * sizeof c,
+                               (r->n_containers + 1) * sizeof c);
     while (at < r->n_containers && r->containers[at].created_ns > c.created_ns)
         at++;
     memmove(&r->containers[at + 1], &r->containers[at], (r->n_containers - at) * sizeof c);
@@ -158,7 +165,8 @@ struct rt_container *pod_runtime_add_container(struct pod_runtime *r, const stru
     return &r->containers[at];
 }
 
-void pod_runtime_set_container_status(struct pod_runtime *r, struct rt_container *c, const struct json *status)
+void pod_runtime_set_container_status(struct pod_runtime *r, struct rt_container *c,
+                                      const struct json *status)
 {
     str path = note(status, "annotations", NOTE_TERMINATION_PATH);
     const struct json *user = json_at(status, "user", "linux", NULL);
@@ -182,7 +190,8 @@ void pod_runtime_set_container_status(struct pod_runtime *r, struct rt_container
             c->termination_host_path = get(r, m, "host_path");
 }
 
-static void take_over(struct pod_runtime *r, struct rt_container *c, const struct rt_container *prev)
+static void take_over(struct pod_runtime *r, struct rt_container *c,
+                      const struct rt_container *prev)
 {
     struct arena *a = r->arena;
 
@@ -242,7 +251,8 @@ static void on_container_status(void *ctx, struct err *err, const struct json *r
         f->result->n_containers--;
         err_free(err);
     } else {
-        pod_runtime_set_container_status(f->result, &f->result->containers[f->next++], json_findz(response, "status"));
+        pod_runtime_set_container_status(f->result, &f->result->containers[f->next++],
+                                         json_findz(response, "status"));
     }
     fetch_next(f);
 }
@@ -331,11 +341,17 @@ static void on_sandboxes(void *ctx, struct err *err, const struct json *response
     runtime_call(f->rt, RUNTIME_LIST_CONTAINERS, uid_filter(a, f->uid), 0, on_containers, f);
 }
 
-void pod_runtime_fetch(struct runtime *rt, str uid, const struct pod_runtime *prev, pod_runtime_fn *done, void *ctx)
+void pod_runtime_fetch(struct runtime *rt, str uid, const struct pod_runtime *prev,
+                       pod_runtime_fn *done, void *ctx)
 {
     CLEANUP(arena) struct arena *a = arena_new();
     struct fetch *f = NEW(struct fetch);
 
-    *f = (struct fetch){.rt = rt, .result = pod_runtime_new(), .prev = prev, .uid = str_dupz(uid), .done = done, .ctx = ctx};
+    *f = (struct fetch){.rt = rt,
+                        .result = pod_runtime_new(),
+                        .prev = prev,
+                        .uid = str_dupz(uid),
+                        .done = done,
+                        .ctx = ctx};
     runtime_call(rt, RUNTIME_LIST_POD_SANDBOX, uid_filter(a, f->uid), 0, on_sandboxes, f);
 }

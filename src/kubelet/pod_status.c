@@ -24,7 +24,8 @@ static str container_id(struct arena *a, const struct pod_status_input *in, str 
 
 /* ---- one container ---- */
 
-static struct json state_of(struct arena *a, const struct pod_status_input *in, const struct rt_container *c)
+static struct json state_of(struct arena *a, const struct pod_status_input *in,
+                            const struct rt_container *c)
 {
     struct json state = json_object(), v = json_object();
 
@@ -36,7 +37,10 @@ static struct json state_of(struct arena *a, const struct pod_status_input *in, 
     if (c->state == CONTAINER_STATE_CREATED)
         return state;
     json_setz(a, &v, "exitCode", json_int(c->exit_code));
-    json_setz(a, &v, "reason", json_string(c->reason.n ? c->reason : c->exit_code ? S("Error") : S("Completed")));
+    json_setz(a, &v, "reason",
+              json_string(c->reason.n    ? c->reason
+                          : c->exit_code ? S("Error")
+                                         : S("Completed")));
     if (c->message.n)
         json_setz(a, &v, "message", json_string(c->message));
     set_time(a, &v, "startedAt", c->started_ns);
@@ -98,23 +102,29 @@ static str waiting_default(const struct pod_status_input *in, const struct pod_c
     return S("ContainerCreating");
 }
 
-static struct json container_status(struct arena *a, const struct pod_status_input *in, const struct pod_container *c)
+static struct json container_status(struct arena *a, const struct pod_status_input *in,
+                                    const struct pod_container *c)
 {
     const struct rt_sandbox *sandbox = pod_runtime_sandbox(in->rt);
-    const struct rt_container *last = pod_runtime_find(in->rt, c->name, 0), *before = pod_runtime_find(in->rt, c->name, 1);
-    const struct rt_container *now = sandbox ? pod_runtime_find_in(in->rt, sandbox->id, c->name) : NULL;
+    const struct rt_container *last = pod_runtime_find(in->rt, c->name, 0),
+                              *before = pod_runtime_find(in->rt, c->name, 1);
+    const struct rt_container *now =
+        sandbox ? pod_runtime_find_in(in->rt, sandbox->id, c->name) : NULL;
     const struct json *old = old_status_of(in->pod, c->kind, c->name);
     struct json s = json_object(), state, last_state = json_object(), resources;
     const struct json *user = NULL;
     bool created = last && last->state != CONTAINER_STATE_CREATED;
 
-    if (!last && old && !c->waiting_reason.n && (json_at(old, "state", "terminated", NULL) || in->finished))
+    if (!last && old && !c->waiting_reason.n &&
+        (json_at(old, "state", "terminated", NULL) || in->finished))
         if (json_at(old, "state", "terminated", NULL))
             return json_share(a, old); /* cleared from the runtime: its end is still known */
     json_setz(a, &s, "name", json_string(c->name));
-    json_setz(a, &s, "image", json_string(last && last->image.n ? last->image : json_get_str(c->spec, "image")));
+    json_setz(a, &s, "image",
+              json_string(last && last->image.n ? last->image : json_get_str(c->spec, "image")));
     json_setz(a, &s, "imageID", json_string(last ? last->image_ref : STR_NONE));
-    json_setz(a, &s, "restartCount", json_int(last ? last->restart_count : json_get_int(old, "restartCount", 0)));
+    json_setz(a, &s, "restartCount",
+              json_int(last ? last->restart_count : json_get_int(old, "restartCount", 0)));
     json_setz(a, &s, "ready", json_bool(pod_container_is_ready(c, now)));
     json_setz(a, &s, "started", json_bool(pod_container_is_started(c, now)));
     if (last)
@@ -133,7 +143,8 @@ static struct json container_status(struct arena *a, const struct pod_status_inp
 
         json_setz(a, &v, "exitCode", json_int(137));
         json_setz(a, &v, "reason", json_z("ContainerStatusUnknown"));
-        json_setz(a, &v, "message", json_z("The container could not be located when the pod was terminated"));
+        json_setz(a, &v, "message",
+                  json_z("The container could not be located when the pod was terminated"));
         json_setz(a, &v, "startedAt", json_null());
         json_setz(a, &v, "finishedAt", json_null());
         json_setz(a, in->finished ? &state : &last_state, "terminated", v);
@@ -148,7 +159,8 @@ static struct json container_status(struct arena *a, const struct pod_status_inp
         if (json_findz(c->spec, "resources"))
             resources = json_share(a, json_findz(c->spec, "resources"));
         if (json_count(json_findz(&resources, "requests")))
-            json_setz(a, &s, "allocatedResources", json_share(a, json_findz(&resources, "requests")));
+            json_setz(a, &s, "allocatedResources",
+                      json_share(a, json_findz(&resources, "requests")));
         json_setz(a, &s, "resources", resources);
         user = last->user;
     }
@@ -162,7 +174,8 @@ static struct json container_status(struct arena *a, const struct pod_status_inp
 
         for (size_t i = 0; i < ARRAY_LEN(keys); i++)
             if (json_findz(user, keys[i].cri))
-                json_setz(a, &linux_user, keys[i].api, json_share(a, json_findz(user, keys[i].cri)));
+                json_setz(a, &linux_user, keys[i].api,
+                          json_share(a, json_findz(user, keys[i].cri)));
         json_setz(a, &u, "linux", linux_user);
         json_setz(a, &s, "user", u);
     }
@@ -185,8 +198,10 @@ static bool has_ended_badly(const struct json *terminated)
 
 static const char *phase_of(const struct pod_status_input *in, const struct json *status)
 {
-    const struct json *inits = json_findz(status, "initContainerStatuses"), *regular = json_findz(status, "containerStatuses");
-    int pending_init = 0, failed_init = 0, failed_for_good = 0, running = 0, waits = 0, stopped = 0, succeeded = 0, unknown = 0;
+    const struct json *inits = json_findz(status, "initContainerStatuses"),
+                      *regular = json_findz(status, "containerStatuses");
+    int pending_init = 0, failed_init = 0, failed_for_good = 0, running = 0, waits = 0, stopped = 0,
+        succeeded = 0, unknown = 0;
     bool any_always = false, any_retry = false;
 
     for (size_t i = 0; i < in->n_containers; i++) {
@@ -205,7 +220,8 @@ static const char *phase_of(const struct pod_status_input *in, const struct json
             if (!terminated && !was && !json_get_bool(s, "started", false))
                 pending_init++;
         } else if (c->kind == CONTAINER_INIT) {
-            if (terminated ? has_ended_badly(terminated) : was && !json_at(s, "state", "running", NULL) && has_ended_badly(was)) {
+            if (terminated ? has_ended_badly(terminated)
+                           : was && !json_at(s, "state", "running", NULL) && has_ended_badly(was)) {
                 failed_init++;
                 if (terminated && str_is(policy, "Never"))
                     failed_for_good++;
@@ -230,7 +246,10 @@ static const char *phase_of(const struct pod_status_input *in, const struct json
     if (failed_for_good)
         return "Failed";
     if (in->finished)
-        return stopped && stopped == succeeded && !running && !waits && !unknown && !pending_init && !failed_init ? "Succeeded" : "Failed";
+        return stopped && stopped == succeeded && !running && !waits && !unknown && !pending_init &&
+                       !failed_init
+                   ? "Succeeded"
+                   : "Failed";
     if (pending_init || failed_init || waits)
         return "Pending";
     if (running && !unknown)
@@ -256,7 +275,8 @@ static void names_add(struct names *l, str name)
     buf_str(&l->text, name);
 }
 
-static void condition(struct arena *a, const struct pod_status_input *in, struct json *list, const char *type, bool is_true, const char *reason, str message)
+static void condition(struct arena *a, const struct pod_status_input *in, struct json *list,
+                      const char *type, bool is_true, const char *reason, str message)
 {
     const struct json *old = NULL;
     struct json c = json_object();
@@ -283,14 +303,16 @@ static void condition(struct arena *a, const struct pod_status_input *in, struct
     json_append(a, list, c);
 }
 
-static str unready_message(struct arena *a, struct names *unknown, struct names *bad, const char *what)
+static str unready_message(struct arena *a, struct names *unknown, struct names *bad,
+                           const char *what)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     if (unknown->n)
         buf_fmt(&b, "containers with unknown status: [%s]", buf_cstr(&unknown->text));
     if (bad->n)
-        buf_fmt(&b, "%scontainers with %s status: [%s]", unknown->n ? ", " : "", what, buf_cstr(&bad->text));
+        buf_fmt(&b, "%scontainers with %s status: [%s]", unknown->n ? ", " : "", what,
+                buf_cstr(&bad->text));
     return arena_dup(a, buf_view(&b));
 }
 
@@ -313,42 +335,57 @@ static bool gates_are_open(struct arena *a, const struct json *pod, str *ret_mes
         str status = json_str(json_findz(c, "status"));
 
         if (!c)
-            buf_fmt(&b, "%scorresponding condition of pod readiness gate \"" PRI_STR "\" does not exist.", b.n ? ", " : "", STR_ARG(type));
+            buf_fmt(&b,
+                    "%scorresponding condition of pod readiness gate \"" PRI_STR
+                    "\" does not exist.",
+                    b.n ? ", " : "", STR_ARG(type));
         else if (!str_is(status, "True"))
-            buf_fmt(&b, "%sthe status of pod readiness gate \"" PRI_STR "\" is not \"True\", but " PRI_STR, b.n ? ", " : "", STR_ARG(type), STR_ARG(status));
+            buf_fmt(&b,
+                    "%sthe status of pod readiness gate \"" PRI_STR
+                    "\" is not \"True\", but " PRI_STR,
+                    b.n ? ", " : "", STR_ARG(type), STR_ARG(status));
     }
     *ret_message = arena_dup(a, buf_view(&b));
     return b.n == 0;
 }
 
-static void add_conditions(struct arena *a, const struct pod_status_input *in, struct json *status, const char *phase)
+static void add_conditions(struct arena *a, const struct pod_status_input *in, struct json *status,
+                           const char *phase)
 {
     const struct rt_sandbox *sandbox = pod_runtime_sandbox(in->rt);
-    struct names unknown_init = {BUF_INIT, 0}, bad_init = {BUF_INIT, 0}, unknown = {BUF_INIT, 0}, unready = {BUF_INIT, 0};
+    struct names unknown_init = {BUF_INIT, 0}, bad_init = {BUF_INIT, 0}, unknown = {BUF_INIT, 0},
+                 unready = {BUF_INIT, 0};
     struct json list = json_array();
     bool any_ran = false, ready, open;
     const char *reason = NULL;
     str message = STR_NONE, gates;
 
     JSON_EACH(s, json_findz(status, "containerStatuses"))
-        any_ran |= json_at(s, "state", "running", NULL) || json_at(s, "state", "terminated", NULL) || json_at(s, "lastState", "terminated", NULL);
+        any_ran |= json_at(s, "state", "running", NULL) ||
+                   json_at(s, "state", "terminated", NULL) ||
+                   json_at(s, "lastState", "terminated", NULL);
     for (size_t i = 0; i < in->n_containers; i++) {
         const struct pod_container *c = &in->containers[i];
-        const struct rt_container *now = sandbox ? pod_runtime_find_in(in->rt, sandbox->id, c->name) : NULL;
+        const struct rt_container *now =
+            sandbox ? pod_runtime_find_in(in->rt, sandbox->id, c->name) : NULL;
 
-        if (c->kind == CONTAINER_INIT && (c->sidecar ? !pod_container_is_started(c, now) : !pod_container_is_ready(c, now)))
+        if (c->kind == CONTAINER_INIT &&
+            (c->sidecar ? !pod_container_is_started(c, now) : !pod_container_is_ready(c, now)))
             names_add(&bad_init, c->name);
         if ((c->kind == CONTAINER_REGULAR || c->sidecar) && !pod_container_is_ready(c, now))
             names_add(&unready, c->name);
     }
 
     condition(a, in, &list, "PodReadyToStartContainers",
-              sandbox && sandbox->ready && (sandbox->host_network || sandbox->n_ips) && !in->finished, NULL, STR_NONE);
+              sandbox && sandbox->ready && (sandbox->host_network || sandbox->n_ips) &&
+                  !in->finished,
+              NULL, STR_NONE);
 
     if (!strcmp(phase, "Succeeded"))
         condition(a, in, &list, "Initialized", true, "PodCompleted", STR_NONE);
     else if (bad_init.n && !any_ran)
-        condition(a, in, &list, "Initialized", false, "ContainersNotInitialized", unready_message(a, &unknown_init, &bad_init, "incomplete"));
+        condition(a, in, &list, "Initialized", false, "ContainersNotInitialized",
+                  unready_message(a, &unknown_init, &bad_init, "incomplete"));
     else
         condition(a, in, &list, "Initialized", true, NULL, STR_NONE);
 
@@ -415,7 +452,9 @@ void pod_status_make(struct arena *a, const struct pod_status_input *in, struct 
     static const struct {
         enum container_kind kind;
         const char *field;
-    } lists[] = {{CONTAINER_INIT, "initContainerStatuses"}, {CONTAINER_REGULAR, "containerStatuses"}, {CONTAINER_EPHEMERAL, "ephemeralContainerStatuses"}};
+    } lists[] = {{CONTAINER_INIT, "initContainerStatuses"},
+                 {CONTAINER_REGULAR, "containerStatuses"},
+                 {CONTAINER_EPHEMERAL, "ephemeralContainerStatuses"}};
     struct json status = json_object();
     str start = json_get_str(in->pod, "status.startTime");
     int64_t generation = json_get_int(in->pod, "metadata.generation", 0);
@@ -429,7 +468,8 @@ void pod_status_make(struct arena *a, const struct pod_status_input *in, struct 
 
             if (c->kind != lists[k].kind)
                 continue;
-            if (c->kind == CONTAINER_EPHEMERAL || !in->fail_reason.n || pod_runtime_find(in->rt, c->name, 0) || old_status_of(in->pod, c->kind, c->name))
+            if (c->kind == CONTAINER_EPHEMERAL || !in->fail_reason.n ||
+                pod_runtime_find(in->rt, c->name, 0) || old_status_of(in->pod, c->kind, c->name))
                 json_append(a, &list, container_status(a, in, c));
         }
         if (lists[k].kind == CONTAINER_REGULAR && json_count(&list))
@@ -457,8 +497,20 @@ void pod_status_make(struct arena *a, const struct pod_status_input *in, struct 
 
 /* ---- what to tell the API ---- */
 
-static const char *const owned[] = {"phase", "conditions", "message", "reason", "hostIP", "hostIPs", "podIP", "podIPs", "startTime",
-                                    "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses", "qosClass", "observedGeneration"};
+static const char *const owned[] = {"phase",
+                                    "conditions",
+                                    "message",
+                                    "reason",
+                                    "hostIP",
+                                    "hostIPs",
+                                    "podIP",
+                                    "podIPs",
+                                    "startTime",
+                                    "initContainerStatuses",
+                                    "containerStatuses",
+                                    "ephemeralContainerStatuses",
+                                    "qosClass",
+                                    "observedGeneration"};
 
 /* `have` says all that `want` says; nulls and empty objects count as absent. */
 static bool covers(const struct json *have, const struct json *want)
@@ -470,7 +522,8 @@ static bool covers(const struct json *have, const struct json *want)
             if (!covers(json_find(have, m->key), &m->value))
                 return false;
         JSON_EACH_MEMBER(m, have)
-            if (!json_find(want, m->key) && m->value.type != JSON_NULL && !(m->value.type == JSON_OBJECT && m->value.n == 0))
+            if (!json_find(want, m->key) && m->value.type != JSON_NULL &&
+                !(m->value.type == JSON_OBJECT && m->value.n == 0))
                 return false;
         return true;
     }
@@ -511,14 +564,18 @@ bool pod_status_differs(const struct json *have, const struct json *next)
     return false;
 }
 
-void pod_status_patch(struct arena *a, const struct json *pod, const struct json *next, struct buf *out)
+void pod_status_patch(struct arena *a, const struct json *pod, const struct json *next,
+                      struct buf *out)
 {
     struct json patch = json_object(), meta = json_object(), status = json_object();
 
-    json_setz(a, &meta, "uid", json_string(json_get_str(pod, "metadata.uid"))); /* not of a successor with the same name */
+    json_setz(
+        a, &meta, "uid",
+        json_string(json_get_str(pod, "metadata.uid"))); /* not of a successor with the same name */
     json_setz(a, &patch, "metadata", meta);
     for (size_t i = 0; i < ARRAY_LEN(owned); i++) {
-        const struct json *h = json_at(pod, "status", owned[i], NULL), *w = json_findz(next, owned[i]);
+        const struct json *h = json_at(pod, "status", owned[i], NULL),
+                          *w = json_findz(next, owned[i]);
 
         if (w && !strcmp(owned[i], "podIPs") && json_count(h) && !json_equal(h, w)) {
             /* The list merges by address: without this the old address would stay beside the new one. */

@@ -128,7 +128,8 @@ int64_t podspec_request(const struct json *container, str name)
 {
     int64_t v;
 
-    if (podspec_resource(container, "requests", name, &v) || podspec_resource(container, "limits", name, &v))
+    if (podspec_resource(container, "requests", name, &v) ||
+        podspec_resource(container, "limits", name, &v))
         return v;
     return 0;
 }
@@ -206,8 +207,10 @@ enum pod_qos podspec_qos(const struct json *pod)
         JSON_EACH(c, json_at(pod, "spec", container_lists[kinds[k]], NULL))
             for (size_t i = 0; i < ARRAY_LEN(compute_resources); i++) {
                 int64_t request = 0, limit = 0;
-                bool has_request = podspec_resource(c, "requests", compute_resources[i], &request) && request > 0;
-                bool has_limit = podspec_resource(c, "limits", compute_resources[i], &limit) && limit > 0;
+                bool has_request =
+                    podspec_resource(c, "requests", compute_resources[i], &request) && request > 0;
+                bool has_limit =
+                    podspec_resource(c, "limits", compute_resources[i], &limit) && limit > 0;
 
                 any |= has_request || has_limit;
                 if (!has_limit || (has_request && request != limit))
@@ -229,7 +232,8 @@ const char *podspec_qos_name(enum pod_qos qos)
     return names[qos];
 }
 
-int podspec_oom_score_adj(const struct json *pod, const struct json *container, int64_t node_memory_bytes)
+int podspec_oom_score_adj(const struct json *pod, const struct json *container,
+                          int64_t node_memory_bytes)
 {
     int64_t request, adj;
     str priority = json_get_str(pod, "spec.priorityClassName");
@@ -246,7 +250,8 @@ int podspec_oom_score_adj(const struct json *pod, const struct json *container, 
         break;
     }
     request = podspec_request(container, S("memory"));
-    adj = node_memory_bytes > 0 ? 1000 - (int64_t)((__int128)1000 * request / node_memory_bytes) : 1000;
+    adj = node_memory_bytes > 0 ? 1000 - (int64_t)((__int128)1000 * request / node_memory_bytes)
+                                : 1000;
     /* Burstable stays between guaranteed (below 3) and best effort (1000). */
     return (int)MIN(MAX(adj, INT64_C(3)), INT64_C(999));
 }
@@ -285,7 +290,8 @@ void buf_duration(struct buf *b, int64_t ns)
     static const struct {
         int64_t below, unit;
         const char *name;
-    } small[] = {{1000, 1, "ns"}, {1000000, 1000, "\xc2\xb5s"}, {INT64_C(1000000000), 1000000, "ms"}};
+    } small[] = {
+        {1000, 1, "ns"}, {1000000, 1000, "\xc2\xb5s"}, {INT64_C(1000000000), 1000000, "ms"}};
     int64_t h, m;
     char text[64];
 
@@ -299,7 +305,8 @@ void buf_duration(struct buf *b, int64_t ns)
     }
     for (size_t i = 0; i < ARRAY_LEN(small); i++)
         if (ns < small[i].below) {
-            snprintf(text, sizeof text, "%.9g%s", (double)ns / (double)small[i].unit, small[i].name);
+            snprintf(text, sizeof text, "%.9g%s", (double)ns / (double)small[i].unit,
+                     small[i].name);
             buf_z(b, text);
             return;
         }

@@ -29,9 +29,9 @@ struct prober {
     bool last_ok;
     int in_row;
     bool stopped;
-    bool early;                    /* this question is outside of the period */
-    int64_t early_ns;              /* the wait before the next such one; 0: no more of them */
-    mono_time regular;             /* when the period's next one is due */
+    bool early;        /* this question is outside of the period */
+    int64_t early_ns;  /* the wait before the next such one; 0: no more of them */
+    mono_time regular; /* when the period's next one is due */
 };
 
 static void set_result(struct prober *p, enum probe_result result)
@@ -44,7 +44,8 @@ static void set_result(struct prober *p, enum probe_result result)
     worker_wake(p->w);
 }
 
-static const struct json *probe_spec(const struct prober *p, const struct json **ret_container, enum container_kind *ret_kind)
+static const struct json *probe_spec(const struct prober *p, const struct json **ret_container,
+                                     enum container_kind *ret_kind)
 {
     *ret_container = podspec_find_container(p->w->pod, str_of(p->container), ret_kind);
     return json_findz(*ret_container, kinds[p->kind].field);
@@ -87,12 +88,15 @@ static void on_result(void *ctx, bool ok, bool unknown, str message)
         return;
     buf_container_path(&path, kind, str_of(p->container));
     if (!ok)
-        kubelet_event(w->k, w->pod, buf_view(&path), "Warning", "Unhealthy", "%s probe %s: " PRI_STR, kinds[p->kind].name, unknown ? "errored" : "failed", STR_ARG(message));
+        kubelet_event(w->k, w->pod, buf_view(&path), "Warning", "Unhealthy",
+                      "%s probe %s: " PRI_STR, kinds[p->kind].name, unknown ? "errored" : "failed",
+                      STR_ARG(message));
     if (unknown) /* the probing failed, not the container */
         return;
     p->in_row = ok == p->last_ok ? p->in_row + 1 : 1;
     p->last_ok = ok;
-    threshold = ok ? json_get_int(spec, "successThreshold", 1) : json_get_int(spec, "failureThreshold", 3);
+    threshold =
+        ok ? json_get_int(spec, "successThreshold", 1) : json_get_int(spec, "failureThreshold", 3);
     if (p->in_row < MAX(threshold, INT64_C(1)))
         return;
     set_result(p, ok ? PROBE_SUCCESS : PROBE_FAILURE);
@@ -120,14 +124,18 @@ static void on_timer(void *ctx)
     if (!spec || p->action || p->stopped)
         return;
     /* The others wait for the startup probe's success. */
-    if (p->kind != PROBE_STARTUP && json_findz(container, "startupProbe") && l->results[PROBE_STARTUP] != PROBE_SUCCESS) {
+    if (p->kind != PROBE_STARTUP && json_findz(container, "startupProbe") &&
+        l->results[PROBE_STARTUP] != PROBE_SUCCESS) {
         schedule(p, spec);
         return;
     }
     a = arena_new();
     pc = worker_context(w, a);
-    target = (struct action_target){w->k, container, str_of(p->id), pc.n_pod_ips ? pc.pod_ips[0] : STR_NONE};
-    p->action = action_run(&target, spec, MAX(json_get_int(spec, "timeoutSeconds", 1), INT64_C(1)) * NS_PER_S, true, on_result, p);
+    target = (struct action_target){w->k, container, str_of(p->id),
+                                    pc.n_pod_ips ? pc.pod_ips[0] : STR_NONE};
+    p->action = action_run(&target, spec,
+                           MAX(json_get_int(spec, "timeoutSeconds", 1), INT64_C(1)) * NS_PER_S,
+                           true, on_result, p);
 }
 
 static void prober_free(struct prober *p)
@@ -150,7 +158,8 @@ void probes_stop(struct container_local *l)
     mem_free(TAKE(l->probed_id));
 }
 
-static void start(struct pod_worker *w, struct container_local *l, const struct json *container, const struct rt_container *now)
+static void start(struct pod_worker *w, struct container_local *l, const struct json *container,
+                  const struct rt_container *now)
 {
     int64_t up = loop_wall(w->k->loop).ns - now->started_ns;
 
@@ -170,14 +179,16 @@ static void start(struct pod_worker *w, struct container_local *l, const struct 
         if (i == PROBE_READINESS)
             p->early_ns = json_findz(spec, "exec") ? EARLY_FIRST_EXEC_NS : EARLY_FIRST_NS;
         l->probers[i] = p;
-        loop_timer_set(p->timer, MAX(json_get_int(spec, "initialDelaySeconds", 0) * NS_PER_S - up, INT64_C(0)));
+        loop_timer_set(p->timer, MAX(json_get_int(spec, "initialDelaySeconds", 0) * NS_PER_S - up,
+                                     INT64_C(0)));
         /* What ran before this agent did is taken for started and as ready as the API last saw it. */
         if (i == PROBE_STARTUP || i == PROBE_READINESS) {
             static const char *const lists[] = {"containerStatuses", "initContainerStatuses"};
 
             for (size_t k = 0; k < ARRAY_LEN(lists); k++)
                 JSON_EACH(s, json_at(w->pod, "status", lists[k], NULL))
-                    if (str_is(json_get_str(s, "name"), l->name) && str_has_suffix(json_get_str(s, "containerID"), now->id) &&
+                    if (str_is(json_get_str(s, "name"), l->name) &&
+                        str_has_suffix(json_get_str(s, "containerID"), now->id) &&
                         json_get_bool(s, i == PROBE_STARTUP ? "started" : "ready", false))
                         l->results[i] = PROBE_SUCCESS;
             if (i == PROBE_STARTUP && l->results[i] == PROBE_SUCCESS) {
@@ -196,7 +207,8 @@ void probes_update(struct pod_worker *w)
         const struct pod_container *c = &w->containers[i];
         struct container_local *l = worker_local(w, c->name);
         const struct rt_container *now = worker_running(w, c->name);
-        bool probed = now && !(c->kind == CONTAINER_INIT && !c->sidecar) && c->kind != CONTAINER_EPHEMERAL;
+        bool probed =
+            now && !(c->kind == CONTAINER_INIT && !c->sidecar) && c->kind != CONTAINER_EPHEMERAL;
 
         if (l->probed_id && (!probed || strcmp(l->probed_id, now->id.p)))
             probes_stop(l);
@@ -208,7 +220,8 @@ void probes_update(struct pod_worker *w)
             prober_free(TAKE(l->probers[PROBE_STARTUP]));
         }
         /* The startup probe's success lets the others begin at once. */
-        if (l->results[PROBE_STARTUP] == PROBE_SUCCESS && l->probers[PROBE_STARTUP] && l->probers[PROBE_STARTUP]->stopped) {
+        if (l->results[PROBE_STARTUP] == PROBE_SUCCESS && l->probers[PROBE_STARTUP] &&
+            l->probers[PROBE_STARTUP]->stopped) {
             prober_free(TAKE(l->probers[PROBE_STARTUP]));
             for (size_t k = PROBE_LIVENESS; k <= PROBE_READINESS; k++)
                 if (l->probers[k] && !l->probers[k]->action) {

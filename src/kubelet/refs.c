@@ -9,11 +9,11 @@
 
 struct ref {
     struct refs *refs;
-    char *key;                     /* "0/ns/name": kind, namespace, name */
+    char *key; /* "0/ns/name": kind, namespace, name */
     enum ref_kind kind;
     char *ns, *name;
-    struct informer *informer;     /* of kinds that are watched */
-    char *text;                    /* of kinds that are asked for: the object; NULL: absent */
+    struct informer *informer; /* of kinds that are watched */
+    char *text;                /* of kinds that are asked for: the object; NULL: absent */
     struct client_call *call;
     struct loop_timer *retry;
     struct pod_worker **users;
@@ -22,7 +22,7 @@ struct ref {
 };
 struct refs {
     struct kubelet *k;
-    struct map map;                /* key -> struct ref */
+    struct map map; /* key -> struct ref */
 };
 
 static const struct {
@@ -128,7 +128,8 @@ static void on_retry(void *ctx)
     struct client_request r = {.method = "GET"};
     struct ref *ref = ctx;
 
-    buf_api_path(&path, STR_NONE, S("v1"), kinds[ref->kind].plural, str_of(ref->ns), str_of(ref->name), STR_NONE);
+    buf_api_path(&path, STR_NONE, S("v1"), kinds[ref->kind].plural, str_of(ref->ns),
+                 str_of(ref->name), STR_NONE);
     r.path = buf_view(&path);
     ref->call = client_do(ref->refs->k->client, &r, on_got, ref);
 }

@@ -45,12 +45,18 @@ enum runtime_call_id { RUNTIME_CALLS(X) RUNTIME_N_CALLS };
 const char *runtime_call_name(enum runtime_call_id id);
 const char *runtime_call_service(enum runtime_call_id id);
 
-#define RUNTIME_TIMEOUT_NS (120 * NS_PER_S)      /* of calls that do not wait for something by their nature */
+#define RUNTIME_TIMEOUT_NS                                                                         \
+    (120 * NS_PER_S) /* of calls that do not wait for something by their nature */
 #define RUNTIME_PULL_TIMEOUT_NS (3600 * NS_PER_S)
 
 /* CRI's enumerations, as integers in the trees. */
 enum { SANDBOX_READY = 0, SANDBOX_NOT_READY = 1 };
-enum { CONTAINER_STATE_CREATED = 0, CONTAINER_STATE_RUNNING = 1, CONTAINER_STATE_EXITED = 2, CONTAINER_STATE_UNKNOWN = 3 };
+enum {
+    CONTAINER_STATE_CREATED = 0,
+    CONTAINER_STATE_RUNNING = 1,
+    CONTAINER_STATE_EXITED = 2,
+    CONTAINER_STATE_UNKNOWN = 3
+};
 enum { NAMESPACE_POD = 0, NAMESPACE_CONTAINER = 1, NAMESPACE_NODE = 2, NAMESPACE_TARGET = 3 };
 enum { PROPAGATION_PRIVATE = 0, PROPAGATION_HOST_TO_CONTAINER = 1, PROPAGATION_BIDIRECTIONAL = 2 };
 enum { PROFILE_RUNTIME_DEFAULT = 0, PROFILE_UNCONFINED = 1, PROFILE_LOCALHOST = 2 };
@@ -61,16 +67,18 @@ enum { PROFILE_RUNTIME_DEFAULT = 0, PROFILE_UNCONFINED = 1, PROFILE_LOCALHOST = 
 typedef void runtime_done_fn(void *ctx, struct err *err, const struct json *response);
 enum runtime_event {
     RUNTIME_CHANGED, /* something about this container or sandbox has changed; id empty: anything may have */
-    RUNTIME_EXITED,  /* it is known to have ended, even if the runtime's own status may still say otherwise for a moment */
-    RUNTIME_IMAGES,  /* an image came or went */
+    RUNTIME_EXITED, /* it is known to have ended, even if the runtime's own status may still say otherwise for a moment */
+    RUNTIME_IMAGES, /* an image came or went */
 };
 typedef void runtime_event_fn(void *ctx, enum runtime_event event, str id);
 
 struct runtime;
 struct runtime_ops {
-    void (*call)(struct runtime *rt, enum runtime_call_id id, const struct json *request, int64_t timeout_ns, runtime_done_fn *done, void *ctx);
+    void (*call)(struct runtime *rt, enum runtime_call_id id, const struct json *request,
+                 int64_t timeout_ns, runtime_done_fn *done, void *ctx);
     void (*watch)(struct runtime *rt, runtime_event_fn *fn, void *ctx); /* one watcher */
-    void (*connected)(struct runtime *rt, bool up); /* the runtime's process came or went; may be NULL */
+    void (*connected)(struct runtime *rt,
+                      bool up); /* the runtime's process came or went; may be NULL */
     void (*free)(struct runtime *rt);
 };
 struct runtime {
@@ -78,7 +86,8 @@ struct runtime {
     struct loop *loop;
 };
 /* request is borrowed during the call; timeout_ns 0: RUNTIME_TIMEOUT_NS. */
-void runtime_call(struct runtime *rt, enum runtime_call_id id, const struct json *request, int64_t timeout_ns, runtime_done_fn *done, void *ctx);
+void runtime_call(struct runtime *rt, enum runtime_call_id id, const struct json *request,
+                  int64_t timeout_ns, runtime_done_fn *done, void *ctx);
 void runtime_watch(struct runtime *rt, runtime_event_fn *fn, void *ctx);
 void runtime_connected(struct runtime *rt, bool up);
 void runtime_free(struct runtime *rt);

@@ -21,7 +21,8 @@ bool server_flag(struct http_exchange *ex, const char *name, const char *other)
 {
     str v;
 
-    if (!http_query(ex->arena, ex->req.query, name, &v) && !(other && http_query(ex->arena, ex->req.query, other, &v)))
+    if (!http_query(ex->arena, ex->req.query, name, &v) &&
+        !(other && http_query(ex->arena, ex->req.query, other, &v)))
         return false;
     return str_is(v, "1") || str_is(v, "true") || str_is(v, "True");
 }
@@ -34,13 +35,15 @@ struct pod_worker *server_find_pod(struct request *r)
         if (w->pod && !w->forgotten && str_is(r->ns, w->ns) && str_is(r->pod, w->name))
             return w;
     }
-    server_text(r->ex, 404, "pod \"" PRI_STR "\" in namespace \"" PRI_STR "\" not found", STR_ARG(r->pod), STR_ARG(r->ns));
+    server_text(r->ex, 404, "pod \"" PRI_STR "\" in namespace \"" PRI_STR "\" not found",
+                STR_ARG(r->pod), STR_ARG(r->ns));
     return NULL;
 }
 
 static void healthz(struct request *r)
 {
-    server_text(r->ex, r->s->k->runtime_up ? 200 : 500, r->s->k->runtime_up ? "ok" : "the container runtime is down");
+    server_text(r->ex, r->s->k->runtime_up ? 200 : 500,
+                r->s->k->runtime_up ? "ok" : "the container runtime is down");
 }
 
 static void pods(struct request *r)
@@ -63,10 +66,10 @@ static void pods(struct request *r)
 }
 
 static const struct route {
-    str path;                      /* exact, or the prefix before /ns/pod[/uid][/container] */
+    str path; /* exact, or the prefix before /ns/pod[/uid][/container] */
     void (*handle)(struct request *r);
-    int parts;                     /* 0: exact; 2: ns, pod; 3: and container */
-    bool open;                     /* to anybody: tells nothing but that the agent lives */
+    int parts; /* 0: exact; 2: ns, pod; 3: and container */
+    bool open; /* to anybody: tells nothing but that the agent lives */
 } routes[] = {
     {STR("/healthz"), healthz, 0, true},
     {STR("/pods"), pods, 0, false},
@@ -84,7 +87,8 @@ static bool may_ask(const struct http_peer *p)
 {
     if (!p->cert_verified)
         return false;
-    if (str_is(p->cert_common_name, "kube-apiserver-kubelet-client") || str_is(p->cert_common_name, "kube-apiserver"))
+    if (str_is(p->cert_common_name, "kube-apiserver-kubelet-client") ||
+        str_is(p->cert_common_name, "kube-apiserver"))
         return true;
     for (size_t i = 0; i < p->n_cert_organizations; i++)
         if (str_is(p->cert_organizations[i], "system:masters"))
@@ -121,12 +125,18 @@ static void handle(void *ctx, struct http_exchange *ex)
     for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
         const struct route *route = &routes[i];
 
-        if (route->parts ? !(str_has_prefix(path, route->path) && path.n > route->path.n && path.p[route->path.n] == '/')
-                         : !(str_eq(path, route->path) || (path.n == route->path.n + 1 && str_has_prefix(path, route->path) && path.p[route->path.n] == '/')))
+        if (route->parts ? !(str_has_prefix(path, route->path) && path.n > route->path.n &&
+                             path.p[route->path.n] == '/')
+                         : !(str_eq(path, route->path) ||
+                             (path.n == route->path.n + 1 && str_has_prefix(path, route->path) &&
+                              path.p[route->path.n] == '/')))
             continue;
         if (!route->open && !may_ask(&ex->req.peer)) {
             if (ex->req.peer.cert_verified)
-                server_text(ex, 403, "Forbidden (user=" PRI_STR ", verb=get, resource=nodes, subresource=proxy)", STR_ARG(ex->req.peer.cert_common_name));
+                server_text(ex, 403,
+                            "Forbidden (user=" PRI_STR
+                            ", verb=get, resource=nodes, subresource=proxy)",
+                            STR_ARG(ex->req.peer.cert_common_name));
             else
                 server_text(ex, 401, "Unauthorized");
             return;
@@ -142,7 +152,9 @@ static void handle(void *ctx, struct http_exchange *ex)
 struct err *kubelet_server_start(struct kubelet *k, struct kubelet_server **ret)
 {
     struct kubelet_server *s = NEW(struct kubelet_server);
-    struct tls_server_options tls = {.cert_pem = k->o.serving_cert_pem, .key_pem = k->o.serving_key_pem, .client_ca_pem = k->o.client_ca_pem};
+    struct tls_server_options tls = {.cert_pem = k->o.serving_cert_pem,
+                                     .key_pem = k->o.serving_key_pem,
+                                     .client_ca_pem = k->o.client_ca_pem};
     struct http_server_options http = {.body_limit = BODY_MAX};
     char address[64];
     struct err *err;

@@ -8,8 +8,8 @@ struct kubelet_server {
     struct tls_server *tls;
     struct http_server *http;
     int port;
-    struct list followers;         /* logs in reading (server_logs.c) */
-    struct map cpu_samples;        /* id -> struct cpu_sample (server_stats.c) */
+    struct list followers;  /* logs in reading (server_logs.c) */
+    struct map cpu_samples; /* id -> struct cpu_sample (server_stats.c) */
 };
 struct request { /* a routed request: "/exec/ns/pod[/uid]/container" */
     struct kubelet_server *s;

@@ -106,7 +106,8 @@ void server_followers_free(struct kubelet_server *s)
 void server_logs(struct request *r)
 {
     static const struct log_reader_events events = {on_data, on_end};
-    static const struct http_header headers[] = {{STR("Content-Type"), STR("text/plain; charset=utf-8")}};
+    static const struct http_header headers[] = {
+        {STR("Content-Type"), STR("text/plain; charset=utf-8")}};
     struct http_exchange *ex = r->ex;
     struct log_options o = {.tail = -1, .limit_bytes = -1};
     struct pod_worker *w = server_find_pod(r);
@@ -120,18 +121,23 @@ void server_logs(struct request *r)
     if (!w)
         return;
     if (!podspec_find_container(w->pod, r->container, &kind)) {
-        server_text(ex, 404, "container \"" PRI_STR "\" not found in pod \"" PRI_STR "_" PRI_STR "\"", STR_ARG(r->container), STR_ARG(r->pod), STR_ARG(r->ns));
+        server_text(ex, 404,
+                    "container \"" PRI_STR "\" not found in pod \"" PRI_STR "_" PRI_STR "\"",
+                    STR_ARG(r->container), STR_ARG(r->pod), STR_ARG(r->ns));
         return;
     }
-    if (!number(ex, "tailLines", &o.tail) || !number(ex, "limitBytes", &o.limit_bytes) || !number(ex, "sinceSeconds", &since_s))
+    if (!number(ex, "tailLines", &o.tail) || !number(ex, "limitBytes", &o.limit_bytes) ||
+        !number(ex, "sinceSeconds", &since_s))
         return;
     if (since_s >= 0)
         o.since.ns = loop_wall(w->k->loop).ns - since_s * NS_PER_S;
-    if (http_query(ex->arena, ex->req.query, "sinceTime", &v) && v.n && !rfc3339_parse(v, &o.since)) {
+    if (http_query(ex->arena, ex->req.query, "sinceTime", &v) && v.n &&
+        !rfc3339_parse(v, &o.since)) {
         server_text(ex, 400, "Invalid value for \"sinceTime\": " PRI_STR, STR_ARG(v));
         return;
     }
-    if (http_query(ex->arena, ex->req.query, "stream", &v) && (str_is(v, "Stdout") || str_is(v, "Stderr")))
+    if (http_query(ex->arena, ex->req.query, "stream", &v) &&
+        (str_is(v, "Stdout") || str_is(v, "Stderr")))
         o.stream = str_is(v, "Stdout") ? S("stdout") : S("stderr");
     o.follow = server_flag(ex, "follow", NULL);
     o.timestamps = server_flag(ex, "timestamps", NULL);
@@ -140,7 +146,10 @@ void server_logs(struct request *r)
     if (previous || (c && c->state == CONTAINER_STATE_CREATED)) {
         c = pod_runtime_find(w->rt, r->container, 1);
         if (previous && !c) {
-            server_text(ex, 400, "previous terminated container \"" PRI_STR "\" in pod \"" PRI_STR "\" not found", STR_ARG(r->container), STR_ARG(r->pod));
+            server_text(ex, 400,
+                        "previous terminated container \"" PRI_STR "\" in pod \"" PRI_STR
+                        "\" not found",
+                        STR_ARG(r->container), STR_ARG(r->pod));
             return;
         }
     }
@@ -149,10 +158,17 @@ void server_logs(struct request *r)
         bool any_init = json_count(json_at(w->pod, "spec", "initContainers", NULL)) > 0;
 
         if (l->waiting_reason && strstr(l->waiting_reason, "Image"))
-            server_text(ex, 400, "container \"" PRI_STR "\" in pod \"" PRI_STR "\" is waiting to start: trying and failing to pull image", STR_ARG(r->container), STR_ARG(r->pod));
+            server_text(ex, 400,
+                        "container \"" PRI_STR "\" in pod \"" PRI_STR
+                        "\" is waiting to start: trying and failing to pull image",
+                        STR_ARG(r->container), STR_ARG(r->pod));
         else
-            server_text(ex, 400, "container \"" PRI_STR "\" in pod \"" PRI_STR "\" is waiting to start: %s", STR_ARG(r->container), STR_ARG(r->pod),
-                        l->waiting_reason ? l->waiting_reason : any_init && kind != CONTAINER_INIT ? "PodInitializing" : "ContainerCreating");
+            server_text(ex, 400,
+                        "container \"" PRI_STR "\" in pod \"" PRI_STR "\" is waiting to start: %s",
+                        STR_ARG(r->container), STR_ARG(r->pod),
+                        l->waiting_reason                    ? l->waiting_reason
+                        : any_init && kind != CONTAINER_INIT ? "PodInitializing"
+                                                             : "ContainerCreating");
         return;
     }
     f = NEW(struct follower);

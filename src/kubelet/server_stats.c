@@ -36,27 +36,38 @@ static uint64_t rate(struct kubelet_server *s, str id, uint64_t cpu_ns)
         return 0;
     }
     if (now.ns - p->at.ns >= SAMPLE_MIN_NS) {
-        p->nano_cores = cpu_ns >= p->cpu_ns ? (uint64_t)((__int128)(cpu_ns - p->cpu_ns) * NS_PER_S / (now.ns - p->at.ns)) : 0;
+        p->nano_cores =
+            cpu_ns >= p->cpu_ns
+                ? (uint64_t)((__int128)(cpu_ns - p->cpu_ns) * NS_PER_S / (now.ns - p->at.ns))
+                : 0;
         p->cpu_ns = cpu_ns;
         p->at = now;
     }
     return p->nano_cores;
 }
 
-static void usage_json(struct kubelet_server *s, struct buf *b, str id, const struct cgroup_usage *u, const char *time)
+static void usage_json(struct kubelet_server *s, struct buf *b, str id,
+                       const struct cgroup_usage *u, const char *time)
 {
-    buf_fmt(b, "\"cpu\":{\"time\":\"%s\",\"usageNanoCores\":%llu,\"usageCoreNanoSeconds\":%llu},", time, (unsigned long long)rate(s, id, u->cpu_ns), (unsigned long long)u->cpu_ns);
-    buf_fmt(b, "\"memory\":{\"time\":\"%s\",\"usageBytes\":%llu,\"workingSetBytes\":%llu,\"rssBytes\":%llu,\"pageFaults\":%llu,\"majorPageFaults\":%llu}", time,
-            (unsigned long long)u->memory_usage_bytes, (unsigned long long)u->memory_working_set_bytes, (unsigned long long)u->memory_rss_bytes,
-            (unsigned long long)u->page_faults, (unsigned long long)u->major_page_faults);
+    buf_fmt(b, "\"cpu\":{\"time\":\"%s\",\"usageNanoCores\":%llu,\"usageCoreNanoSeconds\":%llu},",
+            time, (unsigned long long)rate(s, id, u->cpu_ns), (unsigned long long)u->cpu_ns);
+    buf_fmt(b,
+            "\"memory\":{\"time\":\"%s\",\"usageBytes\":%llu,\"workingSetBytes\":%llu,\"rssBytes\":"
+            "%llu,\"pageFaults\":%llu,\"majorPageFaults\":%llu}",
+            time, (unsigned long long)u->memory_usage_bytes,
+            (unsigned long long)u->memory_working_set_bytes,
+            (unsigned long long)u->memory_rss_bytes, (unsigned long long)u->page_faults,
+            (unsigned long long)u->major_page_faults);
 }
 
 static str group_of(struct arena *a, const struct pod_worker *w, str container_id)
 {
-    return arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(cgroup_pod_path(a, w->pod)), STR_ARG(container_id));
+    return arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(cgroup_pod_path(a, w->pod)),
+                     STR_ARG(container_id));
 }
 
-typedef void each_fn(void *ctx, struct pod_worker *w, const struct rt_container *c, const struct cgroup_usage *u);
+typedef void each_fn(void *ctx, struct pod_worker *w, const struct rt_container *c,
+                     const struct cgroup_usage *u);
 
 /* Every running container, and every pod (c NULL). */
 static void each_usage(struct kubelet *k, struct arena *a, each_fn *fn, void *ctx)
@@ -95,14 +106,18 @@ static void close_pod(struct summary *y)
         buf_z(y->b, "]}");
 }
 
-static void add_summary(void *ctx, struct pod_worker *w, const struct rt_container *c, const struct cgroup_usage *u)
+static void add_summary(void *ctx, struct pod_worker *w, const struct rt_container *c,
+                        const struct cgroup_usage *u)
 {
     struct summary *y = ctx;
     CLEANUP(buf) struct buf start = BUF_INIT;
 
     if (!c) {
         close_pod(y);
-        buf_fmt(y->b, "%s{\"podRef\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"%s\"},\"startTime\":", y->any_pod ? "," : "", w->name, w->ns, w->uid);
+        buf_fmt(
+            y->b,
+            "%s{\"podRef\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"%s\"},\"startTime\":",
+            y->any_pod ? "," : "", w->name, w->ns, w->uid);
         json_encode_string(y->b, json_get_str(w->pod, "status.startTime"));
         buf_char(y->b, ',');
         usage_json(y->s, y->b, str_of(w->uid), u, y->time);
@@ -112,7 +127,8 @@ static void add_summary(void *ctx, struct pod_worker *w, const struct rt_contain
         return;
     }
     buf_rfc3339(&start, (wall_time){c->started_ns});
-    buf_fmt(y->b, "%s{\"name\":\"" PRI_STR "\",\"startTime\":\"%s\",", y->any_container ? "," : "", STR_ARG(c->name), buf_cstr(&start));
+    buf_fmt(y->b, "%s{\"name\":\"" PRI_STR "\",\"startTime\":\"%s\",", y->any_container ? "," : "",
+            STR_ARG(c->name), buf_cstr(&start));
     usage_json(y->s, y->b, c->id, u, y->time);
     buf_char(y->b, '}');
     y->any_container = true;
@@ -124,9 +140,13 @@ static void fs_json(struct buf *b, const char *path, const char *time)
 
     if (statvfs(path, &fs) < 0)
         memset(&fs, 0, sizeof fs);
-    buf_fmt(b, "{\"time\":\"%s\",\"availableBytes\":%llu,\"capacityBytes\":%llu,\"usedBytes\":%llu,\"inodesFree\":%llu,\"inodes\":%llu,\"inodesUsed\":%llu}", time,
-            (unsigned long long)fs.f_bavail * fs.f_frsize, (unsigned long long)fs.f_blocks * fs.f_frsize,
-            (unsigned long long)(fs.f_blocks - fs.f_bfree) * fs.f_frsize, (unsigned long long)fs.f_ffree, (unsigned long long)fs.f_files,
+    buf_fmt(b,
+            "{\"time\":\"%s\",\"availableBytes\":%llu,\"capacityBytes\":%llu,\"usedBytes\":%llu,"
+            "\"inodesFree\":%llu,\"inodes\":%llu,\"inodesUsed\":%llu}",
+            time, (unsigned long long)fs.f_bavail * fs.f_frsize,
+            (unsigned long long)fs.f_blocks * fs.f_frsize,
+            (unsigned long long)(fs.f_blocks - fs.f_bfree) * fs.f_frsize,
+            (unsigned long long)fs.f_ffree, (unsigned long long)fs.f_files,
             (unsigned long long)(fs.f_files - fs.f_ffree));
 }
 
@@ -165,32 +185,44 @@ enum series { CONTAINER_CPU, CONTAINER_MEMORY, CONTAINER_START, POD_CPU, POD_MEM
 static const struct {
     const char *name, *type, *help;
 } series[N_SERIES] = {
-    [CONTAINER_CPU] = {"container_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed by the container in core-seconds"},
-    [CONTAINER_MEMORY] = {"container_memory_working_set_bytes", "gauge", "Current working set of the container in bytes"},
-    [CONTAINER_START] = {"container_start_time_seconds", "gauge", "Start time of the container since unix epoch in seconds"},
-    [POD_CPU] = {"pod_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed by the pod in core-seconds"},
-    [POD_MEMORY] = {"pod_memory_working_set_bytes", "gauge", "Current working set of the pod in bytes"},
+    [CONTAINER_CPU] = {"container_cpu_usage_seconds_total", "counter",
+                       "Cumulative cpu time consumed by the container in core-seconds"},
+    [CONTAINER_MEMORY] = {"container_memory_working_set_bytes", "gauge",
+                          "Current working set of the container in bytes"},
+    [CONTAINER_START] = {"container_start_time_seconds", "gauge",
+                         "Start time of the container since unix epoch in seconds"},
+    [POD_CPU] = {"pod_cpu_usage_seconds_total", "counter",
+                 "Cumulative cpu time consumed by the pod in core-seconds"},
+    [POD_MEMORY] = {"pod_memory_working_set_bytes", "gauge",
+                    "Current working set of the pod in bytes"},
 };
 struct scrape {
     struct buf text[N_SERIES];
     long long now_ms;
 };
 
-static void add_metrics(void *ctx, struct pod_worker *w, const struct rt_container *c, const struct cgroup_usage *u)
+static void add_metrics(void *ctx, struct pod_worker *w, const struct rt_container *c,
+                        const struct cgroup_usage *u)
 {
     struct scrape *m = ctx;
 
     if (!c) {
-        buf_fmt(&m->text[POD_CPU], "pod_cpu_usage_seconds_total{namespace=\"%s\",pod=\"%s\"} %.9g %lld\n", w->ns, w->name, (double)u->cpu_ns / 1e9, m->now_ms);
-        buf_fmt(&m->text[POD_MEMORY], "pod_memory_working_set_bytes{namespace=\"%s\",pod=\"%s\"} %llu %lld\n", w->ns, w->name,
-                (unsigned long long)u->memory_working_set_bytes, m->now_ms);
+        buf_fmt(&m->text[POD_CPU],
+                "pod_cpu_usage_seconds_total{namespace=\"%s\",pod=\"%s\"} %.9g %lld\n", w->ns,
+                w->name, (double)u->cpu_ns / 1e9, m->now_ms);
+        buf_fmt(&m->text[POD_MEMORY],
+                "pod_memory_working_set_bytes{namespace=\"%s\",pod=\"%s\"} %llu %lld\n", w->ns,
+                w->name, (unsigned long long)u->memory_working_set_bytes, m->now_ms);
         return;
     }
 #define LABELS "{container=\"" PRI_STR "\",namespace=\"%s\",pod=\"%s\"} "
-    buf_fmt(&m->text[CONTAINER_CPU], "container_cpu_usage_seconds_total" LABELS "%.9g %lld\n", STR_ARG(c->name), w->ns, w->name, (double)u->cpu_ns / 1e9, m->now_ms);
-    buf_fmt(&m->text[CONTAINER_MEMORY], "container_memory_working_set_bytes" LABELS "%llu %lld\n", STR_ARG(c->name), w->ns, w->name,
-            (unsigned long long)u->memory_working_set_bytes, m->now_ms);
-    buf_fmt(&m->text[CONTAINER_START], "container_start_time_seconds" LABELS "%.9g\n", STR_ARG(c->name), w->ns, w->name, (double)c->started_ns / 1e9);
+    buf_fmt(&m->text[CONTAINER_CPU], "container_cpu_usage_seconds_total" LABELS "%.9g %lld\n",
+            STR_ARG(c->name), w->ns, w->name, (double)u->cpu_ns / 1e9, m->now_ms);
+    buf_fmt(&m->text[CONTAINER_MEMORY], "container_memory_working_set_bytes" LABELS "%llu %lld\n",
+            STR_ARG(c->name), w->ns, w->name, (unsigned long long)u->memory_working_set_bytes,
+            m->now_ms);
+    buf_fmt(&m->text[CONTAINER_START], "container_start_time_seconds" LABELS "%.9g\n",
+            STR_ARG(c->name), w->ns, w->name, (double)c->started_ns / 1e9);
 #undef LABELS
 }
 
@@ -205,19 +237,26 @@ void server_metrics_resource(struct request *r)
     each_usage(k, a, add_metrics, &m);
     for (size_t i = 0; i < N_SERIES; i++) {
         if (m.text[i].n) {
-            buf_fmt(&b, "# HELP %s [STABLE] %s\n# TYPE %s %s\n", series[i].name, series[i].help, series[i].name, series[i].type);
+            buf_fmt(&b, "# HELP %s [STABLE] %s\n# TYPE %s %s\n", series[i].name, series[i].help,
+                    series[i].name, series[i].type);
             buf_str(&b, buf_view(&m.text[i]));
         }
         buf_fini(&m.text[i]);
     }
     node_usage(k, &u);
-    buf_fmt(&b, "# HELP node_cpu_usage_seconds_total [STABLE] Cumulative cpu time consumed by the node in core-seconds\n# TYPE node_cpu_usage_seconds_total counter\n"
-                "node_cpu_usage_seconds_total %.9g %lld\n",
+    buf_fmt(&b,
+            "# HELP node_cpu_usage_seconds_total [STABLE] Cumulative cpu time consumed by the node "
+            "in core-seconds\n# TYPE node_cpu_usage_seconds_total counter\n"
+            "node_cpu_usage_seconds_total %.9g %lld\n",
             (double)u.cpu_ns / 1e9, m.now_ms);
-    buf_fmt(&b, "# HELP node_memory_working_set_bytes [STABLE] Current working set of the node in bytes\n# TYPE node_memory_working_set_bytes gauge\n"
-                "node_memory_working_set_bytes %llu %lld\n",
+    buf_fmt(&b,
+            "# HELP node_memory_working_set_bytes [STABLE] Current working set of the node in "
+            "bytes\n# TYPE node_memory_working_set_bytes gauge\n"
+            "node_memory_working_set_bytes %llu %lld\n",
             (unsigned long long)u.memory_working_set_bytes, m.now_ms);
-    buf_z(&b, "# HELP resource_scrape_error [STABLE] 1 if there was an error while getting container metrics, 0 otherwise\n# TYPE resource_scrape_error gauge\nresource_scrape_error 0\n");
+    buf_z(&b,
+          "# HELP resource_scrape_error [STABLE] 1 if there was an error while getting container "
+          "metrics, 0 otherwise\n# TYPE resource_scrape_error gauge\nresource_scrape_error 0\n");
     http_reply(r->ex, 200, "text/plain; version=0.0.4; charset=utf-8", buf_view(&b));
 }
 
@@ -234,8 +273,11 @@ void server_metrics(struct request *r)
         for (size_t i = 0; w->rt && i < w->rt->n_containers; i++)
             containers += w->rt->containers[i].state == CONTAINER_STATE_RUNNING;
     }
-    buf_fmt(&b, "# TYPE kubelet_running_pods gauge\nkubelet_running_pods %d\n# TYPE kubelet_running_containers gauge\nkubelet_running_containers{container_state=\"running\"} %d\n"
-                "# TYPE kubelet_node_name gauge\nkubelet_node_name{node=\"" PRI_STR "\"} 1\n",
+    buf_fmt(&b,
+            "# TYPE kubelet_running_pods gauge\nkubelet_running_pods %d\n# TYPE "
+            "kubelet_running_containers "
+            "gauge\nkubelet_running_containers{container_state=\"running\"} %d\n"
+            "# TYPE kubelet_node_name gauge\nkubelet_node_name{node=\"" PRI_STR "\"} 1\n",
             pods, containers, STR_ARG(k->o.node_name));
     http_reply(r->ex, 200, "text/plain; version=0.0.4; charset=utf-8", buf_view(&b));
 }

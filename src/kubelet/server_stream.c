@@ -9,7 +9,7 @@
 
 struct tunnel {
     struct kubelet_server *s;
-    struct http_exchange *ex;      /* NULL: the caller has gone */
+    struct http_exchange *ex; /* NULL: the caller has gone */
     struct arena *arena;
     struct http_call *call;
     struct buf answer;
@@ -35,15 +35,19 @@ static void on_gone(void *user, struct http_exchange *ex)
         http_call_cancel(t->call);
 }
 
-static struct http_header *answer_headers(struct arena *a, const struct http_response *r, size_t *ret_n)
+static struct http_header *answer_headers(struct arena *a, const struct http_response *r,
+                                          size_t *ret_n)
 {
     struct http_header *list = ARENA_NEW_N(a, struct http_header, r->n_headers + 1);
     size_t n = 0;
 
     for (size_t i = 0; i < r->n_headers; i++) {
-        if (str_eq_nocase(r->headers[i].name, S("Date")) || str_eq_nocase(r->headers[i].name, S("Content-Length")) || str_eq_nocase(r->headers[i].name, S("Transfer-Encoding")))
+        if (str_eq_nocase(r->headers[i].name, S("Date")) ||
+            str_eq_nocase(r->headers[i].name, S("Content-Length")) ||
+            str_eq_nocase(r->headers[i].name, S("Transfer-Encoding")))
             continue;
-        list[n++] = (struct http_header){arena_dup(a, r->headers[i].name), arena_dup(a, r->headers[i].value)};
+        list[n++] = (struct http_header){arena_dup(a, r->headers[i].name),
+                                         arena_dup(a, r->headers[i].value)};
     }
     *ret_n = n;
     return list;
@@ -108,8 +112,10 @@ static void on_done(void *ctx, struct err *err)
 
 static void on_url(void *ctx, struct err *err, const struct json *response)
 {
-    static const struct http_call_events events = {.head = on_head, .data = on_data, .done = on_done, .upgraded = on_upgraded};
-    static const char *const not_passed[] = {"Host", "Content-Length", "Transfer-Encoding", "Authorization"};
+    static const struct http_call_events events = {
+        .head = on_head, .data = on_data, .done = on_done, .upgraded = on_upgraded};
+    static const char *const not_passed[] = {"Host", "Content-Length", "Transfer-Encoding",
+                                             "Authorization"};
     struct tunnel *t = ctx;
     struct http_call_options o = {0};
     struct http_header *headers;
@@ -141,7 +147,8 @@ static void on_url(void *ctx, struct err *err, const struct json *response)
     t->call = http_call(t->s->k->http, &o, &events, t);
 }
 
-static void open_tunnel(struct request *r, enum runtime_call_id id, struct arena *a, const struct json *request)
+static void open_tunnel(struct request *r, enum runtime_call_id id, struct arena *a,
+                        const struct json *request)
 {
     struct tunnel *t;
 

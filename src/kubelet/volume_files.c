@@ -46,11 +46,13 @@ static bool file_equals(int dir, const char *path, const struct volume_file *f, 
 
     if (fd < 0)
         return false;
-    if (fstat(fd, &st) < 0 || (size_t)st.st_size != f->data.n || (fs_group < 0 && (st.st_mode & 07777) != f->mode)) {
+    if (fstat(fd, &st) < 0 || (size_t)st.st_size != f->data.n ||
+        (fs_group < 0 && (st.st_mode & 07777) != f->mode)) {
         close(fd);
         return false;
     }
-    while ((n = read(fd, chunk, sizeof chunk)) > 0 && at + (size_t)n <= f->data.n && !memcmp(chunk, f->data.p + at, (size_t)n))
+    while ((n = read(fd, chunk, sizeof chunk)) > 0 && at + (size_t)n <= f->data.n &&
+           !memcmp(chunk, f->data.p + at, (size_t)n))
         at += (size_t)n;
     close(fd);
     return n == 0 && at == f->data.n;
@@ -66,7 +68,8 @@ static size_t count_files(int dir)
     while (d && (e = readdir(d))) {
         struct stat st;
 
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+            fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         if (S_ISDIR(st.st_mode)) {
             int sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -204,7 +207,8 @@ static void clean(int dir, const struct volume_file *files, size_t n, const char
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
     while (d && (e = readdir(d))) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, DATA_LINK) || !strcmp(e->d_name, current))
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, DATA_LINK) ||
+            !strcmp(e->d_name, current))
             continue;
         if (!strncmp(e->d_name, "..", 2) ? true : !has_top(files, n, str_of(e->d_name)))
             remove_at(dir, e->d_name);
@@ -222,8 +226,8 @@ static int write_version(int dir, const struct volume_file *files, size_t n, int
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
-    snprintf(version, sizeof version, "..%04d_%02d_%02d_%02d_%02d_%02d.%09ld", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-             tm.tm_sec, now.tv_nsec);
+    snprintf(version, sizeof version, "..%04d_%02d_%02d_%02d_%02d_%02d.%09ld", tm.tm_year + 1900,
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec);
     if (mkdirat(dir, version, 0755) < 0)
         return -errno;
     fd = openat(dir, version, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -251,7 +255,8 @@ static int write_version(int dir, const struct volume_file *files, size_t n, int
     return 0;
 }
 
-struct err *volume_write_files(const char *path, const struct volume_file *files, size_t n, int64_t fs_group, bool *ret_changed)
+struct err *volume_write_files(const char *path, const struct volume_file *files, size_t n,
+                               int64_t fs_group, bool *ret_changed)
 {
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
     bool same;

@@ -139,7 +139,8 @@ static int own_volume(const struct volume *v)
 
     if (v->fs_group < 0)
         return 0;
-    if (v->change_on_mismatch && stat(v->path.p, &st) == 0 && st.st_gid == (gid_t)v->fs_group && (st.st_mode & S_ISGID))
+    if (v->change_on_mismatch && stat(v->path.p, &st) == 0 && st.st_gid == (gid_t)v->fs_group &&
+        (st.st_mode & S_ISGID))
         return 0;
     return own_tree(AT_FDCWD, v->path.p, v->fs_group, !v->read_only, 0);
 }
@@ -148,7 +149,9 @@ static int own_volume(const struct volume *v)
 
 static struct err *failed(const struct volume *v, int r, const char *doing)
 {
-    return err_new(REASON_INVALID, "MountVolume.SetUp failed for volume \"" PRI_STR "\" : %s " PRI_STR ": %s", STR_ARG(v->name), doing, STR_ARG(v->path), strerror(-r));
+    return err_new(REASON_INVALID,
+                   "MountVolume.SetUp failed for volume \"" PRI_STR "\" : %s " PRI_STR ": %s",
+                   STR_ARG(v->name), doing, STR_ARG(v->path), strerror(-r));
 }
 
 static int mount_tmpfs(const struct volume *v)
@@ -167,9 +170,11 @@ static struct err *apply_host_path(const struct volume *v)
     static const struct {
         const char *type, *what;
         mode_t format;
-    } checks[] = {{"Directory", "a directory", S_IFDIR}, {"File", "a file", S_IFREG},        {"Socket", "a socket file", S_IFSOCK},
-                  {"CharDevice", "a character device", S_IFCHR}, {"BlockDevice", "a block device", S_IFBLK}, {"DirectoryOrCreate", "a directory", S_IFDIR},
-                  {"FileOrCreate", "a file", S_IFREG}};
+    } checks[] = {
+        {"Directory", "a directory", S_IFDIR},      {"File", "a file", S_IFREG},
+        {"Socket", "a socket file", S_IFSOCK},      {"CharDevice", "a character device", S_IFCHR},
+        {"BlockDevice", "a block device", S_IFBLK}, {"DirectoryOrCreate", "a directory", S_IFDIR},
+        {"FileOrCreate", "a file", S_IFREG}};
     struct stat st;
     int r = 0;
 
@@ -189,9 +194,12 @@ static struct err *apply_host_path(const struct volume *v)
             return NULL; /* the runtime makes a directory */
     }
     for (size_t i = 0; i < ARRAY_LEN(checks); i++)
-        if (str_is(v->host_type, checks[i].type) && (stat(v->path.p, &st) < 0 || (st.st_mode & S_IFMT) != checks[i].format))
-            return err_new(REASON_INVALID, "MountVolume.SetUp failed for volume \"" PRI_STR "\" : hostPath type check failed: " PRI_STR " is not %s", STR_ARG(v->name),
-                           STR_ARG(v->path), checks[i].what);
+        if (str_is(v->host_type, checks[i].type) &&
+            (stat(v->path.p, &st) < 0 || (st.st_mode & S_IFMT) != checks[i].format))
+            return err_new(REASON_INVALID,
+                           "MountVolume.SetUp failed for volume \"" PRI_STR
+                           "\" : hostPath type check failed: " PRI_STR " is not %s",
+                           STR_ARG(v->name), STR_ARG(v->path), checks[i].what);
     if (str_is(v->plugin, "local-volume"))
         r = own_volume(v);
     return r < 0 ? failed(v, r, "own") : NULL;
@@ -222,13 +230,16 @@ static struct err *apply(const struct volume *v)
     }
     if (fresh && chmod(v->path.p, v->memory ? 01777 : 0777) < 0)
         return failed(v, -errno, "set the mode of");
-    if (v->fs_group >= 0 && fresh && (r = own_tree(AT_FDCWD, v->path.p, v->fs_group, false, OWNERSHIP_DEPTH_MAX)) < 0)
+    if (v->fs_group >= 0 && fresh &&
+        (r = own_tree(AT_FDCWD, v->path.p, v->fs_group, false, OWNERSHIP_DEPTH_MAX)) < 0)
         return failed(v, r, "own");
     {
         struct err *err = volume_write_files(v->path.p, v->files, v->n_files, v->fs_group, NULL);
 
         if (err) {
-            struct err *outer = err_new(REASON_INVALID, "MountVolume.SetUp failed for volume \"" PRI_STR "\" : %s", STR_ARG(v->name), err_text(err));
+            struct err *outer =
+                err_new(REASON_INVALID, "MountVolume.SetUp failed for volume \"" PRI_STR "\" : %s",
+                        STR_ARG(v->name), err_text(err));
 
             err_free(err);
             return outer;
@@ -252,7 +263,8 @@ struct err *volume_set_apply(const struct volume_set *set)
 
 static int open_beneath(int dir, const char *path, uint64_t flags)
 {
-    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    struct open_how how = {.flags = flags | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
 
     return fd < 0 ? -errno : fd;
@@ -308,7 +320,8 @@ static int bind_sub_path(const struct volume *v, const char *sub, const char *ta
         return -errno;
     fd = open_beneath(volume, sub, O_PATH);
     if (fd == -ENOENT) {
-        r = fstat(volume, &st) < 0 ? -errno : make_beneath(volume, sub, (st.st_mode & 07777) | 0750);
+        r = fstat(volume, &st) < 0 ? -errno
+                                   : make_beneath(volume, sub, (st.st_mode & 07777) | 0750);
         fd = r < 0 ? r : open_beneath(volume, sub, O_PATH);
     }
     close(volume);
@@ -356,10 +369,13 @@ static bool leads_out(str path)
 
 static int propagation_of(str s)
 {
-    return str_is(s, "Bidirectional") ? PROPAGATION_BIDIRECTIONAL : str_is(s, "HostToContainer") ? PROPAGATION_HOST_TO_CONTAINER : PROPAGATION_PRIVATE;
+    return str_is(s, "Bidirectional")     ? PROPAGATION_BIDIRECTIONAL
+           : str_is(s, "HostToContainer") ? PROPAGATION_HOST_TO_CONTAINER
+                                          : PROPAGATION_PRIVATE;
 }
 
-struct err *volume_mounts_make(struct arena *a, const struct volume_set *set, str pod_dir, const struct json *container, const struct env *env,
+struct err *volume_mounts_make(struct arena *a, const struct volume_set *set, str pod_dir,
+                               const struct json *container, const struct env *env,
                                struct cri_mount **ret, size_t *ret_n)
 {
     const struct json *specs = json_findz(container, "volumeMounts");
@@ -369,17 +385,24 @@ struct err *volume_mounts_make(struct arena *a, const struct volume_set *set, st
 
     JSON_EACH(m, specs) {
         const struct volume *v = find_volume(set, json_get_str(m, "name"));
-        str sub = json_get_str(m, "subPath"), expr = json_get_str(m, "subPathExpr"), missed = STR_NONE, path = json_get_str(m, "mountPath");
+        str sub = json_get_str(m, "subPath"), expr = json_get_str(m, "subPathExpr"),
+            missed = STR_NONE, path = json_get_str(m, "mountPath");
 
         if (!v)
-            return err_new(REASON_INVALID, "cannot find volume \"" PRI_STR "\" to mount into container \"" PRI_STR "\"", STR_ARG(json_get_str(m, "name")), STR_ARG(name));
+            return err_new(REASON_INVALID,
+                           "cannot find volume \"" PRI_STR "\" to mount into container \"" PRI_STR
+                           "\"",
+                           STR_ARG(json_get_str(m, "name")), STR_ARG(name));
         if (expr.n) {
             sub = env_expand(a, env, expr, &missed);
             if (missed.p)
-                return err_new(REASON_INVALID, "missing value for \"" PRI_STR "\"", STR_ARG(missed));
+                return err_new(REASON_INVALID, "missing value for \"" PRI_STR "\"",
+                               STR_ARG(missed));
         }
         if (sub.n && leads_out(sub))
-            return err_new(REASON_INVALID, "unable to provision SubPath `" PRI_STR "`: must not contain '..'", STR_ARG(sub));
+            return err_new(REASON_INVALID,
+                           "unable to provision SubPath `" PRI_STR "`: must not contain '..'",
+                           STR_ARG(sub));
         if (!str_has_prefix(path, S("/")))
             path = arena_fmt(a, "/" PRI_STR, STR_ARG(path));
         list[n] = (struct cri_mount){
@@ -389,14 +412,18 @@ struct err *volume_mounts_make(struct arena *a, const struct volume_set *set, st
             .propagation = propagation_of(json_get_str(m, "mountPropagation")),
         };
         if (sub.n) {
-            str dir = arena_fmt(a, PRI_STR "/volume-subpaths/" PRI_STR "/" PRI_STR, STR_ARG(pod_dir), STR_ARG(v->name), STR_ARG(name));
+            str dir = arena_fmt(a, PRI_STR "/volume-subpaths/" PRI_STR "/" PRI_STR,
+                                STR_ARG(pod_dir), STR_ARG(v->name), STR_ARG(name));
             str target = arena_fmt(a, PRI_STR "/%zu", STR_ARG(dir), n);
             int r = make_dirs(dir.p, 0750);
 
             if (r == 0)
                 r = bind_sub_path(v, arena_dupz(a, sub), target.p);
             if (r < 0)
-                return err_new(REASON_INVALID, "failed to prepare subPath for volumeMount \"" PRI_STR "\" of container \"" PRI_STR "\": %s", STR_ARG(v->name), STR_ARG(name), strerror(-r));
+                return err_new(REASON_INVALID,
+                               "failed to prepare subPath for volumeMount \"" PRI_STR
+                               "\" of container \"" PRI_STR "\": %s",
+                               STR_ARG(v->name), STR_ARG(name), strerror(-r));
             list[n].host_path = target;
         }
         n++;

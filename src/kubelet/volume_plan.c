@@ -20,7 +20,8 @@ static void env_refs(const struct json *container, pod_ref_fn *fn, void *ctx)
         const char *path;
         enum ref_kind kind;
     } from[] = {{"configMapRef.name", REF_CONFIGMAP}, {"secretRef.name", REF_SECRET}},
-      var[] = {{"valueFrom.configMapKeyRef.name", REF_CONFIGMAP}, {"valueFrom.secretKeyRef.name", REF_SECRET}};
+      var[] = {{"valueFrom.configMapKeyRef.name", REF_CONFIGMAP},
+               {"valueFrom.secretKeyRef.name", REF_SECRET}};
 
     JSON_EACH(e, json_findz(container, "envFrom"))
         for (size_t i = 0; i < ARRAY_LEN(from); i++)
@@ -37,7 +38,9 @@ void pod_each_ref(const struct json *pod, pod_ref_fn *fn, void *ctx)
     static const struct {
         const char *path;
         enum ref_kind kind;
-    } volumes[] = {{"configMap.name", REF_CONFIGMAP}, {"secret.secretName", REF_SECRET}, {"persistentVolumeClaim.claimName", REF_PVC}},
+    } volumes[] = {{"configMap.name", REF_CONFIGMAP},
+                   {"secret.secretName", REF_SECRET},
+                   {"persistentVolumeClaim.claimName", REF_PVC}},
       projected[] = {{"configMap.name", REF_CONFIGMAP}, {"secret.name", REF_SECRET}};
 
     for (int k = CONTAINER_INIT; k <= CONTAINER_EPHEMERAL; k++)
@@ -64,7 +67,8 @@ void volume_each_token(const struct json *pod, volume_token_need_fn *fn, void *c
             const struct json *t = json_findz(s, "serviceAccountToken");
 
             if (t)
-                fn(ctx, json_get_str(t, "audience"), json_get_int(t, "expirationSeconds", TOKEN_EXPIRATION_S));
+                fn(ctx, json_get_str(t, "audience"),
+                   json_get_int(t, "expirationSeconds", TOKEN_EXPIRATION_S));
         }
 }
 
@@ -102,7 +106,9 @@ static bool is_inside(str path)
 
 static struct err *set_up_error(str volume, struct err *why)
 {
-    struct err *err = err_new(REASON_INVALID, "MountVolume.SetUp failed for volume \"" PRI_STR "\" : %s", STR_ARG(volume), err_text(why));
+    struct err *err =
+        err_new(REASON_INVALID, "MountVolume.SetUp failed for volume \"" PRI_STR "\" : %s",
+                STR_ARG(volume), err_text(why));
 
     err_free(why);
     return err;
@@ -116,7 +122,8 @@ static str decoded(struct arena *a, str base64)
 }
 
 /* Data of a ConfigMap or Secret; *ret: NULL when there is no such key. */
-static bool find_data(struct arena *a, const struct json *obj, enum ref_kind kind, str key, str *ret)
+static bool find_data(struct arena *a, const struct json *obj, enum ref_kind kind, str key,
+                      str *ret)
 {
     const struct json *v = json_find(json_findz(obj, "data"), key);
 
@@ -130,21 +137,27 @@ static bool find_data(struct arena *a, const struct json *obj, enum ref_kind kin
     return v != NULL;
 }
 
-static struct err *add_object(struct files *f, const struct volume_context *vc, enum ref_kind kind, str name, const struct json *source, unsigned mode)
+static struct err *add_object(struct files *f, const struct volume_context *vc, enum ref_kind kind,
+                              str name, const struct json *source, unsigned mode)
 {
     str ns = json_get_str(vc->pc->pod, "metadata.namespace");
-    const struct json *obj = vc->pc->lookup(vc->pc->lookup_ctx, f->a, kind, ns, name), *items = json_findz(source, "items");
+    const struct json *obj = vc->pc->lookup(vc->pc->lookup_ctx, f->a, kind, ns, name),
+                      *items = json_findz(source, "items");
     bool optional = json_get_bool(source, "optional", false);
     static const char *const sets[] = {"data", "binaryData"};
 
     if (!obj && !optional)
-        return err_new(REASON_INVALID, "%s \"" PRI_STR "\" not found", kind == REF_SECRET ? "secret" : "configmap", STR_ARG(name));
+        return err_new(REASON_INVALID, "%s \"" PRI_STR "\" not found",
+                       kind == REF_SECRET ? "secret" : "configmap", STR_ARG(name));
     if (!obj)
         return NULL;
     if (!json_count(items)) {
         for (size_t i = 0; i < ARRAY_LEN(sets); i++)
             JSON_EACH_MEMBER(m, json_findz(obj, sets[i]))
-                add_file(f, m->key, kind == REF_SECRET || i ? decoded(f->a, json_str(&m->value)) : json_str(&m->value), mode, -1);
+                add_file(f, m->key,
+                         kind == REF_SECRET || i ? decoded(f->a, json_str(&m->value))
+                                                 : json_str(&m->value),
+                         mode, -1);
         return NULL;
     }
     JSON_EACH(item, items) {
@@ -153,8 +166,12 @@ static struct err *add_object(struct files *f, const struct volume_context *vc, 
         if (!find_data(f->a, obj, kind, key, &data)) {
             if (optional)
                 continue;
-            return kind == REF_SECRET ? err_new(REASON_INVALID, "references non-existent secret key: " PRI_STR, STR_ARG(key))
-                                      : err_new(REASON_INVALID, "configmap references non-existent config key: " PRI_STR, STR_ARG(key));
+            return kind == REF_SECRET
+                       ? err_new(REASON_INVALID, "references non-existent secret key: " PRI_STR,
+                                 STR_ARG(key))
+                       : err_new(REASON_INVALID,
+                                 "configmap references non-existent config key: " PRI_STR,
+                                 STR_ARG(key));
         }
         if (!is_inside(path))
             return err_new(REASON_INVALID, "invalid path: " PRI_STR, STR_ARG(path));
@@ -163,10 +180,12 @@ static struct err *add_object(struct files *f, const struct volume_context *vc, 
     return NULL;
 }
 
-static struct err *add_downward(struct files *f, const struct volume_context *vc, const struct json *items, unsigned mode)
+static struct err *add_downward(struct files *f, const struct volume_context *vc,
+                                const struct json *items, unsigned mode)
 {
     JSON_EACH(item, items) {
-        const struct json *field = json_findz(item, "fieldRef"), *resource = json_findz(item, "resourceFieldRef");
+        const struct json *field = json_findz(item, "fieldRef"),
+                          *resource = json_findz(item, "resourceFieldRef");
         str path = json_get_str(item, "path"), value = STR_NONE;
         struct err *err = NULL;
 
@@ -199,7 +218,8 @@ static int64_t common_user(const struct json *pod)
     return user;
 }
 
-static struct err *add_projected(struct files *f, const struct volume_context *vc, const struct json *projected, int64_t fs_group)
+static struct err *add_projected(struct files *f, const struct volume_context *vc,
+                                 const struct json *projected, int64_t fs_group)
 {
     unsigned mode = (unsigned)json_get_int(projected, "defaultMode", MODE_DEFAULT);
     struct err *err = NULL;
@@ -219,7 +239,8 @@ static struct err *add_projected(struct files *f, const struct volume_context *v
 
             if (!is_inside(path))
                 return err_new(REASON_INVALID, "invalid path: " PRI_STR, STR_ARG(path));
-            if (!vc->token(vc->token_ctx, json_get_str(v, "audience"), json_get_int(v, "expirationSeconds", TOKEN_EXPIRATION_S), &token))
+            if (!vc->token(vc->token_ctx, json_get_str(v, "audience"),
+                           json_get_int(v, "expirationSeconds", TOKEN_EXPIRATION_S), &token))
                 return err_new(REASON_UNAVAILABLE, "failed to fetch token: it has not come yet");
             /* Readable by the pod's user or group only, where there is one. */
             add_file(f, path, token, user >= 0 || fs_group >= 0 ? 0600 : mode, user);
@@ -234,25 +255,32 @@ static struct err *add_projected(struct files *f, const struct volume_context *v
 
 /* ---- volumes ---- */
 
-static struct err *claim_path(struct arena *a, const struct volume_context *vc, str claim, struct volume *v)
+static struct err *claim_path(struct arena *a, const struct volume_context *vc, str claim,
+                              struct volume *v)
 {
     str ns = json_get_str(vc->pc->pod, "metadata.namespace"), pv_name;
-    const struct json *pvc = vc->pc->lookup(vc->pc->lookup_ctx, a, REF_PVC, ns, claim), *pv, *source;
+    const struct json *pvc = vc->pc->lookup(vc->pc->lookup_ctx, a, REF_PVC, ns, claim), *pv,
+                      *source;
 
     if (!pvc)
-        return err_new(REASON_INVALID, "persistentvolumeclaim \"" PRI_STR "\" not found", STR_ARG(claim));
+        return err_new(REASON_INVALID, "persistentvolumeclaim \"" PRI_STR "\" not found",
+                       STR_ARG(claim));
     pv_name = json_get_str(pvc, "spec.volumeName");
     if (!pv_name.n || !str_is(json_get_str(pvc, "status.phase"), "Bound"))
-        return err_new(REASON_INVALID, "PVC " PRI_STR "/" PRI_STR " is not bound", STR_ARG(ns), STR_ARG(claim));
+        return err_new(REASON_INVALID, "PVC " PRI_STR "/" PRI_STR " is not bound", STR_ARG(ns),
+                       STR_ARG(claim));
     pv = vc->pc->lookup(vc->pc->lookup_ctx, a, REF_PV, STR_NONE, pv_name);
     if (!pv)
-        return err_new(REASON_UNAVAILABLE, "persistentvolume \"" PRI_STR "\" not found", STR_ARG(pv_name));
+        return err_new(REASON_UNAVAILABLE, "persistentvolume \"" PRI_STR "\" not found",
+                       STR_ARG(pv_name));
     if ((source = json_at(pv, "spec", "hostPath", NULL))) {
         v->host_type = json_get_str(source, "type");
     } else if ((source = json_at(pv, "spec", "local", NULL))) {
         v->host_type = S("Directory");
     } else {
-        return err_new(REASON_INVALID, "the kind of persistentvolume \"" PRI_STR "\" is not supported on this node", STR_ARG(pv_name));
+        return err_new(REASON_INVALID,
+                       "the kind of persistentvolume \"" PRI_STR "\" is not supported on this node",
+                       STR_ARG(pv_name));
     }
     v->type = VOLUME_HOST_PATH;
     v->plugin = json_at(pv, "spec", "local", NULL) ? S("local-volume") : S("host-path");
@@ -260,7 +288,8 @@ static struct err *claim_path(struct arena *a, const struct volume_context *vc, 
     return NULL;
 }
 
-static struct err *volume_make(struct arena *a, const struct volume_context *vc, const struct json *spec, struct volume *v)
+static struct err *volume_make(struct arena *a, const struct volume_context *vc,
+                               const struct json *spec, struct volume *v)
 {
     struct files f = {.a = a};
     const struct json *s;
@@ -289,15 +318,18 @@ static struct err *volume_make(struct arena *a, const struct volume_context *vc,
         v->read_only = json_get_bool(s, "readOnly", false);
     } else if ((s = json_findz(spec, "configMap"))) {
         v->plugin = S("configmap");
-        err = add_object(&f, vc, REF_CONFIGMAP, json_get_str(s, "name"), s, (unsigned)json_get_int(s, "defaultMode", MODE_DEFAULT));
+        err = add_object(&f, vc, REF_CONFIGMAP, json_get_str(s, "name"), s,
+                         (unsigned)json_get_int(s, "defaultMode", MODE_DEFAULT));
     } else if ((s = json_findz(spec, "secret"))) {
         v->plugin = S("secret");
         v->memory = true;
-        err = add_object(&f, vc, REF_SECRET, json_get_str(s, "secretName"), s, (unsigned)json_get_int(s, "defaultMode", MODE_DEFAULT));
+        err = add_object(&f, vc, REF_SECRET, json_get_str(s, "secretName"), s,
+                         (unsigned)json_get_int(s, "defaultMode", MODE_DEFAULT));
     } else if ((s = json_findz(spec, "downwardAPI"))) {
         v->plugin = S("downward-api");
         v->memory = true;
-        err = add_downward(&f, vc, json_findz(s, "items"), (unsigned)json_get_int(s, "defaultMode", MODE_DEFAULT));
+        err = add_downward(&f, vc, json_findz(s, "items"),
+                           (unsigned)json_get_int(s, "defaultMode", MODE_DEFAULT));
     } else if ((s = json_findz(spec, "projected"))) {
         v->plugin = S("projected");
         v->memory = true;
@@ -310,7 +342,8 @@ static struct err *volume_make(struct arena *a, const struct volume_context *vc,
     return err;
 }
 
-struct err *volume_set_make(struct arena *a, const struct volume_context *vc, struct volume_set *ret)
+struct err *volume_set_make(struct arena *a, const struct volume_context *vc,
+                            struct volume_set *ret)
 {
     const struct json *pod = vc->pc->pod, *specs = json_at(pod, "spec", "volumes", NULL);
     const struct json *fs_group = json_at(pod, "spec", "securityContext", "fsGroup", NULL);
@@ -323,12 +356,16 @@ struct err *volume_set_make(struct arena *a, const struct volume_context *vc, st
 
         v->name = json_get_str(spec, "name");
         v->fs_group = json_is(fs_group, JSON_INT) ? fs_group->i : -1;
-        v->change_on_mismatch = str_is(json_get_str(pod, "spec.securityContext.fsGroupChangePolicy"), "OnRootMismatch");
+        v->change_on_mismatch =
+            str_is(json_get_str(pod, "spec.securityContext.fsGroupChangePolicy"), "OnRootMismatch");
         err = volume_make(a, vc, spec, v);
         if (err)
-            return err->reason == REASON_UNAVAILABLE ? err_note(err, "volume " PRI_STR, STR_ARG(v->name)) : set_up_error(v->name, err);
+            return err->reason == REASON_UNAVAILABLE
+                       ? err_note(err, "volume " PRI_STR, STR_ARG(v->name))
+                       : set_up_error(v->name, err);
         if (v->type != VOLUME_HOST_PATH)
-            v->path = arena_fmt(a, PRI_STR "/volumes/" PLUGIN_PREFIX PRI_STR "/" PRI_STR, STR_ARG(pod_dir), STR_ARG(v->plugin), STR_ARG(v->name));
+            v->path = arena_fmt(a, PRI_STR "/volumes/" PLUGIN_PREFIX PRI_STR "/" PRI_STR,
+                                STR_ARG(pod_dir), STR_ARG(v->plugin), STR_ARG(v->name));
     }
     *ret = set;
     return NULL;

@@ -11,7 +11,8 @@
 #include "kubelet/kubelet_internal.h"
 
 #define FETCH_RETRY_NS (500 * NS_PER_MS)
-#define EXPECT_FIRST_NS (5 * NS_PER_MS)  /* the runtime's status lags behind its own event by so little */
+#define EXPECT_FIRST_NS                                                                            \
+    (5 * NS_PER_MS) /* the runtime's status lags behind its own event by so little */
 #define EXPECT_TRIES 9
 
 /* ---- life ---- */
@@ -233,11 +234,13 @@ static void list_containers(struct pod_worker *w)
     size_t n = 0;
 
     for (int kind = CONTAINER_INIT; kind <= CONTAINER_EPHEMERAL; kind++)
-        n += json_count(json_at(w->pod, "spec", podspec_container_list((enum container_kind)kind), NULL));
+        n += json_count(
+            json_at(w->pod, "spec", podspec_container_list((enum container_kind)kind), NULL));
     w->containers = ARENA_NEW_N(w->arena, struct pod_container, n + 1);
     w->n_containers = 0;
     for (int kind = CONTAINER_INIT; kind <= CONTAINER_EPHEMERAL; kind++)
-        JSON_EACH(c, json_at(w->pod, "spec", podspec_container_list((enum container_kind)kind), NULL))
+        JSON_EACH(c,
+                  json_at(w->pod, "spec", podspec_container_list((enum container_kind)kind), NULL))
             w->containers[w->n_containers++] = (struct pod_container){
                 .kind = (enum container_kind)kind,
                 .spec = c,
@@ -277,8 +280,10 @@ static void set_obj(struct pod_worker *w, const struct obj *obj)
     }
     worker_overlay_status(w);
     /* What a downward API volume shows may have changed. */
-    if (old && (!json_equal(json_at(old, "metadata", "labels", NULL) ?: &(struct json){0}, json_at(pod, "metadata", "labels", NULL) ?: &(struct json){0}) ||
-                !json_equal(json_at(old, "metadata", "annotations", NULL) ?: &(struct json){0}, json_at(pod, "metadata", "annotations", NULL) ?: &(struct json){0})))
+    if (old && (!json_equal(json_at(old, "metadata", "labels", NULL) ?: &(struct json){0},
+                            json_at(pod, "metadata", "labels", NULL) ?: &(struct json){0}) ||
+                !json_equal(json_at(old, "metadata", "annotations", NULL) ?: &(struct json){0},
+                            json_at(pod, "metadata", "annotations", NULL) ?: &(struct json){0})))
         w->volumes_dirty = true;
     if (!podspec_is_finished(pod))
         pod_each_ref(pod, need_ref, w);
@@ -389,7 +394,8 @@ const struct rt_container *worker_running(struct pod_worker *w, str name)
 
 bool worker_is_ending(const struct pod_worker *w)
 {
-    return w->forgotten || w->fail_reason || w->over || !w->pod || podspec_is_deleting(w->pod) || podspec_is_finished(w->pod);
+    return w->forgotten || w->fail_reason || w->over || !w->pod || podspec_is_deleting(w->pod) ||
+           podspec_is_finished(w->pod);
 }
 
 /* ---- the runtime's truth ---- */
@@ -486,7 +492,8 @@ static bool any_newly_ended(const struct pod_runtime *rt, const struct pod_runti
     for (size_t i = 0; i < rt->n_containers; i++) {
         const struct rt_container *c = &rt->containers[i], *p = pod_runtime_find_id(prev, c->id);
 
-        if (c->state == CONTAINER_STATE_EXITED && !(p && p->state == CONTAINER_STATE_EXITED) && c->termination_host_path.n)
+        if (c->state == CONTAINER_STATE_EXITED && !(p && p->state == CONTAINER_STATE_EXITED) &&
+            c->termination_host_path.n)
             return true;
     }
     return false;

@@ -38,7 +38,8 @@ static void stop_one(struct pod_worker *w, const struct rt_container *c)
     /* Sidecars get what the others left of the pod's time. */
     left = (w->stop_deadline.ns - now.ns + NS_PER_S - 1) / NS_PER_S;
     buf_fmt(&message, "Stopping container " PRI_STR, STR_ARG(c->name));
-    container_stop_begin(w, c, MAX(MIN(left, grace), (int64_t)(grace > 0)), "Killing", buf_view(&message));
+    container_stop_begin(w, c, MAX(MIN(left, grace), (int64_t)(grace > 0)), "Killing",
+                         buf_view(&message));
 }
 
 /* true: nothing runs any more. */
@@ -152,8 +153,8 @@ struct release {
     struct pod_worker *w;
     struct arena *arena;
     struct cgroup_fs cgroups;
-    str dir, log_dir;              /* log_dir empty: logs stay */
-    str cgroup;                    /* empty: unknown, look for the uid */
+    str dir, log_dir; /* log_dir empty: logs stay */
+    str cgroup;       /* empty: unknown, look for the uid */
     str uid;
     int error;
 };
@@ -226,7 +227,8 @@ static void on_deleted(void *ctx, struct err *err, int status, str body)
     bool retry = err && err->reason != REASON_NOT_FOUND && err->reason != REASON_CONFLICT;
 
     if (retry)
-        log_warning("kubelet", "pod %s/%s: cannot delete it from the API: %s", w->ns, w->name, err_text(err));
+        log_warning("kubelet", "pod %s/%s: cannot delete it from the API: %s", w->ns, w->name,
+                    err_text(err));
     err_free(err);
     if (!worker_return(w))
         return;
@@ -247,7 +249,10 @@ static void delete_from_api(struct pod_worker *w)
     w->deleting_sent = true;
     buf_api_path(&path, STR_NONE, S("v1"), S("pods"), str_of(w->ns), str_of(w->name), STR_NONE);
     /* Not a successor with the same name. */
-    buf_fmt(&body, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%s\"}}", w->uid);
+    buf_fmt(&body,
+            "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"gracePeriodSeconds\":0,"
+            "\"preconditions\":{\"uid\":\"%s\"}}",
+            w->uid);
     request.path = buf_view(&path);
     request.body = buf_view(&body);
     worker_call(w);

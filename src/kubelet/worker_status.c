@@ -2,7 +2,8 @@
 #include "kubelet/kubelet_internal.h"
 
 #define PATCH_RETRY_NS NS_PER_S
-#define SAME_AGAIN_NS (10 * NS_PER_S) /* an answer that does not say what was told is not argued with more often */
+#define SAME_AGAIN_NS                                                                              \
+    (10 * NS_PER_S) /* an answer that does not say what was told is not argued with more often */
 
 /* What this agent has told stands in for the API's version until the informer shows it: times of conditions come from there. */
 void worker_overlay_status(struct pod_worker *w)
@@ -61,7 +62,8 @@ static void on_patched(void *ctx, struct err *err, int status, str body)
     w->patching = false;
     if (err) {
         if (err->reason != REASON_NOT_FOUND && err->reason != REASON_CONFLICT)
-            log_warning("kubelet", "pod %s/%s: cannot tell its status: %s", w->ns, w->name, err_text(err));
+            log_warning("kubelet", "pod %s/%s: cannot tell its status: %s", w->ns, w->name,
+                        err_text(err));
         arena_free(p->arena);
         if (err->reason == REASON_NOT_FOUND) { /* the informer will say so too */
             err_free(err);
@@ -103,7 +105,8 @@ bool worker_publish(struct pod_worker *w, bool finished)
         .fail_reason = str_of(w->fail_reason),
         .fail_message = str_of(w->fail_message),
     };
-    struct client_request request = {.method = method, .content_type = "application/strategic-merge-patch+json"};
+    struct client_request request = {.method = method,
+                                     .content_type = "application/strategic-merge-patch+json"};
     struct arena *a;
     mono_time now = loop_now(w->k->loop);
     struct json status;

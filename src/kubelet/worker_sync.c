@@ -49,7 +49,8 @@ static bool admit(struct pod_worker *w)
         MAP_EACH(e, &w->k->workers) {
             const struct pod_worker *other = e->value;
 
-            if (other != w && other->pod && other->admitted && !podspec_is_finished(other->pod) && !other->fail_reason)
+            if (other != w && other->pod && other->admitted && !podspec_is_finished(other->pod) &&
+                !other->fail_reason)
                 list[n++] = other->pod;
         }
         in.others = list;
@@ -120,7 +121,8 @@ static void volumes_failed(struct pod_worker *w, struct err *err)
 {
     if (err->reason != REASON_UNAVAILABLE) {
         kubelet_event(w->k, w->pod, STR_NONE, "Warning", "FailedMount", "%s", err_text(err));
-        w->volume_retry_ns = w->volume_retry_ns ? MIN(w->volume_retry_ns * 2, VOLUME_RETRY_MAX_NS) : VOLUME_RETRY_FIRST_NS;
+        w->volume_retry_ns = w->volume_retry_ns ? MIN(w->volume_retry_ns * 2, VOLUME_RETRY_MAX_NS)
+                                                : VOLUME_RETRY_FIRST_NS;
     } else {
         w->volume_retry_ns = VOLUME_RETRY_FIRST_NS;
     }
@@ -145,8 +147,11 @@ static void on_prepared(void *ctx)
         CLEANUP(buf) struct buf name = BUF_INIT;
 
         buf_pod_name(&name, w->pod);
-        kubelet_event(w->k, w->pod, STR_NONE, "Warning", "FailedCreatePodContainer", "unable to ensure pod container exists: failed to create container for " PRI_STR " : %s",
-                      STR_ARG(p->cgroup), strerror(-p->cgroup_error));
+        kubelet_event(
+            w->k, w->pod, STR_NONE, "Warning", "FailedCreatePodContainer",
+            "unable to ensure pod container exists: failed to create container for " PRI_STR
+            " : %s",
+            STR_ARG(p->cgroup), strerror(-p->cgroup_error));
         log_warning("kubelet", "cgroup of pod %s: %s", buf_cstr(&name), strerror(-p->cgroup_error));
     }
     if (p->err) {
@@ -223,7 +228,8 @@ static bool prepared(struct pod_worker *w)
     p->dirs[p->n_dirs++] = pod_log_dir(p->arena, str_of(w->ns), str_of(w->name), str_of(w->uid));
     p->dirs[p->n_dirs++] = S("/var/log/containers");
     for (size_t i = 0; i < w->n_containers; i++)
-        p->dirs[p->n_dirs++] = arena_fmt(p->arena, PRI_STR "/containers/" PRI_STR, STR_ARG(p->pod_dir), STR_ARG(w->containers[i].name));
+        p->dirs[p->n_dirs++] = arena_fmt(p->arena, PRI_STR "/containers/" PRI_STR,
+                                         STR_ARG(p->pod_dir), STR_ARG(w->containers[i].name));
     w->busy = true;
     worker_call(w);
     pool_run(w->k->loop, prepare_work, on_prepared, p);
@@ -250,7 +256,8 @@ static bool is_its_turn(struct pod_worker *w)
 {
     struct kubelet *k = w->k;
 
-    if (!w->sandbox_turn && (k->n_sandboxes_making >= k->sandboxes_max || !list_is_empty(&k->sandbox_queue))) {
+    if (!w->sandbox_turn &&
+        (k->n_sandboxes_making >= k->sandboxes_max || !list_is_empty(&k->sandbox_queue))) {
         if (list_is_empty(&w->sandbox_link))
             list_add_tail(&k->sandbox_queue, &w->sandbox_link);
         worker_sandbox_next(k);
@@ -276,10 +283,13 @@ static void on_sandbox(void *ctx, struct err *err, const struct json *response)
     w->busy = false;
     w->stale = true;
     if (err) {
-        kubelet_event(w->k, w->pod, STR_NONE, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", err_text(err));
+        kubelet_event(w->k, w->pod, STR_NONE, "Warning", "FailedCreatePodSandBox",
+                      "Failed to create pod sandbox: %s", err_text(err));
         log_warning("kubelet", "pod %s/%s: sandbox: %s", w->ns, w->name, err_text(err));
         err_free(err);
-        w->sandbox_retry_ns = w->sandbox_retry_ns ? MIN(w->sandbox_retry_ns * 2, SANDBOX_RETRY_MAX_NS) : SANDBOX_RETRY_FIRST_NS;
+        w->sandbox_retry_ns = w->sandbox_retry_ns
+                                  ? MIN(w->sandbox_retry_ns * 2, SANDBOX_RETRY_MAX_NS)
+                                  : SANDBOX_RETRY_FIRST_NS;
         w->sandbox_retry_at.ns = loop_wall(w->k->loop).ns + w->sandbox_retry_ns;
     } else {
         w->sandbox_retry_ns = 0;
@@ -305,7 +315,8 @@ static void run_sandbox(struct pod_worker *w, uint32_t attempt)
     (void)file_read(w->k->loop, "/etc/resolv.conf", RESOLV_CONF_MAX, &resolv);
     pod_hostname(a, w->pod, w->k->o.node_name, w->k->o.cluster_domain, &hostname, &domain);
     dns = pod_dns_config(a, w->pod, w->k->o.cluster_dns, w->k->o.cluster_domain, buf_view(&resolv));
-    json_setz(a, &request, "config", cri_sandbox_config(a, w->pod, attempt, hostname, &dns, cgroup_pod_path(a, w->pod)));
+    json_setz(a, &request, "config",
+              cri_sandbox_config(a, w->pod, attempt, hostname, &dns, cgroup_pod_path(a, w->pod)));
     w->busy = true;
     worker_call(w);
     runtime_call(w->k->rt, RUNTIME_RUN_POD_SANDBOX, &request, 0, on_sandbox, w);
@@ -338,7 +349,8 @@ static bool old_sandbox_stopped(struct pod_worker *w)
         if (c->state != CONTAINER_STATE_RUNNING)
             continue;
         any = true;
-        container_stop_begin(w, c, podspec_grace_s(w->pod), "Killing", S("Pod sandbox changed, it will be killed and re-created."));
+        container_stop_begin(w, c, podspec_grace_s(w->pod), "Killing",
+                             S("Pod sandbox changed, it will be killed and re-created."));
     }
     if (any)
         return false;
@@ -349,7 +361,8 @@ static bool old_sandbox_stopped(struct pod_worker *w)
         if (!s->ready && (i > 0 || w->sandboxes_stopped))
             continue;
         if (!w->sandboxes_stopped)
-            kubelet_event(w->k, w->pod, STR_NONE, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+            kubelet_event(w->k, w->pod, STR_NONE, "Normal", "SandboxChanged",
+                          "Pod sandbox changed, it will be killed and re-created.");
         a = arena_new();
         w->sandboxes_stopped = true;
         json_setz(a, &request, "pod_sandbox_id", json_string(s->id));
@@ -390,11 +403,14 @@ static void start_next(struct pod_worker *w, const struct pod_plan *plan)
 
                 buf_pod_name(&pod, w->pod);
                 buf_duration(&delay, l->crash.delay_ns);
-                buf_fmt(&message, "back-off %s restarting failed container=" PRI_STR " pod=%s", buf_cstr(&delay), STR_ARG(c->name), buf_cstr(&pod));
+                buf_fmt(&message, "back-off %s restarting failed container=" PRI_STR " pod=%s",
+                        buf_cstr(&delay), STR_ARG(c->name), buf_cstr(&pod));
                 worker_local_waiting(l, "CrashLoopBackOff", buf_view(&message));
                 buf_container_path(&path, c->kind, c->name);
                 if (!l->backoff_told)
-                    kubelet_event(w->k, w->pod, buf_view(&path), "Warning", "BackOff", "Back-off restarting failed container " PRI_STR " in pod %s", STR_ARG(c->name), buf_cstr(&pod));
+                    kubelet_event(w->k, w->pod, buf_view(&path), "Warning", "BackOff",
+                                  "Back-off restarting failed container " PRI_STR " in pod %s",
+                                  STR_ARG(c->name), buf_cstr(&pod));
                 l->backoff_told = true;
                 worker_wake_in(w, wait);
                 continue;
@@ -414,7 +430,8 @@ static void stop_what_must_go(struct pod_worker *w, const struct pod_plan *plan)
         [KILL_DELETED] = "Stopping container " PRI_STR,
         [KILL_FAILED_POST_START] = "FailedPostStartHook",
         [KILL_POD_OVER] = "Stopping container " PRI_STR,
-        [KILL_UNKNOWN_STATE] = "Container " PRI_STR " is in an unknown state, try killing it before restart",
+        [KILL_UNKNOWN_STATE] =
+            "Container " PRI_STR " is in an unknown state, try killing it before restart",
     };
 
     for (size_t i = 0; i < plan->n_kill; i++) {
@@ -457,7 +474,8 @@ static void remove_old(struct pod_worker *w)
         struct json request = json_object();
         const struct rt_container *kept = pod_runtime_find(w->rt, c->name, DEAD_KEPT - 1);
 
-        if (c->removing || c->state != CONTAINER_STATE_EXITED || !kept || c->created_ns >= kept->created_ns)
+        if (c->removing || c->state != CONTAINER_STATE_EXITED || !kept ||
+            c->created_ns >= kept->created_ns)
             continue;
         a = arena_new();
         json_setz(a, &request, "container_id", json_string(c->id));

@@ -60,15 +60,19 @@ static void on_token(void *ctx, struct err *err, int status, str body)
 
         t->pending = false;
         if (err || !value.n) {
-            log_warning("kubelet", "pod %s/%s: token: %s", w->ns, w->name, err ? err_text(err) : "the answer has none");
+            log_warning("kubelet", "pod %s/%s: token: %s", w->ns, w->name,
+                        err ? err_text(err) : "the answer has none");
             if (!t->value)
-                kubelet_event(w->k, w->pod, STR_NONE, "Warning", "FailedMount", "failed to fetch token: %s", err ? err_text(err) : "the answer has none");
+                kubelet_event(w->k, w->pod, STR_NONE, "Warning", "FailedMount",
+                              "failed to fetch token: %s",
+                              err ? err_text(err) : "the answer has none");
             t->refresh_at.ns = now.ns + RETRY_NS;
             worker_wake_in(w, RETRY_NS);
         } else {
             int64_t life = call->expiration_s * NS_PER_S;
 
-            if (rfc3339_parse(json_get_str(v, "status.expirationTimestamp"), &end) && end.ns > now.ns)
+            if (rfc3339_parse(json_get_str(v, "status.expirationTimestamp"), &end) &&
+                end.ns > now.ns)
                 life = end.ns - now.ns;
             mem_free(t->value);
             t->value = str_dupz(value);
@@ -98,9 +102,13 @@ static void ask(struct pod_worker *w, struct token *t)
         json_encode_string(&audiences, str_of(t->audience));
         buf_z(&audiences, "],");
     }
-    buf_api_path(&path, STR_NONE, S("v1"), S("serviceaccounts"), str_of(w->ns), account.n ? account : S("default"), S("token"));
-    buf_fmt(&body, "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"TokenRequest\",\"spec\":{%s\"expirationSeconds\":%lld,"
-                   "\"boundObjectRef\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"%s\",\"uid\":\"%s\"}}}",
+    buf_api_path(&path, STR_NONE, S("v1"), S("serviceaccounts"), str_of(w->ns),
+                 account.n ? account : S("default"), S("token"));
+    buf_fmt(&body,
+            "{\"apiVersion\":\"authentication.k8s.io/"
+            "v1\",\"kind\":\"TokenRequest\",\"spec\":{%s\"expirationSeconds\":%lld,"
+            "\"boundObjectRef\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"%s\",\"uid\":\"%"
+            "s\"}}}",
             audiences.n ? buf_cstr(&audiences) : "", (long long)t->expiration_s, w->name, w->uid);
     request.path = buf_view(&path);
     request.body = buf_view(&body);

@@ -50,7 +50,8 @@ static int write_all(int fd, str data)
 static int sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *folder = slash ? str_dupz((str){path, slash == path ? 1 : (size_t)(slash - path)}) : mem_strdup(".");
+    char *folder =
+        slash ? str_dupz((str){path, slash == path ? 1 : (size_t)(slash - path)}) : mem_strdup(".");
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
 
     mem_free(folder);

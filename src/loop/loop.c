@@ -134,7 +134,8 @@ void pool_run(struct loop *loop, pool_work_fn *work, loop_fn *done, void *ctx)
     loop->ops->pool_run(loop, work, done, ctx);
 }
 
-int listener_open(struct loop *loop, str address, listener_accept_fn *fn, void *ctx, struct listener **ret)
+int listener_open(struct loop *loop, str address, listener_accept_fn *fn, void *ctx,
+                  struct listener **ret)
 {
     BUG_ON(!loop_is_mine(loop));
     return loop->ops->listen(loop, address, fn, ctx, ret);
@@ -150,7 +151,8 @@ void listener_close(struct listener *l)
     l->close(l);
 }
 
-struct connecting *stream_connect(struct loop *loop, str address, int64_t timeout_ns, connect_done_fn *done, void *ctx)
+struct connecting *stream_connect(struct loop *loop, str address, int64_t timeout_ns,
+                                  connect_done_fn *done, void *ctx)
 {
     BUG_ON(!loop_is_mine(loop));
     return loop->ops->connect(loop, address, timeout_ns, done, ctx);
@@ -219,7 +221,8 @@ int address_parse(str address, struct sockaddr_storage *ret_sa, str *ret_path)
         *ret_path = rest;
         return 0;
     }
-    if (colon < 0 || !str_to_int64(str_skip(address, (size_t)colon + 1), &port) || port < 0 || port > 65535)
+    if (colon < 0 || !str_to_int64(str_skip(address, (size_t)colon + 1), &port) || port < 0 ||
+        port > 65535)
         return -EINVAL;
     name = str_slice(address, 0, (size_t)colon);
     if (str_has_prefix(name, S("[")) && str_has_suffix(name, S("]")))

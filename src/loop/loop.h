@@ -28,46 +28,54 @@ typedef struct {
 } wall_time;
 
 struct loop *loop_new_uv(void);
-void loop_free(struct loop *loop);               /* loop_run() has returned and all handles are closed */
-void loop_run(struct loop *loop);                /* until loop_stop() or nothing is left to wait for */
-void loop_stop(struct loop *loop);               /* from its own thread */
-bool loop_is_mine(const struct loop *loop);      /* called on the loop's thread? (before loop_run: the creator's) */
+void loop_free(struct loop *loop); /* loop_run() has returned and all handles are closed */
+void loop_run(struct loop *loop);  /* until loop_stop() or nothing is left to wait for */
+void loop_stop(struct loop *loop); /* from its own thread */
+bool loop_is_mine(
+    const struct loop *loop); /* called on the loop's thread? (before loop_run: the creator's) */
 bool loop_is_virtual(const struct loop *loop);
 
-mono_time loop_now(const struct loop *loop);     /* as of this turn of the loop */
+mono_time loop_now(const struct loop *loop); /* as of this turn of the loop */
 wall_time loop_wall(const struct loop *loop);
-void loop_random(struct loop *loop, void *p, size_t n); /* cryptographic in production, seeded in the virtual one */
+void loop_random(struct loop *loop, void *p,
+                 size_t n); /* cryptographic in production, seeded in the virtual one */
 uint64_t loop_random_u64(struct loop *loop);
 
 typedef void loop_fn(void *ctx);
-void loop_post(struct loop *loop, loop_fn *fn, void *ctx); /* any thread; runs fn on the loop, in order */
-void loop_defer(struct loop *loop, loop_fn *fn, void *ctx); /* own thread; runs fn after this turn, in order */
+void loop_post(struct loop *loop, loop_fn *fn,
+               void *ctx); /* any thread; runs fn on the loop, in order */
+void loop_defer(struct loop *loop, loop_fn *fn,
+                void *ctx); /* own thread; runs fn after this turn, in order */
 
 /* ---- threads: a loop of its own on a thread of its own ---- */
 struct loop_thread;
 /* Starts a thread that makes a loop, calls start(ctx, loop) on it and runs it. In a virtual parent, start runs as a
  * posted function on the same virtual loop. */
-struct loop_thread *loop_thread_start(struct loop *parent, const char *name, void (*start)(void *ctx, struct loop *loop), void *ctx);
-void loop_thread_join(struct loop_thread *t);    /* after its loop was stopped (post a loop_stop to it) */
+struct loop_thread *loop_thread_start(struct loop *parent, const char *name,
+                                      void (*start)(void *ctx, struct loop *loop), void *ctx);
+void loop_thread_join(
+    struct loop_thread *t); /* after its loop was stopped (post a loop_stop to it) */
 
 /* ---- timers ---- */
 struct loop_timer;
 struct loop_timer *loop_timer_new(struct loop *loop, loop_fn *fn, void *ctx);
-void loop_timer_set(struct loop_timer *t, int64_t delay_ns);  /* one shot; re-arms when set already; <0 counts as 0 */
+void loop_timer_set(struct loop_timer *t,
+                    int64_t delay_ns); /* one shot; re-arms when set already; <0 counts as 0 */
 void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_is_set(const struct loop_timer *t);
-void loop_timer_free(struct loop_timer *t);      /* NULL: nothing; allowed inside its own callback */
+void loop_timer_free(struct loop_timer *t); /* NULL: nothing; allowed inside its own callback */
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
 /* ---- worker pool: blocking work off the loop. In the virtual loop it runs at once, done comes by a turn. ---- */
-typedef void pool_work_fn(void *ctx);            /* on a pool thread */
+typedef void pool_work_fn(void *ctx); /* on a pool thread */
 void pool_run(struct loop *loop, pool_work_fn *work, loop_fn *done, void *ctx);
 /* A serial queue: one dedicated thread, items in order (the disk thread). */
 struct pool_serial;
 struct pool_serial *pool_serial_new(struct loop *loop, const char *name);
 void pool_serial_run(struct pool_serial *q, pool_work_fn *work, loop_fn *done, void *ctx);
-void pool_serial_free(struct pool_serial *q);    /* waits for what is queued; completions still queued are dropped */
+void pool_serial_free(
+    struct pool_serial *q); /* waits for what is queued; completions still queued are dropped */
 
 /* ---- byte streams: TCP and unix sockets ---- */
 struct stream;
@@ -78,14 +86,18 @@ struct stream_events {
     void (*end)(void *ctx, int error);
 };
 typedef void stream_done_fn(void *ctx, int error);
-void stream_start(struct stream *s, const struct stream_events *ev, void *ctx); /* begins or resumes reading */
-void stream_pause(struct stream *s);             /* back-pressure: no data() until stream_start() again */
-void stream_write(struct stream *s, str data, stream_done_fn *done, void *ctx); /* copies what cannot be sent at once; done may be NULL */
-void stream_write_bytes(struct stream *s, const struct bytes *b, stream_done_fn *done, void *ctx); /* takes its own reference */
-size_t stream_queued(const struct stream *s);    /* bytes accepted but not sent yet */
-void stream_shutdown(struct stream *s);          /* ends our side after what is queued */
-void stream_close(struct stream *s, loop_fn *closed, void *ctx); /* drops what is queued; closed may be NULL */
-str stream_peer(const struct stream *s);         /* "10.42.0.7:51234"; "@" for unix sockets */
+void stream_start(struct stream *s, const struct stream_events *ev,
+                  void *ctx);        /* begins or resumes reading */
+void stream_pause(struct stream *s); /* back-pressure: no data() until stream_start() again */
+void stream_write(struct stream *s, str data, stream_done_fn *done,
+                  void *ctx); /* copies what cannot be sent at once; done may be NULL */
+void stream_write_bytes(struct stream *s, const struct bytes *b, stream_done_fn *done,
+                        void *ctx);           /* takes its own reference */
+size_t stream_queued(const struct stream *s); /* bytes accepted but not sent yet */
+void stream_shutdown(struct stream *s);       /* ends our side after what is queued */
+void stream_close(struct stream *s, loop_fn *closed,
+                  void *ctx);            /* drops what is queued; closed may be NULL */
+str stream_peer(const struct stream *s); /* "10.42.0.7:51234"; "@" for unix sockets */
 str stream_local(const struct stream *s);
 /* A pair of connected streams in this process (tests, in-process clients). */
 void stream_pair(struct loop *loop, struct stream **ret_a, struct stream **ret_b);
@@ -93,18 +105,21 @@ void stream_pair(struct loop *loop, struct stream **ret_a, struct stream **ret_b
 struct listener;
 typedef void listener_accept_fn(void *ctx, struct stream *s); /* owns s */
 /* address "0.0.0.0:6443", "[::]:80", "unix:/run/x.sock"; port 0 picks one (listener_address tells). */
-int listener_open(struct loop *loop, str address, listener_accept_fn *fn, void *ctx, struct listener **ret);
+int listener_open(struct loop *loop, str address, listener_accept_fn *fn, void *ctx,
+                  struct listener **ret);
 str listener_address(const struct listener *l);
 void listener_close(struct listener *l);
 typedef void connect_done_fn(void *ctx, int error, struct stream *s); /* owns s; NULL on error */
-struct connecting;                               /* valid until done has run */
+struct connecting;                                                    /* valid until done has run */
 /* address: "IP:port" or "unix:/path" (names are resolved by the caller); timeout_ns 0: the system's. */
-struct connecting *stream_connect(struct loop *loop, str address, int64_t timeout_ns, connect_done_fn *done, void *ctx);
-void connecting_cancel(struct connecting *c);    /* done runs with -ECANCELED */
+struct connecting *stream_connect(struct loop *loop, str address, int64_t timeout_ns,
+                                  connect_done_fn *done, void *ctx);
+void connecting_cancel(struct connecting *c); /* done runs with -ECANCELED */
 
 /* ---- datagrams ---- */
 struct udp;
-typedef void udp_recv_fn(void *ctx, str datagram, const void *peer, size_t peer_len); /* peer: a sockaddr, borrowed */
+typedef void udp_recv_fn(void *ctx, str datagram, const void *peer,
+                         size_t peer_len); /* peer: a sockaddr, borrowed */
 int udp_open(struct loop *loop, str address, udp_recv_fn *fn, void *ctx, struct udp **ret);
 void udp_send(struct udp *u, str datagram, const void *peer, size_t peer_len); /* best effort */
 str udp_address(const struct udp *u);
@@ -112,14 +127,17 @@ void udp_close(struct udp *u);
 
 /* ---- files: small, synchronous to the caller, for start-up and for code on pool threads. In the virtual
  * environment they are an in-memory tree. ---- */
-int file_read(struct loop *loop, const char *path, size_t limit, struct buf *out); /* -ENOENT, -EFBIG, ... */
-int file_write_atomic(struct loop *loop, const char *path, str data, unsigned mode); /* temp file, fsync, rename */
+int file_read(struct loop *loop, const char *path, size_t limit,
+              struct buf *out); /* -ENOENT, -EFBIG, ... */
+int file_write_atomic(struct loop *loop, const char *path, str data,
+                      unsigned mode); /* temp file, fsync, rename */
 int file_mkdir_all(struct loop *loop, const char *path, unsigned mode);
 bool file_exists(struct loop *loop, const char *path);
 
 /* ---- readiness of a descriptor that somebody else owns (inotify, netlink, pidfd, signalfd); real loop only ---- */
 struct fd_watch;
-struct fd_watch *fd_watch_new(struct loop *loop, int fd, bool readable, bool writable, void (*fn)(void *ctx, int events), void *ctx);
+struct fd_watch *fd_watch_new(struct loop *loop, int fd, bool readable, bool writable,
+                              void (*fn)(void *ctx, int events), void *ctx);
 void fd_watch_free(struct fd_watch *w);
 
 /* ---- signals and child processes; real loop only ---- */
@@ -129,13 +147,16 @@ void signal_watch_free(struct signal_watch *w);
 struct child;
 struct child_options {
     const char *const *argv, *const *env; /* NULL-terminated; env NULL: inherited */
-    const char *stdin_path, *stdout_path; /* NULL: /dev/null; stdout_path is appended to and takes stderr too */
-    bool new_session;                     /* survives our terminal */
+    const char *stdin_path,
+        *stdout_path; /* NULL: /dev/null; stdout_path is appended to and takes stderr too */
+    bool new_session; /* survives our terminal */
 };
-int child_start(struct loop *loop, const struct child_options *o, void (*exited)(void *ctx, int64_t status, int signal), void *ctx, struct child **ret);
+int child_start(struct loop *loop, const struct child_options *o,
+                void (*exited)(void *ctx, int64_t status, int signal), void *ctx,
+                struct child **ret);
 int child_pid(const struct child *c);
 int child_kill(struct child *c, int signum);
-void child_free(struct child *c);                /* does not kill */
+void child_free(struct child *c); /* does not kill */
 
 /* ---- the virtual environment ---- */
 struct loop *loop_new_virtual(uint64_t seed, wall_time start);
@@ -143,13 +164,16 @@ struct loop *loop_new_virtual(uint64_t seed, wall_time start);
 void loop_virtual_run(struct loop *loop, int64_t until_ns, bool (*stop)(void *ctx), void *ctx);
 int64_t loop_virtual_elapsed_ns(const struct loop *loop);
 /* Faults: latency of streams and pool work is drawn from [min,max]; each connect or write fails with the given chance in millionths. */
-struct virtual_faults { int64_t min_latency_ns, max_latency_ns; uint32_t fail_ppm; };
+struct virtual_faults {
+    int64_t min_latency_ns, max_latency_ns;
+    uint32_t fail_ppm;
+};
 void loop_virtual_faults(struct loop *loop, const struct virtual_faults *f);
 
 /* ---- time as text ---- */
 /* RFC 3339 in UTC as Kubernetes' metav1.Time writes it: "2026-11-20T20:35:17Z". */
 void buf_rfc3339(struct buf *b, wall_time t);
 void buf_rfc3339_micro(struct buf *b, wall_time t); /* MicroTime: six decimals */
-bool rfc3339_parse(str s, wall_time *ret);       /* with or without fraction, any offset */
+bool rfc3339_parse(str s, wall_time *ret);          /* with or without fraction, any offset */
 
 #endif

@@ -13,21 +13,25 @@
 
 /* ---- events ordered by (time, sequence): timers of the real loop, everything of the virtual one ---- */
 struct loop_event {
-    int64_t due_ns;   /* on the loop's monotonic clock */
-    uint64_t seq;     /* order among those of the same time: first set, first run */
-    uint32_t at;      /* place in the heap plus one; 0: not queued */
+    int64_t due_ns; /* on the loop's monotonic clock */
+    uint64_t seq;   /* order among those of the same time: first set, first run */
+    uint32_t at;    /* place in the heap plus one; 0: not queued */
     loop_fn *fn;
     void *ctx;
 };
 struct event_heap {
     struct loop_event **items;
     size_t n, cap;
-    uint64_t seq;     /* of the next event */
+    uint64_t seq; /* of the next event */
 };
 void event_heap_fini(struct event_heap *h);
-void event_heap_put(struct event_heap *h, struct loop_event *e, int64_t due_ns); /* moves it when queued already */
-void event_heap_del(struct event_heap *h, struct loop_event *e);                 /* nothing when not queued */
-static inline struct loop_event *event_heap_first(const struct event_heap *h) { return h->n ? h->items[0] : NULL; }
+void event_heap_put(struct event_heap *h, struct loop_event *e,
+                    int64_t due_ns);                             /* moves it when queued already */
+void event_heap_del(struct event_heap *h, struct loop_event *e); /* nothing when not queued */
+static inline struct loop_event *event_heap_first(const struct event_heap *h)
+{
+    return h->n ? h->items[0] : NULL;
+}
 
 /* ---- functions to call, in order ---- */
 struct fn_item {
@@ -54,8 +58,10 @@ struct loop_ops {
     void (*at)(struct loop *loop, int64_t due_ns, loop_fn *fn, void *ctx);
     void (*timers_changed)(struct loop *loop); /* loop->events has a new first item; may be NULL */
     void (*pool_run)(struct loop *loop, pool_work_fn *work, loop_fn *done, void *ctx);
-    int (*listen)(struct loop *loop, str address, listener_accept_fn *fn, void *ctx, struct listener **ret);
-    struct connecting *(*connect)(struct loop *loop, str address, int64_t timeout_ns, connect_done_fn *done, void *ctx);
+    int (*listen)(struct loop *loop, str address, listener_accept_fn *fn, void *ctx,
+                  struct listener **ret);
+    struct connecting *(*connect)(struct loop *loop, str address, int64_t timeout_ns,
+                                  connect_done_fn *done, void *ctx);
     int (*udp_open)(struct loop *loop, str address, udp_recv_fn *fn, void *ctx, struct udp **ret);
     int (*file_read)(struct loop *loop, const char *path, size_t limit, struct buf *out);
     int (*file_write)(struct loop *loop, const char *path, str data, unsigned mode);
@@ -88,13 +94,15 @@ struct udp {
 
 /* "1.2.3.4:80", "[::1]:80" → sockaddr; "unix:/path" → *ret_path (which points into `address`). -EINVAL: neither. */
 int address_parse(str address, struct sockaddr_storage *ret_sa, str *ret_path);
-void address_format(const struct sockaddr *sa, char *out, size_t size); /* "1.2.3.4:80", "[::1]:80", "" for others */
+void address_format(const struct sockaddr *sa, char *out,
+                    size_t size); /* "1.2.3.4:80", "[::1]:80", "" for others */
 
 /* Runs fn on the loop at due_ns (virtual) or after this turn (real). */
 void loop_at(struct loop *loop, int64_t due_ns, loop_fn *fn, void *ctx);
 
 /* pair.c: names for stream_peer() of each side. */
-void pair_new(struct loop *loop, str name_a, str name_b, struct stream **ret_a, struct stream **ret_b);
+void pair_new(struct loop *loop, str name_a, str name_b, struct stream **ret_a,
+              struct stream **ret_b);
 
 /* file.c: the real files. */
 int real_file_read(struct loop *loop, const char *path, size_t limit, struct buf *out);

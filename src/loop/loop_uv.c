@@ -75,9 +75,7 @@ void uv_env_release(struct uv_env *env)
 }
 
 /* ---- turns ---- */
-static void busy_cb(uv_idle_t *handle)
-{
-}
+static void busy_cb(uv_idle_t *handle) {}
 
 void uv_env_busy(struct uv_env *env)
 {
@@ -184,7 +182,8 @@ static void arm_timer(struct uv_env *env)
     uv_update_time(&env->uv);
     delay_ns = MAX(first->due_ns - clock_ns(CLOCK_MONOTONIC), INT64_C(0));
     env->armed_ns = first->due_ns;
-    uv_timer_start(&env->timer, timer_cb, (uint64_t)(delay_ns / NS_PER_MS + (delay_ns % NS_PER_MS != 0)), 0);
+    uv_timer_start(&env->timer, timer_cb,
+                   (uint64_t)(delay_ns / NS_PER_MS + (delay_ns % NS_PER_MS != 0)), 0);
 }
 
 static void timer_cb(uv_timer_t *handle)
@@ -316,7 +315,8 @@ struct loop *loop_new_uv(void)
     uv_check_init(&env->uv, &env->after_io);
     uv_idle_init(&env->uv, &env->busy);
     BUG_ON(uv_async_init(&env->uv, &env->wake, wake_cb));
-    env->timer.data = env->before_wait.data = env->after_io.data = env->busy.data = env->wake.data = env;
+    env->timer.data = env->before_wait.data = env->after_io.data = env->busy.data = env->wake.data =
+        env;
     uv_prepare_start(&env->before_wait, before_wait_cb);
     uv_check_start(&env->after_io, after_io_cb);
     uv_unref((uv_handle_t *)&env->before_wait);
@@ -355,7 +355,8 @@ static void thread_start_virtual(void *arg)
     t->start(t->ctx, t->parent);
 }
 
-struct loop_thread *loop_thread_start(struct loop *parent, const char *name, void (*start)(void *ctx, struct loop *loop), void *ctx)
+struct loop_thread *loop_thread_start(struct loop *parent, const char *name,
+                                      void (*start)(void *ctx, struct loop *loop), void *ctx)
 {
     struct loop_thread *t = NEW(struct loop_thread);
     pthread_attr_t attr;

@@ -14,7 +14,8 @@
 
 #include <pthread.h>
 
-#define POOL_WORK_NS 1000 /* what pool work takes at least: its completion is always a later event */
+#define POOL_WORK_NS                                                                               \
+    1000 /* what pool work takes at least: its completion is always a later event */
 
 /* ---- xoshiro256**, seeded by splitmix64. https://prng.di.unimi.it/ ---- */
 static uint64_t splitmix64(uint64_t *state)

@@ -13,7 +13,7 @@
 
 struct parcel {
     struct parcel *next;
-    bool is_end;             /* the sender's side has ended, with `error` */
+    bool is_end; /* the sender's side has ended, with `error` */
     int error;
     stream_done_fn *done;
     void *ctx;
@@ -21,11 +21,11 @@ struct parcel {
 };
 struct pair;
 struct pair_end {
-    struct stream base;      /* first */
+    struct stream base; /* first */
     struct pair *pair;
     struct pair_end *other;
     struct parcel *inbox, **inbox_tail; /* sent to this end, not yet read */
-    unsigned n_arrived;      /* of them: their latency has passed */
+    unsigned n_arrived;                 /* of them: their latency has passed */
     size_t n_out;            /* bytes that this end sent and that the other has not read */
     int64_t last_arrival_ns; /* of what this end sent */
     bool closed;
@@ -34,7 +34,7 @@ struct pair_end {
     char name[NAME_SIZE];
 };
 struct pair {
-    unsigned refs;           /* open ends and queued events */
+    unsigned refs; /* open ends and queued events */
     struct pair_end ends[2];
 };
 
@@ -137,7 +137,8 @@ static void send_parcel(struct pair_end *from, struct parcel *p)
     if (p->data)
         from->n_out += p->data->n;
     from->pair->refs++;
-    from->last_arrival_ns = MAX(from->last_arrival_ns, loop_now(loop).ns + loop->ops->latency(loop));
+    from->last_arrival_ns =
+        MAX(from->last_arrival_ns, loop_now(loop).ns + loop->ops->latency(loop));
     loop_at(loop, from->last_arrival_ns, arrive, to);
 }
 
@@ -160,9 +161,7 @@ static void pair_start_op(struct stream *s)
     loop_defer(s->loop, look_again, e);
 }
 
-static void pair_pause_op(struct stream *s)
-{
-}
+static void pair_pause_op(struct stream *s) {}
 
 static void send_data(struct pair_end *e, const struct bytes *data, stream_done_fn *done, void *ctx)
 {
@@ -185,7 +184,8 @@ static void pair_write_op(struct stream *s, str data, stream_done_fn *done, void
     send_data(of(s), bytes_new(data), done, ctx);
 }
 
-static void pair_write_bytes_op(struct stream *s, const struct bytes *b, stream_done_fn *done, void *ctx)
+static void pair_write_bytes_op(struct stream *s, const struct bytes *b, stream_done_fn *done,
+                                void *ctx)
 {
     send_data(of(s), bytes_ref(b), done, ctx);
 }
@@ -245,7 +245,8 @@ static const struct stream_ops pair_ops = {
     .local = pair_local_op,
 };
 
-void pair_new(struct loop *loop, str name_a, str name_b, struct stream **ret_a, struct stream **ret_b)
+void pair_new(struct loop *loop, str name_a, str name_b, struct stream **ret_a,
+              struct stream **ret_b)
 {
     struct pair *p = NEW(struct pair);
 

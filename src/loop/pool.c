@@ -48,7 +48,7 @@ struct pool_serial {
     char name[16]; /* the kernel's limit */
     pthread_t thread;
     /* The loop's alone: */
-    bool freed;         /* by its owner; the memory goes when no completion is on its way any more */
+    bool freed; /* by its owner; the memory goes when no completion is on its way any more */
     bool delivering;
     unsigned n_virtual; /* completions on their way in the virtual environment */
     int64_t last_ns;    /* when the last of them is due: completions stay in order */
@@ -57,7 +57,7 @@ struct pool_serial {
     pthread_cond_t more;
     struct pool_job *todo, **todo_tail;
     struct pool_job *finished, **finished_tail;
-    bool posted;        /* serial_deliver() will run */
+    bool posted; /* serial_deliver() will run */
     bool ending;
 };
 

@@ -19,13 +19,13 @@
 #include "loop/loop.h"
 
 struct stream_ops {
-    void (*start)(struct stream *s);  /* reading has become true: deliver what there is, later */
-    void (*pause)(struct stream *s);  /* reading has become false */
+    void (*start)(struct stream *s); /* reading has become true: deliver what there is, later */
+    void (*pause)(struct stream *s); /* reading has become false */
     void (*write)(struct stream *s, str data, stream_done_fn *done, void *ctx);
     /* NULL: write() is called with the bytes */
     void (*write_bytes)(struct stream *s, const struct bytes *b, stream_done_fn *done, void *ctx);
     size_t (*queued)(const struct stream *s);
-    void (*shutdown)(struct stream *s); /* called once at most */
+    void (*shutdown)(struct stream *s);                          /* called once at most */
     void (*close)(struct stream *s, loop_fn *closed, void *ctx); /* called once */
     str (*peer)(const struct stream *s);
     str (*local)(const struct stream *s);
@@ -36,10 +36,10 @@ struct stream {
     struct loop *loop;
     const struct stream_events *ev; /* of the newest stream_start(); NULL before the first */
     void *ctx;
-    bool reading;  /* between stream_start() and stream_pause() */
-    bool ended;    /* end() was called: no more data() */
-    bool shut;     /* stream_shutdown() was called: no more writes */
-    bool closing;  /* stream_close() was called: no more callbacks */
+    bool reading; /* between stream_start() and stream_pause() */
+    bool ended;   /* end() was called: no more data() */
+    bool shut;    /* stream_shutdown() was called: no more writes */
+    bool closing; /* stream_close() was called: no more callbacks */
 };
 
 void stream_init(struct stream *s, const struct stream_ops *ops, struct loop *loop);

@@ -47,7 +47,8 @@ static void buf_seconds(struct buf *b, int64_t s)
 
     civil_of_days(days, &year, &month, &day);
     if (year < 0 || year > 9999) {
-        buf_fmt(b, "%04lld-%02u-%02uT%02d:%02d:%02d", (long long)year, month, day, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+        buf_fmt(b, "%04lld-%02u-%02uT%02d:%02d:%02d", (long long)year, month, day,
+                (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
         return;
     }
     two_digits(text, year / 100);
@@ -119,7 +120,8 @@ static bool offset_parse(str *s, int64_t *ret_s)
     east = s->n && s->p[0] == '+';
     if (!literal(s, '+') && !literal(s, '-'))
         return false;
-    if (!digits(s, 2, &hours) || !literal(s, ':') || !digits(s, 2, &minutes) || hours > 23 || minutes > 59)
+    if (!digits(s, 2, &hours) || !literal(s, ':') || !digits(s, 2, &minutes) || hours > 23 ||
+        minutes > 59)
         return false;
     *ret_s = (int64_t)(hours * 3600 + minutes * 60) * (east ? 1 : -1);
     return true;
@@ -130,11 +132,14 @@ bool rfc3339_parse(str s, wall_time *ret)
     unsigned year, month, day, hour, minute, second;
     int64_t fraction_ns = 0, offset_s, total_s, ns;
 
-    if (!digits(&s, 4, &year) || !literal(&s, '-') || !digits(&s, 2, &month) || !literal(&s, '-') || !digits(&s, 2, &day) || !literal(&s, 'T'))
+    if (!digits(&s, 4, &year) || !literal(&s, '-') || !digits(&s, 2, &month) || !literal(&s, '-') ||
+        !digits(&s, 2, &day) || !literal(&s, 'T'))
         return false;
-    if (!digits(&s, 2, &hour) || !literal(&s, ':') || !digits(&s, 2, &minute) || !literal(&s, ':') || !digits(&s, 2, &second))
+    if (!digits(&s, 2, &hour) || !literal(&s, ':') || !digits(&s, 2, &minute) ||
+        !literal(&s, ':') || !digits(&s, 2, &second))
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 59)
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
+        minute > 59 || second > 59)
         return false;
     if (literal(&s, '.')) {
         int64_t unit = NS_PER_S / 10;
@@ -147,8 +152,10 @@ bool rfc3339_parse(str s, wall_time *ret)
     }
     if (!offset_parse(&s, &offset_s) || s.n)
         return false;
-    total_s = days_of_civil(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second - offset_s;
-    if (__builtin_mul_overflow(total_s, NS_PER_S, &ns) || __builtin_add_overflow(ns, fraction_ns, &ns))
+    total_s =
+        days_of_civil(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second - offset_s;
+    if (__builtin_mul_overflow(total_s, NS_PER_S, &ns) ||
+        __builtin_add_overflow(ns, fraction_ns, &ns))
         return false;
     ret->ns = ns;
     return true;

@@ -31,7 +31,8 @@ static void poll_cb(uv_poll_t *handle, int status, int events)
     w->fn(w->ctx, status < 0 ? UV_READABLE | UV_WRITABLE : events);
 }
 
-struct fd_watch *fd_watch_new(struct loop *loop, int fd, bool readable, bool writable, void (*fn)(void *ctx, int events), void *ctx)
+struct fd_watch *fd_watch_new(struct loop *loop, int fd, bool readable, bool writable,
+                              void (*fn)(void *ctx, int events), void *ctx)
 {
     struct uv_env *env = real_env(loop);
     struct fd_watch *w = NEW(struct fd_watch);
@@ -88,8 +89,9 @@ struct child {
     uv_process_t process; /* first */
     void (*exited)(void *ctx, int64_t status, int signum);
     void *ctx;
-    bool gone;  /* has exited */
-    bool freed; /* by its owner; the handle stays until the process has ended, so that it is reaped */
+    bool gone; /* has exited */
+    bool
+        freed; /* by its owner; the handle stays until the process has ended, so that it is reaped */
 };
 
 static void child_close(struct child *c)
@@ -115,7 +117,9 @@ static int open_stdio(const char *path, int flags, int *ret_fd)
     return *ret_fd < 0 ? -errno : 0;
 }
 
-int child_start(struct loop *loop, const struct child_options *o, void (*exited)(void *ctx, int64_t status, int signum), void *ctx, struct child **ret)
+int child_start(struct loop *loop, const struct child_options *o,
+                void (*exited)(void *ctx, int64_t status, int signum), void *ctx,
+                struct child **ret)
 {
     struct uv_env *env = real_env(loop);
     uv_stdio_container_t stdio[3];
@@ -125,7 +129,8 @@ int child_start(struct loop *loop, const struct child_options *o, void (*exited)
     struct child *c;
 
     if (!error)
-        error = open_stdio(o->stdout_path, o->stdout_path ? O_WRONLY | O_APPEND | O_CREAT : O_WRONLY, &out_fd);
+        error = open_stdio(o->stdout_path,
+                           o->stdout_path ? O_WRONLY | O_APPEND | O_CREAT : O_WRONLY, &out_fd);
     if (error) {
         if (in_fd >= 0)
             close(in_fd);
@@ -169,7 +174,8 @@ void child_free(struct child *c)
     if (!c)
         return;
     c->freed = true;
-    uv_unref((uv_handle_t *)&c->process); /* a loop does not stay for a child that nobody waits for */
+    uv_unref(
+        (uv_handle_t *)&c->process); /* a loop does not stay for a child that nobody waits for */
     child_close(c);
 }
 

@@ -15,10 +15,11 @@
 #include <unistd.h>
 
 #define BACKLOG 1024
-#define CHUNK_SIZE 8192u      /* bytes; small writes are joined in chunks of this size */
-#define CHUNKS_KEPT 32u       /* free ones, for the next writes */
-#define UNSENT_MAX (256u << 10) /* bytes of one turn's writes to all streams that are held back for its end */
-#define DIRECT_SIZE 32768u    /* bytes; from here on a write is tried at once rather than copied */
+#define CHUNK_SIZE 8192u /* bytes; small writes are joined in chunks of this size */
+#define CHUNKS_KEPT 32u  /* free ones, for the next writes */
+#define UNSENT_MAX                                                                                 \
+    (256u << 10) /* bytes of one turn's writes to all streams that are held back for its end */
+#define DIRECT_SIZE 32768u /* bytes; from here on a write is tried at once rather than copied */
 #define IOV_AT_ONCE 64
 #define NAME_SIZE 64
 
@@ -29,12 +30,12 @@ struct chunk {
     char data[];
 };
 struct write_done {
-    uint64_t at;               /* stream offset behind the write's last byte */
+    uint64_t at; /* stream offset behind the write's last byte */
     stream_done_fn *fn;
     void *ctx;
 };
 struct uv_stream {
-    struct stream base;        /* first */
+    struct stream base; /* first */
     union {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
@@ -43,16 +44,16 @@ struct uv_stream {
     };
     struct uv_env *env;
     bool is_unix;
-    struct list dirty;         /* in env->flush while something is to be done at the end of the turn */
+    struct list dirty; /* in env->flush while something is to be done at the end of the turn */
     struct chunk *head, *tail;
-    size_t n_queued;           /* bytes in chunks */
+    size_t n_queued;             /* bytes in chunks */
     uint64_t n_accepted, n_sent; /* bytes of all writes so far; bytes that the kernel took */
     struct write_done *dones;
     size_t n_dones, dones_from, dones_cap;
-    bool in_flight;            /* a uv_write() of the queue's front */
-    size_t in_flight_n;        /* bytes of it */
+    bool in_flight;     /* a uv_write() of the queue's front */
+    size_t in_flight_n; /* bytes of it */
     bool shut_sent;
-    int error;                 /* sticks: the connection has failed */
+    int error; /* sticks: the connection has failed */
     uv_write_t write_req;
     uv_shutdown_t shutdown_req;
     loop_fn *closed;
@@ -249,9 +250,7 @@ static void write_cb(uv_write_t *req, int status)
     flush(s);
 }
 
-static void shutdown_cb(uv_shutdown_t *req, int status)
-{
-}
+static void shutdown_cb(uv_shutdown_t *req, int status) {}
 
 /* Hands the kernel what it takes at once. 0, or why it took no more. */
 static int send_now(struct uv_stream *s)
@@ -408,7 +407,8 @@ static void uv_stream_write_op(struct stream *base, str data, stream_done_fn *do
     note_unsent(s, n);
 }
 
-static void uv_stream_write_bytes_op(struct stream *base, const struct bytes *b, stream_done_fn *done, void *ctx)
+static void uv_stream_write_bytes_op(struct stream *base, const struct bytes *b,
+                                     stream_done_fn *done, void *ctx)
 {
     struct uv_stream *s = of(base);
     size_t direct;
@@ -608,7 +608,8 @@ static int bind_unix(struct uv_listener *l, str path)
     return error;
 }
 
-int uv_listener_open(struct loop *loop, str address, listener_accept_fn *fn, void *ctx, struct listener **ret)
+int uv_listener_open(struct loop *loop, str address, listener_accept_fn *fn, void *ctx,
+                     struct listener **ret)
 {
     struct uv_env *env = uv_env_of(loop);
     struct sockaddr_storage sa;
@@ -709,7 +710,8 @@ static void uv_connecting_cancel(struct connecting *base)
     connecting_give_up((struct uv_connecting *)base, -ECANCELED);
 }
 
-struct connecting *uv_stream_connect(struct loop *loop, str address, int64_t timeout_ns, connect_done_fn *done, void *ctx)
+struct connecting *uv_stream_connect(struct loop *loop, str address, int64_t timeout_ns,
+                                     connect_done_fn *done, void *ctx)
 {
     struct uv_env *env = uv_env_of(loop);
     struct uv_connecting *c = NEW(struct uv_connecting);

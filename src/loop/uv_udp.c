@@ -24,13 +24,15 @@ static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(u->env->read_buffer, UV_READ_BUFFER);
 }
 
-static void recv_cb(uv_udp_t *handle, ssize_t n, const uv_buf_t *buf, const struct sockaddr *peer, unsigned flags)
+static void recv_cb(uv_udp_t *handle, ssize_t n, const uv_buf_t *buf, const struct sockaddr *peer,
+                    unsigned flags)
 {
     struct uv_udp *u = handle->data;
 
     if (n < 0 || !peer || (flags & UV_UDP_PARTIAL))
         return;
-    u->fn(u->ctx, (str){buf->base, (size_t)n}, peer, peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    u->fn(u->ctx, (str){buf->base, (size_t)n}, peer,
+          peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 }
 
 static void sent_cb(uv_udp_send_t *req, int status)
@@ -44,7 +46,8 @@ static void uv_udp_send_op(struct udp *base, str datagram, const void *peer, siz
     uv_buf_t buf = uv_buf_init((char *)datagram.p, (unsigned)datagram.n);
     struct udp_packet *packet;
 
-    if (uv_udp_try_send(&u->handle, &buf, 1, peer) != UV_EAGAIN || uv_udp_get_send_queue_count(&u->handle) >= SEND_QUEUE_MAX)
+    if (uv_udp_try_send(&u->handle, &buf, 1, peer) != UV_EAGAIN ||
+        uv_udp_get_send_queue_count(&u->handle) >= SEND_QUEUE_MAX)
         return;
     packet = mem_alloc(sizeof *packet + datagram.n);
     memcpy(packet->data, datagram.p, datagram.n);
@@ -64,7 +67,8 @@ static void uv_udp_close_op(struct udp *base)
     uv_close((uv_handle_t *)&((struct uv_udp *)base)->handle, closed_cb);
 }
 
-int uv_udp_open_address(struct loop *loop, str address, udp_recv_fn *fn, void *ctx, struct udp **ret)
+int uv_udp_open_address(struct loop *loop, str address, udp_recv_fn *fn, void *ctx,
+                        struct udp **ret)
 {
     struct uv_env *env = uv_env_of(loop);
     struct sockaddr_storage sa;

@@ -10,20 +10,26 @@
 struct virtual_env {
     struct loop base;
     wall_time start;
-    int64_t now_ns;          /* since the start */
+    int64_t now_ns; /* since the start */
     uint64_t rng[4];
     bool stopped;
     struct virtual_faults faults;
-    size_t n_once;           /* functions queued */
-    struct map listeners;    /* address → struct virtual_listener */
-    struct map udps;         /* address → struct virtual_udp */
-    struct map files;        /* path → struct bytes; a folder is an empty entry with a '/' behind its path */
+    size_t n_once;        /* functions queued */
+    struct map listeners; /* address → struct virtual_listener */
+    struct map udps;      /* address → struct virtual_udp */
+    struct map
+        files; /* path → struct bytes; a folder is an empty entry with a '/' behind its path */
     unsigned next_port;
 };
-static inline struct virtual_env *virtual_env_of(struct loop *loop) { return (struct virtual_env *)loop; }
+static inline struct virtual_env *virtual_env_of(struct loop *loop)
+{
+    return (struct virtual_env *)loop;
+}
 
-int virtual_listen(struct loop *loop, str address, listener_accept_fn *fn, void *ctx, struct listener **ret);
-struct connecting *virtual_connect(struct loop *loop, str address, int64_t timeout_ns, connect_done_fn *done, void *ctx);
+int virtual_listen(struct loop *loop, str address, listener_accept_fn *fn, void *ctx,
+                   struct listener **ret);
+struct connecting *virtual_connect(struct loop *loop, str address, int64_t timeout_ns,
+                                   connect_done_fn *done, void *ctx);
 int virtual_udp_open(struct loop *loop, str address, udp_recv_fn *fn, void *ctx, struct udp **ret);
 int virtual_file_read(struct loop *loop, const char *path, size_t limit, struct buf *out);
 int virtual_file_write(struct loop *loop, const char *path, str data, unsigned mode);

@@ -68,7 +68,8 @@ static void virtual_listener_close(struct listener *base)
     mem_free(l);
 }
 
-int virtual_listen(struct loop *loop, str address, listener_accept_fn *fn, void *ctx, struct listener **ret)
+int virtual_listen(struct loop *loop, str address, listener_accept_fn *fn, void *ctx,
+                   struct listener **ret)
 {
     struct virtual_env *env = virtual_env_of(loop);
     struct virtual_listener *l = NEW(struct virtual_listener);
@@ -104,7 +105,8 @@ static void connect_arrive(void *ctx)
 {
     struct virtual_connecting *c = ctx;
     struct virtual_env *env = c->env;
-    struct virtual_listener *l = c->error ? NULL : registry_find(&env->listeners, str_of(c->address));
+    struct virtual_listener *l =
+        c->error ? NULL : registry_find(&env->listeners, str_of(c->address));
     struct stream *near = NULL, *far = NULL;
     connect_done_fn *done = c->done;
     void *done_ctx = c->ctx;
@@ -135,7 +137,8 @@ static void virtual_connecting_cancel(struct connecting *base)
     connect_fail((struct virtual_connecting *)base, -ECANCELED);
 }
 
-struct connecting *virtual_connect(struct loop *loop, str address, int64_t timeout_ns, connect_done_fn *done, void *ctx)
+struct connecting *virtual_connect(struct loop *loop, str address, int64_t timeout_ns,
+                                   connect_done_fn *done, void *ctx)
 {
     struct virtual_env *env = virtual_env_of(loop);
     struct virtual_connecting *c = NEW(struct virtual_connecting);
@@ -179,7 +182,9 @@ static void datagram_arrive(void *ctx)
     struct virtual_udp *u = registry_find(&d->env->udps, str_of(d->to));
 
     if (u)
-        u->fn(u->ctx, (str){d->data, d->n}, &d->from, d->from.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+        u->fn(u->ctx, (str){d->data, d->n}, &d->from,
+              d->from.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                            : sizeof(struct sockaddr_in));
     mem_free(d);
 }
 
@@ -213,7 +218,9 @@ int virtual_udp_open(struct loop *loop, str address, udp_recv_fn *fn, void *ctx,
 {
     struct virtual_env *env = virtual_env_of(loop);
     struct virtual_udp *u = NEW(struct virtual_udp);
-    int error = str_has_prefix(address, S("unix:")) ? -EINVAL : address_canonical(env, address, u->base.address, sizeof u->base.address);
+    int error = str_has_prefix(address, S("unix:"))
+                    ? -EINVAL
+                    : address_canonical(env, address, u->base.address, sizeof u->base.address);
 
     if (!error && map_find(&env->udps, str_of(u->base.address)))
         error = -EADDRINUSE;

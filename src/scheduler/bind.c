@@ -7,7 +7,7 @@ struct request { /* one call about one pod */
     struct scheduler *s;
     struct list link;
     struct client_call *call;
-    struct pod *pod;  /* of a binding: in place POD_BINDING until it is over; else NULL */
+    struct pod *pod; /* of a binding: in place POD_BINDING until it is over; else NULL */
     char *what;
 };
 
@@ -41,15 +41,21 @@ void requests_cancel(struct scheduler *s)
     }
 }
 
-static void send(struct scheduler *s, const char *method, const struct pod *p, const char *sub, const char *content_type, const struct json *body,
-                                client_done_fn *done, struct request *r)
+static void send(struct scheduler *s, const char *method, const struct pod *p, const char *sub,
+                 const char *content_type, const struct json *body, client_done_fn *done,
+                 struct request *r)
 {
     CLEANUP(buf) struct buf path = BUF_INIT, text = BUF_INIT;
 
     buf_api_path(&path, STR_NONE, S("v1"), S("pods"), str_of(p->ns), str_of(p->name), str_of(sub));
     if (body)
         json_encode(&text, body);
-    r->call = client_do(s->client, &(struct client_request){.method = method, .path = buf_view(&path), .content_type = content_type, .body = buf_view(&text)}, done, r);
+    r->call = client_do(s->client,
+                        &(struct client_request){.method = method,
+                                                 .path = buf_view(&path),
+                                                 .content_type = content_type,
+                                                 .body = buf_view(&text)},
+                        done, r);
 }
 
 static struct json *pod_reference(struct arena *a, const struct pod *p, const char *kind)
@@ -83,7 +89,9 @@ static void bound(void *ctx, struct err *err, int status, str body)
     if (!p->gone) {
         arena_reset(s->dry_arena);
         ref = pod_reference(s->dry_arena, p, "Pod");
-        event_record(s->events, ref, STR_NONE, "Normal", "Scheduled", "Successfully assigned %s/%s to " PRI_STR, p->ns, p->name, STR_ARG(p->node->name));
+        event_record(s->events, ref, STR_NONE, "Normal", "Scheduled",
+                     "Successfully assigned %s/%s to " PRI_STR, p->ns, p->name,
+                     STR_ARG(p->node->name));
     } else {
         node_take_pod(s, p);
         pod_free(s, p);
@@ -138,7 +146,9 @@ static str now_text(struct scheduler *s, struct arena *a)
     return arena_dup(a, buf_view(&b));
 }
 
-static void patch_condition(struct scheduler *s, const struct pod *p, const char *type, const char *status, str time, const char *reason, str message, const char *nominated, const char *doing)
+static void patch_condition(struct scheduler *s, const struct pod *p, const char *type,
+                            const char *status, str time, const char *reason, str message,
+                            const char *nominated, const char *doing)
 {
     struct arena *a = s->dry_arena;
     struct json *body = json_new(a, json_object()), *m, *st, *c;
@@ -157,34 +167,46 @@ static void patch_condition(struct scheduler *s, const struct pod *p, const char
         json_setz(a, c, "observedGeneration", json_int(p->generation));
     if (nominated)
         json_setz(a, st, "nominatedNodeName", *nominated ? json_z(nominated) : json_null());
-    send(s, "PATCH", p, "status", "application/strategic-merge-patch+json", body, told, request_about(s, p, doing));
+    send(s, "PATCH", p, "status", "application/strategic-merge-patch+json", body, told,
+         request_about(s, p, doing));
 }
 
 void report_failure(struct scheduler *s, struct pod *p, str message)
 {
-    str rest = p->condition ? str_of(p->condition) : STR_NONE, status = STR_NONE, reason = STR_NONE, time = STR_NONE;
+    str rest = p->condition ? str_of(p->condition) : STR_NONE, status = STR_NONE, reason = STR_NONE,
+        time = STR_NONE;
     bool same;
 
     arena_reset(s->dry_arena);
-    event_record(s->events, pod_reference(s->dry_arena, p, "Pod"), STR_NONE, "Warning", "FailedScheduling", PRI_STR, STR_ARG(message));
+    event_record(s->events, pod_reference(s->dry_arena, p, "Pod"), STR_NONE, "Warning",
+                 "FailedScheduling", PRI_STR, STR_ARG(message));
     str_cut(&rest, '\n', &status);
     str_cut(&rest, '\n', &reason);
     str_cut(&rest, '\n', &time);
     same = str_is(status, "False") && str_is(reason, "Unschedulable") && str_eq(rest, message);
     if (same && !p->nominated)
         return;
-    time = str_is(status, "False") && time.n ? arena_dup(s->dry_arena, time) : now_text(s, s->dry_arena);
-    mem_free(p->condition); /* the watch will confirm it; until then this is what was written last */
-    p->condition = str_dupz(arena_fmt(s->dry_arena, "False\nUnschedulable\n" PRI_STR "\n" PRI_STR, STR_ARG(time), STR_ARG(message)));
-    patch_condition(s, p, "PodScheduled", "False", time, "Unschedulable", message, p->nominated ? arena_dupz(s->dry_arena, p->nominated->name) : NULL, "condition");
+    time = str_is(status, "False") && time.n ? arena_dup(s->dry_arena, time)
+                                             : now_text(s, s->dry_arena);
+    mem_free(
+        p->condition); /* the watch will confirm it; until then this is what was written last */
+    p->condition = str_dupz(arena_fmt(s->dry_arena, "False\nUnschedulable\n" PRI_STR "\n" PRI_STR,
+                                      STR_ARG(time), STR_ARG(message)));
+    patch_condition(s, p, "PodScheduled", "False", time, "Unschedulable", message,
+                    p->nominated ? arena_dupz(s->dry_arena, p->nominated->name) : NULL,
+                    "condition");
 }
 
 /* ---- evictions ---- */
-void evict(struct scheduler *s, const struct pod *victim, const struct pod *preemptor, const struct node *n)
+void evict(struct scheduler *s, const struct pod *victim, const struct pod *preemptor,
+           const struct node *n)
 {
     arena_reset(s->dry_arena);
-    patch_condition(s, victim, "DisruptionTarget", "True", now_text(s, s->dry_arena), "PreemptionByScheduler",
-                    S(SCHEDULER_NAME ": preempting to accommodate a higher priority pod"), NULL, "disruption");
+    patch_condition(
+        s, victim, "DisruptionTarget", "True", now_text(s, s->dry_arena), "PreemptionByScheduler",
+        S(SCHEDULER_NAME ": preempting to accommodate a higher priority pod"), NULL, "disruption");
     send(s, "DELETE", victim, "", NULL, NULL, told, request_about(s, victim, "eviction"));
-    event_record(s->events, pod_reference(s->dry_arena, victim, "Pod"), STR_NONE, "Normal", "Preempted", "Preempted by pod %s on node " PRI_STR, preemptor->uid, STR_ARG(n->name));
+    event_record(s->events, pod_reference(s->dry_arena, victim, "Pod"), STR_NONE, "Normal",
+                 "Preempted", "Preempted by pod %s on node " PRI_STR, preemptor->uid,
+                 STR_ARG(n->name));
 }

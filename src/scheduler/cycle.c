@@ -7,9 +7,9 @@
 #include "scheduler/scheduler_internal.h"
 
 const struct plugin *const plugins[] = {
-    &plugin_node_unschedulable, &plugin_taint_toleration, &plugin_node_affinity,           &plugin_node_ports,
-    &plugin_node_resources_fit, &plugin_volume_binding,  &plugin_pod_topology_spread, &plugin_inter_pod_affinity,
-    &plugin_node_resources_balanced,
+    &plugin_node_unschedulable,  &plugin_taint_toleration,   &plugin_node_affinity,
+    &plugin_node_ports,          &plugin_node_resources_fit, &plugin_volume_binding,
+    &plugin_pod_topology_spread, &plugin_inter_pod_affinity, &plugin_node_resources_balanced,
 };
 const uint32_t n_plugins = ARRAY_LEN(plugins);
 
@@ -19,7 +19,8 @@ static uint32_t pair_slot(const struct pair_table *t, str key, str value)
     uint64_t hash = str_hash(value) ^ (str_hash(key) * UINT64_C(0x9e3779b97f4a7c15));
     uint32_t mask = 2 * t->cap - 1, i = (uint32_t)(hash ^ (hash >> 32)) & mask;
 
-    while (t->slots[i] && !(str_eq(t->pairs[t->slots[i] - 1].value, value) && str_eq(t->pairs[t->slots[i] - 1].key, key)))
+    while (t->slots[i] && !(str_eq(t->pairs[t->slots[i] - 1].value, value) &&
+                            str_eq(t->pairs[t->slots[i] - 1].key, key)))
         i = (i + 1) & mask;
     return i;
 }
@@ -79,7 +80,8 @@ void diagnosis_text(const struct diagnosis *d, str postscript, struct buf *out)
         return;
     }
     for (uint32_t i = 0; i < d->reasons.n; i++)
-        texts[i] = arena_fmt(d->reasons.arena, "%lld " PRI_STR, (long long)d->reasons.pairs[i].n, STR_ARG(d->reasons.pairs[i].value));
+        texts[i] = arena_fmt(d->reasons.arena, "%lld " PRI_STR, (long long)d->reasons.pairs[i].n,
+                             STR_ARG(d->reasons.pairs[i].value));
     if (d->reasons.n)
         sort_with(texts, d->reasons.n, sizeof *texts, text_cmp, NULL);
     buf_fmt(out, "0/%u nodes are available:", d->n_nodes);
@@ -121,7 +123,8 @@ static uint32_t feasible_wanted(uint32_t n_nodes)
 {
     uint32_t percent = 50 - MIN(n_nodes / 125, 50 - NODES_PERCENT_MIN);
 
-    return n_nodes < NODES_FEASIBLE_MIN ? n_nodes : MAX(n_nodes * percent / 100, NODES_FEASIBLE_MIN);
+    return n_nodes < NODES_FEASIBLE_MIN ? n_nodes
+                                        : MAX(n_nodes * percent / 100, NODES_FEASIBLE_MIN);
 }
 
 static void look_at(struct cycle *c, const struct node *n, struct diagnosis *d)

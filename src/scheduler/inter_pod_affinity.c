@@ -7,7 +7,8 @@
 
 #include <math.h>
 
-#define HARD_AFFINITY_WEIGHT 1 /* hardPodAffinityWeight: what a running pod's required affinity is worth to one that it matches */
+#define HARD_AFFINITY_WEIGHT                                                                       \
+    1 /* hardPodAffinityWeight: what a running pod's required affinity is worth to one that it matches */
 
 static bool term_has_namespace(struct scheduler *s, const struct pod_term *t, str ns)
 {
@@ -42,11 +43,13 @@ static void add_pods(struct pair_table *table, const struct profile *p, str key,
 
 /* ---- refusing ---- */
 struct filter_state {
-    struct pair_table wanted, refused, refusing; /* own affinity, own anti-affinity, that of pods that run already */
+    struct pair_table wanted, refused,
+        refusing; /* own affinity, own anti-affinity, that of pods that run already */
     bool matches_itself;
 };
 
-static bool matches_all(struct scheduler *s, const struct pod_term *terms, uint32_t n, const struct profile *p)
+static bool matches_all(struct scheduler *s, const struct pod_term *terms, uint32_t n,
+                        const struct profile *p)
 {
     for (uint32_t i = 0; i < n; i++)
         if (!term_matches(s, &terms[i], p))
@@ -112,7 +115,8 @@ static bool refuses(struct pair_table *t, const struct node *n)
     return false;
 }
 
-static bool own_anti_affinity_holds(const struct cycle *c, struct filter_state *f, const struct node *n)
+static bool own_anti_affinity_holds(const struct cycle *c, struct filter_state *f,
+                                    const struct node *n)
 {
     for (uint32_t i = 0; i < c->profile->n_anti_affinity; i++) {
         const struct pod_term *t = &c->profile->anti_affinity[i];
@@ -208,7 +212,8 @@ static void normalize(double *scores, const bool *ignored, uint32_t n)
 
 const struct plugin plugin_inter_pod_affinity = {
     .name = "InterPodAffinity",
-    .requeue_on = EVENT_NODE_ADDED | EVENT_NODE_LABELS | EVENT_POD_ADDED | EVENT_POD_CHANGED | EVENT_POD_GONE,
+    .requeue_on =
+        EVENT_NODE_ADDED | EVENT_NODE_LABELS | EVENT_POD_ADDED | EVENT_POD_CHANGED | EVENT_POD_GONE,
     .prepare = prepare,
     .filter = filter,
     .prepare_score = prepare_score,

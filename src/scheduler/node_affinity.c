@@ -21,7 +21,8 @@ static bool names_match(const struct selector *sel, str name)
 
 bool node_term_holds(const struct node_term *t, const struct node *n)
 {
-    return !t->is_empty && selector_matches_packed(&t->labels, n->labels) && names_match(&t->names, n->name);
+    return !t->is_empty && selector_matches_packed(&t->labels, n->labels) &&
+           names_match(&t->names, n->name);
 }
 
 bool node_matches_affinity(const struct profile *p, const struct node *n)
@@ -44,7 +45,8 @@ static bool is_for_named_nodes(const struct profile *p)
         bool listed = false;
 
         for (size_t k = 0; k < names->n_terms; k++)
-            listed |= names->terms[k].op == SELECTOR_IN && str_is(names->terms[k].key, "metadata.name");
+            listed |=
+                names->terms[k].op == SELECTOR_IN && str_is(names->terms[k].key, "metadata.name");
         if (!listed)
             return false;
     }

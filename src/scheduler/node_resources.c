@@ -7,7 +7,8 @@
 #include <math.h>
 
 /* What pods of at least this priority have been promised on the node, for which others were evicted. */
-static void add_nominated(const struct cycle *c, const struct node *n, struct demand *sum, int64_t *pods)
+static void add_nominated(const struct cycle *c, const struct node *n, struct demand *sum,
+                          int64_t *pods)
 {
     const struct pod *p;
 
@@ -19,7 +20,8 @@ static void add_nominated(const struct cycle *c, const struct node *n, struct de
     }
 }
 
-static bool check(int64_t wanted, int64_t used, int64_t whole, const char *reason, struct verdict *ret)
+static bool check(int64_t wanted, int64_t used, int64_t whole, const char *reason,
+                  struct verdict *ret)
 {
     if (wanted <= 0 || wanted <= whole - used)
         return true;
@@ -29,7 +31,8 @@ static bool check(int64_t wanted, int64_t used, int64_t whole, const char *reaso
 
 static bool filter(struct cycle *c, const struct node *n, struct verdict *ret)
 {
-    const struct demand *want = &c->profile->request, *whole = &n->allocatable, *used = &n->requested;
+    const struct demand *want = &c->profile->request, *whole = &n->allocatable,
+                        *used = &n->requested;
     struct demand promised = {0};
     int64_t pods = n->n_pods;
     bool fits = true;
@@ -45,11 +48,13 @@ static bool filter(struct cycle *c, const struct node *n, struct verdict *ret)
     }
     fits &= check(want->cpu_milli, used->cpu_milli, whole->cpu_milli, "Insufficient cpu", ret);
     fits &= check(want->mem_bytes, used->mem_bytes, whole->mem_bytes, "Insufficient memory", ret);
-    fits &= check(want->eph_bytes, used->eph_bytes, whole->eph_bytes, "Insufficient ephemeral-storage", ret);
+    fits &= check(want->eph_bytes, used->eph_bytes, whole->eph_bytes,
+                  "Insufficient ephemeral-storage", ret);
     for (uint32_t i = 0; i < want->n_extended; i++) {
         uint32_t id = want->extended[i].id;
 
-        fits &= check(want->extended[i].value, demand_extended(used, id), demand_extended(whole, id), c->s->insufficient[id], ret);
+        fits &= check(want->extended[i].value, demand_extended(used, id),
+                      demand_extended(whole, id), c->s->insufficient[id], ret);
     }
     demand_fini(&promised);
     return fits;
@@ -92,7 +97,9 @@ static double score_balanced(struct cycle *c, const struct node *n, bool *ret_ig
         return 0;
     if (!whole->cpu_milli || !whole->mem_bytes)
         return SCORE_MAX;
-    deviation = fabs(fraction(n->requested.cpu_milli + want->cpu_milli, whole->cpu_milli) - fraction(n->requested.mem_bytes + want->mem_bytes, whole->mem_bytes)) / 2;
+    deviation = fabs(fraction(n->requested.cpu_milli + want->cpu_milli, whole->cpu_milli) -
+                     fraction(n->requested.mem_bytes + want->mem_bytes, whole->mem_bytes)) /
+                2;
     return floor((1 - deviation) * SCORE_MAX);
 }
 

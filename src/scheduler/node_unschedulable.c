@@ -3,7 +3,8 @@
 
 static bool filter(struct cycle *c, const struct node *n, struct verdict *ret)
 {
-    static const struct taint cordon = {STR("node.kubernetes.io/unschedulable"), STR(""), STR("NoSchedule")};
+    static const struct taint cordon = {STR("node.kubernetes.io/unschedulable"), STR(""),
+                                        STR("NoSchedule")};
 
     if (!n->unschedulable || profile_tolerates(c->profile, &cordon))
         return true;

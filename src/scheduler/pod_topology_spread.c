@@ -14,7 +14,8 @@ static const struct spread by_default[] = {
 };
 
 /* Whether pods of the other profile count for a constraint of this one. */
-static bool counts_for(const struct spread *sp, const struct profile *own, const struct profile *other)
+static bool counts_for(const struct spread *sp, const struct profile *own,
+                       const struct profile *other)
 {
     if (!str_eq(own->ns, other->ns))
         return false;
@@ -25,7 +26,8 @@ static bool counts_for(const struct spread *sp, const struct profile *own, const
 
 static bool node_is_included(const struct spread *sp, const struct profile *p, const struct node *n)
 {
-    return (!sp->honor_affinity || node_matches_affinity(p, n)) && (!sp->honor_taints || !node_untolerated(p, n));
+    return (!sp->honor_affinity || node_matches_affinity(p, n)) &&
+           (!sp->honor_taints || !node_untolerated(p, n));
 }
 
 static bool has_keys(const struct node *n, const struct spread *sp, uint32_t n_sp, bool hard)
@@ -46,7 +48,8 @@ struct constraint {
     bool counts_self;
 };
 
-static void count_pods(struct cycle *c, struct constraint *k, uint32_t n_sp, const struct spread *sp)
+static void count_pods(struct cycle *c, struct constraint *k, uint32_t n_sp,
+                       const struct spread *sp)
 {
     const struct profile *other;
 
@@ -58,7 +61,8 @@ static void count_pods(struct cycle *c, struct constraint *k, uint32_t n_sp, con
             int64_t *domain;
             str value;
 
-            if (!t->node->present || !has_keys(t->node, sp, n_sp, true) || !node_is_included(k->sp, c->profile, t->node))
+            if (!t->node->present || !has_keys(t->node, sp, n_sp, true) ||
+                !node_is_included(k->sp, c->profile, t->node))
                 continue;
             if (!label_get(t->node->labels, k->sp->topology_key, &value))
                 continue;
@@ -69,7 +73,8 @@ static void count_pods(struct cycle *c, struct constraint *k, uint32_t n_sp, con
     }
 }
 
-static void constraint_prepare(struct cycle *c, struct constraint *k, const struct spread *all, uint32_t n_all)
+static void constraint_prepare(struct cycle *c, struct constraint *k, const struct spread *all,
+                               uint32_t n_all)
 {
     k->domains.arena = c->arena;
     k->counts_self = selector_matches_packed(&k->sp->selector, c->profile->labels);
@@ -77,7 +82,8 @@ static void constraint_prepare(struct cycle *c, struct constraint *k, const stru
         const struct node *n = c->s->nodes[i];
         str value;
 
-        if (has_keys(n, all, n_all, true) && node_is_included(k->sp, c->profile, n) && label_get(n->labels, k->sp->topology_key, &value))
+        if (has_keys(n, all, n_all, true) && node_is_included(k->sp, c->profile, n) &&
+            label_get(n->labels, k->sp->topology_key, &value))
             pair_at(&k->domains, STR_NONE, value, true);
     }
     count_pods(c, k, n_all, all);
@@ -119,7 +125,10 @@ static bool filter(struct cycle *c, const struct node *n, struct verdict *ret)
         str value;
 
         if (!label_get(n->labels, k->sp->topology_key, &value)) {
-            verdict_add(ret, "node(s) didn't match pod topology spread constraints (missing required label)", true);
+            verdict_add(
+                ret,
+                "node(s) didn't match pod topology spread constraints (missing required label)",
+                true);
             return false;
         }
         domain = pair_at(&k->domains, STR_NONE, value, false);
@@ -137,14 +146,14 @@ struct soft {
     const struct spread *sp;
     bool is_hostname;
     struct pair_table domains;
-    double weight;           /* of a pod: grows with the number of domains */
+    double weight; /* of a pod: grows with the number of domains */
     const struct profile **counted;
     uint32_t n_counted;
 };
 struct score_state {
     struct soft *soft;
     uint32_t n;
-    bool all_keys;           /* nodes without all the keys are left out */
+    bool all_keys; /* nodes without all the keys are left out */
     const struct spread *spreads;
     uint32_t n_spreads;
 };
@@ -173,7 +182,8 @@ static void soft_prepare(struct cycle *c, struct score_state *st, struct soft *k
         if (k->n_counted == cap) {
             uint32_t grown = cap ? cap * 2 : 4;
 
-            k->counted = arena_grow(c->arena, k->counted, cap * sizeof *k->counted, grown * sizeof *k->counted);
+            k->counted = arena_grow(c->arena, k->counted, cap * sizeof *k->counted,
+                                    grown * sizeof *k->counted);
             cap = grown;
         }
         k->counted[k->n_counted++] = other;
@@ -184,9 +194,11 @@ static void soft_prepare(struct cycle *c, struct score_state *st, struct soft *k
             int64_t *domain;
             str value;
 
-            if (!item->node->present || (st->all_keys && !has_keys(item->node, st->spreads, st->n_spreads, false)))
+            if (!item->node->present ||
+                (st->all_keys && !has_keys(item->node, st->spreads, st->n_spreads, false)))
                 continue;
-            if (!node_is_included(k->sp, c->profile, item->node) || !label_get(item->node->labels, k->sp->topology_key, &value))
+            if (!node_is_included(k->sp, c->profile, item->node) ||
+                !label_get(item->node->labels, k->sp->topology_key, &value))
                 continue;
             domain = pair_at(&k->domains, STR_NONE, value, false);
             if (domain)
@@ -258,12 +270,15 @@ static void normalize(double *scores, const bool *ignored, uint32_t n)
         high = fmax(high, scores[i]);
     }
     for (uint32_t i = 0; i < n; i++)
-        scores[i] = ignored[i] ? 0 : high == 0 ? SCORE_MAX : floor(SCORE_MAX * (high + low - scores[i]) / high);
+        scores[i] = ignored[i]  ? 0
+                    : high == 0 ? SCORE_MAX
+                                : floor(SCORE_MAX * (high + low - scores[i]) / high);
 }
 
 const struct plugin plugin_pod_topology_spread = {
     .name = "PodTopologySpread",
-    .requeue_on = EVENT_NODE_ADDED | EVENT_NODE_LABELS | EVENT_NODE_TAINTS | EVENT_POD_ADDED | EVENT_POD_CHANGED | EVENT_POD_GONE,
+    .requeue_on = EVENT_NODE_ADDED | EVENT_NODE_LABELS | EVENT_NODE_TAINTS | EVENT_POD_ADDED |
+                  EVENT_POD_CHANGED | EVENT_POD_GONE,
     .prepare = prepare,
     .filter = filter,
     .prepare_score = prepare_score,

@@ -7,7 +7,8 @@
 #include "scheduler/scheduler_internal.h"
 
 #define CANDIDATES_MAX 100 /* minCandidateNodesAbsolute */
-#define PREFIX "no new claims to deallocate, preemption: " /* what the plugin for devices says first */
+#define PREFIX                                                                                     \
+    "no new claims to deallocate, preemption: " /* what the plugin for devices says first */
 
 struct candidate {
     const struct node *node;
@@ -26,7 +27,8 @@ static int victim_cmp(const void *a, const void *b, void *ctx)
     return str_cmp(str_of(x->uid), str_of(y->uid));
 }
 
-static bool fits_now(struct scheduler *s, const struct pod *p, const struct node *n, struct verdict *v)
+static bool fits_now(struct scheduler *s, const struct pod *p, const struct node *n,
+                     struct verdict *v)
 {
     struct cycle c;
     uint32_t plugin;
@@ -37,7 +39,8 @@ static bool fits_now(struct scheduler *s, const struct pod *p, const struct node
 }
 
 /* false: not helpful, and why. */
-static bool dry_run(struct scheduler *s, struct pod *p, struct node *n, struct candidate *ret, struct verdict *v)
+static bool dry_run(struct scheduler *s, struct pod *p, struct node *n, struct candidate *ret,
+                    struct verdict *v)
 {
     struct pod **lower = ARENA_NEW_N(s->arena, struct pod *, n->n_pods);
     uint32_t n_lower = 0, n_victims = 0;
@@ -101,7 +104,8 @@ static bool waits_for_victims(const struct pod *p)
     return false;
 }
 
-void preempt(struct scheduler *s, struct pod *p, const struct diagnosis *d, struct buf *ret_message, struct node **ret_node)
+void preempt(struct scheduler *s, struct pod *p, const struct diagnosis *d, struct buf *ret_message,
+             struct node **ret_node)
 {
     struct candidate chosen = {0}, candidate;
     struct diagnosis why = {.reasons = {.arena = s->arena}, .n_nodes = d->n_nodes};

@@ -136,7 +136,8 @@ static void pod_read_head(struct scheduler *s, struct pod *p, const struct pod_h
 }
 
 /* true: another template, so that rules may judge it differently */
-static bool pod_read_profile(struct scheduler *s, struct pod *p, const struct pod_head *h, str labels)
+static bool pod_read_profile(struct scheduler *s, struct pod *p, const struct pod_head *h,
+                             str labels)
 {
     struct profile *old = p->profile, *next = profile_get(s, h->profile, labels);
 
@@ -171,7 +172,8 @@ static void pod_is_bound(struct scheduler *s, struct pod *p, str node_name)
     queue_event(s, EVENT_POD_ADDED);
 }
 
-static void pod_is_unbound(struct scheduler *s, struct pod *p, const struct pod_head *h, bool changed)
+static void pod_is_unbound(struct scheduler *s, struct pod *p, const struct pod_head *h,
+                           bool changed)
 {
     if (p->place == POD_BINDING || p->place == POD_BOUND)
         return; /* news from before the binding */
@@ -184,7 +186,8 @@ static void pod_is_unbound(struct scheduler *s, struct pod *p, const struct pod_
         p->place = POD_GATED;
         return;
     }
-    if (p->place == POD_NOWHERE || p->place == POD_GATED || (p->place == POD_UNSCHEDULABLE && changed)) {
+    if (p->place == POD_NOWHERE || p->place == POD_GATED ||
+        (p->place == POD_UNSCHEDULABLE && changed)) {
         queue_remove(s, p);
         queue_add(s, p);
     }
@@ -211,7 +214,8 @@ static void pod_changed(void *ctx, const struct obj *o, const struct obj *prev)
         return; /* nothing that matters here */
     if (!pod_head_read(o->data, &h))
         return;
-    if (p && !str_eq(str_of(p->uid), o->uid)) { /* deleted and made anew under the same name, unseen */
+    if (p &&
+        !str_eq(str_of(p->uid), o->uid)) { /* deleted and made anew under the same name, unseen */
         pod_gone(s, p, buf_view(&key));
         p = NULL;
     }
@@ -250,7 +254,8 @@ static void node_changed(void *ctx, const struct obj *o, const struct obj *prev)
             node_vanish(s, n);
         return;
     }
-    if (prev && str_eq(prev->uid, o->uid) && str_eq(prev->data, o->data) && str_eq(prev->labels, o->labels))
+    if (prev && str_eq(prev->uid, o->uid) && str_eq(prev->data, o->data) &&
+        str_eq(prev->labels, o->labels))
         return;
     n = node_find_or_make(s, o->key.name);
     events = node_parse(s, n, o);
@@ -274,9 +279,7 @@ static void one_synced(void *ctx)
         s->synced(s->ctx);
 }
 
-static void ignore_change(void *ctx, const struct obj *o, const struct obj *prev)
-{
-}
+static void ignore_change(void *ctx, const struct obj *o, const struct obj *prev) {}
 
 static void volumes_changed(void *ctx, const struct obj *o, const struct obj *prev)
 {
@@ -285,7 +288,9 @@ static void volumes_changed(void *ctx, const struct obj *o, const struct obj *pr
     queue_event(ctx, EVENT_VOLUMES);
 }
 
-static struct informer *start_informer(struct scheduler *s, const struct informer_options *o, void (*changed)(void *ctx, const struct obj *o, const struct obj *prev))
+static struct informer *start_informer(struct scheduler *s, const struct informer_options *o,
+                                       void (*changed)(void *ctx, const struct obj *o,
+                                                       const struct obj *prev))
 {
     struct informer *i = informer_new(s->client, o);
 
@@ -312,15 +317,39 @@ struct scheduler *scheduler_start(const struct scheduler_options *o)
     s->dry_arena = arena_new();
     queue_init(s);
     s->events = event_recorder_new(s->client, S(SCHEDULER_NAME), STR_NONE);
-    s->node_informer = start_informer(s, &(struct informer_options){.version = S("v1"), .plural = S("nodes"), .reduce = node_reduce}, node_changed);
-    s->ns_informer = start_informer(s, &(struct informer_options){.version = S("v1"), .plural = S("namespaces"), .metadata_only = true}, ignore_change);
-    s->claim_informer = start_informer(s, &(struct informer_options){.version = S("v1"), .plural = S("persistentvolumeclaims"), .reduce = claim_reduce}, volumes_changed);
-    s->volume_informer = start_informer(s, &(struct informer_options){.version = S("v1"), .plural = S("persistentvolumes"), .reduce = volume_reduce}, volumes_changed);
-    s->class_informer =
-        start_informer(s, &(struct informer_options){.group = S("storage.k8s.io"), .version = S("v1"), .plural = S("storageclasses"), .reduce = class_reduce}, volumes_changed);
-    s->pod_informer = start_informer(
-        s, &(struct informer_options){.version = S("v1"), .plural = S("pods"), .field_selector = S("status.phase!=Succeeded,status.phase!=Failed"), .reduce = pod_reduce},
-        pod_changed);
+    s->node_informer = start_informer(
+        s,
+        &(struct informer_options){.version = S("v1"), .plural = S("nodes"), .reduce = node_reduce},
+        node_changed);
+    s->ns_informer =
+        start_informer(s,
+                       &(struct informer_options){
+                           .version = S("v1"), .plural = S("namespaces"), .metadata_only = true},
+                       ignore_change);
+    s->claim_informer = start_informer(
+        s,
+        &(struct informer_options){
+            .version = S("v1"), .plural = S("persistentvolumeclaims"), .reduce = claim_reduce},
+        volumes_changed);
+    s->volume_informer = start_informer(s,
+                                        &(struct informer_options){.version = S("v1"),
+                                                                   .plural = S("persistentvolumes"),
+                                                                   .reduce = volume_reduce},
+                                        volumes_changed);
+    s->class_informer = start_informer(s,
+                                       &(struct informer_options){.group = S("storage.k8s.io"),
+                                                                  .version = S("v1"),
+                                                                  .plural = S("storageclasses"),
+                                                                  .reduce = class_reduce},
+                                       volumes_changed);
+    s->pod_informer =
+        start_informer(s,
+                       &(struct informer_options){
+                           .version = S("v1"),
+                           .plural = S("pods"),
+                           .field_selector = S("status.phase!=Succeeded,status.phase!=Failed"),
+                           .reduce = pod_reduce},
+                       pod_changed);
     return s;
 }
 

@@ -5,7 +5,7 @@
 struct scheduler;
 struct scheduler_options {
     struct loop *loop;
-    struct client *client;         /* as system:kube-scheduler */
+    struct client *client; /* as system:kube-scheduler */
     void (*synced)(void *ctx);
     void *ctx;
 };

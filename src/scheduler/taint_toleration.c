@@ -25,7 +25,8 @@ const struct taint *node_untolerated(const struct profile *p, const struct node 
     for (uint32_t i = 0; i < n->n_taints; i++) {
         const struct taint *t = &n->taints[i];
 
-        if ((str_is(t->effect, "NoSchedule") || str_is(t->effect, "NoExecute")) && !profile_tolerates(p, t))
+        if ((str_is(t->effect, "NoSchedule") || str_is(t->effect, "NoExecute")) &&
+            !profile_tolerates(p, t))
             return t;
     }
     return NULL;
@@ -39,13 +40,13 @@ static bool filter(struct cycle *c, const struct node *n, struct verdict *ret)
     return false;
 }
 
-
 static double score(struct cycle *c, const struct node *n, bool *ret_ignored)
 {
     int against = 0;
 
     for (uint32_t i = 0; i < n->n_taints; i++)
-        against += str_is(n->taints[i].effect, "PreferNoSchedule") && !profile_tolerates(c->profile, &n->taints[i]);
+        against += str_is(n->taints[i].effect, "PreferNoSchedule") &&
+                   !profile_tolerates(c->profile, &n->taints[i]);
     return against;
 }
 

@@ -54,7 +54,9 @@ static void claims(struct buf *out, const struct json *volumes)
 
 static void profile_text(const struct json *tree, struct buf *out)
 {
-    static const char *const copied[] = {"nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "overhead", "priority", "preemptionPolicy"};
+    static const char *const copied[] = {
+        "nodeSelector", "affinity", "tolerations",     "topologySpreadConstraints",
+        "overhead",     "priority", "preemptionPolicy"};
     const struct json *spec = json_findz(tree, "spec");
 
     buf_char(out, '{');
@@ -118,8 +120,9 @@ bool pod_head_read(str data, struct pod_head *ret)
 {
     str flags;
 
-    if (!str_cut(&data, '\0', &ret->node) || !str_cut(&data, '\0', &ret->nominated) || !str_cut(&data, '\0', &flags) ||
-        !str_cut(&data, '\0', &ret->start_time) || !str_cut(&data, '\0', &ret->generation) || !str_cut(&data, '\0', &ret->condition))
+    if (!str_cut(&data, '\0', &ret->node) || !str_cut(&data, '\0', &ret->nominated) ||
+        !str_cut(&data, '\0', &flags) || !str_cut(&data, '\0', &ret->start_time) ||
+        !str_cut(&data, '\0', &ret->generation) || !str_cut(&data, '\0', &ret->condition))
         return false;
     ret->terminating = str_has_char(flags, 't');
     ret->gated = str_has_char(flags, 'g');
@@ -199,7 +202,8 @@ void demand_fini(struct demand *d)
 }
 
 /* Sets what is named in a resource list; `pods` apart. */
-static void demand_read(struct scheduler *s, const struct json *list, struct demand *ret, int64_t *ret_pods)
+static void demand_read(struct scheduler *s, const struct json *list, struct demand *ret,
+                        int64_t *ret_pods)
 {
     JSON_EACH_MEMBER(m, list) {
         struct quantity q;
@@ -227,14 +231,16 @@ static void pod_demand(struct scheduler *s, const struct json *t, bool unset, st
     struct demand sidecars = {0}, init = {0}, level = {0}, overhead = {0};
 
     JSON_EACH(c, json_findz(t, "containers")) {
-        struct demand d = {.cpu_milli = unset ? CPU_MILLI_UNSET : 0, .mem_bytes = unset ? MEM_BYTES_UNSET : 0};
+        struct demand d = {.cpu_milli = unset ? CPU_MILLI_UNSET : 0,
+                           .mem_bytes = unset ? MEM_BYTES_UNSET : 0};
 
         demand_read(s, json_findz(c, "requests"), &d, NULL);
         demand_add(ret, &d, 1);
         demand_fini(&d);
     }
     JSON_EACH(c, json_findz(t, "initContainers")) {
-        struct demand d = {.cpu_milli = unset ? CPU_MILLI_UNSET : 0, .mem_bytes = unset ? MEM_BYTES_UNSET : 0};
+        struct demand d = {.cpu_milli = unset ? CPU_MILLI_UNSET : 0,
+                           .mem_bytes = unset ? MEM_BYTES_UNSET : 0};
 
         demand_read(s, json_findz(c, "requests"), &d, NULL);
         if (str_is(json_get_str(c, "restartPolicy"), "Always")) {
@@ -268,8 +274,9 @@ static const struct {
     str name;
     enum selector_op op;
 } operators[] = {
-    {STR("In"), SELECTOR_IN}, {STR("NotIn"), SELECTOR_NOT_IN}, {STR("Exists"), SELECTOR_EXISTS},
-    {STR("DoesNotExist"), SELECTOR_NOT_EXISTS}, {STR("Gt"), SELECTOR_GT}, {STR("Lt"), SELECTOR_LT},
+    {STR("In"), SELECTOR_IN},         {STR("NotIn"), SELECTOR_NOT_IN},
+    {STR("Exists"), SELECTOR_EXISTS}, {STR("DoesNotExist"), SELECTOR_NOT_EXISTS},
+    {STR("Gt"), SELECTOR_GT},         {STR("Lt"), SELECTOR_LT},
 };
 
 static struct selector requirements(struct arena *a, const struct json *list)
@@ -294,7 +301,8 @@ static struct selector requirements(struct arena *a, const struct json *list)
 
 static struct node_term node_term_read(struct arena *a, const struct json *t)
 {
-    struct node_term term = {.labels = requirements(a, json_findz(t, "matchExpressions")), .names = requirements(a, json_findz(t, "matchFields"))};
+    struct node_term term = {.labels = requirements(a, json_findz(t, "matchExpressions")),
+                             .names = requirements(a, json_findz(t, "matchFields"))};
 
     term.is_empty = !term.labels.n_terms && !term.names.n_terms;
     return term;
@@ -337,8 +345,10 @@ static struct selector label_selector(struct arena *a, const struct json *v)
 
 static struct pod_term pod_term_read(struct arena *a, const struct json *t, str own_ns)
 {
-    const struct json *namespaces = json_findz(t, "namespaces"), *ns_selector = json_findz(t, "namespaceSelector");
-    struct pod_term term = {.selector = label_selector(a, json_findz(t, "labelSelector")), .topology_key = json_get_str(t, "topologyKey")};
+    const struct json *namespaces = json_findz(t, "namespaces"),
+                      *ns_selector = json_findz(t, "namespaceSelector");
+    struct pod_term term = {.selector = label_selector(a, json_findz(t, "labelSelector")),
+                            .topology_key = json_get_str(t, "topologyKey")};
 
     term.has_ns_selector = json_is(ns_selector, JSON_OBJECT);
     if (term.has_ns_selector)
@@ -351,7 +361,8 @@ static struct pod_term pod_term_read(struct arena *a, const struct json *t, str 
     return term;
 }
 
-static void required_terms(struct arena *a, const struct json *list, str own_ns, struct pod_term **ret, uint32_t *ret_n)
+static void required_terms(struct arena *a, const struct json *list, str own_ns,
+                           struct pod_term **ret, uint32_t *ret_n)
 {
     *ret = ARENA_NEW_N(a, struct pod_term, json_count(list));
     JSON_EACH(t, list)
@@ -370,10 +381,14 @@ static void preferred_terms(struct arena *a, const struct json *list, int sign, 
 
 static void affinity_read(struct arena *a, const struct json *affinity, struct profile *p)
 {
-    const struct json *node_required = json_path(affinity, "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
-    const struct json *node_preferred = json_path(affinity, "nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution");
-    const struct json *with = json_path(affinity, "podAffinity.preferredDuringSchedulingIgnoredDuringExecution");
-    const struct json *without = json_path(affinity, "podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution");
+    const struct json *node_required =
+        json_path(affinity, "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
+    const struct json *node_preferred =
+        json_path(affinity, "nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution");
+    const struct json *with =
+        json_path(affinity, "podAffinity.preferredDuringSchedulingIgnoredDuringExecution");
+    const struct json *without =
+        json_path(affinity, "podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution");
     const struct json *terms = json_findz(node_required, "nodeSelectorTerms");
 
     p->has_node_required = node_required != NULL;
@@ -383,8 +398,12 @@ static void affinity_read(struct arena *a, const struct json *affinity, struct p
         p->node_preferred[p->n_node_preferred] = node_term_read(a, json_findz(t, "preference"));
         p->node_preferred[p->n_node_preferred++].weight = json_get_int(t, "weight", 0);
     }
-    required_terms(a, json_path(affinity, "podAffinity.requiredDuringSchedulingIgnoredDuringExecution"), p->ns, &p->affinity, &p->n_affinity);
-    required_terms(a, json_path(affinity, "podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution"), p->ns, &p->anti_affinity, &p->n_anti_affinity);
+    required_terms(
+        a, json_path(affinity, "podAffinity.requiredDuringSchedulingIgnoredDuringExecution"), p->ns,
+        &p->affinity, &p->n_affinity);
+    required_terms(
+        a, json_path(affinity, "podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution"),
+        p->ns, &p->anti_affinity, &p->n_anti_affinity);
     p->preferred = ARENA_NEW_N(a, struct pod_term, json_count(with) + json_count(without));
     preferred_terms(a, with, 1, p);
     preferred_terms(a, without, -1, p);
@@ -394,13 +413,16 @@ static void tolerations_read(struct arena *a, const struct json *list, struct pr
 {
     p->tolerations = ARENA_NEW_N(a, struct toleration, json_count(list));
     JSON_EACH(t, list)
-        p->tolerations[p->n_tolerations++] = (struct toleration){
-            .key = json_get_str(t, "key"), .value = json_get_str(t, "value"), .effect = json_get_str(t, "effect"),
-            .exists = str_is(json_get_str(t, "operator"), "Exists")};
+        p->tolerations[p->n_tolerations++] =
+            (struct toleration){.key = json_get_str(t, "key"),
+                                .value = json_get_str(t, "value"),
+                                .effect = json_get_str(t, "effect"),
+                                .exists = str_is(json_get_str(t, "operator"), "Exists")};
 }
 
 /* matchLabelKeys: the pod's own values of these labels join the selector. */
-static void add_own_labels(struct arena *a, const struct json *keys, const struct profile *p, struct selector *sel)
+static void add_own_labels(struct arena *a, const struct json *keys, const struct profile *p,
+                           struct selector *sel)
 {
     struct selector_term *terms;
 
@@ -415,7 +437,8 @@ static void add_own_labels(struct arena *a, const struct json *keys, const struc
 
         if (!packed_get(p->labels, json_str(key), &value))
             continue;
-        terms[sel->n_terms] = (struct selector_term){json_str(key), SELECTOR_EQ, ARENA_NEW(a, str), 1};
+        terms[sel->n_terms] =
+            (struct selector_term){json_str(key), SELECTOR_EQ, ARENA_NEW(a, str), 1};
         terms[sel->n_terms++].values[0] = value;
     }
 }
@@ -426,16 +449,20 @@ static void spreads_read(struct arena *a, const struct json *list, struct profil
     JSON_EACH(c, list) {
         struct spread *sp = &p->spreads[p->n_spreads++];
 
-        *sp = (struct spread){.topology_key = json_get_str(c, "topologyKey"), .selector = label_selector(a, json_findz(c, "labelSelector")),
-                              .max_skew = json_get_int(c, "maxSkew", 1), .min_domains = json_get_int(c, "minDomains", 1),
+        *sp = (struct spread){.topology_key = json_get_str(c, "topologyKey"),
+                              .selector = label_selector(a, json_findz(c, "labelSelector")),
+                              .max_skew = json_get_int(c, "maxSkew", 1),
+                              .min_domains = json_get_int(c, "minDomains", 1),
                               .hard = str_is(json_get_str(c, "whenUnsatisfiable"), "DoNotSchedule"),
-                              .honor_affinity = !str_is(json_get_str(c, "nodeAffinityPolicy"), "Ignore"),
+                              .honor_affinity =
+                                  !str_is(json_get_str(c, "nodeAffinityPolicy"), "Ignore"),
                               .honor_taints = str_is(json_get_str(c, "nodeTaintsPolicy"), "Honor")};
         add_own_labels(a, json_findz(c, "matchLabelKeys"), p, &sp->selector);
     }
 }
 
-static void ports_of(struct arena *a, const struct json *list, bool sidecars_only, struct profile *p)
+static void ports_of(struct arena *a, const struct json *list, bool sidecars_only,
+                     struct profile *p)
 {
     JSON_EACH(c, list) {
         if (sidecars_only && !str_is(json_get_str(c, "restartPolicy"), "Always"))
@@ -446,8 +473,10 @@ static void ports_of(struct arena *a, const struct json *list, bool sidecars_onl
 
             if (n <= 0)
                 continue;
-            p->ports = arena_grow(a, p->ports, p->n_ports * sizeof *p->ports, (p->n_ports + 1) * sizeof *p->ports);
-            p->ports[p->n_ports++] = (struct host_port){ip.n ? ip : S("0.0.0.0"), protocol.n ? protocol : S("TCP"), n};
+            p->ports = arena_grow(a, p->ports, p->n_ports * sizeof *p->ports,
+                                  (p->n_ports + 1) * sizeof *p->ports);
+            p->ports[p->n_ports++] =
+                (struct host_port){ip.n ? ip : S("0.0.0.0"), protocol.n ? protocol : S("TCP"), n};
         }
     }
 }
@@ -523,7 +552,8 @@ void profile_unref(struct scheduler *s, struct profile *p)
 /* ---- nodes ---- */
 static bool demand_eq(const struct demand *a, const struct demand *b)
 {
-    if (a->cpu_milli != b->cpu_milli || a->mem_bytes != b->mem_bytes || a->eph_bytes != b->eph_bytes || a->n_extended != b->n_extended)
+    if (a->cpu_milli != b->cpu_milli || a->mem_bytes != b->mem_bytes ||
+        a->eph_bytes != b->eph_bytes || a->n_extended != b->n_extended)
         return false;
     for (uint32_t i = 0; i < a->n_extended; i++)
         if (demand_extended(b, a->extended[i].id) != a->extended[i].value)
@@ -536,7 +566,8 @@ static bool taints_eq(const struct taint *a, uint32_t n_a, const struct taint *b
     if (n_a != n_b)
         return false;
     for (uint32_t i = 0; i < n_a; i++)
-        if (!str_eq(a[i].key, b[i].key) || !str_eq(a[i].value, b[i].value) || !str_eq(a[i].effect, b[i].effect))
+        if (!str_eq(a[i].key, b[i].key) || !str_eq(a[i].value, b[i].value) ||
+            !str_eq(a[i].effect, b[i].effect))
             return false;
     return true;
 }
@@ -560,7 +591,9 @@ uint32_t node_parse(struct scheduler *s, struct node *n, const struct obj *o)
     n->n_taints = 0;
     n->taints = ARENA_NEW_N(n->arena, struct taint, json_count(json_findz(t, "taints")));
     JSON_EACH(taint, json_findz(t, "taints"))
-        n->taints[n->n_taints++] = (struct taint){json_get_str(taint, "key"), json_get_str(taint, "value"), json_get_str(taint, "effect")};
+        n->taints[n->n_taints++] =
+            (struct taint){json_get_str(taint, "key"), json_get_str(taint, "value"),
+                           json_get_str(taint, "effect")};
     if (!demand_eq(&allocatable, &n->allocatable) || pods != n->allocatable_pods)
         events |= EVENT_NODE_ALLOCATABLE;
     if (unschedulable != n->unschedulable || !taints_eq(old_taints, old_n, n->taints, n->n_taints))

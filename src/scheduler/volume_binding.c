@@ -95,9 +95,12 @@ static void prepare(struct cycle *c)
         struct claim claim = claim_read(o ? o->data : STR_NONE);
 
         if (!o)
-            c->refusal = arena_fmt(c->arena, "persistentvolumeclaim \"" PRI_STR "\" not found", STR_ARG(p->claims[i]));
+            c->refusal = arena_fmt(c->arena, "persistentvolumeclaim \"" PRI_STR "\" not found",
+                                   STR_ARG(p->claims[i]));
         else if (claim.terminating)
-            c->refusal = arena_fmt(c->arena, "persistentvolumeclaim \"" PRI_STR "\" is being deleted", STR_ARG(p->claims[i]));
+            c->refusal =
+                arena_fmt(c->arena, "persistentvolumeclaim \"" PRI_STR "\" is being deleted",
+                          STR_ARG(p->claims[i]));
         else if (claim.volume.n && claim.complete)
             st->wanted[st->n++] = volume_find(c, claim.volume);
         else if (class_waits(c, claim.class))
@@ -128,7 +131,8 @@ static bool filter(struct cycle *c, const struct node *n, struct verdict *ret)
         elsewhere |= !is_reachable(&st->wanted[i], n);
     }
     if (missing)
-        verdict_add(ret, "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)", true);
+        verdict_add(
+            ret, "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)", true);
     if (elsewhere)
         verdict_add(ret, "node(s) didn't match PersistentVolume's node affinity", true);
     if (st->waits)

@@ -63,14 +63,16 @@ static struct json empty_object(struct arena *a, const struct resource *r)
 /* [] and [{}] in a request mean: forget all of it. */
 static bool is_reset(const struct json *entries)
 {
-    return json_is(entries, JSON_ARRAY) && (entries->n == 0 || (entries->n == 1 && json_is(&entries->items[0], JSON_OBJECT) && entries->items[0].n == 0));
+    return json_is(entries, JSON_ARRAY) &&
+           (entries->n == 0 || (entries->n == 1 && json_is(&entries->items[0], JSON_OBJECT) &&
+                                entries->items[0].n == 0));
 }
 
 /* ---- updates ---- */
 
 /* Takes what differs away from everybody, and gives what was changed to `self`. */
-static void move_ownership(struct arena *a, struct managers *m, struct manager self, const struct json *changed, const struct json *removed,
-                           str now)
+static void move_ownership(struct arena *a, struct managers *m, struct manager self,
+                           const struct json *changed, const struct json *removed, str now)
 {
     struct json gone = set_union(a, changed, removed), taken = set_minus(a, changed, removed);
     struct manager *mine;
@@ -94,8 +96,8 @@ static void move_ownership(struct arena *a, struct managers *m, struct manager s
     managers_cap(a, m);
 }
 
-struct err *apply_track_update(struct arena *a, const struct resource *r, const struct json *live, struct json *next,
-                               const struct apply_options *o)
+struct err *apply_track_update(struct arena *a, const struct resource *r, const struct json *live,
+                               struct json *next, const struct apply_options *o)
 {
     const struct json *had = entries_of(live), *given = entries_of(next);
     struct json changed, removed, nothing;
@@ -129,8 +131,8 @@ struct err *apply_track_update(struct arena *a, const struct resource *r, const 
 struct conflicts {
     struct arena *arena;
     struct err *err;
-    struct buf text;                  /* of several */
-    str owner;                        /* of those being added, as shown */
+    struct buf text; /* of several */
+    str owner;       /* of those being added, as shown */
     uint32_t n;
     str first_path;
 };
@@ -141,7 +143,8 @@ static void add_conflict(void *ctx, str path)
 
     if (!c->n++)
         c->first_path = arena_dup(c->arena, path);
-    err_cause_add(c->err, "FieldManagerConflict", path, arena_fmt(c->arena, "conflict with " PRI_STR, STR_ARG(c->owner)));
+    err_cause_add(c->err, "FieldManagerConflict", path,
+                  arena_fmt(c->arena, "conflict with " PRI_STR, STR_ARG(c->owner)));
     buf_fmt(&c->text, "\n- " PRI_STR, STR_ARG(path));
 }
 
@@ -161,7 +164,8 @@ static str shown_manager(struct arena *a, const struct manager *m)
 }
 
 /* What `self` must not change: another's fields within `changed`. NULL: none. except: paths that do not count. */
-static struct err *find_conflicts(struct arena *a, const struct managers *m, const struct manager *self, const struct json *changed,
+static struct err *find_conflicts(struct arena *a, const struct managers *m,
+                                  const struct manager *self, const struct json *changed,
                                   const struct json *except)
 {
     struct conflicts c = {.arena = a, .text = BUF_INIT};
@@ -188,9 +192,11 @@ static struct err *find_conflicts(struct arena *a, const struct managers *m, con
     err = c.err;
     if (err) {
         mem_free(err->message);
-        err->message = str_dupz(c.n == 1 ? arena_fmt(a, "Apply failed with 1 conflict: conflict with " PRI_STR ": " PRI_STR, STR_ARG(owner),
-                                                     STR_ARG(c.first_path))
-                                         : arena_fmt(a, "Apply failed with %u conflicts: %s", c.n, buf_cstr(&c.text)));
+        err->message = str_dupz(
+            c.n == 1
+                ? arena_fmt(a, "Apply failed with 1 conflict: conflict with " PRI_STR ": " PRI_STR,
+                            STR_ARG(owner), STR_ARG(c.first_path))
+                : arena_fmt(a, "Apply failed with %u conflicts: %s", c.n, buf_cstr(&c.text)));
     }
     buf_fini(&c.text);
     return err;
@@ -198,7 +204,8 @@ static struct err *find_conflicts(struct arena *a, const struct managers *m, con
 
 /* ---- apply ---- */
 
-static struct err *check_config(const struct walk *w, const struct resource *r, const struct json *config)
+static struct err *check_config(const struct walk *w, const struct resource *r,
+                                const struct json *config)
 {
     struct json problems = json_array();
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -208,18 +215,24 @@ static struct err *check_config(const struct walk *w, const struct resource *r, 
     walk_validate(w, config, &problems);
     if (!problems.n)
         return NULL;
-    buf_fmt(&b, "failed to create typed patch object (" PRI_STR "/" PRI_STR "; " PRI_STR "/" PRI_STR ", Kind=" PRI_STR "): ",
-            STR_ARG(json_get_str(config, "metadata.namespace")), STR_ARG(json_get_str(config, "metadata.name")), STR_ARG(r->group),
-            STR_ARG(r->version), STR_ARG(r->kind));
+    buf_fmt(&b,
+            "failed to create typed patch object (" PRI_STR "/" PRI_STR "; " PRI_STR "/" PRI_STR
+            ", Kind=" PRI_STR "): ",
+            STR_ARG(json_get_str(config, "metadata.namespace")),
+            STR_ARG(json_get_str(config, "metadata.name")), STR_ARG(r->group), STR_ARG(r->version),
+            STR_ARG(r->kind));
     if (problems.n > 1)
         buf_z(&b, "errors:");
     for (uint32_t i = 0; i < problems.n; i++)
-        buf_fmt(&b, problems.n > 1 ? "\n  " PRI_STR : PRI_STR, STR_ARG(json_str(&problems.items[i])));
+        buf_fmt(&b, problems.n > 1 ? "\n  " PRI_STR : PRI_STR,
+                STR_ARG(json_str(&problems.items[i])));
     return err_new(REASON_UNKNOWN, "%s", buf_cstr(&b));
 }
 
 /* Removes what the manager applied last time, no longer does, and nobody owns. */
-static struct json prune(const struct walk *walk, const struct managers *m, const struct json *config, const struct json *merged, const struct json *last)
+static struct json prune(const struct walk *walk, const struct managers *m,
+                         const struct json *config, const struct json *merged,
+                         const struct json *last)
 {
     struct json owned, last_all, merged_all, pruned_all, pruned, set;
     struct walk all = *walk, *w = &all;
@@ -278,13 +291,14 @@ struct request {
     const struct resource *r;
     const struct apply_options *o;
     struct walk w;
-    const struct json *live;          /* without entries; never NULL */
+    const struct json *live; /* without entries; never NULL */
     const struct json *config;
     bool exists;
 };
 
 /* One try. except: conflicts that do not count; force overrides all. */
-static struct err *try_apply(const struct request *q, struct managers m, bool force, const struct json *except, struct json *ret)
+static struct err *try_apply(const struct request *q, struct managers m, bool force,
+                             const struct json *except, struct json *ret)
 {
     struct manager self = identity(q->o, true), *mine;
     struct json last = json_object(), changed, removed, merged, set;
@@ -298,7 +312,8 @@ static struct err *try_apply(const struct request *q, struct managers m, bool fo
         last = mine->set;
     else
         mine = managers_add(a, &m, self);
-    if (!json_equal(&mine->set, &set) || !str_eq(mine->api_version, self.api_version) || !mine->source) {
+    if (!json_equal(&mine->set, &set) || !str_eq(mine->api_version, self.api_version) ||
+        !mine->source) {
         managers_set(mine, set);
         mine->api_version = self.api_version;
     }
@@ -386,8 +401,9 @@ static void update_annotation(struct arena *a, const struct json *config, struct
         json_removez(annotations, LAST_APPLIED);
 }
 
-struct err *apply_merge(struct arena *a, const struct resource *r, const struct json *live, const struct json *applied,
-                        const struct apply_options *o, struct json **ret)
+struct err *apply_merge(struct arena *a, const struct resource *r, const struct json *live,
+                        const struct json *applied, const struct apply_options *o,
+                        struct json **ret)
 {
     bool by_kubectl = str_is(o->manager, "kubectl");
     struct json base, zero, result = json_null(), allowed;
@@ -397,8 +413,11 @@ struct err *apply_merge(struct arena *a, const struct resource *r, const struct 
 
     walk_init(&q.w, a, r, o->subresource);
     if (!str_eq(json_get_str(applied, "apiVersion"), o->api_version))
-        return err_new(REASON_BAD_REQUEST, "Incorrect version specified in apply patch. Specified patch version: " PRI_STR ", expected: " PRI_STR,
-                       STR_ARG(json_get_str(applied, "apiVersion")), STR_ARG(o->api_version));
+        return err_new(
+            REASON_BAD_REQUEST,
+            "Incorrect version specified in apply patch. Specified patch version: " PRI_STR
+            ", expected: " PRI_STR,
+            STR_ARG(json_get_str(applied, "apiVersion")), STR_ARG(o->api_version));
     err = check_config(&q.w, r, applied);
     if (err)
         return err;

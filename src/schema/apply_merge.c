@@ -10,11 +10,14 @@
 
 /* ---- merging ---- */
 
-static struct json merge(const struct walk *w, struct place p, const struct json *lhs, const struct json *rhs);
+static struct json merge(const struct walk *w, struct place p, const struct json *lhs,
+                         const struct json *rhs);
 
-static struct json merge_maps(const struct walk *w, struct place p, const struct json *lhs, const struct json *rhs)
+static struct json merge_maps(const struct walk *w, struct place p, const struct json *lhs,
+                              const struct json *rhs)
 {
-    uint32_t nl = json_is(lhs, JSON_OBJECT) ? lhs->n : 0, nr = json_is(rhs, JSON_OBJECT) ? rhs->n : 0;
+    uint32_t nl = json_is(lhs, JSON_OBJECT) ? lhs->n : 0,
+             nr = json_is(rhs, JSON_OBJECT) ? rhs->n : 0;
     struct json out = {.type = JSON_OBJECT, .cap = nl + nr};
 
     out.members = out.cap ? arena_alloc(w->arena, out.cap * sizeof *out.members) : NULL;
@@ -22,7 +25,8 @@ static struct json merge_maps(const struct walk *w, struct place p, const struct
         const struct json_member *m = &lhs->members[i];
         const struct json *r = nr ? json_find(rhs, m->key) : NULL;
 
-        out.members[out.n++] = (struct json_member){m->key, r ? merge(w, place_member(p, m->key, NULL), &m->value, r) : m->value};
+        out.members[out.n++] = (struct json_member){
+            m->key, r ? merge(w, place_member(p, m->key, NULL), &m->value, r) : m->value};
     }
     for (uint32_t i = 0; i < nr; i++)
         if (!nl || !json_find(lhs, rhs->members[i].key))
@@ -31,11 +35,13 @@ static struct json merge_maps(const struct walk *w, struct place p, const struct
 }
 
 /* Order: the configuration's items in its order; live ones that it does not name stay before whatever followed them. */
-static struct json merge_lists(const struct walk *w, struct place p, const struct json *lhs, const struct json *rhs)
+static struct json merge_lists(const struct walk *w, struct place p, const struct json *lhs,
+                               const struct json *rhs)
 {
     uint32_t nl, nr, i = 0, k = 0, shared = 0, n_shared = 0;
     struct keyed *l = keyed_items(w->arena, p, lhs, &nl), *r = keyed_items(w->arena, p, rhs, &nr);
-    struct keyed *l_sorted = arena_alloc(w->arena, (nl + 1) * sizeof *l), *r_sorted = arena_alloc(w->arena, (nr + 1) * sizeof *r);
+    struct keyed *l_sorted = arena_alloc(w->arena, (nl + 1) * sizeof *l),
+                 *r_sorted = arena_alloc(w->arena, (nr + 1) * sizeof *r);
     str *order = arena_alloc(w->arena, (nr + 1) * sizeof *order);
     struct json out = json_array();
 
@@ -59,7 +65,8 @@ static struct json merge_lists(const struct walk *w, struct place p, const struc
                 shared++;
                 continue;
             }
-            if (keyed_find(r_sorted, nr, l[i].element) && shared < n_shared && !str_eq(order[shared], l[i].element)) {
+            if (keyed_find(r_sorted, nr, l[i].element) && shared < n_shared &&
+                !str_eq(order[shared], l[i].element)) {
                 i++; /* shared, but another one comes first */
                 continue;
             }
@@ -74,7 +81,8 @@ static struct json merge_lists(const struct walk *w, struct place p, const struc
             continue;
         }
         match = keyed_find(l_sorted, nl, r[k].element);
-        json_append(w->arena, &out, match ? merge(w, place_item(p), match->item, r[k].item) : *r[k].item);
+        json_append(w->arena, &out,
+                    match ? merge(w, place_item(p), match->item, r[k].item) : *r[k].item);
         if (shared < n_shared && str_eq(order[shared], r[k].element))
             shared++;
         k++;
@@ -88,11 +96,13 @@ static bool is_empty(const struct json *v)
 }
 
 /* Both are there. */
-static struct json merge(const struct walk *w, struct place p, const struct json *lhs, const struct json *rhs)
+static struct json merge(const struct walk *w, struct place p, const struct json *lhs,
+                         const struct json *rhs)
 {
     enum shape shape = place_shape(p, rhs->type == JSON_NULL ? lhs : rhs);
 
-    if (shape == SHAPE_LEAF || place_shape(p, lhs->type == JSON_NULL ? rhs : lhs) != shape || (is_empty(lhs) && is_empty(rhs)))
+    if (shape == SHAPE_LEAF || place_shape(p, lhs->type == JSON_NULL ? rhs : lhs) != shape ||
+        (is_empty(lhs) && is_empty(rhs)))
         return *rhs;
     return shape == SHAPE_MAP ? merge_maps(w, p, lhs, rhs) : merge_lists(w, p, lhs, rhs);
 }
@@ -105,7 +115,8 @@ struct json walk_merge(const struct walk *w, const struct json *live, const stru
 /* ---- removing ---- */
 
 /* False: nothing is left. */
-static bool remove_fields(const struct walk *w, struct place p, const struct json *v, struct set_view set, struct json *ret)
+static bool remove_fields(const struct walk *w, struct place p, const struct json *v,
+                          struct set_view set, struct json *ret)
 {
     switch (place_shape(p, v)) {
     case SHAPE_LEAF:
@@ -126,7 +137,8 @@ static bool remove_fields(const struct walk *w, struct place p, const struct jso
 
             if (element && below.self)
                 continue;
-            if (element && !remove_fields(w, place_member(p, m->key, NULL), &m->value, below, &value))
+            if (element &&
+                !remove_fields(w, place_member(p, m->key, NULL), &m->value, below, &value))
                 continue;
             ret->members[ret->n++] = (struct json_member){m->key, value};
         }
@@ -190,25 +202,53 @@ static void PRINTF(2, 3) problem(struct checker *c, const char *fmt, ...)
 static const char *go_type(const struct json *v)
 {
     static const char *const names[] = {
-        [JSON_NULL] = "<nil>",     [JSON_BOOL] = "bool",             [JSON_INT] = "int64",
-        [JSON_DOUBLE] = "float64", [JSON_STRING] = "string",         [JSON_ARRAY] = "[]interface {}",
+        [JSON_NULL] = "<nil>",
+        [JSON_BOOL] = "bool",
+        [JSON_INT] = "int64",
+        [JSON_DOUBLE] = "float64",
+        [JSON_STRING] = "string",
+        [JSON_ARRAY] = "[]interface {}",
         [JSON_OBJECT] = "map[string]interface {}",
     };
 
     return names[v->type];
 }
 
-enum expected { EXPECT_STRING, EXPECT_NUMBER, EXPECT_BOOL, EXPECT_SCALAR, EXPECT_LIST, EXPECT_MAP, EXPECT_ANYTHING };
+enum expected {
+    EXPECT_STRING,
+    EXPECT_NUMBER,
+    EXPECT_BOOL,
+    EXPECT_SCALAR,
+    EXPECT_LIST,
+    EXPECT_MAP,
+    EXPECT_ANYTHING
+};
 
 static const enum expected expectations[] = {
-    [SCHEMA_STRUCT] = EXPECT_MAP,        [SCHEMA_MAP] = EXPECT_MAP,          [SCHEMA_LIST] = EXPECT_LIST,
-    [SCHEMA_STRING] = EXPECT_STRING,     [SCHEMA_BYTES] = EXPECT_STRING,     [SCHEMA_BOOL] = EXPECT_BOOL,
-    [SCHEMA_INT32] = EXPECT_NUMBER,      [SCHEMA_INT64] = EXPECT_NUMBER,     [SCHEMA_UINT32] = EXPECT_NUMBER,
-    [SCHEMA_UINT64] = EXPECT_NUMBER,     [SCHEMA_DOUBLE] = EXPECT_NUMBER,    [SCHEMA_FLOAT] = EXPECT_NUMBER,
-    [SCHEMA_QUANTITY] = EXPECT_SCALAR,   [SCHEMA_TIME] = EXPECT_SCALAR,      [SCHEMA_MICROTIME] = EXPECT_SCALAR,
-    [SCHEMA_DURATION] = EXPECT_STRING,   [SCHEMA_INT_OR_STRING] = EXPECT_SCALAR, [SCHEMA_RAW] = EXPECT_ANYTHING,
-    [SCHEMA_FIELDS_V1] = EXPECT_ANYTHING, [SCHEMA_ANY] = EXPECT_ANYTHING,    [SCHEMA_SCHEMA_OR_BOOL] = EXPECT_ANYTHING,
-    [SCHEMA_SCHEMA_OR_ARRAY] = EXPECT_ANYTHING, [SCHEMA_SCHEMA_OR_STRINGS] = EXPECT_ANYTHING, [SCHEMA_ENUM] = EXPECT_SCALAR,
+    [SCHEMA_STRUCT] = EXPECT_MAP,
+    [SCHEMA_MAP] = EXPECT_MAP,
+    [SCHEMA_LIST] = EXPECT_LIST,
+    [SCHEMA_STRING] = EXPECT_STRING,
+    [SCHEMA_BYTES] = EXPECT_STRING,
+    [SCHEMA_BOOL] = EXPECT_BOOL,
+    [SCHEMA_INT32] = EXPECT_NUMBER,
+    [SCHEMA_INT64] = EXPECT_NUMBER,
+    [SCHEMA_UINT32] = EXPECT_NUMBER,
+    [SCHEMA_UINT64] = EXPECT_NUMBER,
+    [SCHEMA_DOUBLE] = EXPECT_NUMBER,
+    [SCHEMA_FLOAT] = EXPECT_NUMBER,
+    [SCHEMA_QUANTITY] = EXPECT_SCALAR,
+    [SCHEMA_TIME] = EXPECT_SCALAR,
+    [SCHEMA_MICROTIME] = EXPECT_SCALAR,
+    [SCHEMA_DURATION] = EXPECT_STRING,
+    [SCHEMA_INT_OR_STRING] = EXPECT_SCALAR,
+    [SCHEMA_RAW] = EXPECT_ANYTHING,
+    [SCHEMA_FIELDS_V1] = EXPECT_ANYTHING,
+    [SCHEMA_ANY] = EXPECT_ANYTHING,
+    [SCHEMA_SCHEMA_OR_BOOL] = EXPECT_ANYTHING,
+    [SCHEMA_SCHEMA_OR_ARRAY] = EXPECT_ANYTHING,
+    [SCHEMA_SCHEMA_OR_STRINGS] = EXPECT_ANYTHING,
+    [SCHEMA_ENUM] = EXPECT_SCALAR,
     [SCHEMA_VERB_LIST] = EXPECT_LIST,
 };
 
@@ -232,7 +272,8 @@ static bool fits(struct checker *c, enum expected e, const struct json *v)
     case EXPECT_STRING:
         if (v->type == JSON_STRING)
             return true;
-        problem(c, "expected string, got &value.valueUnstructured{Value:" PRI_STR "}", STR_ARG(shown(a, v)));
+        problem(c, "expected string, got &value.valueUnstructured{Value:" PRI_STR "}",
+                STR_ARG(shown(a, v)));
         return false;
     case EXPECT_NUMBER:
         if (v->type == JSON_INT || v->type == JSON_DOUBLE)
@@ -259,7 +300,8 @@ static bool fits(struct checker *c, enum expected e, const struct json *v)
             return true;
         problem(c, "expected map, got &{" PRI_STR "}", STR_ARG(shown(a, v)));
         return false;
-    case EXPECT_ANYTHING: break;
+    case EXPECT_ANYTHING:
+        break;
     }
     return true;
 }
@@ -309,7 +351,9 @@ static void check_list(struct checker *c, struct place p, const struct json *v)
                 check(c, place_item(p), &v->items[i]);
             }
         } else if (missing.n) {
-            problem(c, "element %u: associative list with keys has an element that omits key field \"" PRI_STR "\" (and doesn't have default value)",
+            problem(c,
+                    "element %u: associative list with keys has an element that omits key field "
+                    "\"" PRI_STR "\" (and doesn't have default value)",
                     i, STR_ARG(missing));
         } else if (p.field->list_type == SCHEMA_LIST_MAP) {
             problem(c, "element %u: associative list with keys may not have non-map elements", i);

@@ -55,7 +55,8 @@ const struct json *set_find_field(struct set_view v, str name)
     while (low < high) {
         uint32_t mid = (low + high) / 2;
         str key = v.kids[mid].key;
-        int c = key.n >= 2 && key.p[0] == 'f' && key.p[1] == ':' ? str_cmp(str_skip(key, 2), name) : str_cmp(key, S("f:"));
+        int c = key.n >= 2 && key.p[0] == 'f' && key.p[1] == ':' ? str_cmp(str_skip(key, 2), name)
+                                                                 : str_cmp(key, S("f:"));
 
         if (!c)
             return &v.kids[mid].value;
@@ -79,7 +80,8 @@ static void push(struct arena *a, struct set_builder *b, str element, struct jso
     if (b->n + 1 >= b->cap) {
         uint32_t cap = b->cap ? b->cap * 2 : BUILDER_MIN;
 
-        b->members = b->cap ? arena_grow(a, b->members, b->cap * sizeof *b->members, cap * sizeof *b->members)
+        b->members = b->cap ? arena_grow(a, b->members, b->cap * sizeof *b->members,
+                                         cap * sizeof *b->members)
                             : arena_alloc(a, cap * sizeof *b->members);
         b->cap = cap;
     }
@@ -171,7 +173,8 @@ static const bool in_result[][2][2] = {
 };
 
 /* The elements of one level; false: there are none and self is not in the result either. */
-static bool combine(struct arena *a, enum set_op op, struct set_view x, struct set_view y, struct json *ret)
+static bool combine(struct arena *a, enum set_op op, struct set_view x, struct set_view y,
+                    struct json *ret)
 {
     bool keep_x = in_result[op][true][false], keep_y = in_result[op][false][true];
     uint32_t max = op == SET_UNION ? x.n + y.n : op == SET_MINUS ? x.n : MIN(x.n, y.n);
@@ -196,7 +199,8 @@ static bool combine(struct arena *a, enum set_op op, struct set_view x, struct s
                 break;
             k++;
         } else {
-            if (combine(a, op, set_view_element(&x.kids[i].value), set_view_element(&y.kids[k].value), &v))
+            if (combine(a, op, set_view_element(&x.kids[i].value),
+                        set_view_element(&y.kids[k].value), &v))
                 out[++n] = (struct json_member){x.kids[i].key, v};
             i++;
             k++;
@@ -206,7 +210,8 @@ static bool combine(struct arena *a, enum set_op op, struct set_view x, struct s
     return n || self;
 }
 
-static struct json combine_roots(struct arena *a, enum set_op op, const struct json *x, const struct json *y)
+static struct json combine_roots(struct arena *a, enum set_op op, const struct json *x,
+                                 const struct json *y)
 {
     struct json v = json_object();
 
@@ -291,7 +296,8 @@ static void add_element(struct buf *b, str element)
         }
         buf_char(b, ']');
         return;
-    default: break;
+    default:
+        break;
     }
     buf_fmt(b, "[" PRI_STR "]", STR_ARG(rest));
 }

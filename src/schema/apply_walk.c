@@ -11,14 +11,15 @@
  * Not here: results that are objects (apply_merge.c), sets as such (apply_set.c). */
 #include "schema/apply_internal.h"
 
-#define LIST_KEYS_MAX 16      /* keys of a list; items of lists with more have no path of their own */
+#define LIST_KEYS_MAX 16 /* keys of a list; items of lists with more have no path of their own */
 #define LINEAR_MEMBERS_MAX 24 /* in larger objects members are paired by sorting */
 
 /* ---- what nobody owns ---- */
 
 static const str unowned_root[] = {STR("apiVersion"), STR("kind")};
 static const str unowned_metadata[] = {
-    STR("name"), STR("namespace"), STR("creationTimestamp"), STR("selfLink"), STR("uid"), STR("clusterName"),
+    STR("name"),       STR("namespace"),     STR("creationTimestamp"),
+    STR("selfLink"),   STR("uid"),           STR("clusterName"),
     STR("generation"), STR("managedFields"), STR("resourceVersion"),
 };
 
@@ -50,10 +51,12 @@ bool walk_skips(const struct walk *w, int depth, bool in_metadata, str key)
     if (w->whole)
         return false;
     if (depth == 0)
-        return is_one_of(unowned_root, ARRAY_LEN(unowned_root), key) || (w->skip_status && str_is(key, "status")) ||
-               (w->skip_spec && str_is(key, "spec")) || (w->skip_metadata && str_is(key, "metadata"));
+        return is_one_of(unowned_root, ARRAY_LEN(unowned_root), key) ||
+               (w->skip_status && str_is(key, "status")) || (w->skip_spec && str_is(key, "spec")) ||
+               (w->skip_metadata && str_is(key, "metadata"));
     if (depth == 1 && in_metadata)
-        return is_one_of(unowned_metadata, ARRAY_LEN(unowned_metadata), key) || (w->skip_labels && str_is(key, "labels"));
+        return is_one_of(unowned_metadata, ARRAY_LEN(unowned_metadata), key) ||
+               (w->skip_labels && str_is(key, "labels"));
     return false;
 }
 
@@ -84,7 +87,8 @@ enum shape place_shape(struct place p, const struct json *v)
         case SCHEMA_FIELDS_V1:
         case SCHEMA_SCHEMA_OR_BOOL:
         case SCHEMA_SCHEMA_OR_ARRAY:
-        case SCHEMA_SCHEMA_OR_STRINGS: break;
+        case SCHEMA_SCHEMA_OR_STRINGS:
+            break;
         case SCHEMA_STRING:
         case SCHEMA_BYTES:
         case SCHEMA_BOOL:
@@ -100,7 +104,8 @@ enum shape place_shape(struct place p, const struct json *v)
         case SCHEMA_DURATION:
         case SCHEMA_INT_OR_STRING:
         case SCHEMA_ENUM:
-        case SCHEMA_VERB_LIST: return SHAPE_LEAF;
+        case SCHEMA_VERB_LIST:
+            return SHAPE_LEAF;
         }
     }
     return json_is(v, JSON_OBJECT) ? SHAPE_MAP : SHAPE_LEAF;
@@ -154,14 +159,17 @@ static bool key_value(struct place list, const struct json *item, str key, struc
         json_encode(b, v);
         return true;
     }
-    f = list.type->item && list.type->item->kind == SCHEMA_STRUCT ? schema_find_field(list.type->item, key) : NULL;
+    f = list.type->item && list.type->item->kind == SCHEMA_STRUCT
+            ? schema_find_field(list.type->item, key)
+            : NULL;
     if (!f || !schema_more(f)->default_json.n)
         return false;
     buf_str(b, schema_more(f)->default_json);
     return true;
 }
 
-bool place_item_element(struct arena *a, struct place list, const struct json *item, str *ret, str *ret_missing)
+bool place_item_element(struct arena *a, struct place list, const struct json *item, str *ret,
+                        str *ret_missing)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
     str rest = schema_more(list.field)->list_keys, key, keys[LIST_KEYS_MAX];
@@ -278,11 +286,14 @@ struct keyed *keyed_items(struct arena *a, struct place list, const struct json 
 
 /* ---- comparing ---- */
 
-static void compare(const struct walk *w, struct place p, int depth, bool in_metadata, const struct json *lhs, const struct json *rhs,
-                    struct set_builder *changed, struct set_builder *removed);
+static void compare(const struct walk *w, struct place p, int depth, bool in_metadata,
+                    const struct json *lhs, const struct json *rhs, struct set_builder *changed,
+                    struct set_builder *removed);
 
-static void compare_child(const struct walk *w, struct place p, int depth, bool in_metadata, str element, bool is_field,
-                          const struct json *lhs, const struct json *rhs, struct set_builder *changed, struct set_builder *removed)
+static void compare_child(const struct walk *w, struct place p, int depth, bool in_metadata,
+                          str element, bool is_field, const struct json *lhs,
+                          const struct json *rhs, struct set_builder *changed,
+                          struct set_builder *removed)
 {
     struct set_builder c = {0}, r = {0};
     str full = element;
@@ -296,12 +307,14 @@ static void compare_child(const struct walk *w, struct place p, int depth, bool 
     set_add(w->arena, removed, full, &r);
 }
 
-static void compare_member(const struct walk *w, struct place p, int depth, bool in_metadata, str key, const struct json *lhs,
-                           const struct json *rhs, struct set_builder *changed, struct set_builder *removed)
+static void compare_member(const struct walk *w, struct place p, int depth, bool in_metadata,
+                           str key, const struct json *lhs, const struct json *rhs,
+                           struct set_builder *changed, struct set_builder *removed)
 {
     if (depth < 2 && walk_skips(w, depth, in_metadata, key))
         return;
-    compare_child(w, place_member(p, key, NULL), depth + 1, depth == 0 && str_is(key, "metadata"), key, true, lhs, rhs, changed, removed);
+    compare_child(w, place_member(p, key, NULL), depth + 1, depth == 0 && str_is(key, "metadata"),
+                  key, true, lhs, rhs, changed, removed);
 }
 
 static int compare_member_keys(const void *x, const void *y)
@@ -318,17 +331,19 @@ static struct json_member *sorted_members(struct arena *a, const struct json *v,
     return m;
 }
 
-static void compare_large_maps(const struct walk *w, struct place p, int depth, bool in_metadata, const struct json *lhs,
-                               const struct json *rhs, struct set_builder *changed, struct set_builder *removed)
+static void compare_large_maps(const struct walk *w, struct place p, int depth, bool in_metadata,
+                               const struct json *lhs, const struct json *rhs,
+                               struct set_builder *changed, struct set_builder *removed)
 {
     uint32_t nl = json_count(lhs), nr = json_count(rhs), i = 0, k = 0;
-    struct json_member *l = sorted_members(w->arena, lhs, nl), *r = sorted_members(w->arena, rhs, nr);
+    struct json_member *l = sorted_members(w->arena, lhs, nl),
+                       *r = sorted_members(w->arena, rhs, nr);
 
     while (i < nl || k < nr) {
         int c = i == nl ? 1 : k == nr ? -1 : str_cmp(l[i].key, r[k].key);
 
-        compare_member(w, p, depth, in_metadata, c <= 0 ? l[i].key : r[k].key, c <= 0 ? &l[i].value : NULL, c >= 0 ? &r[k].value : NULL,
-                       changed, removed);
+        compare_member(w, p, depth, in_metadata, c <= 0 ? l[i].key : r[k].key,
+                       c <= 0 ? &l[i].value : NULL, c >= 0 ? &r[k].value : NULL, changed, removed);
         i += c <= 0;
         k += c >= 0;
     }
@@ -336,7 +351,8 @@ static void compare_large_maps(const struct walk *w, struct place p, int depth, 
     mem_free(r);
 }
 
-static void compare_maps(const struct walk *w, struct place p, int depth, bool in_metadata, const struct json *lhs, const struct json *rhs,
+static void compare_maps(const struct walk *w, struct place p, int depth, bool in_metadata,
+                         const struct json *lhs, const struct json *rhs,
                          struct set_builder *changed, struct set_builder *removed)
 {
     uint32_t nl = json_count(lhs), nr = json_count(rhs), hint = 0, paired = 0;
@@ -362,10 +378,12 @@ static void compare_maps(const struct walk *w, struct place p, int depth, bool i
     }
     for (uint32_t i = 0; i < nl && paired < nl; i++)
         if (!nr || !json_find(rhs, lhs->members[i].key))
-            compare_member(w, p, depth, in_metadata, lhs->members[i].key, &lhs->members[i].value, NULL, changed, removed);
+            compare_member(w, p, depth, in_metadata, lhs->members[i].key, &lhs->members[i].value,
+                           NULL, changed, removed);
 }
 
-static void compare_lists(const struct walk *w, struct place p, const struct json *lhs, const struct json *rhs, struct set_builder *changed,
+static void compare_lists(const struct walk *w, struct place p, const struct json *lhs,
+                          const struct json *rhs, struct set_builder *changed,
                           struct set_builder *removed)
 {
     uint32_t nl, nr, i = 0, k = 0;
@@ -381,18 +399,21 @@ static void compare_lists(const struct walk *w, struct place p, const struct jso
         int c = i == nl ? 1 : k == nr ? -1 : str_cmp(l[i].element, r[k].element);
         struct set_builder whole = {.self = true};
 
-        if ((c <= 0 && l[i].repeated) || (c >= 0 && r[k].repeated)) /* which is which cannot be told: one field */
-            set_add(w->arena, c < 0 ? removed : changed, c <= 0 ? l[i].element : r[k].element, &whole);
+        if ((c <= 0 && l[i].repeated) ||
+            (c >= 0 && r[k].repeated)) /* which is which cannot be told: one field */
+            set_add(w->arena, c < 0 ? removed : changed, c <= 0 ? l[i].element : r[k].element,
+                    &whole);
         else
-            compare_child(w, place_item(p), 2, false, c <= 0 ? l[i].element : r[k].element, false, c <= 0 ? l[i].item : NULL,
-                          c >= 0 ? r[k].item : NULL, changed, removed);
+            compare_child(w, place_item(p), 2, false, c <= 0 ? l[i].element : r[k].element, false,
+                          c <= 0 ? l[i].item : NULL, c >= 0 ? r[k].item : NULL, changed, removed);
         i += c <= 0;
         k += c >= 0;
     }
 }
 
-static void compare(const struct walk *w, struct place p, int depth, bool in_metadata, const struct json *lhs, const struct json *rhs,
-                    struct set_builder *changed, struct set_builder *removed)
+static void compare(const struct walk *w, struct place p, int depth, bool in_metadata,
+                    const struct json *lhs, const struct json *rhs, struct set_builder *changed,
+                    struct set_builder *removed)
 {
     enum shape shape = place_shape(p, rhs ? rhs : lhs);
 
@@ -417,7 +438,8 @@ static void compare(const struct walk *w, struct place p, int depth, bool in_met
         removed->self = true;
 }
 
-void walk_compare(const struct walk *w, const struct json *lhs, const struct json *rhs, struct json *ret_changed, struct json *ret_removed)
+void walk_compare(const struct walk *w, const struct json *lhs, const struct json *rhs,
+                  struct json *ret_changed, struct json *ret_removed)
 {
     struct set_builder changed = {0}, removed = {0};
 
@@ -428,10 +450,13 @@ void walk_compare(const struct walk *w, const struct json *lhs, const struct jso
 
 /* ---- the fields of a configuration ---- */
 
-static void collect(const struct walk *w, struct place p, int depth, bool in_metadata, const struct json *v, struct set_builder *b)
+static void collect(const struct walk *w, struct place p, int depth, bool in_metadata,
+                    const struct json *v, struct set_builder *b)
 {
     switch (place_shape(p, v)) {
-    case SHAPE_LEAF: b->self = true; return;
+    case SHAPE_LEAF:
+        b->self = true;
+        return;
     case SHAPE_MAP:
         JSON_EACH_MEMBER(m, v) {
             struct set_builder child = {0};
@@ -441,7 +466,8 @@ static void collect(const struct walk *w, struct place p, int depth, bool in_met
             if (depth < 2 && walk_skips(w, depth, in_metadata, m->key))
                 continue;
             collect(w, at, depth + 1, depth == 0 && str_is(m->key, "metadata"), &m->value, &child);
-            if (m->value.type == JSON_NULL || (m->value.type == JSON_OBJECT && m->value.n == 0) || !is_field)
+            if (m->value.type == JSON_NULL || (m->value.type == JSON_OBJECT && m->value.n == 0) ||
+                !is_field)
                 child.self = true;
             if (depth == 0 && str_is(m->key, "metadata") && !w->whole)
                 child.self = false;

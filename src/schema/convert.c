@@ -200,11 +200,10 @@ static struct err *ingress_to_stored(struct arena *a, const struct resource *fro
     rename_member(spec, "backend", "defaultBackend");
     backend_to_v1(a, json_findz(spec, "defaultBackend"));
     JSON_EACH(rule, json_findz(spec, "rules"))
-    JSON_EACH(path, json_path(rule, "http.paths"))
-    {
-        backend_to_v1(a, json_findz(path, "backend"));
-        set_unless_set(a, path, "pathType", json_z("ImplementationSpecific"));
-    }
+        JSON_EACH(path, json_path(rule, "http.paths")) {
+            backend_to_v1(a, json_findz(path, "backend"));
+            set_unless_set(a, path, "pathType", json_z("ImplementationSpecific"));
+        }
     return NULL;
 }
 
@@ -216,8 +215,8 @@ static struct err *ingress_from_stored(struct arena *a, const struct resource *f
     rename_member(spec, "defaultBackend", "backend");
     backend_to_v1beta1(a, json_findz(spec, "backend"));
     JSON_EACH(rule, json_findz(spec, "rules"))
-    JSON_EACH(path, json_path(rule, "http.paths"))
-    backend_to_v1beta1(a, json_findz(path, "backend"));
+        JSON_EACH(path, json_path(rule, "http.paths"))
+            backend_to_v1beta1(a, json_findz(path, "backend"));
     return NULL;
 }
 
@@ -226,8 +225,7 @@ static struct err *ingress_from_stored(struct arena *a, const struct resource *f
 static struct err *endpoint_slice_to_stored(struct arena *a, const struct resource *from,
                                             const struct resource *to, struct json *v)
 {
-    JSON_EACH(e, json_findz(v, "endpoints"))
-    {
+    JSON_EACH(e, json_findz(v, "endpoints")) {
         struct json topology = take_member(e, "topology"),
                     zone = take_member(&topology, "topology.kubernetes.io/zone");
         struct json node = take_member(&topology, "kubernetes.io/hostname");
@@ -245,8 +243,7 @@ static struct err *endpoint_slice_to_stored(struct arena *a, const struct resour
 static struct err *endpoint_slice_from_stored(struct arena *a, const struct resource *from,
                                               const struct resource *to, struct json *v)
 {
-    JSON_EACH(e, json_findz(v, "endpoints"))
-    {
+    JSON_EACH(e, json_findz(v, "endpoints")) {
         struct json topology = take_member(e, "deprecatedTopology"), zone = take_member(e, "zone");
         str node = json_get_str(e, "nodeName");
 
@@ -267,8 +264,8 @@ static struct err *csr_to_stored(struct arena *a, const struct resource *from,
 {
     set_unless_set(a, json_findz(v, "spec"), "signerName", json_z("kubernetes.io/legacy-unknown"));
     JSON_EACH(c, json_path(v, "status.conditions"))
-    if (!json_get_str(c, "status").n)
-        json_setz(a, c, "status", json_z("True"));
+        if (!json_get_str(c, "status").n)
+            json_setz(a, c, "status", json_z("True"));
     return NULL;
 }
 
@@ -277,8 +274,7 @@ static struct err *csr_to_stored(struct arena *a, const struct resource *from,
 static struct err *webhooks_to_stored(struct arena *a, const struct resource *from,
                                       const struct resource *to, struct json *v)
 {
-    JSON_EACH(w, json_findz(v, "webhooks"))
-    {
+    JSON_EACH(w, json_findz(v, "webhooks")) {
         set_unless_set(a, w, "failurePolicy", json_z("Ignore"));
         set_unless_set(a, w, "matchPolicy", json_z("Exact"));
         set_unless_set(a, w, "timeoutSeconds", json_int(30));

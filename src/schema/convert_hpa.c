@@ -202,8 +202,7 @@ static struct json rules_to_go(struct arena *a, const struct json *rules)
         if (value.type == JSON_ARRAY) {
             struct json list = json_array();
 
-            JSON_EACH(p, m)
-            {
+            JSON_EACH(p, m) {
                 struct json policy = json_object();
 
                 for (size_t k = 0; k < ARRAY_LEN(policy_names); k++)
@@ -232,8 +231,7 @@ static struct json rules_from_go(struct arena *a, const struct json *go)
         if (value.type == JSON_ARRAY) {
             struct json list = json_array();
 
-            JSON_EACH(p, m)
-            {
+            JSON_EACH(p, m) {
                 struct json policy = json_object();
 
                 for (size_t k = 0; k < ARRAY_LEN(policy_names); k++)
@@ -257,16 +255,14 @@ struct err *convert_hpa_to_v1(struct arena *a, const struct resource *from,
                 others = json_array(), current = json_array();
     const struct json *behavior = json_findz(spec, "behavior");
 
-    JSON_EACH(m, json_findz(spec, "metrics"))
-    {
+    JSON_EACH(m, json_findz(spec, "metrics")) {
         if (is_cpu(m, "resource.target.averageUtilization"))
             json_setz(a, spec, "targetCPUUtilizationPercentage",
                       json_int(json_get_int(m, "resource.target.averageUtilization", 0)));
         else
             json_append(a, &others, to_old(a, specs, m));
     }
-    JSON_EACH(m, json_findz(status, "currentMetrics"))
-    {
+    JSON_EACH(m, json_findz(status, "currentMetrics")) {
         if (is_cpu(m, "resource.current.averageUtilization"))
             json_setz(a, status, "currentCPUUtilizationPercentage",
                       json_int(json_get_int(m, "resource.current.averageUtilization", 0)));
@@ -306,7 +302,7 @@ struct err *convert_hpa_to_v2(struct arena *a, const struct resource *from,
     const struct json *cpu = json_findz(spec, "targetCPUUtilizationPercentage");
 
     JSON_EACH(m, old)
-    json_append(a, &metrics, from_old(a, specs, m));
+        json_append(a, &metrics, from_old(a, specs, m));
     if (json_is(cpu, JSON_INT)) {
         struct json metric = json_object();
 
@@ -330,7 +326,7 @@ struct err *convert_hpa_to_v2(struct arena *a, const struct resource *from,
     }
     status = json_make(a, v, "status", JSON_OBJECT);
     JSON_EACH(m, current)
-    json_append(a, &current_metrics, from_old(a, values, m));
+        json_append(a, &current_metrics, from_old(a, values, m));
     cpu = json_findz(status, "currentCPUUtilizationPercentage");
     if (json_is(cpu, JSON_INT) && !current_metrics.n) {
         struct json metric = json_object();

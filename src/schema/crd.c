@@ -14,7 +14,8 @@ static const struct schema_type string_type = {.name = STR("string"), .kind = SC
 static const struct schema_type bool_type = {.name = STR("bool"), .kind = SCHEMA_BOOL};
 static const struct schema_type int_type = {.name = STR("int64"), .kind = SCHEMA_INT64};
 static const struct schema_type double_type = {.name = STR("float64"), .kind = SCHEMA_DOUBLE};
-static const struct schema_type int_or_string_type = {.name = STR("IntOrString"), .kind = SCHEMA_INT_OR_STRING};
+static const struct schema_type int_or_string_type = {.name = STR("IntOrString"),
+                                                      .kind = SCHEMA_INT_OR_STRING};
 
 static const struct schema_type *meta_type(void)
 {
@@ -27,9 +28,13 @@ static const struct schema_type *type_of(struct arena *a, const struct json *s);
 
 static struct schema_field field_of(struct arena *a, str name, const struct json *s)
 {
-    struct schema_field f = {.name = name, .type = type_of(a, s), .flags = FIELD_OMITEMPTY | FIELD_POINTER, .list_type = SCHEMA_LIST_ATOMIC};
+    struct schema_field f = {.name = name,
+                             .type = type_of(a, s),
+                             .flags = FIELD_OMITEMPTY | FIELD_POINTER,
+                             .list_type = SCHEMA_LIST_ATOMIC};
     str list = json_get_str(s, "x-kubernetes-list-type");
-    const struct json *keys = json_findz(s, "x-kubernetes-list-map-keys"), *def = json_findz(s, "default");
+    const struct json *keys = json_findz(s, "x-kubernetes-list-map-keys"),
+                      *def = json_findz(s, "default");
     struct schema_more *more = NULL;
     CLEANUP(buf) struct buf b = BUF_INIT;
 
@@ -67,9 +72,13 @@ static void fill_struct(struct arena *a, struct schema_type *t, const struct jso
     uint32_t n = 0;
 
     if (resource) {
-        f[n++] = (struct schema_field){.name = S("apiVersion"), .type = &string_type, .flags = FIELD_OMITEMPTY | FIELD_POINTER};
-        f[n++] = (struct schema_field){.name = S("kind"), .type = &string_type, .flags = FIELD_OMITEMPTY | FIELD_POINTER};
-        f[n++] = (struct schema_field){.name = S("metadata"), .type = meta_type(), .flags = FIELD_OMITEMPTY | FIELD_POINTER};
+        f[n++] = (struct schema_field){.name = S("apiVersion"),
+                                       .type = &string_type,
+                                       .flags = FIELD_OMITEMPTY | FIELD_POINTER};
+        f[n++] = (struct schema_field){
+            .name = S("kind"), .type = &string_type, .flags = FIELD_OMITEMPTY | FIELD_POINTER};
+        f[n++] = (struct schema_field){
+            .name = S("metadata"), .type = meta_type(), .flags = FIELD_OMITEMPTY | FIELD_POINTER};
     }
     JSON_EACH_MEMBER(m, props)
         if (!resource || !resource_member(m->key))
@@ -84,7 +93,8 @@ static void fill_struct(struct arena *a, struct schema_type *t, const struct jso
 static const struct schema_type *type_of(struct arena *a, const struct json *s)
 {
     str type = json_get_str(s, "type");
-    const struct json *more = json_findz(s, "additionalProperties"), *items = json_findz(s, "items");
+    const struct json *more = json_findz(s, "additionalProperties"),
+                      *items = json_findz(s, "items");
     struct schema_type *t;
 
     if (json_get_bool(s, "x-kubernetes-int-or-string", false))
@@ -107,7 +117,8 @@ static const struct schema_type *type_of(struct arena *a, const struct json *s)
     }
     if (!str_is(type, "object"))
         return &any_type;
-    if (!json_count(json_findz(s, "properties")) && more && !(json_is(more, JSON_BOOL) && !more->b)) {
+    if (!json_count(json_findz(s, "properties")) && more &&
+        !(json_is(more, JSON_BOOL) && !more->b)) {
         t->kind = SCHEMA_MAP;
         t->item = json_is(more, JSON_OBJECT) ? type_of(a, more) : &any_type;
         t->atomic = str_is(json_get_str(s, "x-kubernetes-map-type"), "atomic");
@@ -123,7 +134,8 @@ static pcre2_code *pattern_compile(str p, int *ret_code)
 {
     PCRE2_SIZE at;
 
-    return pcre2_compile((PCRE2_SPTR)(p.p ? p.p : ""), p.n, PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, ret_code, &at, NULL);
+    return pcre2_compile((PCRE2_SPTR)(p.p ? p.p : ""), p.n, PCRE2_UTF | PCRE2_DOLLAR_ENDONLY,
+                         ret_code, &at, NULL);
 }
 
 bool crd_pattern_check(struct arena *a, str pattern, str *ret_problem)
@@ -138,9 +150,11 @@ bool crd_pattern_check(struct arena *a, str pattern, str *ret_problem)
     }
     /* Go's words for what people get wrong most; the library's own for the rest. */
     if (code == PCRE2_ERROR_MISSING_CLOSING_PARENTHESIS)
-        *ret_problem = arena_fmt(a, "error parsing regexp: missing closing ): `" PRI_STR "`", STR_ARG(pattern));
+        *ret_problem = arena_fmt(a, "error parsing regexp: missing closing ): `" PRI_STR "`",
+                                 STR_ARG(pattern));
     else if (pcre2_get_error_message(code, text, sizeof text) > 0)
-        *ret_problem = arena_fmt(a, "error parsing regexp: %s: `" PRI_STR "`", (const char *)text, STR_ARG(pattern));
+        *ret_problem = arena_fmt(a, "error parsing regexp: %s: `" PRI_STR "`", (const char *)text,
+                                 STR_ARG(pattern));
     else
         *ret_problem = S("error parsing regexp");
     return false;
@@ -204,7 +218,8 @@ bool crd_has_rules(const struct json *s)
         return false;
     }
     JSON_EACH_MEMBER(m, s)
-        if ((str_is(m->key, "x-kubernetes-validations") && json_count(&m->value)) || crd_has_rules(&m->value))
+        if ((str_is(m->key, "x-kubernetes-validations") && json_count(&m->value)) ||
+            crd_has_rules(&m->value))
             return true;
     return false;
 }
@@ -222,7 +237,10 @@ struct pruning {
 static void dropped(struct pruning *p, str key)
 {
     if (p->found)
-        json_append(p->a, p->found, json_string(arena_fmt(p->a, "unknown field \"" PRI_STR "%s" PRI_STR "\"", STR_ARG(buf_view(&p->path)), p->path.n ? "." : "", STR_ARG(key))));
+        json_append(p->a, p->found,
+                    json_string(arena_fmt(p->a, "unknown field \"" PRI_STR "%s" PRI_STR "\"",
+                                          STR_ARG(buf_view(&p->path)), p->path.n ? "." : "",
+                                          STR_ARG(key))));
 }
 
 static size_t enter(struct pruning *p, str key)
@@ -255,15 +273,20 @@ static void prune_metadata(struct pruning *p, struct json *meta)
     p->err = schema_decode(p->a, meta_type(), meta, p->found ? &w : NULL);
     JSON_EACH(x, &list)
         if (p->found)
-            json_append(p->a, p->found, json_string(arena_fmt(p->a, "unknown field \"" PRI_STR "." PRI_STR, STR_ARG(buf_view(&p->path)), STR_ARG(str_skip(x->s, head.n)))));
+            json_append(p->a, p->found,
+                        json_string(arena_fmt(p->a, "unknown field \"" PRI_STR "." PRI_STR,
+                                              STR_ARG(buf_view(&p->path)),
+                                              STR_ARG(str_skip(x->s, head.n)))));
 }
 
 static void prune(struct pruning *p, const struct json *s, struct json *v, bool root);
 
 static void prune_object(struct pruning *p, const struct json *s, struct json *v, bool resource)
 {
-    const struct json *props = json_findz(s, "properties"), *more = json_findz(s, "additionalProperties");
-    bool keep = json_get_bool(s, "x-kubernetes-preserve-unknown-fields", false) || (json_is(more, JSON_BOOL) && more->b);
+    const struct json *props = json_findz(s, "properties"),
+                      *more = json_findz(s, "additionalProperties");
+    bool keep = json_get_bool(s, "x-kubernetes-preserve-unknown-fields", false) ||
+                (json_is(more, JSON_BOOL) && more->b);
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < v->n && !p->err; i++) {
@@ -325,14 +348,16 @@ static int by_text(const void *x, const void *y, void *ctx)
     return str_cmp(((const struct json *)x)->s, ((const struct json *)y)->s);
 }
 
-struct err *crd_decode(struct arena *a, const struct schema_type *t, struct json *v, struct schema_warnings *warnings)
+struct err *crd_decode(struct arena *a, const struct schema_type *t, struct json *v,
+                       struct schema_warnings *warnings)
 {
     const struct crd_type *c = CONTAINER_OF(t, struct crd_type, type);
     struct json found = json_array(), *meta, copy;
     struct pruning p = {.a = a, .found = warnings && c->schema ? &found : NULL, .path = BUF_INIT};
 
     if (v->type != JSON_OBJECT)
-        return err_new(REASON_BAD_REQUEST, "json: cannot unmarshal into Go value of type map[string]interface {}");
+        return err_new(REASON_BAD_REQUEST,
+                       "json: cannot unmarshal into Go value of type map[string]interface {}");
     if (c->schema)
         prune(&p, c->schema, v, true);
     else {
@@ -366,13 +391,16 @@ struct err *crd_decode(struct arena *a, const struct schema_type *t, struct json
 
 static void fill(struct arena *a, const struct json *s, struct json *v, bool resource, int depth)
 {
-    const struct json *props = json_findz(s, "properties"), *more = json_findz(s, "additionalProperties"), *items = json_findz(s, "items");
+    const struct json *props = json_findz(s, "properties"),
+                      *more = json_findz(s, "additionalProperties"),
+                      *items = json_findz(s, "items");
 
     if (depth >= DEPTH_MAX)
         return;
     if (v->type == JSON_ARRAY && items)
         JSON_EACH(i, v)
-            fill(a, items, i, json_get_bool(items, "x-kubernetes-embedded-resource", false), depth + 1);
+            fill(a, items, i, json_get_bool(items, "x-kubernetes-embedded-resource", false),
+                 depth + 1);
     if (v->type != JSON_OBJECT)
         return;
     JSON_EACH_MEMBER(p, props) {
@@ -394,11 +422,13 @@ static void fill(struct arena *a, const struct json *s, struct json *v, bool res
             i++;
             continue;
         }
-        if (m->value.type == JSON_NULL && !json_get_bool(sub, "nullable", false) && json_find(props, m->key)) {
+        if (m->value.type == JSON_NULL && !json_get_bool(sub, "nullable", false) &&
+            json_find(props, m->key)) {
             json_remove(v, m->key);
             continue;
         }
-        fill(a, sub, &m->value, json_get_bool(sub, "x-kubernetes-embedded-resource", false), depth + 1);
+        fill(a, sub, &m->value, json_get_bool(sub, "x-kubernetes-embedded-resource", false),
+             depth + 1);
         i++;
     }
 }

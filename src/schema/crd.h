@@ -15,12 +15,15 @@ const struct schema_type *crd_type_new(struct arena *a, str name, const struct j
 
 /* Prunes what the schema does not know (collecting it as `unknown field "spec.x"`), gives metadata its form, sorts keys. Types
  * are not checked: that is validation. Errors: BAD_REQUEST when it is no object or its metadata is malformed. */
-MUST_USE struct err *crd_decode(struct arena *a, const struct schema_type *t, struct json *v, struct schema_warnings *warnings);
+MUST_USE struct err *crd_decode(struct arena *a, const struct schema_type *t, struct json *v,
+                                struct schema_warnings *warnings);
 /* Fills in defaults, drops nulls where null is no value. Idempotent. */
 void crd_default(struct arena *a, const struct schema_type *t, struct json *v);
-void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v, struct err **errs);
+void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v,
+                  struct err **errs);
 /* One value by one schema, as defaults in a schema are checked. path: of the value in field names; name: of it in messages. */
-void crd_validate_value(struct arena *a, const struct json *schema, const struct json *v, str path, str name, struct err **errs);
+void crd_validate_value(struct arena *a, const struct json *schema, const struct json *v, str path,
+                        str name, struct err **errs);
 /* Does the schema say anything of x-kubernetes-validations, at any depth? */
 bool crd_has_rules(const struct json *schema);
 /* False: no regular expression; *ret_problem says why. */

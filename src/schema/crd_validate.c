@@ -25,13 +25,20 @@ struct check {
 static const char *type_name(const struct json *v)
 {
     switch (v->type) {
-    case JSON_NULL: return "null";
-    case JSON_BOOL: return "boolean";
-    case JSON_INT: return "integer";
-    case JSON_DOUBLE: return "number";
-    case JSON_STRING: return "string";
-    case JSON_ARRAY: return "array";
-    case JSON_OBJECT: return "object";
+    case JSON_NULL:
+        return "null";
+    case JSON_BOOL:
+        return "boolean";
+    case JSON_INT:
+        return "integer";
+    case JSON_DOUBLE:
+        return "number";
+    case JSON_STRING:
+        return "string";
+    case JSON_ARRAY:
+        return "array";
+    case JSON_OBJECT:
+        return "object";
     }
     return "";
 }
@@ -48,7 +55,10 @@ static void complain(struct check *c, const char *type, str field, const struct 
 
 static str field_of(struct check *c)
 {
-    return c->prefix.n ? arena_fmt(c->a, PRI_STR "%s" PRI_STR, STR_ARG(c->prefix), c->path.n && c->path.p[0] != '[' ? "." : "", STR_ARG(buf_view(&c->path))) : arena_dup(c->a, buf_view(&c->path));
+    return c->prefix.n
+               ? arena_fmt(c->a, PRI_STR "%s" PRI_STR, STR_ARG(c->prefix),
+                           c->path.n && c->path.p[0] != '[' ? "." : "", STR_ARG(buf_view(&c->path)))
+               : arena_dup(c->a, buf_view(&c->path));
 }
 
 static void value_text(struct buf *b, const struct json *v)
@@ -80,7 +90,8 @@ static void wrong_type(struct check *c, const struct json *v, const char *want)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    buf_fmt(&b, "Invalid value: \"%s\": " PRI_STR " in body must be of type %s: \"%s\"", type_name(v), STR_ARG(buf_view(&c->path)), want, type_name(v));
+    buf_fmt(&b, "Invalid value: \"%s\": " PRI_STR " in body must be of type %s: \"%s\"",
+            type_name(v), STR_ARG(buf_view(&c->path)), want, type_name(v));
     complain(c, "FieldValueTypeInvalid", field_of(c), &b);
 }
 
@@ -126,7 +137,8 @@ static bool matches(struct check *c, str pattern, str text)
     PCRE2_SIZE at;
 
     if (!re)
-        re = own = pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n, PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
+        re = own = pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n,
+                                 PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
     if (!re)
         return true; /* refused with the definition; nothing to hold against the value */
     limits = pcre2_match_context_create(NULL);
@@ -168,8 +180,11 @@ static bool is_date(str s)
 }
 
 /* Formats that Kubernetes knows, as patterns where a pattern says it. */
-static const struct { const char *name, *pattern; } formats[] = {
-    {"ipv4", "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"},
+static const struct {
+    const char *name, *pattern;
+} formats[] = {
+    {"ipv4", "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-"
+             "9]|[1-9]?[0-9])$"},
     {"ipv6", "^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$"},
     {"cidr", "^[0-9a-fA-F:.]+/[0-9]{1,3}$"},
     {"mac", "^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5,7}$"},
@@ -178,10 +193,13 @@ static const struct { const char *name, *pattern; } formats[] = {
     {"uuid4", "^(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}$"},
     {"uuid5", "^(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?5[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}$"},
     {"byte", "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"},
-    {"date-time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"},
-    {"duration", "^[+-]?([0-9]+(\\.[0-9]*)?\\s*(ns|us|\xc2\xb5s|ms|s|m|h|d|w|nanoseconds?|microseconds?|milliseconds?|seconds?|minutes?|hours?|days?|weeks?)\\s*)+$"},
+    {"date-time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt "
+                  "][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"},
+    {"duration", "^[+-]?([0-9]+(\\.[0-9]*)?\\s*(ns|us|\xc2\xb5s|ms|s|m|h|d|w|nanoseconds?|"
+                 "microseconds?|milliseconds?|seconds?|minutes?|hours?|days?|weeks?)\\s*)+$"},
     {"email", "^[^@\\s]+@[^@\\s]+$"},
-    {"hostname", "^([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)(\\.([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?))*\\.?$"},
+    {"hostname", "^([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)(\\.([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}"
+                 "[a-zA-Z0-9])?))*\\.?$"},
     {"uri", "^([a-zA-Z][-a-zA-Z0-9+.]*:|/)\\S*$"},
     {"hexcolor", "^#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"},
 };
@@ -200,12 +218,14 @@ static bool has_format(struct check *c, str format, str s)
 
 static void check_string(struct check *c, const struct json *s, const struct json *v)
 {
-    const struct json *max = json_findz(s, "maxLength"), *min = json_findz(s, "minLength"), *pattern = json_findz(s, "pattern");
+    const struct json *max = json_findz(s, "maxLength"), *min = json_findz(s, "minLength"),
+                      *pattern = json_findz(s, "pattern");
     str format = json_get_str(s, "format");
     size_t n = characters(v->s);
 
     if (json_is(max, JSON_INT) && (int64_t)n > max->i)
-        plain(c, "FieldValueTooLong", field_of(c), "Too long: may not be more than %lld bytes", (long long)max->i);
+        plain(c, "FieldValueTooLong", field_of(c), "Too long: may not be more than %lld bytes",
+              (long long)max->i);
     if (json_is(min, JSON_INT) && (int64_t)n < min->i)
         invalid(c, v, "should be at least %lld chars long", (long long)min->i);
     if (json_is(pattern, JSON_STRING) && !matches(c, pattern->s, v->s))
@@ -220,7 +240,8 @@ static void check_string(struct check *c, const struct json *s, const struct jso
 
 static void check_number(struct check *c, const struct json *s, const struct json *v)
 {
-    const struct json *max = json_findz(s, "maximum"), *min = json_findz(s, "minimum"), *of = json_findz(s, "multipleOf");
+    const struct json *max = json_findz(s, "maximum"), *min = json_findz(s, "minimum"),
+                      *of = json_findz(s, "multipleOf");
     double x = 0, limit;
 
     if (!number_of(v, &x))
@@ -231,15 +252,18 @@ static void check_number(struct check *c, const struct json *s, const struct jso
         bool ex = json_get_bool(s, "exclusiveMaximum", false);
 
         if (ex ? x >= limit : x > limit)
-            invalid(c, v, "should be less than %s" PRI_STR, ex ? "" : "or equal to ", STR_ARG(number_text(c, max)));
+            invalid(c, v, "should be less than %s" PRI_STR, ex ? "" : "or equal to ",
+                    STR_ARG(number_text(c, max)));
     }
     if (number_of(min, &limit)) {
         bool ex = json_get_bool(s, "exclusiveMinimum", false);
 
         if (ex ? x <= limit : x < limit)
-            invalid(c, v, "should be greater than %s" PRI_STR, ex ? "" : "or equal to ", STR_ARG(number_text(c, min)));
+            invalid(c, v, "should be greater than %s" PRI_STR, ex ? "" : "or equal to ",
+                    STR_ARG(number_text(c, min)));
     }
-    if (v->type == JSON_INT && str_is(json_get_str(s, "format"), "int32") && (v->i < INT32_MIN || v->i > INT32_MAX))
+    if (v->type == JSON_INT && str_is(json_get_str(s, "format"), "int32") &&
+        (v->i < INT32_MIN || v->i > INT32_MAX))
         invalid(c, v, "Must validate to int32");
 }
 
@@ -271,7 +295,8 @@ static void check_unique(struct check *c, const struct json *s, const struct jso
             CLEANUP(buf) struct buf b = BUF_INIT;
             struct json shown = json_object();
 
-            if (map ? !same_keys(keys, &v->items[i], &v->items[k]) : !json_equal(&v->items[i], &v->items[k]))
+            if (map ? !same_keys(keys, &v->items[i], &v->items[k])
+                    : !json_equal(&v->items[i], &v->items[k]))
                 continue;
             buf_z(&b, "Duplicate value: ");
             if (map) {
@@ -285,14 +310,16 @@ static void check_unique(struct check *c, const struct json *s, const struct jso
                 json_encode(&b, &shown);
             } else
                 json_encode(&b, &v->items[i]);
-            complain(c, "FieldValueDuplicate", arena_fmt(c->a, PRI_STR "[%u]", STR_ARG(field_of(c)), i), &b);
+            complain(c, "FieldValueDuplicate",
+                     arena_fmt(c->a, PRI_STR "[%u]", STR_ARG(field_of(c)), i), &b);
             break;
         }
 }
 
 static void check_array(struct check *c, const struct json *s, const struct json *v)
 {
-    const struct json *items = json_findz(s, "items"), *max = json_findz(s, "maxItems"), *min = json_findz(s, "minItems");
+    const struct json *items = json_findz(s, "items"), *max = json_findz(s, "maxItems"),
+                      *min = json_findz(s, "minItems");
 
     for (uint32_t i = 0; items && i < v->n; i++) {
         size_t was = c->path.n;
@@ -303,7 +330,8 @@ static void check_array(struct check *c, const struct json *s, const struct json
         c->path.p[was] = 0;
     }
     if (json_is(max, JSON_INT) && v->n > max->i)
-        plain(c, "FieldValueTooMany", field_of(c), "Too many: %u: must have at most %lld items", v->n, (long long)max->i);
+        plain(c, "FieldValueTooMany", field_of(c), "Too many: %u: must have at most %lld items",
+              v->n, (long long)max->i);
     if (json_is(min, JSON_INT) && v->n < min->i) {
         struct json n = json_int(v->n);
 
@@ -322,12 +350,14 @@ static void check_array(struct check *c, const struct json *s, const struct json
 
 static void check_object(struct check *c, const struct json *s, const struct json *v, bool root)
 {
-    const struct json *props = json_findz(s, "properties"), *more = json_findz(s, "additionalProperties");
+    const struct json *props = json_findz(s, "properties"),
+                      *more = json_findz(s, "additionalProperties");
     const struct json *max = json_findz(s, "maxProperties"), *min = json_findz(s, "minProperties");
     bool embedded = json_get_bool(s, "x-kubernetes-embedded-resource", false);
 
     if (json_is(max, JSON_INT) && v->n > max->i)
-        plain(c, "FieldValueTooMany", field_of(c), "Too many: %u: must have at most %lld items", v->n, (long long)max->i);
+        plain(c, "FieldValueTooMany", field_of(c), "Too many: %u: must have at most %lld items",
+              v->n, (long long)max->i);
     if (json_is(min, JSON_INT) && v->n < min->i)
         invalid(c, v, "should have at least %lld properties", (long long)min->i);
     JSON_EACH_MEMBER(m, v) {
@@ -336,7 +366,8 @@ static void check_object(struct check *c, const struct json *s, const struct jso
 
         if (!sub && json_is(more, JSON_OBJECT))
             sub = more;
-        if (!sub || (root && str_is(m->key, "metadata") && !c->prefix.n && !json_count(json_findz(sub, "properties"))))
+        if (!sub || (root && str_is(m->key, "metadata") && !c->prefix.n &&
+                     !json_count(json_findz(sub, "properties"))))
             continue;
         if (was)
             buf_char(&c->path, '.');
@@ -349,14 +380,19 @@ static void check_object(struct check *c, const struct json *s, const struct jso
         if (!json_find(v, json_str(r))) {
             str at = field_of(c);
 
-            plain(c, "FieldValueRequired", at.n ? arena_fmt(c->a, PRI_STR "." PRI_STR, STR_ARG(at), STR_ARG(json_str(r))) : json_str(r), "Required value");
+            plain(c, "FieldValueRequired",
+                  at.n ? arena_fmt(c->a, PRI_STR "." PRI_STR, STR_ARG(at), STR_ARG(json_str(r)))
+                       : json_str(r),
+                  "Required value");
         }
     if (embedded && !c->quiet) {
         static const char *const needed[] = {"apiVersion", "kind"};
 
         for (size_t i = 0; i < ARRAY_LEN(needed); i++)
             if (!json_str(json_findz(v, needed[i])).n)
-                plain(c, "FieldValueRequired", arena_fmt(c->a, PRI_STR ".%s", STR_ARG(field_of(c)), needed[i]), "Required value: must not be empty");
+                plain(c, "FieldValueRequired",
+                      arena_fmt(c->a, PRI_STR ".%s", STR_ARG(field_of(c)), needed[i]),
+                      "Required value: must not be empty");
     }
 }
 
@@ -378,12 +414,15 @@ static unsigned problems(struct check *c, const struct json *s, const struct jso
 /* These speak about no single field: Kubernetes names the object as a whole. */
 static void whole(struct check *c, const char *what)
 {
-    plain(c, "FieldValueInvalid", S("<nil>"), "Invalid value: \"\": \"" PRI_STR "\" must %s", STR_ARG(buf_view(&c->path)), what);
+    plain(c, "FieldValueInvalid", S("<nil>"), "Invalid value: \"\": \"" PRI_STR "\" must %s",
+          STR_ARG(buf_view(&c->path)), what);
 }
 
-static void check_combinations(struct check *c, const struct json *s, const struct json *v, bool root)
+static void check_combinations(struct check *c, const struct json *s, const struct json *v,
+                               bool root)
 {
-    const struct json *any = json_findz(s, "anyOf"), *one = json_findz(s, "oneOf"), *all = json_findz(s, "allOf"), *not = json_findz(s, "not");
+    const struct json *any = json_findz(s, "anyOf"), *one = json_findz(s, "oneOf"),
+                      *all = json_findz(s, "allOf"), *not = json_findz(s, "not");
     uint32_t fit = 0;
 
     if (json_count(any)) {
@@ -400,9 +439,12 @@ static void check_combinations(struct check *c, const struct json *s, const stru
             char text[96];
 
             if (!fit)
-                snprintf(text, sizeof text, "validate one and only one schema (oneOf). Found none valid");
+                snprintf(text, sizeof text,
+                         "validate one and only one schema (oneOf). Found none valid");
             else
-                snprintf(text, sizeof text, "validate one and only one schema (oneOf). Found %u valid alternatives", fit);
+                snprintf(text, sizeof text,
+                         "validate one and only one schema (oneOf). Found %u valid alternatives",
+                         fit);
             whole(c, text);
         }
     }
@@ -421,13 +463,20 @@ static void check_combinations(struct check *c, const struct json *s, const stru
 static bool fits_type(str type, const struct json *v)
 {
     switch (v->type) {
-    case JSON_NULL: return false;
-    case JSON_BOOL: return str_is(type, "boolean");
-    case JSON_INT: return str_is(type, "integer") || str_is(type, "number");
-    case JSON_DOUBLE: return str_is(type, "number") || (str_is(type, "integer") && v->d == floor(v->d));
-    case JSON_STRING: return str_is(type, "string");
-    case JSON_ARRAY: return str_is(type, "array");
-    case JSON_OBJECT: return str_is(type, "object");
+    case JSON_NULL:
+        return false;
+    case JSON_BOOL:
+        return str_is(type, "boolean");
+    case JSON_INT:
+        return str_is(type, "integer") || str_is(type, "number");
+    case JSON_DOUBLE:
+        return str_is(type, "number") || (str_is(type, "integer") && v->d == floor(v->d));
+    case JSON_STRING:
+        return str_is(type, "string");
+    case JSON_ARRAY:
+        return str_is(type, "array");
+    case JSON_OBJECT:
+        return str_is(type, "object");
     }
     return false;
 }
@@ -489,7 +538,8 @@ static void check_value(struct check *c, const struct json *s, const struct json
     c->depth--;
 }
 
-void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v, struct err **errs)
+void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v,
+                  struct err **errs)
 {
     const struct crd_type *x = CONTAINER_OF(t, struct crd_type, type);
     struct check c = {.a = a, .patterns = &x->patterns, .errs = errs, .path = BUF_INIT};
@@ -500,7 +550,8 @@ void crd_validate(struct arena *a, const struct schema_type *t, const struct jso
     buf_fini(&c.path);
 }
 
-void crd_validate_value(struct arena *a, const struct json *schema, const struct json *v, str path, str name, struct err **errs)
+void crd_validate_value(struct arena *a, const struct json *schema, const struct json *v, str path,
+                        str name, struct err **errs)
 {
     struct check c = {.a = a, .errs = errs, .path = BUF_INIT, .prefix = path, .name = name};
 

@@ -272,8 +272,7 @@ static bool decode_struct(struct decoder *d, const struct schema_type *t, struct
     if (n > DECODE_SLOTS)
         slots = arena_alloc(d->a, sizeof *slots * n);
     memset(slots, 0, sizeof *slots * n);
-    JSON_EACH_MEMBER(m, &old)
-    {
+    JSON_EACH_MEMBER(m, &old) {
         const struct schema_field *f = NULL;
         int slot = form_slot(t, m->key, &f);
         struct frame here = {.up = at, .owner = t, .index = -1};
@@ -307,8 +306,7 @@ static bool decode_list(struct decoder *d, const struct schema_type *t, struct j
 
     if (v->type != JSON_ARRAY)
         return mismatch(d, t, v, at, false);
-    JSON_EACH(it, v)
-    {
+    JSON_EACH(it, v) {
         struct frame here = {.up = at, .index = i++};
 
         if (it->type == JSON_NULL)
@@ -329,8 +327,7 @@ static bool decode_map(struct decoder *d, const struct schema_type *t, struct js
 {
     if (v->type != JSON_OBJECT)
         return mismatch(d, t, v, at, false);
-    JSON_EACH_MEMBER(m, v)
-    {
+    JSON_EACH_MEMBER(m, v) {
         struct frame here = {.up = at, .name = m->key, .index = -1};
 
         if (m->value.type == JSON_NULL)
@@ -505,8 +502,7 @@ static bool decode_value(struct decoder *d, const struct schema_type *t, struct 
         else if (v->type == JSON_ARRAY && t->kind == SCHEMA_SCHEMA_OR_ARRAY) {
             int64_t i = 0;
 
-            JSON_EACH(it, v)
-            {
+            JSON_EACH(it, v) {
                 struct frame here = {.up = at, .index = i++};
 
                 if (ok)

@@ -98,8 +98,7 @@ static void walk_struct(struct arena *a, const struct schema_type *t, struct jso
     static_defaults(a, t, t, v);
     if (t->defaults)
         schema_default_fns[t->defaults](a, t, v);
-    JSON_EACH_MEMBER(m, v)
-    {
+    JSON_EACH_MEMBER(m, v) {
         const struct schema_field *f;
 
         if (m->value.type != JSON_OBJECT && m->value.type != JSON_ARRAY)
@@ -116,8 +115,10 @@ static void walk(struct arena *a, const struct schema_type *t, struct json *v)
         walk_struct(a, t, v);
     else if (t->kind == SCHEMA_LIST)
         JSON_EACH(it, v)
-    walk(a, t->item, it);
-    else if (t->kind == SCHEMA_MAP) JSON_EACH_MEMBER(m, v) walk(a, t->item, &m->value);
+            walk(a, t->item, it);
+    else if (t->kind == SCHEMA_MAP)
+        JSON_EACH_MEMBER(m, v)
+            walk(a, t->item, &m->value);
 }
 
 void schema_default(struct arena *a, const struct resource *r, struct json *v)

@@ -26,8 +26,8 @@ void default_container(struct arena *a, const struct schema_type *t, struct json
 void default_volume(struct arena *a, const struct schema_type *t, struct json *v)
 {
     JSON_EACH_MEMBER(m, v)
-    if (!str_is(m->key, "name"))
-        return;
+        if (!str_is(m->key, "name"))
+            return;
     default_json(a, t, v, "emptyDir", "{}");
 }
 
@@ -44,8 +44,8 @@ static void complete_from(struct arena *a, const struct schema_type *t, struct j
         form_set(a, t, obj, str_of(to_name), json_object());
     to = json_findz(obj, to_name);
     JSON_EACH_MEMBER(m, json_findz(obj, from_name))
-    if (!json_find(to, m->key))
-        json_set(a, to, m->key, m->value);
+        if (!json_find(to, m->key))
+            json_set(a, to, m->key, m->value);
     json_sort_keys(to);
 }
 
@@ -79,16 +79,15 @@ void default_pod(struct arena *a, const struct schema_type *t, struct json *v)
         return;
     default_json(a, spec_type, spec, "enableServiceLinks", "true");
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        JSON_EACH(c, json_findz(spec, lists[i]))
-        {
+        JSON_EACH(c, json_findz(spec, lists[i])) {
             resources = json_findz(c, "resources");
             if (json_is(resources, JSON_OBJECT))
                 requests_from_limits(a, resources);
             if (host_network)
                 JSON_EACH(port, json_findz(c, "ports"))
-            if (!json_get_int(port, "hostPort", 0))
-                form_set(a, schema_find_type(S("io.k8s.api.core.v1.ContainerPort")), port,
-                         S("hostPort"), json_int(json_get_int(port, "containerPort", 0)));
+                    if (!json_get_int(port, "hostPort", 0))
+                        form_set(a, schema_find_type(S("io.k8s.api.core.v1.ContainerPort")), port,
+                                 S("hostPort"), json_int(json_get_int(port, "containerPort", 0)));
         }
     resources = json_findz(spec, "resources");
     if (json_is(resources, JSON_OBJECT))
@@ -113,11 +112,12 @@ void default_service(struct arena *a, const struct schema_type *t, struct json *
     } else if (str_is(json_get_str(spec, "sessionAffinity"), "ClientIP")) {
         default_json(a, spec_type, spec, "sessionAffinityConfig", "{}");
         timeout = json_path(spec, "sessionAffinityConfig.clientIP.timeoutSeconds");
-        if (!timeout || timeout->type == JSON_NULL) /* a 0 that was said is for validation to refuse */
-            *json_make(a, spec, "sessionAffinityConfig.clientIP.timeoutSeconds", JSON_INT) = json_int(10800);
+        if (!timeout ||
+            timeout->type == JSON_NULL) /* a 0 that was said is for validation to refuse */
+            *json_make(a, spec, "sessionAffinityConfig.clientIP.timeoutSeconds", JSON_INT) =
+                json_int(10800);
     }
-    JSON_EACH(port, json_findz(spec, "ports"))
-    {
+    JSON_EACH(port, json_findz(spec, "ports")) {
         struct json *target = json_findz(port, "targetPort");
 
         if (!target || target->type == JSON_NULL || (target->type == JSON_INT && !target->i) ||
@@ -132,9 +132,9 @@ void default_service(struct arena *a, const struct schema_type *t, struct json *
     if (str_is(type, "LoadBalancer"))
         default_json(a, spec_type, spec, "allocateLoadBalancerNodePorts", "true");
     JSON_EACH(ingress, json_path(v, "status.loadBalancer.ingress"))
-    if (json_get_str(ingress, "ip").n && str_is(type, "LoadBalancer"))
-        default_json(a, schema_find_type(S("io.k8s.api.core.v1.LoadBalancerIngress")), ingress,
-                     "ipMode", "\"VIP\"");
+        if (json_get_str(ingress, "ip").n && str_is(type, "LoadBalancer"))
+            default_json(a, schema_find_type(S("io.k8s.api.core.v1.LoadBalancerIngress")), ingress,
+                         "ipMode", "\"VIP\"");
 }
 
 void default_namespace(struct arena *a, const struct schema_type *t, struct json *v)

@@ -15,8 +15,7 @@ void default_stateful_set_spec(struct arena *a, const struct schema_type *t, str
     const struct schema_type *claim =
         schema_find_type(S("io.k8s.api.core.v1.PersistentVolumeClaim"));
 
-    JSON_EACH(c, json_findz(v, "volumeClaimTemplates"))
-    {
+    JSON_EACH(c, json_findz(v, "volumeClaimTemplates")) {
         default_set(a, claim, c, "kind", json_z("PersistentVolumeClaim"));
         default_set(a, claim, c, "apiVersion", json_z("v1"));
     }

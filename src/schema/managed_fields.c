@@ -13,7 +13,8 @@
 
 static bool same(const struct manager *x, const struct manager *y)
 {
-    return x->applies == y->applies && str_eq(x->name, y->name) && str_eq(x->subresource, y->subresource) &&
+    return x->applies == y->applies && str_eq(x->name, y->name) &&
+           str_eq(x->subresource, y->subresource) &&
            (x->applies || str_eq(x->api_version, y->api_version));
 }
 
@@ -79,7 +80,8 @@ bool managers_decode(struct arena *a, const struct json *entries, struct manager
         };
         struct manager *again;
 
-        if ((!v.applies && !str_is(operation, "Update")) || !v.api_version.n || !str_is(json_str(json_findz(e, "fieldsType")), "FieldsV1"))
+        if ((!v.applies && !str_is(operation, "Update")) || !v.api_version.n ||
+            !str_is(json_str(json_findz(e, "fieldsType")), "FieldsV1"))
             return false;
         if (json_is(fields, JSON_OBJECT))
             v.set = set_normal(a, fields);

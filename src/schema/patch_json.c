@@ -8,12 +8,13 @@
  * leading zeros, and add, replace and test need a value. */
 #include "schema/schema.h"
 
-#define JSON_PATCH_OPS_MAX 10000     /* as kube-apiserver */
-#define COPY_BYTES_MAX (3u << 20)    /* what `copy` may add to a document, as kube-apiserver's limit of a request */
+#define JSON_PATCH_OPS_MAX 10000 /* as kube-apiserver */
+#define COPY_BYTES_MAX                                                                             \
+    (3u << 20) /* what `copy` may add to a document, as kube-apiserver's limit of a request */
 
 struct target {
-    struct json *parent;              /* NULL: the document itself */
-    str key;                          /* unescaped last token */
+    struct json *parent; /* NULL: the document itself */
+    str key;             /* unescaped last token */
 };
 
 struct run {
@@ -24,7 +25,8 @@ struct run {
 
 static struct err *PRINTF(1, 2) rejected(const char *fmt, ...)
 {
-    struct err *err = err_new(REASON_INVALID, "the server rejected our request due to an error in our request");
+    struct err *err =
+        err_new(REASON_INVALID, "the server rejected our request due to an error in our request");
     CLEANUP(buf) struct buf b = BUF_INIT;
     va_list ap;
 
@@ -61,8 +63,8 @@ static bool parse_index(str token, uint32_t *ret)
 {
     int64_t i;
 
-    if (!token.n || token.n > 9 || token.p[0] < '0' || token.p[0] > '9' || (token.n > 1 && token.p[0] == '0') ||
-        !str_to_int64(token, &i))
+    if (!token.n || token.n > 9 || token.p[0] < '0' || token.p[0] > '9' ||
+        (token.n > 1 && token.p[0] == '0') || !str_to_int64(token, &i))
         return false;
     *ret = (uint32_t)i;
     return true;
@@ -87,7 +89,8 @@ static struct err *resolve(struct run *r, const char *op, str pointer, struct ta
     if (!pointer.n)
         return NULL;
     if (pointer.p[0] != '/')
-        return rejected("%s operation does not apply: doc is missing path: \"" PRI_STR "\"", op, STR_ARG(pointer));
+        return rejected("%s operation does not apply: doc is missing path: \"" PRI_STR "\"", op,
+                        STR_ARG(pointer));
     rest = str_skip(rest, 1);
     while (str_cut(&rest, '/', &token)) {
         token = unescape(r->arena, token);
@@ -101,7 +104,8 @@ static struct err *resolve(struct run *r, const char *op, str pointer, struct ta
         if (!at)
             break;
     }
-    return rejected("%s operation does not apply: doc is missing path: \"" PRI_STR "\"", op, STR_ARG(pointer));
+    return rejected("%s operation does not apply: doc is missing path: \"" PRI_STR "\"", op,
+                    STR_ARG(pointer));
 }
 
 /* ---- the elementary steps ---- */
@@ -115,7 +119,8 @@ static struct err *get(struct run *r, const char *op, str pointer, struct json *
         return err;
     *ret = t.parent ? child(t.parent, t.key) : &r->doc;
     if (!*ret)
-        return rejected("error in %s for path: '" PRI_STR "': unable to get nonexistent key", op, STR_ARG(pointer));
+        return rejected("error in %s for path: '" PRI_STR "': unable to get nonexistent key", op,
+                        STR_ARG(pointer));
     return NULL;
 }
 
@@ -135,10 +140,13 @@ static struct err *add(struct run *r, const char *op, str pointer, struct json v
         if (str_is(t.key, "-"))
             i = t.parent->n;
         else if (!parse_index(t.key, &i))
-            return rejected("error in %s for path: '" PRI_STR "': value was not a proper array index", op, STR_ARG(pointer));
+            return rejected("error in %s for path: '" PRI_STR
+                            "': value was not a proper array index",
+                            op, STR_ARG(pointer));
         if (i > t.parent->n)
-            return rejected("error in %s for path: '" PRI_STR "': Unable to access invalid index: %u: invalid index referenced", op,
-                            STR_ARG(pointer), i);
+            return rejected("error in %s for path: '" PRI_STR
+                            "': Unable to access invalid index: %u: invalid index referenced",
+                            op, STR_ARG(pointer), i);
         json_insert(r->arena, t.parent, i, v);
     }
     return NULL;
@@ -156,8 +164,9 @@ static struct err *take_out(struct run *r, const char *op, str pointer, struct j
         return err;
     v = t.parent ? child(t.parent, t.key) : &r->doc;
     if (!v)
-        return rejected("error in %s for path: '" PRI_STR "': Unable to remove nonexistent key: " PRI_STR ": missing value", op,
-                        STR_ARG(pointer), STR_ARG(t.key));
+        return rejected("error in %s for path: '" PRI_STR
+                        "': Unable to remove nonexistent key: " PRI_STR ": missing value",
+                        op, STR_ARG(pointer), STR_ARG(t.key));
     if (ret_old)
         *ret_old = *v;
     if (!t.parent)
@@ -220,7 +229,8 @@ static struct err *op_move(struct run *r, const struct op *o)
     struct err *err;
 
     if (is_below(o->path, o->from))
-        return rejected("move operation does not apply: '" PRI_STR "' lies within '" PRI_STR "'", STR_ARG(o->path), STR_ARG(o->from));
+        return rejected("move operation does not apply: '" PRI_STR "' lies within '" PRI_STR "'",
+                        STR_ARG(o->path), STR_ARG(o->from));
     err = take_out(r, "move", o->from, &v);
     return err ? err : add(r, "move", o->path, v);
 }
@@ -234,7 +244,9 @@ static struct err *op_copy(struct run *r, const struct op *o)
         return err;
     r->copied_bytes += weight(v);
     if (r->copied_bytes > COPY_BYTES_MAX)
-        return rejected("Unable to complete the copy, the accumulated size increase of copy operations exceeds the limit %u", COPY_BYTES_MAX);
+        return rejected("Unable to complete the copy, the accumulated size increase of copy "
+                        "operations exceeds the limit %u",
+                        COPY_BYTES_MAX);
     return add(r, "copy", o->path, json_share(r->arena, v));
 }
 
@@ -263,8 +275,9 @@ static const struct {
     struct err *(*run)(struct run *r, const struct op *o);
     bool needs_from, needs_value;
 } operations[] = {
-    {STR("add"), op_add, false, true},       {STR("remove"), op_remove, false, false}, {STR("replace"), op_replace, false, true},
-    {STR("move"), op_move, true, false},     {STR("copy"), op_copy, true, false},      {STR("test"), op_test, false, true},
+    {STR("add"), op_add, false, true},         {STR("remove"), op_remove, false, false},
+    {STR("replace"), op_replace, false, true}, {STR("move"), op_move, true, false},
+    {STR("copy"), op_copy, true, false},       {STR("test"), op_test, false, true},
 };
 
 static struct err *run_one(struct run *r, const struct json *op)
@@ -277,19 +290,23 @@ static struct err *run_one(struct run *r, const struct json *op)
         if (!str_eq(operations[i].name, name))
             continue;
         if (!json_is(path, JSON_STRING))
-            return rejected(PRI_STR " operation failed to decode path: missing value", STR_ARG(name));
+            return rejected(PRI_STR " operation failed to decode path: missing value",
+                            STR_ARG(name));
         if (operations[i].needs_from && !json_is(from, JSON_STRING))
-            return rejected(PRI_STR " operation failed to decode from: missing value", STR_ARG(name));
+            return rejected(PRI_STR " operation failed to decode from: missing value",
+                            STR_ARG(name));
         if (operations[i].needs_value && !o.value)
-            return rejected(PRI_STR " operation, missing value field: missing value", STR_ARG(name));
+            return rejected(PRI_STR " operation, missing value field: missing value",
+                            STR_ARG(name));
         return operations[i].run(r, &o);
     }
     return rejected("Unexpected kind: " PRI_STR, STR_ARG(name.n ? name : S("unknown")));
 }
 
 static const char *const go_types[] = {
-    [JSON_NULL] = "null",     [JSON_BOOL] = "bool",   [JSON_INT] = "number",    [JSON_DOUBLE] = "number",
-    [JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object",
+    [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
+    [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
+    [JSON_OBJECT] = "object",
 };
 
 struct err *patch_json(struct arena *a, struct json *doc, const struct json *ops)
@@ -299,12 +316,18 @@ struct err *patch_json(struct arena *a, struct json *doc, const struct json *ops
     if (ops->type == JSON_NULL) /* decodes into an empty list */
         return NULL;
     if (ops->type != JSON_ARRAY)
-        return err_new(REASON_BAD_REQUEST, "json: cannot unmarshal %s into Go value of type jsonpatch.Patch", go_types[ops->type]);
+        return err_new(REASON_BAD_REQUEST,
+                       "json: cannot unmarshal %s into Go value of type jsonpatch.Patch",
+                       go_types[ops->type]);
     if (ops->n > JSON_PATCH_OPS_MAX)
-        return err_new(REASON_REQUEST_TOO_LARGE, "The allowed maximum operations in a JSON patch is %d, got %u", JSON_PATCH_OPS_MAX, ops->n);
+        return err_new(REASON_REQUEST_TOO_LARGE,
+                       "The allowed maximum operations in a JSON patch is %d, got %u",
+                       JSON_PATCH_OPS_MAX, ops->n);
     JSON_EACH(op, ops)
         if (op->type != JSON_OBJECT)
-            return err_new(REASON_BAD_REQUEST, "json: cannot unmarshal %s into Go value of type jsonpatch.Operation", go_types[op->type]);
+            return err_new(REASON_BAD_REQUEST,
+                           "json: cannot unmarshal %s into Go value of type jsonpatch.Operation",
+                           go_types[op->type]);
     r.doc = json_share(a, doc);
     JSON_EACH(op, ops) {
         struct err *err = run_one(&r, op);

@@ -43,8 +43,9 @@ static void merge(struct arena *a, struct json *doc, const struct json *patch)
 }
 
 static const char *const go_types[] = {
-    [JSON_NULL] = "null",     [JSON_BOOL] = "bool",    [JSON_INT] = "number",    [JSON_DOUBLE] = "number",
-    [JSON_STRING] = "string", [JSON_ARRAY] = "array",  [JSON_OBJECT] = "object",
+    [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
+    [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
+    [JSON_OBJECT] = "object",
 };
 
 struct err *patch_merge(struct arena *a, struct json *doc, const struct json *patch)
@@ -52,7 +53,9 @@ struct err *patch_merge(struct arena *a, struct json *doc, const struct json *pa
     if (patch->type == JSON_NULL)
         return err_new(REASON_BAD_REQUEST, "Invalid JSON Patch");
     if (patch->type != JSON_OBJECT)
-        return err_new(REASON_BAD_REQUEST, "error decoding patch: json: cannot unmarshal %s into Go value of type map[string]interface {}",
+        return err_new(REASON_BAD_REQUEST,
+                       "error decoding patch: json: cannot unmarshal %s into Go value of type "
+                       "map[string]interface {}",
                        go_types[patch->type]);
     if (doc->type != JSON_OBJECT)
         *doc = json_object();

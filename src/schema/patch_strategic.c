@@ -21,12 +21,13 @@
 
 /* What the schema says about one member; zero for members that it does not know. */
 struct meta {
-    const struct schema_type *type;   /* of the member's value; NULL: unknown */
-    bool merges;                      /* patchStrategy=merge */
-    str merge_key;                    /* empty: a set of scalars */
+    const struct schema_type *type; /* of the member's value; NULL: unknown */
+    bool merges;                    /* patchStrategy=merge */
+    str merge_key;                  /* empty: a set of scalars */
 };
 
-static struct err *merge_object(struct arena *a, const struct schema_type *t, struct json *doc, struct json *patch);
+static struct err *merge_object(struct arena *a, const struct schema_type *t, struct json *doc,
+                                struct json *patch);
 
 /* ---- words ---- */
 
@@ -36,11 +37,21 @@ static void go_print(struct buf *b, const struct json *v)
     struct json sorted;
 
     switch (v->type) {
-    case JSON_NULL: buf_z(b, "<nil>"); return;
-    case JSON_BOOL: buf_z(b, v->b ? "true" : "false"); return;
-    case JSON_INT: buf_int(b, v->i); return;
-    case JSON_DOUBLE: json_encode(b, v); return;
-    case JSON_STRING: buf_str(b, v->s); return;
+    case JSON_NULL:
+        buf_z(b, "<nil>");
+        return;
+    case JSON_BOOL:
+        buf_z(b, v->b ? "true" : "false");
+        return;
+    case JSON_INT:
+        buf_int(b, v->i);
+        return;
+    case JSON_DOUBLE:
+        json_encode(b, v);
+        return;
+    case JSON_STRING:
+        buf_str(b, v->s);
+        return;
     case JSON_ARRAY:
         buf_char(b, '[');
         for (uint32_t i = 0; i < v->n; i++) {
@@ -83,8 +94,12 @@ static struct err *no_merge_key(const struct json *item, str key)
 static const char *go_type(const struct json *v)
 {
     static const char *const names[] = {
-        [JSON_NULL] = "%!s(<nil>)", [JSON_BOOL] = "bool",             [JSON_INT] = "int64",
-        [JSON_DOUBLE] = "float64",  [JSON_STRING] = "string",         [JSON_ARRAY] = "[]interface {}",
+        [JSON_NULL] = "%!s(<nil>)",
+        [JSON_BOOL] = "bool",
+        [JSON_INT] = "int64",
+        [JSON_DOUBLE] = "float64",
+        [JSON_STRING] = "string",
+        [JSON_ARRAY] = "[]interface {}",
         [JSON_OBJECT] = "map[string]interface {}",
     };
 
@@ -114,7 +129,9 @@ static struct meta meta_of(const struct schema_type *t, str key)
     f = t->kind == SCHEMA_STRUCT ? schema_find_field(t, key) : NULL;
     if (!f)
         return (struct meta){0};
-    return (struct meta){.type = f->type, .merges = f->flags & FIELD_PATCH_MERGE, .merge_key = schema_more(f)->merge_key};
+    return (struct meta){.type = f->type,
+                         .merges = f->flags & FIELD_PATCH_MERGE,
+                         .merge_key = schema_more(f)->merge_key};
 }
 
 /* ---- values taken whole ---- */
@@ -182,14 +199,16 @@ static void sort_by(struct json *list, const struct json *order, str merge_key)
         int64_t place = index_of(order, &v, merge_key);
         uint32_t at = i;
 
-        for (; place >= 0 && at > 0 && index_of(order, &list->items[at - 1], merge_key) > place; at--)
+        for (; place >= 0 && at > 0 && index_of(order, &list->items[at - 1], merge_key) > place;
+             at--)
             list->items[at] = list->items[at - 1];
         list->items[at] = v;
     }
 }
 
 /* The merged items in their final order: those that `ours` names by its order, the server's own by that of `before`. */
-static struct json in_order(struct arena *a, const struct json *merged, const struct json *ours, const struct json *before, str merge_key)
+static struct json in_order(struct arena *a, const struct json *merged, const struct json *ours,
+                            const struct json *before, str merge_key)
 {
     struct json patched = json_array(), own = json_array(), all = json_array();
     uint32_t i = 0, k = 0;
@@ -202,7 +221,8 @@ static struct json in_order(struct arena *a, const struct json *merged, const st
         bool take_own = k == patched.n;
 
         if (i < own.n && k < patched.n) {
-            int64_t x = index_of(before, &own.items[i], merge_key), y = index_of(before, &patched.items[k], merge_key);
+            int64_t x = index_of(before, &own.items[i], merge_key),
+                    y = index_of(before, &patched.items[k], merge_key);
 
             take_own = x >= 0 && y >= 0 && x < y;
         }
@@ -233,7 +253,8 @@ static struct err *check_items(const struct json *x, const struct json *y, enum 
 }
 
 /* Applies the items with directives to doc; *ret are the others. */
-static struct err *apply_special_items(struct arena *a, struct json *doc, struct json *patch, str merge_key, struct json *ret)
+static struct err *apply_special_items(struct arena *a, struct json *doc, struct json *patch,
+                                       str merge_key, struct json *ret)
 {
     bool replace = false;
 
@@ -265,7 +286,8 @@ static struct err *apply_special_items(struct arena *a, struct json *doc, struct
     return NULL;
 }
 
-static struct err *merge_items(struct arena *a, const struct schema_type *item_type, struct json *doc, struct json *patch, str merge_key,
+static struct err *merge_items(struct arena *a, const struct schema_type *item_type,
+                               struct json *doc, struct json *patch, str merge_key,
                                struct json *ret_merged)
 {
     *ret_merged = json_array();
@@ -298,7 +320,8 @@ static bool has_item(const struct json *list, const struct json *item)
     return index_of(list, item, STR_NONE) >= 0;
 }
 
-static void merge_set(struct arena *a, const struct json *doc, const struct json *patch, struct json *ret_merged)
+static void merge_set(struct arena *a, const struct json *doc, const struct json *patch,
+                      struct json *ret_merged)
 {
     *ret_merged = json_array();
     for (int side = 0; side < 2; side++)
@@ -308,7 +331,8 @@ static void merge_set(struct arena *a, const struct json *doc, const struct json
 }
 
 /* The merged list before its order is made; doc and patch lose what directives took out. */
-static struct err *merge_list_content(struct arena *a, struct meta meta, struct json *doc, struct json *patch, struct json *ret_merged)
+static struct err *merge_list_content(struct arena *a, struct meta meta, struct json *doc,
+                                      struct json *patch, struct json *ret_merged)
 {
     struct json plain;
     enum json_type kind;
@@ -326,10 +350,12 @@ static struct err *merge_list_content(struct arena *a, struct meta meta, struct 
     if (err)
         return err;
     *patch = plain;
-    return merge_items(a, meta.type ? meta.type->item : NULL, doc, patch, meta.merge_key, ret_merged);
+    return merge_items(a, meta.type ? meta.type->item : NULL, doc, patch, meta.merge_key,
+                       ret_merged);
 }
 
-static struct err *merge_list(struct arena *a, struct meta meta, struct json *doc, struct json *patch)
+static struct err *merge_list(struct arena *a, struct meta meta, struct json *doc,
+                              struct json *patch)
 {
     struct json merged;
     struct err *err;
@@ -389,8 +415,8 @@ static struct err *apply_retain_keys(struct json *doc, struct json *patch)
     if (keys.type != JSON_ARRAY)
         return bad_format("retainKeys");
     JSON_EACH_MEMBER(m, patch)
-        if (m->value.type != JSON_NULL && !str_has_prefix(m->key, S(DELETE_PRIMITIVES)) && !str_has_prefix(m->key, S(SET_ORDER)) &&
-            !retains(&keys, m->key))
+        if (m->value.type != JSON_NULL && !str_has_prefix(m->key, S(DELETE_PRIMITIVES)) &&
+            !str_has_prefix(m->key, S(SET_ORDER)) && !retains(&keys, m->key))
             return bad_format("retainKeys");
     for (uint32_t i = 0; i < doc->n; i++)
         if (retains(&keys, doc->members[i].key))
@@ -430,9 +456,11 @@ static struct err *check_order(const struct json *patch, const struct json *orde
 }
 
 /* One "$setElementOrder/name": merges that list together with its part of the patch. */
-static struct err *apply_order(struct arena *a, const struct schema_type *t, struct json *doc, struct json *patch, str name, const struct json *order)
+static struct err *apply_order(struct arena *a, const struct schema_type *t, struct json *doc,
+                               struct json *patch, str name, const struct json *order)
 {
-    struct json *have = json_find(doc, name), *change = json_find(patch, name), merged, none = json_array();
+    struct json *have = json_find(doc, name), *change = json_find(patch, name), merged,
+                none = json_array();
     struct meta meta = meta_of(t, name);
     enum json_type kind;
     struct err *err;
@@ -473,7 +501,8 @@ static struct err *apply_order(struct arena *a, const struct schema_type *t, str
     return NULL;
 }
 
-static struct err *apply_orders(struct arena *a, const struct schema_type *t, struct json *doc, struct json *patch)
+static struct err *apply_orders(struct arena *a, const struct schema_type *t, struct json *doc,
+                                struct json *patch)
 {
     for (uint32_t i = 0; i < patch->n;) {
         str key = patch->members[i].key, name;
@@ -495,7 +524,8 @@ static struct err *apply_orders(struct arena *a, const struct schema_type *t, st
     return NULL;
 }
 
-static struct err *merge_member(struct arena *a, const struct schema_type *t, struct json *doc, str key, struct json *change)
+static struct err *merge_member(struct arena *a, const struct schema_type *t, struct json *doc,
+                                str key, struct json *change)
 {
     bool deletes = str_has_prefix(key, S(DELETE_PRIMITIVES));
     struct json *have;
@@ -532,7 +562,8 @@ static struct err *merge_member(struct arena *a, const struct schema_type *t, st
     return NULL;
 }
 
-static struct err *merge_object(struct arena *a, const struct schema_type *t, struct json *doc, struct json *patch)
+static struct err *merge_object(struct arena *a, const struct schema_type *t, struct json *doc,
+                                struct json *patch)
 {
     const struct json *directive = json_findz(patch, DIRECTIVE);
     struct err *err;
@@ -564,14 +595,20 @@ static struct err *merge_object(struct arena *a, const struct schema_type *t, st
     return NULL;
 }
 
-struct err *patch_strategic(struct arena *a, const struct schema_type *t, struct json *doc, const struct json *patch)
+struct err *patch_strategic(struct arena *a, const struct schema_type *t, struct json *doc,
+                            const struct json *patch)
 {
     struct json result, change;
     struct err *err;
 
     if (patch->type != JSON_OBJECT)
-        return err_new(REASON_BAD_REQUEST, "error decoding patch: json: cannot unmarshal %s into Go value of type map[string]interface {}",
-                       patch->type == JSON_ARRAY ? "array" : patch->type == JSON_STRING ? "string" : patch->type == JSON_BOOL ? "bool" : "number");
+        return err_new(REASON_BAD_REQUEST,
+                       "error decoding patch: json: cannot unmarshal %s into Go value of type "
+                       "map[string]interface {}",
+                       patch->type == JSON_ARRAY    ? "array"
+                       : patch->type == JSON_STRING ? "string"
+                       : patch->type == JSON_BOOL   ? "bool"
+                                                    : "number");
     result = json_share(a, doc);
     change = json_share(a, patch);
     err = merge_object(a, t, &result, &change);

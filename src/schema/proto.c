@@ -373,8 +373,7 @@ static void put_message(struct rbuf *r, const struct schema_type *t, const struc
     uint32_t expected = 0;
 
     memset(values, 0, sizeof *values * t->n_fields);
-    JSON_EACH_MEMBER(m, v)
-    {
+    JSON_EACH_MEMBER(m, v) {
         const struct schema_field *f = NULL;
 
         /* Members mostly come in the table's order. */

@@ -11,10 +11,10 @@
  * API: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
 #include "schema/schema.h"
 
-#define QUANTITY_LEN_MAX 256          /* bytes of text; longer ones are malformed */
+#define QUANTITY_LEN_MAX 256               /* bytes of text; longer ones are malformed */
 #define DIGITS_MAX (QUANTITY_LEN_MAX + 24) /* those, times 2^60, and a carry */
 #define NANO_SCALE (-9)
-#define FAST_DIGITS 18                /* upstream's fast path: what surely fits an int64 */
+#define FAST_DIGITS 18 /* upstream's fast path: what surely fits an int64 */
 #define EXPONENT_MAX INT32_MAX
 
 enum format { FORMAT_DECIMAL_SI, FORMAT_BINARY_SI, FORMAT_DECIMAL_EXPONENT };
@@ -22,27 +22,30 @@ enum format { FORMAT_DECIMAL_SI, FORMAT_BINARY_SI, FORMAT_DECIMAL_EXPONENT };
 static const struct suffix {
     str text;
     enum format format;
-    int exponent;                     /* of 10, or of 2 */
+    int exponent; /* of 10, or of 2 */
 } suffixes[] = {
-    {STR(""), FORMAT_DECIMAL_SI, 0},    {STR("m"), FORMAT_DECIMAL_SI, -3},  {STR("Mi"), FORMAT_BINARY_SI, 20},
-    {STR("Gi"), FORMAT_BINARY_SI, 30},  {STR("Ki"), FORMAT_BINARY_SI, 10},  {STR("k"), FORMAT_DECIMAL_SI, 3},
-    {STR("M"), FORMAT_DECIMAL_SI, 6},   {STR("G"), FORMAT_DECIMAL_SI, 9},   {STR("T"), FORMAT_DECIMAL_SI, 12},
-    {STR("P"), FORMAT_DECIMAL_SI, 15},  {STR("E"), FORMAT_DECIMAL_SI, 18},  {STR("Ti"), FORMAT_BINARY_SI, 40},
-    {STR("Pi"), FORMAT_BINARY_SI, 50},  {STR("Ei"), FORMAT_BINARY_SI, 60},  {STR("n"), FORMAT_DECIMAL_SI, -9},
-    {STR("u"), FORMAT_DECIMAL_SI, -6},
+    {STR(""), FORMAT_DECIMAL_SI, 0},   {STR("m"), FORMAT_DECIMAL_SI, -3},
+    {STR("Mi"), FORMAT_BINARY_SI, 20}, {STR("Gi"), FORMAT_BINARY_SI, 30},
+    {STR("Ki"), FORMAT_BINARY_SI, 10}, {STR("k"), FORMAT_DECIMAL_SI, 3},
+    {STR("M"), FORMAT_DECIMAL_SI, 6},  {STR("G"), FORMAT_DECIMAL_SI, 9},
+    {STR("T"), FORMAT_DECIMAL_SI, 12}, {STR("P"), FORMAT_DECIMAL_SI, 15},
+    {STR("E"), FORMAT_DECIMAL_SI, 18}, {STR("Ti"), FORMAT_BINARY_SI, 40},
+    {STR("Pi"), FORMAT_BINARY_SI, 50}, {STR("Ei"), FORMAT_BINARY_SI, 60},
+    {STR("n"), FORMAT_DECIMAL_SI, -9}, {STR("u"), FORMAT_DECIMAL_SI, -6},
 };
 
 /* digits * 10^exponent, most significant first; no leading zeros; zero has no digits. */
 struct decimal {
     bool negative;
     enum format format;
-    bool keep;                        /* invariant (2): the text is its own canonical form */
+    bool keep; /* invariant (2): the text is its own canonical form */
     int n;
     int64_t exponent;
     char digits[DIGITS_MAX];
 };
 
-static const char *const problem_format = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+static const char *const problem_format =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 static const char *const problem_suffix = "unable to parse quantity's suffix";
 
 /* ---- digits ---- */
@@ -171,8 +174,11 @@ static bool keeps_text(str num, str denom, enum format format, int exponent)
         if (denom.n)
             return false;
         precision = 15 - (int)num.n - (int)((float)exponent * 3 / 10) - 1;
-        return precision >= 0 && (num.p[num.n - 1] - '0' + (num.n > 1 ? (num.p[num.n - 2] - '0') * 10 : 0) +
-                                  (num.n > 2 ? (num.p[num.n - 3] - '0') * 100 : 0)) % 8 != 0;
+        return precision >= 0 &&
+               (num.p[num.n - 1] - '0' + (num.n > 1 ? (num.p[num.n - 2] - '0') * 10 : 0) +
+                (num.n > 2 ? (num.p[num.n - 3] - '0') * 100 : 0)) %
+                       8 !=
+                   0;
     }
     precision = FAST_DIGITS - (int)(num.n + denom.n);
     if (precision < 0 || scale < NANO_SCALE || scale % 3 != 0 || num.p[0] == '0')
@@ -357,7 +363,9 @@ void buf_quantity(struct buf *b, const struct quantity *q, char format)
     struct decimal d = {.negative = q->nano < 0, .exponent = NANO_SCALE};
     int at = DIGITS_MAX;
 
-    d.format = format == 'b' ? FORMAT_BINARY_SI : format == 'e' ? FORMAT_DECIMAL_EXPONENT : FORMAT_DECIMAL_SI;
+    d.format = format == 'b'   ? FORMAT_BINARY_SI
+               : format == 'e' ? FORMAT_DECIMAL_EXPONENT
+                               : FORMAT_DECIMAL_SI;
     for (; v; v /= 10)
         d.digits[--at] = (char)('0' + (int)(v % 10));
     d.n = DIGITS_MAX - at;

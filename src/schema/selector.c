@@ -10,16 +10,21 @@
 #define NAME_MAX_BYTES 63
 #define PREFIX_MAX_BYTES 253
 #define NAME_PATTERN "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-#define NAME_RULE                                                                                                                 \
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-#define NAME_EXAMPLES "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '" NAME_PATTERN "')"
-#define SUBDOMAIN_RULE                                                                                                            \
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "      \
-    "with an alphanumeric character (e.g. 'example.com', regex used for validation is "                                           \
+#define NAME_RULE                                                                                  \
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "    \
+    "alphanumeric character"
+#define NAME_EXAMPLES                                                                              \
+    "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '" NAME_PATTERN "')"
+#define SUBDOMAIN_RULE                                                                             \
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "   \
+    "'.', and must start and end "                                                                 \
+    "with an alphanumeric character (e.g. 'example.com', regex used for validation is "            \
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-#define VALUE_RULE                                                                                                                \
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with " \
-    "an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "                       \
+#define VALUE_RULE                                                                                 \
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "    \
+    "'.', and must start and end with "                                                            \
+    "an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "      \
+    "validation is "                                                                               \
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 
 /* ---- rules ---- */
@@ -79,7 +84,9 @@ static void name_reasons(struct buf *b, str key)
 
         name = str_skip(key, (size_t)slash + 1);
         if (str_has_char(name, '/')) {
-            add_reason(b, start, "a qualified name %s %s with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+            add_reason(b, start,
+                       "a qualified name %s %s with an optional DNS subdomain prefix and '/' (e.g. "
+                       "'example.com/MyName')",
                        NAME_RULE, NAME_EXAMPLES);
             return;
         }
@@ -177,7 +184,9 @@ void selector_term_problem(struct buf *b, const struct selector_term *t)
     if (one.n)
         add_problem(&all, buf_view(&one));
     if ((t->op == SELECTOR_IN || t->op == SELECTOR_NOT_IN) && !t->n_values)
-        add_problem(&all, S("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"));
+        add_problem(
+            &all,
+            S("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"));
     if ((t->op == SELECTOR_EXISTS || t->op == SELECTOR_NOT_EXISTS) && t->n_values) {
         buf_clear(&one);
         buf_z(&one, "values: Invalid value: [");
@@ -196,7 +205,8 @@ void selector_term_problem(struct buf *b, const struct selector_term *t)
         buf_clear(&one);
         buf_clear(&path);
         buf_fmt(&path, "values[%zu]", i);
-        add_invalid(&one, buf_view(&path), t->values[i], S("for 'Gt', 'Lt' operators, the value must be an integer"));
+        add_invalid(&one, buf_view(&path), t->values[i],
+                    S("for 'Gt', 'Lt' operators, the value must be an integer"));
         add_problem(&all, buf_view(&one));
     }
     for (size_t i = 0; i < t->n_values; i++) {
@@ -236,7 +246,10 @@ static const struct {
     str name;
     enum selector_op op;
 } expression_ops[] = {
-    {STR("In"), SELECTOR_IN}, {STR("NotIn"), SELECTOR_NOT_IN}, {STR("Exists"), SELECTOR_EXISTS}, {STR("DoesNotExist"), SELECTOR_NOT_EXISTS},
+    {STR("In"), SELECTOR_IN},
+    {STR("NotIn"), SELECTOR_NOT_IN},
+    {STR("Exists"), SELECTOR_EXISTS},
+    {STR("DoesNotExist"), SELECTOR_NOT_EXISTS},
 };
 
 static struct err *check_term(const struct selector_term *t)
@@ -247,7 +260,8 @@ static struct err *check_term(const struct selector_term *t)
     return problem.n ? err_new(REASON_BAD_REQUEST, "%s", buf_cstr(&problem)) : NULL;
 }
 
-struct err *selector_from_object(struct arena *a, const struct json *label_selector, struct selector *ret)
+struct err *selector_from_object(struct arena *a, const struct json *label_selector,
+                                 struct selector *ret)
 {
     const struct json *labels = json_findz(label_selector, "matchLabels");
     const struct json *expressions = json_findz(label_selector, "matchExpressions");
@@ -258,7 +272,8 @@ struct err *selector_from_object(struct arena *a, const struct json *label_selec
         *ret = (struct selector){.nothing = true};
         return NULL;
     }
-    s.terms = ARENA_NEW_N(a, struct selector_term, json_count(labels) + json_count(expressions) + 1);
+    s.terms =
+        ARENA_NEW_N(a, struct selector_term, json_count(labels) + json_count(expressions) + 1);
     JSON_EACH_MEMBER(m, labels) {
         struct selector_term *t = &s.terms[s.n_terms++];
 
@@ -278,8 +293,10 @@ struct err *selector_from_object(struct arena *a, const struct json *label_selec
         for (i = 0; i < ARRAY_LEN(expression_ops) && !str_eq(expression_ops[i].name, op); i++)
             ;
         if (i == ARRAY_LEN(expression_ops))
-            return err_new(REASON_BAD_REQUEST, "\"" PRI_STR "\" is not a valid label selector operator", STR_ARG(op));
-        *t = (struct selector_term){.key = json_str(json_findz(e, "key")), .op = expression_ops[i].op};
+            return err_new(REASON_BAD_REQUEST,
+                           "\"" PRI_STR "\" is not a valid label selector operator", STR_ARG(op));
+        *t = (struct selector_term){.key = json_str(json_findz(e, "key")),
+                                    .op = expression_ops[i].op};
         t->values = ARENA_NEW_N(a, str, json_count(values) + 1);
         JSON_EACH(v, values)
             t->values[t->n_values++] = json_str(v);
@@ -309,14 +326,19 @@ static bool term_matches(const struct selector_term *t, const str *value)
 
     switch (t->op) {
     case SELECTOR_EQ:
-    case SELECTOR_IN: return value && has_value(t, *value);
+    case SELECTOR_IN:
+        return value && has_value(t, *value);
     case SELECTOR_NEQ:
-    case SELECTOR_NOT_IN: return !value || !has_value(t, *value);
-    case SELECTOR_EXISTS: return value;
-    case SELECTOR_NOT_EXISTS: return !value;
+    case SELECTOR_NOT_IN:
+        return !value || !has_value(t, *value);
+    case SELECTOR_EXISTS:
+        return value;
+    case SELECTOR_NOT_EXISTS:
+        return !value;
     case SELECTOR_GT:
     case SELECTOR_LT:
-        if (!value || t->n_values != 1 || !str_to_int64(*value, &have) || !str_to_int64(t->values[0], &limit))
+        if (!value || t->n_values != 1 || !str_to_int64(*value, &have) ||
+            !str_to_int64(t->values[0], &limit))
             return false;
         return t->op == SELECTOR_GT ? have > limit : have < limit;
     }

@@ -7,17 +7,32 @@
 #include "schema/selector_internal.h"
 
 enum token {
-    TOKEN_ERROR, TOKEN_END, TOKEN_CLOSED, TOKEN_COMMA, TOKEN_NOT, TOKEN_DOUBLE_EQUALS, TOKEN_EQUALS, TOKEN_GREATER,
-    TOKEN_IDENTIFIER, TOKEN_IN, TOKEN_LESS, TOKEN_NOT_EQUALS, TOKEN_NOT_IN, TOKEN_OPEN,
+    TOKEN_ERROR,
+    TOKEN_END,
+    TOKEN_CLOSED,
+    TOKEN_COMMA,
+    TOKEN_NOT,
+    TOKEN_DOUBLE_EQUALS,
+    TOKEN_EQUALS,
+    TOKEN_GREATER,
+    TOKEN_IDENTIFIER,
+    TOKEN_IN,
+    TOKEN_LESS,
+    TOKEN_NOT_EQUALS,
+    TOKEN_NOT_IN,
+    TOKEN_OPEN,
 };
 
 static const struct {
     str text;
     enum token token;
 } tokens[] = {
-    {STR(")"), TOKEN_CLOSED},  {STR(","), TOKEN_COMMA},      {STR("!"), TOKEN_NOT},  {STR("=="), TOKEN_DOUBLE_EQUALS},
-    {STR("="), TOKEN_EQUALS},  {STR(">"), TOKEN_GREATER},    {STR("in"), TOKEN_IN},  {STR("<"), TOKEN_LESS},
-    {STR("!="), TOKEN_NOT_EQUALS}, {STR("notin"), TOKEN_NOT_IN}, {STR("("), TOKEN_OPEN},
+    {STR(")"), TOKEN_CLOSED},      {STR(","), TOKEN_COMMA},
+    {STR("!"), TOKEN_NOT},         {STR("=="), TOKEN_DOUBLE_EQUALS},
+    {STR("="), TOKEN_EQUALS},      {STR(">"), TOKEN_GREATER},
+    {STR("in"), TOKEN_IN},         {STR("<"), TOKEN_LESS},
+    {STR("!="), TOKEN_NOT_EQUALS}, {STR("notin"), TOKEN_NOT_IN},
+    {STR("("), TOKEN_OPEN},
 };
 
 struct lexeme {
@@ -62,14 +77,17 @@ static void advance(struct parser *p)
         return;
     }
     if (!is_special(*p->rest.p)) {
-        while (n < p->rest.n && p->rest.p[n] && !is_special(p->rest.p[n]) && !is_space(p->rest.p[n]))
+        while (n < p->rest.n && p->rest.p[n] && !is_special(p->rest.p[n]) &&
+               !is_space(p->rest.p[n]))
             n++;
         p->next = (struct lexeme){TOKEN_IDENTIFIER, str_slice(p->rest, 0, n)};
         if (str_is(p->next.text, "in") || str_is(p->next.text, "notin"))
             p->next.token = find_token(p->next.text);
     } else {
         /* The longest operator: every special character is one, so there always is. */
-        for (n = 1; n < p->rest.n && is_special(p->rest.p[n]) && find_token(str_slice(p->rest, 0, n + 1)); n++)
+        for (n = 1;
+             n < p->rest.n && is_special(p->rest.p[n]) && find_token(str_slice(p->rest, 0, n + 1));
+             n++)
             ;
         p->next = (struct lexeme){find_token(str_slice(p->rest, 0, n)), str_slice(p->rest, 0, n)};
     }
@@ -79,7 +97,8 @@ static void advance(struct parser *p)
 /* in and notin are operators only where an operator is due. */
 static enum token peek_value(const struct parser *p)
 {
-    return p->next.token == TOKEN_IN || p->next.token == TOKEN_NOT_IN ? TOKEN_IDENTIFIER : p->next.token;
+    return p->next.token == TOKEN_IN || p->next.token == TOKEN_NOT_IN ? TOKEN_IDENTIFIER
+                                                                      : p->next.token;
 }
 
 static struct lexeme take(struct parser *p)
@@ -92,7 +111,8 @@ static struct lexeme take(struct parser *p)
 
 static struct err *unexpected(str text, const char *expected)
 {
-    return err_new(REASON_BAD_REQUEST, "unable to parse requirement: found '" PRI_STR "'%s", STR_ARG(text), expected);
+    return err_new(REASON_BAD_REQUEST, "unable to parse requirement: found '" PRI_STR "'%s",
+                   STR_ARG(text), expected);
 }
 
 static void add_value(struct arena *a, struct selector_term *t, str value)
@@ -105,7 +125,8 @@ static void add_value(struct arena *a, struct selector_term *t, str value)
     if (at < t->n_values && c == 0)
         return;
     /* One slot per value: selectors have few, and the text bounds them. */
-    t->values = t->values ? arena_grow(a, t->values, t->n_values * sizeof *t->values, (t->n_values + 1) * sizeof *t->values)
+    t->values = t->values ? arena_grow(a, t->values, t->n_values * sizeof *t->values,
+                                       (t->n_values + 1) * sizeof *t->values)
                           : arena_alloc(a, sizeof *t->values);
     memmove(t->values + at + 1, t->values + at, (t->n_values - at) * sizeof *t->values);
     t->values[at] = value;
@@ -172,8 +193,13 @@ static const struct {
     enum token token;
     enum selector_op op;
 } operators[] = {
-    {TOKEN_IN, SELECTOR_IN},           {TOKEN_EQUALS, SELECTOR_EQ},  {TOKEN_DOUBLE_EQUALS, SELECTOR_EQ}, {TOKEN_GREATER, SELECTOR_GT},
-    {TOKEN_LESS, SELECTOR_LT},         {TOKEN_NOT_IN, SELECTOR_NOT_IN}, {TOKEN_NOT_EQUALS, SELECTOR_NEQ},
+    {TOKEN_IN, SELECTOR_IN},
+    {TOKEN_EQUALS, SELECTOR_EQ},
+    {TOKEN_DOUBLE_EQUALS, SELECTOR_EQ},
+    {TOKEN_GREATER, SELECTOR_GT},
+    {TOKEN_LESS, SELECTOR_LT},
+    {TOKEN_NOT_IN, SELECTOR_NOT_IN},
+    {TOKEN_NOT_EQUALS, SELECTOR_NEQ},
 };
 
 static struct err *parse_requirement(struct parser *p, struct selector_term *t)
@@ -207,7 +233,8 @@ static struct err *parse_requirement(struct parser *p, struct selector_term *t)
     if (i == ARRAY_LEN(operators))
         return unexpected(op.text, ", expected: in, notin, =, ==, !=, gt, lt");
     t->op = operators[i].op;
-    err = t->op == SELECTOR_IN || t->op == SELECTOR_NOT_IN ? parse_values(p, t) : parse_exact_value(p, t);
+    err = t->op == SELECTOR_IN || t->op == SELECTOR_NOT_IN ? parse_values(p, t)
+                                                           : parse_exact_value(p, t);
     if (err)
         return err;
     selector_term_problem(&problem, t);
@@ -221,8 +248,9 @@ static struct selector_term *add_term(struct arena *a, struct selector *s, size_
     if (s->n_terms == *cap) {
         size_t bigger = *cap ? *cap * 2 : 4;
 
-        s->terms = *cap ? arena_grow(a, s->terms, *cap * sizeof *s->terms, bigger * sizeof *s->terms)
-                        : arena_alloc(a, bigger * sizeof *s->terms);
+        s->terms = *cap
+                       ? arena_grow(a, s->terms, *cap * sizeof *s->terms, bigger * sizeof *s->terms)
+                       : arena_alloc(a, bigger * sizeof *s->terms);
         *cap = bigger;
     }
     memset(&s->terms[s->n_terms], 0, sizeof *s->terms);
@@ -243,7 +271,9 @@ struct err *selector_parse(struct arena *a, str text, struct selector *ret)
         if (l.token == TOKEN_END)
             break;
         if (l.token != TOKEN_IDENTIFIER && l.token != TOKEN_NOT)
-            return err_new(REASON_BAD_REQUEST, "found '" PRI_STR "', expected: !, identifier, or 'end of string'", STR_ARG(l.text));
+            return err_new(REASON_BAD_REQUEST,
+                           "found '" PRI_STR "', expected: !, identifier, or 'end of string'",
+                           STR_ARG(l.text));
         err = parse_requirement(&p, add_term(a, &s, &cap));
         if (err)
             return err;
@@ -251,9 +281,13 @@ struct err *selector_parse(struct arena *a, str text, struct selector *ret)
         if (l.token == TOKEN_END)
             break;
         if (l.token != TOKEN_COMMA)
-            return err_new(REASON_BAD_REQUEST, "found '" PRI_STR "', expected: ',' or 'end of string'", STR_ARG(l.text));
+            return err_new(REASON_BAD_REQUEST,
+                           "found '" PRI_STR "', expected: ',' or 'end of string'",
+                           STR_ARG(l.text));
         if (peek_value(&p) != TOKEN_IDENTIFIER && peek_value(&p) != TOKEN_NOT)
-            return err_new(REASON_BAD_REQUEST, "found '" PRI_STR "', expected: identifier after ','", STR_ARG(p.next.text));
+            return err_new(REASON_BAD_REQUEST,
+                           "found '" PRI_STR "', expected: identifier after ','",
+                           STR_ARG(p.next.text));
     }
     selector_sort(&s);
     *ret = s;
@@ -277,13 +311,16 @@ static struct err *unescape(struct arena *a, str text, str *ret)
         char c = text.p[i];
 
         if (c == '=' || c == ',')
-            return err_new(REASON_BAD_REQUEST, "invalid field selector: unescaped character in value: %d", c);
+            return err_new(REASON_BAD_REQUEST,
+                           "invalid field selector: unescaped character in value: %d", c);
         if (c == '\\') {
             if (++i == text.n)
-                return err_new(REASON_BAD_REQUEST, "invalid field selector: invalid escape sequence: \\");
+                return err_new(REASON_BAD_REQUEST,
+                               "invalid field selector: invalid escape sequence: \\");
             c = text.p[i];
             if (c != '\\' && c != ',' && c != '=')
-                return err_new(REASON_BAD_REQUEST, "invalid field selector: invalid escape sequence: \\%c", c);
+                return err_new(REASON_BAD_REQUEST,
+                               "invalid field selector: invalid escape sequence: \\%c", c);
         }
         out[n++] = c;
     }
@@ -297,7 +334,8 @@ static struct err *parse_field_term(struct arena *a, str text, str part, struct 
     static const struct {
         str text;
         enum selector_op op;
-    } field_operators[] = {{STR("!="), SELECTOR_NEQ}, {STR("=="), SELECTOR_EQ}, {STR("="), SELECTOR_EQ}};
+    } field_operators[] = {
+        {STR("!="), SELECTOR_NEQ}, {STR("=="), SELECTOR_EQ}, {STR("="), SELECTOR_EQ}};
 
     for (size_t i = 0; i < part.n; i++) {
         for (size_t k = 0; k < ARRAY_LEN(field_operators); k++) {
@@ -314,7 +352,9 @@ static struct err *parse_field_term(struct arena *a, str text, str part, struct 
             return err;
         }
     }
-    return err_new(REASON_BAD_REQUEST, "invalid selector: '" PRI_STR "'; can't understand '" PRI_STR "'", STR_ARG(text), STR_ARG(part));
+    return err_new(REASON_BAD_REQUEST,
+                   "invalid selector: '" PRI_STR "'; can't understand '" PRI_STR "'", STR_ARG(text),
+                   STR_ARG(part));
 }
 
 struct err *field_selector_parse(struct arena *a, str text, struct selector *ret)
@@ -331,7 +371,8 @@ struct err *field_selector_parse(struct arena *a, str text, struct selector *ret
         if (i < all.n && all.p[i] != ',')
             continue;
         if (i > start) {
-            struct err *err = parse_field_term(a, all, str_slice(all, start, i), add_term(a, &s, &cap));
+            struct err *err =
+                parse_field_term(a, all, str_slice(all, start, i), add_term(a, &s, &cap));
 
             if (err)
                 return err;

@@ -174,10 +174,11 @@ str schema_time_format(struct arena *a, const struct schema_time *t, bool micro)
     }
     civil_from_days(days, &y, &m, &d);
     if (micro)
-        return arena_fmt(a, "%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", (long long)y, m, d, (int)(rest / 3600), (int)(rest / 60 % 60),
-                         (int)(rest % 60), t->ns / 1000);
+        return arena_fmt(a, "%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", (long long)y, m, d,
+                         (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60), t->ns / 1000);
     if (y >= 0 && y <= 9999) { /* each write has some: printf would cost ten times as much */
-        const int pairs[] = {(int)(y / 100), (int)(y % 100), m, d, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60)};
+        const int pairs[] = {(int)(y / 100),        (int)(y % 100),  m, d, (int)(rest / 3600),
+                             (int)(rest / 60 % 60), (int)(rest % 60)};
         static const uint8_t places[] = {0, 2, 5, 8, 11, 14, 17};
         str out = arena_dup(a, S("0000-00-00T00:00:00Z"));
 
@@ -187,6 +188,6 @@ str schema_time_format(struct arena *a, const struct schema_time *t, bool micro)
         }
         return out;
     }
-    return arena_fmt(a, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)y, m, d, (int)(rest / 3600), (int)(rest / 60 % 60),
-                     (int)(rest % 60));
+    return arena_fmt(a, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)y, m, d, (int)(rest / 3600),
+                     (int)(rest / 60 % 60), (int)(rest % 60));
 }

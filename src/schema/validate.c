@@ -207,8 +207,7 @@ static void check_rules(struct walk *w, const struct schema_field *f, const stru
             complain(w, at, "FieldValueTooMany", &b);
             buf_fini(&b);
         }
-        JSON_EACH(it, v)
-        {
+        JSON_EACH(it, v) {
             struct place item = {.up = at, .index = i++};
 
             if (it->type == JSON_STRING)
@@ -251,15 +250,13 @@ static void walk_type(struct walk *w, const struct schema_type *t, const struct 
     else if (t->kind == SCHEMA_LIST) {
         int64_t i = 0;
 
-        JSON_EACH(it, v)
-        {
+        JSON_EACH(it, v) {
             struct place here = {.up = at, .index = i++};
 
             walk_type(w, t->item, it, &here);
         }
     } else if (t->kind == SCHEMA_MAP)
-        JSON_EACH_MEMBER(m, v)
-        {
+        JSON_EACH_MEMBER(m, v) {
             struct place here = {.up = at, .name = m->key, .index = -1, .key = true};
 
             walk_type(w, t->item, &m->value, &here);

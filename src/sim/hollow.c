@@ -5,12 +5,12 @@
  * call on its way; what fails is tried again. */
 #include "sim/sim_internal.h"
 
-#define LEASE_RENEW_NS (10 * NS_PER_S)   /* a quarter of the lease's 40 s, as the kubelet */
+#define LEASE_RENEW_NS (10 * NS_PER_S)    /* a quarter of the lease's 40 s, as the kubelet */
 #define STATUS_REPORT_NS (300 * NS_PER_S) /* nodeStatusReportFrequency */
 #define RETRY_NS NS_PER_S
-#define START_MIN_NS (50 * NS_PER_MS)    /* from seeing a pod to its being ready */
+#define START_MIN_NS (50 * NS_PER_MS) /* from seeing a pod to its being ready */
 #define START_SPREAD_NS (450 * NS_PER_MS)
-#define STOP_NS (100 * NS_PER_MS)        /* from seeing a deletion to the end of its containers */
+#define STOP_NS (100 * NS_PER_MS) /* from seeing a deletion to the end of its containers */
 #define LEASES "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 struct hollow_pod {
@@ -27,7 +27,7 @@ struct hollow {
     char name[32];
     struct client *client;
     struct informer *informer;
-    struct map pods;                    /* uid → struct hollow_pod */
+    struct map pods; /* uid → struct hollow_pod */
     struct loop_timer *lease_timer, *status_timer;
     struct client_call *lease_call, *status_call;
     bool registered, has_lease;
@@ -39,9 +39,14 @@ static void say(struct hollow *h, const char *what, struct err *err)
     err_free(err);
 }
 
-static struct client_call *send(struct hollow *h, const char *method, str path, const char *type, const struct buf *body, client_done_fn *done, void *ctx)
+static struct client_call *send(struct hollow *h, const char *method, str path, const char *type,
+                                const struct buf *body, client_done_fn *done, void *ctx)
 {
-    return client_do(h->client, &(struct client_request){.method = method, .path = path, .content_type = type, .body = buf_view(body)}, done, ctx);
+    return client_do(
+        h->client,
+        &(struct client_request){
+            .method = method, .path = path, .content_type = type, .body = buf_view(body)},
+        done, ctx);
 }
 
 static void now_text(struct hollow *h, struct buf *b, bool micro)
@@ -60,19 +65,27 @@ static void node_status(struct hollow *h, struct buf *b)
     static const struct {
         const char *type, *status, *reason, *message;
     } conditions[] = {
-        {"MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"},
+        {"MemoryPressure", "False", "KubeletHasSufficientMemory",
+         "kubelet has sufficient memory available"},
         {"DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"},
         {"PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"},
         {"Ready", "True", "KubeletReady", "kubelet is posting ready status"},
     };
 
-    buf_fmt(b, "\"status\":{\"capacity\":{\"cpu\":\"16\",\"memory\":\"64Gi\",\"ephemeral-storage\":\"100Gi\",\"pods\":\"110\"},"
-               "\"allocatable\":{\"cpu\":\"16\",\"memory\":\"64Gi\",\"ephemeral-storage\":\"100Gi\",\"pods\":\"110\"},"
-               "\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"10.1.%d.%d\"},{\"type\":\"Hostname\",\"address\":\"%s\"}],\"conditions\":[",
+    buf_fmt(b,
+            "\"status\":{\"capacity\":{\"cpu\":\"16\",\"memory\":\"64Gi\",\"ephemeral-storage\":"
+            "\"100Gi\",\"pods\":\"110\"},"
+            "\"allocatable\":{\"cpu\":\"16\",\"memory\":\"64Gi\",\"ephemeral-storage\":\"100Gi\","
+            "\"pods\":\"110\"},"
+            "\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"10.1.%d.%d\"},{\"type\":"
+            "\"Hostname\",\"address\":\"%s\"}],\"conditions\":[",
             h->index / 250, h->index % 250 + 1, h->name);
     for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
-        buf_fmt(b, "%s{\"type\":\"%s\",\"status\":\"%s\",\"reason\":\"%s\",\"message\":\"%s\",\"lastHeartbeatTime\":", i ? "," : "", conditions[i].type, conditions[i].status,
-                conditions[i].reason, conditions[i].message);
+        buf_fmt(b,
+                "%s{\"type\":\"%s\",\"status\":\"%s\",\"reason\":\"%s\",\"message\":\"%s\","
+                "\"lastHeartbeatTime\":",
+                i ? "," : "", conditions[i].type, conditions[i].status, conditions[i].reason,
+                conditions[i].message);
         now_text(h, b, false);
         if (!h->registered) {
             buf_z(b, ",\"lastTransitionTime\":");
@@ -80,8 +93,12 @@ static void node_status(struct hollow *h, struct buf *b)
         }
         buf_char(b, '}');
     }
-    buf_z(b, "],\"nodeInfo\":{\"machineID\":\"\",\"systemUUID\":\"\",\"bootID\":\"\",\"kernelVersion\":\"6.1\",\"osImage\":\"hollow\",\"containerRuntimeVersion\":\"hollow://1\","
-             "\"kubeletVersion\":\"v1.36.2\",\"kubeProxyVersion\":\"\",\"operatingSystem\":\"linux\",\"architecture\":\"amd64\"}}");
+    buf_z(
+        b,
+        "],\"nodeInfo\":{\"machineID\":\"\",\"systemUUID\":\"\",\"bootID\":\"\",\"kernelVersion\":"
+        "\"6.1\",\"osImage\":\"hollow\",\"containerRuntimeVersion\":\"hollow://1\","
+        "\"kubeletVersion\":\"v1.36.2\",\"kubeProxyVersion\":\"\",\"operatingSystem\":\"linux\","
+        "\"architecture\":\"amd64\"}}");
 }
 
 static void report_status(void *ctx);
@@ -122,8 +139,10 @@ static void report_status(void *ctx)
     CLEANUP(buf) struct buf path = BUF_INIT, body = BUF_INIT;
 
     if (!h->registered) {
-        buf_fmt(&body, "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"labels\":{\"kubernetes.io/hostname\":\"%s\",\"kubernetes.io/os\":\"linux\","
-                       "\"kubernetes.io/arch\":\"amd64\"}},",
+        buf_fmt(&body,
+                "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"labels\":"
+                "{\"kubernetes.io/hostname\":\"%s\",\"kubernetes.io/os\":\"linux\","
+                "\"kubernetes.io/arch\":\"amd64\"}},",
                 h->name, h->name);
         node_status(h, &body);
         buf_char(&body, '}');
@@ -134,7 +153,8 @@ static void report_status(void *ctx)
     buf_char(&body, '{');
     node_status(h, &body);
     buf_char(&body, '}');
-    h->status_call = send(h, "PATCH", buf_view(&path), "application/strategic-merge-patch+json", &body, status_reported, h);
+    h->status_call = send(h, "PATCH", buf_view(&path), "application/strategic-merge-patch+json",
+                          &body, status_reported, h);
 }
 
 static void lease_renewed(void *ctx, struct err *err, int status, str body)
@@ -158,12 +178,16 @@ static void renew_lease(void *ctx)
         buf_z(&body, "{\"spec\":{\"renewTime\":");
         now_text(h, &body, true);
         buf_z(&body, "}}");
-        h->lease_call = send(h, "PATCH", buf_view(&path), "application/merge-patch+json", &body, lease_renewed, h);
+        h->lease_call = send(h, "PATCH", buf_view(&path), "application/merge-patch+json", &body,
+                             lease_renewed, h);
         return;
     }
-    buf_fmt(&body, "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"kube-node-lease\"},"
-                   "\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":40,\"renewTime\":",
-            h->name, h->name);
+    buf_fmt(
+        &body,
+        "{\"apiVersion\":\"coordination.k8s.io/"
+        "v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"kube-node-lease\"},"
+        "\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":40,\"renewTime\":",
+        h->name, h->name);
     now_text(h, &body, true);
     buf_z(&body, "}}");
     h->lease_call = send(h, "POST", S(LEASES), NULL, &body, lease_renewed, h);
@@ -198,18 +222,25 @@ static void pod_step_done(void *ctx, struct err *err, int status, str body)
 
 static void running_status(struct hollow_pod *p, struct buf *b)
 {
-    static const char *const conditions[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"};
+    static const char *const conditions[] = {"PodReadyToStartContainers", "Initialized", "Ready",
+                                             "ContainersReady"};
     struct hollow *h = p->h;
     struct arena *a = arena_new();
     struct json *containers = NULL;
     bool first = true;
 
-    buf_fmt(b, "{\"metadata\":{\"uid\":\"%s\"},\"status\":{\"phase\":\"Running\",\"hostIP\":\"10.1.%d.%d\",\"podIP\":\"10.42.%d.%d\",\"podIPs\":[{\"ip\":\"10.42.%d.%d\"}],\"startTime\":",
-            p->uid, h->index / 250, h->index % 250 + 1, h->index % 250, p->ip, h->index % 250, p->ip);
+    buf_fmt(b,
+            "{\"metadata\":{\"uid\":\"%s\"},\"status\":{\"phase\":\"Running\",\"hostIP\":\"10.1.%d."
+            "%d\",\"podIP\":\"10.42.%d.%d\",\"podIPs\":[{\"ip\":\"10.42.%d.%d\"}],\"startTime\":",
+            p->uid, h->index / 250, h->index % 250 + 1, h->index % 250, p->ip, h->index % 250,
+            p->ip);
     now_text(h, b, false);
     buf_z(b, ",\"conditions\":[");
     for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
-        buf_fmt(b, "%s{\"type\":\"%s\",\"status\":\"True\",\"lastProbeTime\":null,\"lastTransitionTime\":", i ? "," : "", conditions[i]);
+        buf_fmt(
+            b,
+            "%s{\"type\":\"%s\",\"status\":\"True\",\"lastProbeTime\":null,\"lastTransitionTime\":",
+            i ? "," : "", conditions[i]);
         now_text(h, b, false);
         buf_char(b, '}');
     }
@@ -220,7 +251,8 @@ static void running_status(struct hollow_pod *p, struct buf *b)
         json_encode_string(b, json_get_str(c, "name"));
         buf_z(b, ",\"image\":");
         json_encode_string(b, json_get_str(c, "image"));
-        buf_z(b, ",\"imageID\":\"\",\"ready\":true,\"started\":true,\"restartCount\":0,\"lastState\":{},\"state\":{\"running\":{\"startedAt\":");
+        buf_z(b, ",\"imageID\":\"\",\"ready\":true,\"started\":true,\"restartCount\":0,"
+                 "\"lastState\":{},\"state\":{\"running\":{\"startedAt\":");
         now_text(h, b, false);
         buf_z(b, "}}}");
         first = false;
@@ -236,14 +268,19 @@ static void pod_step(void *ctx)
 
     if (p->call || (p->running && !p->terminating))
         return;
-    buf_api_path(&path, STR_NONE, S("v1"), S("pods"), str_of(p->ns), str_of(p->name), p->terminating ? STR_NONE : S("status"));
+    buf_api_path(&path, STR_NONE, S("v1"), S("pods"), str_of(p->ns), str_of(p->name),
+                 p->terminating ? STR_NONE : S("status"));
     if (p->terminating) {
-        buf_fmt(&body, "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%s\"}}", p->uid);
+        buf_fmt(&body,
+                "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0,"
+                "\"preconditions\":{\"uid\":\"%s\"}}",
+                p->uid);
         p->call = send(p->h, "DELETE", buf_view(&path), NULL, &body, pod_step_done, p);
         return;
     }
     running_status(p, &body);
-    p->call = send(p->h, "PATCH", buf_view(&path), "application/strategic-merge-patch+json", &body, pod_step_done, p);
+    p->call = send(p->h, "PATCH", buf_view(&path), "application/strategic-merge-patch+json", &body,
+                   pod_step_done, p);
 }
 
 static struct hollow_pod *pod_new(struct hollow *h, const struct obj *o, const struct json *tree)
@@ -285,7 +322,8 @@ static void pod_changed(void *ctx, const struct obj *o, const struct obj *prev)
     if (!p) {
         p = pod_new(h, o, tree);
         if (!p->running)
-            loop_timer_set(p->timer, START_MIN_NS + (int64_t)(loop_random_u64(h->sim->loop) % (uint64_t)START_SPREAD_NS));
+            loop_timer_set(p->timer, START_MIN_NS + (int64_t)(loop_random_u64(h->sim->loop) %
+                                                              (uint64_t)START_SPREAD_NS));
     }
     if (json_path(tree, "metadata.deletionTimestamp") && !p->terminating) {
         p->terminating = true;
@@ -312,7 +350,9 @@ void hollow_start(struct sim *s, int index)
     h->client = sim_client_as(s, buf_view(&text), groups, ARRAY_LEN(groups), "kubelet");
     buf_clear(&text);
     buf_fmt(&text, "spec.nodeName=%s", h->name);
-    h->informer = informer_new(h->client, &(struct informer_options){.version = S("v1"), .plural = S("pods"), .field_selector = buf_view(&text)});
+    h->informer = informer_new(
+        h->client, &(struct informer_options){
+                       .version = S("v1"), .plural = S("pods"), .field_selector = buf_view(&text)});
     buf_fini(&text);
     informer_add_handler(h->informer, &(struct informer_handler){.changed = pod_changed}, h);
     h->lease_timer = loop_timer_new(s->loop, renew_lease, h);

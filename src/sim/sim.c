@@ -10,7 +10,8 @@
 #define BOOT_LIMIT_NS (60 * NS_PER_S)
 #define CALL_LIMIT_NS (60 * NS_PER_S)
 /* Only looked at as text: nothing in a simulation verifies certificates, and the log must not depend on a fresh key. */
-#define CA_PEM "-----BEGIN CERTIFICATE-----\nc2ltdWxhdGVkIGNlcnRpZmljYXRl\n-----END CERTIFICATE-----\n"
+#define CA_PEM                                                                                     \
+    "-----BEGIN CERTIFICATE-----\nc2ltdWxhdGVkIGNlcnRpZmljYXRl\n-----END CERTIFICATE-----\n"
 
 static const str masters[] = {STR("system:masters")};
 
@@ -26,20 +27,29 @@ static uint64_t fnv1a(str s)
 
 static void log_event(void *ctx, const struct store_event *e)
 {
-    static const char *const names[] = {[STORE_CREATED] = "created", [STORE_MODIFIED] = "modified", [STORE_DELETED] = "deleted"};
+    static const char *const names[] = {
+        [STORE_CREATED] = "created", [STORE_MODIFIED] = "modified", [STORE_DELETED] = "deleted"};
     struct sim *s = ctx;
     int64_t now = loop_virtual_elapsed_ns(s->loop);
     const struct key *k = &e->obj->key;
 
-    buf_fmt(&s->log, "%lld.%09lld %s " PRI_STR " " PRI_STR "/" PRI_STR " %lld %016llx\n", (long long)(now / NS_PER_S), (long long)(now % NS_PER_S), names[e->type],
-            STR_ARG(k->resource), STR_ARG(k->ns), STR_ARG(k->name), (long long)e->obj->revision, (unsigned long long)fnv1a(e->obj->data));
+    buf_fmt(&s->log, "%lld.%09lld %s " PRI_STR " " PRI_STR "/" PRI_STR " %lld %016llx\n",
+            (long long)(now / NS_PER_S), (long long)(now % NS_PER_S), names[e->type],
+            STR_ARG(k->resource), STR_ARG(k->ns), STR_ARG(k->name), (long long)e->obj->revision,
+            (unsigned long long)fnv1a(e->obj->data));
 }
 
 /* ---- life ---- */
-struct client *sim_client_as(struct sim *s, str user, const str *groups, size_t n_groups, const char *agent)
+struct client *sim_client_as(struct sim *s, str user, const str *groups, size_t n_groups,
+                             const char *agent)
 {
-    return client_new_inproc(s->loop, &(struct client_inproc_options){.handler = api_handle, .handler_ctx = s->api, .server_loop = s->loop, .user = user, .groups = groups,
-                                                                      .n_groups = n_groups, .user_agent = str_of(agent)});
+    return client_new_inproc(s->loop, &(struct client_inproc_options){.handler = api_handle,
+                                                                      .handler_ctx = s->api,
+                                                                      .server_loop = s->loop,
+                                                                      .user = user,
+                                                                      .groups = groups,
+                                                                      .n_groups = n_groups,
+                                                                      .user_agent = str_of(agent)});
 }
 
 static void synced(void *ctx)
@@ -52,11 +62,18 @@ static void start_components(struct sim *s)
     static const str none[1];
 
     s->admin = sim_client_as(s, S("system:admin"), masters, ARRAY_LEN(masters), "sim");
-    s->controllers_client = sim_client_as(s, S("system:kube-controller-manager"), masters, ARRAY_LEN(masters), "kube-controller-manager");
+    s->controllers_client = sim_client_as(s, S("system:kube-controller-manager"), masters,
+                                          ARRAY_LEN(masters), "kube-controller-manager");
     s->scheduler_client = sim_client_as(s, S("system:kube-scheduler"), none, 0, "kube-scheduler");
-    s->controllers = controllers_start(&(struct controllers_options){.loop = s->loop, .client = s->controllers_client, .ca_pem = S(CA_PEM), .cluster_cidr = S("10.42.0.0/16"),
-                                                                     .synced = synced, .ctx = s});
-    s->scheduler = scheduler_start(&(struct scheduler_options){.loop = s->loop, .client = s->scheduler_client, .synced = synced, .ctx = s});
+    s->controllers =
+        controllers_start(&(struct controllers_options){.loop = s->loop,
+                                                        .client = s->controllers_client,
+                                                        .ca_pem = S(CA_PEM),
+                                                        .cluster_cidr = S("10.42.0.0/16"),
+                                                        .synced = synced,
+                                                        .ctx = s});
+    s->scheduler = scheduler_start(&(struct scheduler_options){
+        .loop = s->loop, .client = s->scheduler_client, .synced = synced, .ctx = s});
 }
 
 static void bootstrapped(void *ctx, struct err *err)
@@ -92,7 +109,8 @@ static void open_cluster(struct sim *s)
     struct err *err = store_open(s->loop, &(struct store_options){.path = ":memory:"}, &s->store);
 
     if (!err)
-        err = store_watch(s->store, STR_NONE, STR_NONE, store_revision(s->store), &events, s, &s->watch);
+        err = store_watch(s->store, STR_NONE, STR_NONE, store_revision(s->store), &events, s,
+                          &s->watch);
     if (!err)
         err = pki_key_new(&s->token_key);
     o.store = s->store;
@@ -221,12 +239,16 @@ static bool is_done(void *ctx)
     return ((struct call *)ctx)->done;
 }
 
-struct err *sim_call(struct sim *s, const char *method, const char *path, str body, struct buf *ret_body)
+struct err *sim_call(struct sim *s, const char *method, const char *path, str body,
+                     struct buf *ret_body)
 {
     struct call c = {.body = ret_body};
     const char *type = strcmp(method, "PATCH") ? NULL : "application/merge-patch+json";
 
-    client_do(s->admin, &(struct client_request){.method = method, .path = str_of(path), .content_type = type, .body = body}, call_done, &c);
+    client_do(s->admin,
+              &(struct client_request){
+                  .method = method, .path = str_of(path), .content_type = type, .body = body},
+              call_done, &c);
     BUG_ON(!sim_run_until(s, CALL_LIMIT_NS, is_done, &c));
     return c.err;
 }

@@ -45,7 +45,8 @@ static void compact_done(void *ctx)
 
     s->compacting = false;
     if (j->err) { /* the next tick tries again; until then the file is larger than it need be */
-        log_warning("store", "compaction to revision %lld: %s", (long long)j->upto, err_text(j->err));
+        log_warning("store", "compaction to revision %lld: %s", (long long)j->upto,
+                    err_text(j->err));
         err_free(j->err);
     } else {
         if (!j->more)

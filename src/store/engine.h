@@ -11,7 +11,7 @@
 #include "store/store.h"
 
 struct engine;
-struct engine_row { /* borrowed during the call that hands it out */
+struct engine_row {         /* borrowed during the call that hands it out */
     int64_t revision, prev; /* prev 0: the key was absent */
     bool deleted;
     struct key key;
@@ -28,17 +28,22 @@ typedef void engine_row_fn(void *ctx, const struct engine_row *row);
 MUST_USE struct err *engine_open(const char *path, struct engine **ret);
 void engine_close(struct engine *e); /* NULL: nothing */
 /* All rows in order, verified; and what is remembered beyond rows: the newest revision ever and the compacted one. */
-MUST_USE struct err *engine_load(struct engine *e, engine_row_fn *fn, void *ctx, int64_t *ret_revision, int64_t *ret_compacted);
+MUST_USE struct err *engine_load(struct engine *e, engine_row_fn *fn, void *ctx,
+                                 int64_t *ret_revision, int64_t *ret_compacted);
 /* All or nothing, on disk when it returns NULL. After an error the engine is usable: the next call tries anew. */
 MUST_USE struct err *engine_append(struct engine *e, const struct engine_write *writes, size_t n);
 /* Rows with from < revision <= to, at most `limit`. */
-MUST_USE struct err *engine_range(struct engine *e, int64_t from, int64_t to, size_t limit, engine_row_fn *fn, void *ctx);
+MUST_USE struct err *engine_range(struct engine *e, int64_t from, int64_t to, size_t limit,
+                                  engine_row_fn *fn, void *ctx);
 /* One row; *ret_found false when there is none. */
-MUST_USE struct err *engine_get(struct engine *e, int64_t revision, engine_row_fn *fn, void *ctx, bool *ret_found);
+MUST_USE struct err *engine_get(struct engine *e, int64_t revision, engine_row_fn *fn, void *ctx,
+                                bool *ret_found);
 /* Versions that were current at `revision` and are not any more at `now`, of one resource (ns empty: all). */
-MUST_USE struct err *engine_replaced(struct engine *e, int64_t revision, int64_t now, str resource, str ns, engine_row_fn *fn, void *ctx);
+MUST_USE struct err *engine_replaced(struct engine *e, int64_t revision, int64_t now, str resource,
+                                     str ns, engine_row_fn *fn, void *ctx);
 /* Deletes what nobody can ask for any more after a compaction to `upto`; at most `budget` log rows per call, *ret_more tells to call
  * again. `revision` is the newest given out: it survives although its row may be deleted. Gives file space back at the end. */
-MUST_USE struct err *engine_compact(struct engine *e, int64_t upto, int64_t revision, size_t budget, bool *ret_more);
+MUST_USE struct err *engine_compact(struct engine *e, int64_t upto, int64_t revision, size_t budget,
+                                    bool *ret_more);
 
 #endif

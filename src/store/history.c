@@ -47,7 +47,8 @@ static void history_grow(struct history *h)
     h->first = 0;
 }
 
-void history_push(struct history *h, const struct resource *r, const struct obj *obj, const struct obj *prev)
+void history_push(struct history *h, const struct resource *r, const struct obj *obj,
+                  const struct obj *prev)
 {
     struct history_event *e;
 

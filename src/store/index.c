@@ -14,7 +14,8 @@ static const struct obj removed_mark;
 
 static uint64_t key_hash(const struct key *k)
 {
-    return str_hash(k->name) ^ (str_hash(k->ns) * UINT64_C(0x9e3779b97f4a7c15)) ^ (str_hash(k->resource) * UINT64_C(0xc2b2ae3d27d4eb4f));
+    return str_hash(k->name) ^ (str_hash(k->ns) * UINT64_C(0x9e3779b97f4a7c15)) ^
+           (str_hash(k->resource) * UINT64_C(0xc2b2ae3d27d4eb4f));
 }
 
 static bool key_eq(const struct key *a, const struct key *b)
@@ -99,7 +100,8 @@ int key_cmp(const struct key *a, const struct key *b)
 /* The leaf that holds `key` or would; 0 when there is none before it. */
 static size_t leaf_of(const struct resource *r, const struct key *key)
 {
-    size_t low = 0, high = r->n_leaves; /* the last leaf whose first key is not greater is in [low, high) */
+    size_t low = 0,
+           high = r->n_leaves; /* the last leaf whose first key is not greater is in [low, high) */
 
     while (high - low > 1) {
         size_t mid = (low + high) / 2;
@@ -281,7 +283,8 @@ const struct obj *index_del(struct index *x, struct resource *r, const struct ke
     return old;
 }
 
-void index_each(const struct index *x, str resource, str ns, const struct key *after, store_each_fn *fn, void *ctx)
+void index_each(const struct index *x, str resource, str ns, const struct key *after,
+                store_each_fn *fn, void *ctx)
 {
     const struct resource *r = map_find(&x->resources, resource);
     struct key from = {resource, ns, STR_NONE};

@@ -56,7 +56,8 @@ static bool take_current(void *ctx, const struct obj *o)
 
     if (o->revision <= l->revision)
         versions_add(&l->current, obj_ref(o));
-    return !l->limit || l->current.n <= l->limit; /* one more than the limit tells that there are more */
+    return !l->limit ||
+           l->current.n <= l->limit; /* one more than the limit tells that there are more */
 }
 
 static void take_row(void *ctx, const struct engine_row *row) /* on the disk thread */
@@ -71,7 +72,8 @@ static void list_work(void *ctx) /* on the disk thread */
 {
     struct list_at *l = ctx;
 
-    l->err = engine_replaced(l->s->engine, l->revision, l->now, str_of(l->resource), str_of(l->ns), take_row, l);
+    l->err = engine_replaced(l->s->engine, l->revision, l->now, str_of(l->resource), str_of(l->ns),
+                             take_row, l);
 }
 
 static void take_replaced_from_memory(struct list_at *l)
@@ -98,7 +100,9 @@ static struct versions merge(struct list_at *l)
     size_t i = 0, k = 0;
 
     while (i < l->current.n || k < l->replaced.n) {
-        bool old = i == l->current.n || (k < l->replaced.n && key_cmp(&l->replaced.items[k]->key, &l->current.items[i]->key) < 0);
+        bool old = i == l->current.n ||
+                   (k < l->replaced.n &&
+                    key_cmp(&l->replaced.items[k]->key, &l->current.items[i]->key) < 0);
 
         versions_add(&all, obj_ref(old ? l->replaced.items[k++] : l->current.items[i++]));
     }
@@ -137,16 +141,19 @@ static struct err *revision_check(const struct store *s, int64_t revision)
     struct err *err;
 
     if (revision < s->compacted)
-        return err_new(REASON_EXPIRED, "too old resource version: %lld (%lld)", (long long)revision, (long long)s->compacted);
+        return err_new(REASON_EXPIRED, "too old resource version: %lld (%lld)", (long long)revision,
+                       (long long)s->compacted);
     if (revision <= s->visible)
         return NULL;
-    err = err_new(REASON_TIMEOUT, "Timeout: Too large resource version: %lld, current: %lld", (long long)revision, (long long)s->visible);
+    err = err_new(REASON_TIMEOUT, "Timeout: Too large resource version: %lld, current: %lld",
+                  (long long)revision, (long long)s->visible);
     err->retry_after_s = 1;
     err_cause_add(err, "ResourceVersionTooLarge", STR_NONE, S("Too large resource version"));
     return err;
 }
 
-void store_list_at(struct store *s, str resource, str ns, int64_t revision, const struct key *after, size_t limit, store_list_fn *done, void *ctx)
+void store_list_at(struct store *s, str resource, str ns, int64_t revision, const struct key *after,
+                   size_t limit, store_list_fn *done, void *ctx)
 {
     struct list_at *l = NEW(struct list_at);
 

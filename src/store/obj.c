@@ -35,7 +35,13 @@ struct obj *obj_new_over(const struct obj *base, str fields)
     char *at = (char *)(o + 1);
 
     /* Member by member: other threads count references to `base` meanwhile. */
-    *o = (struct obj){.refs = 1, .flags = base->flags, .revision = base->revision, .key = base->key, .uid = base->uid, .data = base->data, .labels = base->labels};
+    *o = (struct obj){.refs = 1,
+                      .flags = base->flags,
+                      .revision = base->revision,
+                      .key = base->key,
+                      .uid = base->uid,
+                      .data = base->data,
+                      .labels = base->labels};
     o->base = obj_ref(base->base ? base->base : base);
     o->fields = place(&at, fields);
     return o;
@@ -59,7 +65,8 @@ void obj_unref(const struct obj *o)
 
 size_t obj_size(const struct obj *o)
 {
-    return sizeof *o + o->key.resource.n + o->key.ns.n + o->key.name.n + o->uid.n + o->labels.n + o->fields.n + o->data.n + 1;
+    return sizeof *o + o->key.resource.n + o->key.ns.n + o->key.name.n + o->uid.n + o->labels.n +
+           o->fields.n + o->data.n + 1;
 }
 
 bool packed_get(str packed, str key, str *ret_value)

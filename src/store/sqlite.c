@@ -17,28 +17,45 @@
 
 #define APPLICATION_ID 0x6b317330 /* "k1s0" */
 #define SCHEMA_VERSION 1
-#define CACHE_KIB 1024            /* pages kept in memory: appending needs few */
-#define WAL_PAGES 2000            /* checkpoint at 8 MiB of log */
+#define CACHE_KIB 1024 /* pages kept in memory: appending needs few */
+#define WAL_PAGES 2000 /* checkpoint at 8 MiB of log */
 #define WAL_KEPT_BYTES (16 << 20)
-#define VACUUM_MIN_PAGES 256      /* free pages that are not worth giving back */
+#define VACUUM_MIN_PAGES 256 /* free pages that are not worth giving back */
 #define VACUUM_STEP_PAGES 1000
 #define ROW_DELETED 1
 
-enum statement { ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_INSERT, ST_RANGE, ST_GET, ST_REPLACED, ST_LOG, ST_DELETE, ST_META_GET, ST_META_PUT, ST_COUNT };
+enum statement {
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_ROLLBACK,
+    ST_INSERT,
+    ST_RANGE,
+    ST_GET,
+    ST_REPLACED,
+    ST_LOG,
+    ST_DELETE,
+    ST_META_GET,
+    ST_META_PUT,
+    ST_COUNT
+};
 static const char *const statement_sql[ST_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
     [ST_COMMIT] = "COMMIT",
     [ST_ROLLBACK] = "ROLLBACK",
     [ST_INSERT] = "INSERT INTO revisions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    [ST_RANGE] = "SELECT * FROM revisions WHERE revision > ?1 AND revision <= ?2 ORDER BY revision LIMIT ?3",
+    [ST_RANGE] =
+        "SELECT * FROM revisions WHERE revision > ?1 AND revision <= ?2 ORDER BY revision LIMIT ?3",
     [ST_GET] = "SELECT * FROM revisions WHERE revision = ?1",
-    [ST_REPLACED] = "SELECT old.* FROM revisions AS new JOIN revisions AS old ON old.revision = new.prev "
-                    "WHERE new.revision > ?1 AND new.revision <= ?2 AND new.prev BETWEEN 1 AND ?1 "
-                    "AND substr(new.key, 1, length(?3)) = ?3",
-    [ST_LOG] = "SELECT revision, prev, flags FROM revisions WHERE revision > ?1 AND revision <= ?2 ORDER BY revision LIMIT ?3",
+    [ST_REPLACED] =
+        "SELECT old.* FROM revisions AS new JOIN revisions AS old ON old.revision = new.prev "
+        "WHERE new.revision > ?1 AND new.revision <= ?2 AND new.prev BETWEEN 1 AND ?1 "
+        "AND substr(new.key, 1, length(?3)) = ?3",
+    [ST_LOG] = "SELECT revision, prev, flags FROM revisions WHERE revision > ?1 AND revision <= ?2 "
+               "ORDER BY revision LIMIT ?3",
     [ST_DELETE] = "DELETE FROM revisions WHERE revision = ?1",
     [ST_META_GET] = "SELECT value FROM meta WHERE name = ?1",
-    [ST_META_PUT] = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    [ST_META_PUT] =
+        "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
 };
 
 struct engine {
@@ -48,8 +65,10 @@ struct engine {
 };
 
 static const char schema_sql[] =
-    "CREATE TABLE revisions (revision INTEGER PRIMARY KEY, prev INTEGER NOT NULL, flags INTEGER NOT NULL, crc INTEGER NOT NULL,"
-    " key BLOB NOT NULL, uid BLOB NOT NULL, labels BLOB NOT NULL, fields BLOB NOT NULL, data BLOB NOT NULL);"
+    "CREATE TABLE revisions (revision INTEGER PRIMARY KEY, prev INTEGER NOT NULL, flags INTEGER "
+    "NOT NULL, crc INTEGER NOT NULL,"
+    " key BLOB NOT NULL, uid BLOB NOT NULL, labels BLOB NOT NULL, fields BLOB NOT NULL, data BLOB "
+    "NOT NULL);"
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 
 /* ---- errors ---- */
@@ -69,8 +88,10 @@ static struct err *db_error(const struct engine *e, const char *doing)
         return err_new(REASON_INTERNAL, "%s: %s is not writable", doing, e->path);
     case SQLITE_IOERR:
         if (os == ENOSPC || os == EDQUOT || os == EFBIG)
-            return err_new(REASON_INTERNAL, "%s: no space left for the store (%s)", doing, strerror(os));
-        return err_new(REASON_INTERNAL, "%s: input/output error on the store's disk (%s)", doing, os ? strerror(os) : sqlite3_errmsg(e->db));
+            return err_new(REASON_INTERNAL, "%s: no space left for the store (%s)", doing,
+                           strerror(os));
+        return err_new(REASON_INTERNAL, "%s: input/output error on the store's disk (%s)", doing,
+                       os ? strerror(os) : sqlite3_errmsg(e->db));
     default:
         return err_new(REASON_INTERNAL, "%s: %s", doing, sqlite3_errmsg(e->db));
     }
@@ -125,7 +146,8 @@ static bool key_parse(str packed, struct key *ret)
     b = str_index(rest, '\0');
     if (b < 0 || (size_t)b + 1 >= rest.n)
         return false;
-    *ret = (struct key){str_slice(packed, 0, (size_t)a), str_slice(rest, 0, (size_t)b), str_skip(rest, (size_t)b + 1)};
+    *ret = (struct key){str_slice(packed, 0, (size_t)a), str_slice(rest, 0, (size_t)b),
+                        str_skip(rest, (size_t)b + 1)};
     return true;
 }
 
@@ -137,9 +159,15 @@ static bool row_read(sqlite3_stmt *st, struct engine_row *ret)
 
     for (int i = 0; i < 5; i++)
         parts[i] = column_blob(st, 4 + i);
-    *ret = (struct engine_row){.revision = sqlite3_column_int64(st, 0), .prev = sqlite3_column_int64(st, 1), .deleted = flags & ROW_DELETED,
-                               .uid = parts[1], .labels = parts[2], .fields = parts[3], .data = parts[4]};
-    if ((uint32_t)sqlite3_column_int64(st, 3) != row_crc(ret->revision, ret->prev, flags, parts, ARRAY_LEN(parts)))
+    *ret = (struct engine_row){.revision = sqlite3_column_int64(st, 0),
+                               .prev = sqlite3_column_int64(st, 1),
+                               .deleted = flags & ROW_DELETED,
+                               .uid = parts[1],
+                               .labels = parts[2],
+                               .fields = parts[3],
+                               .data = parts[4]};
+    if ((uint32_t)sqlite3_column_int64(st, 3) !=
+        row_crc(ret->revision, ret->prev, flags, parts, ARRAY_LEN(parts)))
         return false;
     return key_parse(parts[0], &ret->key);
 }
@@ -154,7 +182,9 @@ static struct err *each_row(struct engine *e, enum statement which, engine_row_f
 
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         if (!row_read(st, &row)) {
-            err = err_new(REASON_INTERNAL, "%s is damaged: the content of revision %lld does not match its checksum", e->path, (long long)row.revision);
+            err = err_new(REASON_INTERNAL,
+                          "%s is damaged: the content of revision %lld does not match its checksum",
+                          e->path, (long long)row.revision);
             break;
         }
         fn(ctx, &row);
@@ -193,7 +223,8 @@ static bool meta_put(struct engine *e, const char *name, int64_t value)
 static bool pragma_int(struct engine *e, const char *sql, int64_t *ret)
 {
     sqlite3_stmt *st;
-    bool ok = sqlite3_prepare_v2(e->db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW;
+    bool ok = sqlite3_prepare_v2(e->db, sql, -1, &st, NULL) == SQLITE_OK &&
+              sqlite3_step(st) == SQLITE_ROW;
 
     if (ok)
         *ret = sqlite3_column_int64(st, 0);
@@ -213,11 +244,14 @@ static struct err *schema_check(struct engine *e)
     struct buf sql = BUF_INIT;
     bool ok;
 
-    if (!pragma_int(e, "PRAGMA application_id", &id) || !pragma_int(e, "PRAGMA user_version", &version) ||
+    if (!pragma_int(e, "PRAGMA application_id", &id) ||
+        !pragma_int(e, "PRAGMA user_version", &version) ||
         !pragma_int(e, "SELECT count(*) FROM sqlite_master", &tables))
         return db_error(e, "opening the store");
     if (tables == 0 && id == 0) {
-        buf_fmt(&sql, "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;", schema_sql, APPLICATION_ID, SCHEMA_VERSION);
+        buf_fmt(&sql,
+                "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;",
+                schema_sql, APPLICATION_ID, SCHEMA_VERSION);
         ok = exec(e, buf_cstr(&sql));
         buf_fini(&sql);
         return ok ? NULL : db_error(e, "creating the store");
@@ -225,7 +259,8 @@ static struct err *schema_check(struct engine *e)
     if (id != APPLICATION_ID)
         return err_new(REASON_INTERNAL, "%s is a database of something else", e->path);
     if (version != SCHEMA_VERSION)
-        return err_new(REASON_INTERNAL, "%s has schema version %lld, this program knows %d", e->path, (long long)version, SCHEMA_VERSION);
+        return err_new(REASON_INTERNAL, "%s has schema version %lld, this program knows %d",
+                       e->path, (long long)version, SCHEMA_VERSION);
     return NULL;
 }
 
@@ -237,8 +272,11 @@ static struct err *set_up(struct engine *e)
 
     /* locking_mode first, before anything reads the file: then the log needs no shared memory. auto_vacuum counts only before
      * the first table. */
-    buf_fmt(&sql, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                  "PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%d; PRAGMA temp_store=MEMORY;",
+    buf_fmt(&sql,
+            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA "
+            "journal_mode=WAL; PRAGMA synchronous=FULL;"
+            "PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%d; "
+            "PRAGMA temp_store=MEMORY;",
             CACHE_KIB, WAL_PAGES, WAL_KEPT_BYTES);
     ok = exec(e, buf_cstr(&sql));
     buf_fini(&sql);
@@ -251,7 +289,8 @@ static struct err *set_up(struct engine *e)
     if (!exec(e, "BEGIN IMMEDIATE; COMMIT;"))
         return db_error(e, "opening the store");
     for (int i = 0; i < ST_COUNT; i++)
-        if (sqlite3_prepare_v3(e->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &e->st[i], NULL) != SQLITE_OK)
+        if (sqlite3_prepare_v3(e->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &e->st[i],
+                               NULL) != SQLITE_OK)
             return db_error(e, "opening the store");
     return NULL;
 }
@@ -263,7 +302,9 @@ struct err *engine_open(const char *path, struct engine **ret)
 
     e->path = mem_strdup(path);
     /* One thread at a time uses it, so SQLite's own locks are not needed. */
-    if (sqlite3_open_v2(path, &e->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+    if (sqlite3_open_v2(path, &e->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL) == SQLITE_OK)
         err = set_up(e);
     else
         err = db_error(e, "opening the store");
@@ -300,7 +341,8 @@ static void load_row(void *ctx, const struct engine_row *row)
     l->fn(l->ctx, row);
 }
 
-struct err *engine_load(struct engine *e, engine_row_fn *fn, void *ctx, int64_t *ret_revision, int64_t *ret_compacted)
+struct err *engine_load(struct engine *e, engine_row_fn *fn, void *ctx, int64_t *ret_revision,
+                        int64_t *ret_compacted)
 {
     struct load l = {fn, ctx, 0};
     int64_t revision;
@@ -371,7 +413,8 @@ struct err *engine_append(struct engine *e, const struct engine_write *writes, s
 }
 
 /* ---- reading the past ---- */
-struct err *engine_range(struct engine *e, int64_t from, int64_t to, size_t limit, engine_row_fn *fn, void *ctx)
+struct err *engine_range(struct engine *e, int64_t from, int64_t to, size_t limit,
+                         engine_row_fn *fn, void *ctx)
 {
     sqlite3_bind_int64(e->st[ST_RANGE], 1, from);
     sqlite3_bind_int64(e->st[ST_RANGE], 2, to);
@@ -393,7 +436,8 @@ static void get_row(void *ctx, const struct engine_row *row)
     g->fn(g->ctx, row);
 }
 
-struct err *engine_get(struct engine *e, int64_t revision, engine_row_fn *fn, void *ctx, bool *ret_found)
+struct err *engine_get(struct engine *e, int64_t revision, engine_row_fn *fn, void *ctx,
+                       bool *ret_found)
 {
     struct get g = {fn, ctx, false};
     struct err *err;
@@ -405,7 +449,8 @@ struct err *engine_get(struct engine *e, int64_t revision, engine_row_fn *fn, vo
     return err;
 }
 
-struct err *engine_replaced(struct engine *e, int64_t revision, int64_t now, str resource, str ns, engine_row_fn *fn, void *ctx)
+struct err *engine_replaced(struct engine *e, int64_t revision, int64_t now, str resource, str ns,
+                            engine_row_fn *fn, void *ctx)
 {
     sqlite3_stmt *st = e->st[ST_REPLACED];
     struct buf prefix = BUF_INIT;
@@ -431,7 +476,8 @@ struct log_row {
     bool deleted;
 };
 
-static bool log_read(struct engine *e, int64_t from, int64_t to, struct log_row *rows, size_t budget, size_t *ret_n)
+static bool log_read(struct engine *e, int64_t from, int64_t to, struct log_row *rows,
+                     size_t budget, size_t *ret_n)
 {
     sqlite3_stmt *st = e->st[ST_LOG];
     size_t n = 0;
@@ -441,7 +487,8 @@ static bool log_read(struct engine *e, int64_t from, int64_t to, struct log_row 
     sqlite3_bind_int64(st, 2, to);
     sqlite3_bind_int64(st, 3, (int64_t)budget);
     while ((rc = sqlite3_step(st)) == SQLITE_ROW)
-        rows[n++] = (struct log_row){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2) & ROW_DELETED};
+        rows[n++] = (struct log_row){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1),
+                                     sqlite3_column_int64(st, 2) & ROW_DELETED};
     sqlite3_reset(st);
     *ret_n = n;
     return rc == SQLITE_DONE;
@@ -461,7 +508,8 @@ static struct err *vacuum(struct engine *e, bool *ret_more)
     bool ok;
 
     *ret_more = false;
-    if (!pragma_int(e, "PRAGMA freelist_count", &n_free) || !pragma_int(e, "PRAGMA page_count", &n_all))
+    if (!pragma_int(e, "PRAGMA freelist_count", &n_free) ||
+        !pragma_int(e, "PRAGMA page_count", &n_all))
         return db_error(e, "compacting the store");
     if (n_free < VACUUM_MIN_PAGES || n_free < n_all / 4)
         return NULL;
@@ -474,7 +522,8 @@ static struct err *vacuum(struct engine *e, bool *ret_more)
     return NULL;
 }
 
-static struct err *compact_rows(struct engine *e, int64_t from, int64_t upto, int64_t revision, size_t budget, struct log_row *rows, size_t *ret_n)
+static struct err *compact_rows(struct engine *e, int64_t from, int64_t upto, int64_t revision,
+                                size_t budget, struct log_row *rows, size_t *ret_n)
 {
     size_t n;
     bool ok = run(e, ST_BEGIN) && log_read(e, from, upto, rows, budget, &n);
@@ -485,14 +534,16 @@ static struct err *compact_rows(struct engine *e, int64_t from, int64_t upto, in
         if (ok && rows[i].deleted)
             ok = delete_row(e, rows[i].revision);
     }
-    ok = ok && meta_put(e, "compacted", n == budget ? rows[n - 1].revision : upto) && meta_put(e, "revision", revision);
+    ok = ok && meta_put(e, "compacted", n == budget ? rows[n - 1].revision : upto) &&
+         meta_put(e, "revision", revision);
     if (!ok || !run(e, ST_COMMIT))
         return give_up(e, "compacting the store");
     *ret_n = n;
     return NULL;
 }
 
-struct err *engine_compact(struct engine *e, int64_t upto, int64_t revision, size_t budget, bool *ret_more)
+struct err *engine_compact(struct engine *e, int64_t upto, int64_t revision, size_t budget,
+                           bool *ret_more)
 {
     struct log_row *rows;
     int64_t from;

@@ -26,7 +26,9 @@ static void load_row(void *ctx, const struct engine_row *row)
 
     prev = row->deleted ? index_del(&s->index, r, &o->key) : index_put(&s->index, r, o);
     if (row->revision > l->compacted && (prev ? prev->revision : 0) != row->prev && !l->err)
-        l->err = err_new(REASON_INTERNAL, "revision %lld replaces %lld, but %lld was there", (long long)row->revision, (long long)row->prev, (long long)(prev ? prev->revision : 0));
+        l->err = err_new(REASON_INTERNAL, "revision %lld replaces %lld, but %lld was there",
+                         (long long)row->revision, (long long)row->prev,
+                         (long long)(prev ? prev->revision : 0));
     if (row->revision > l->compacted)
         history_push(&s->history, r, o, prev);
     obj_unref(prev);
@@ -143,7 +145,8 @@ const struct obj *store_find(struct store *s, struct key key)
     return obj_table_find(&s->index.by_key, &key);
 }
 
-void store_each(struct store *s, str resource, str ns, const struct key *after, store_each_fn *fn, void *ctx)
+void store_each(struct store *s, str resource, str ns, const struct key *after, store_each_fn *fn,
+                void *ctx)
 {
     BUG_ON(!loop_is_mine(s->loop));
     index_each(&s->index, resource, ns, after, fn, ctx);

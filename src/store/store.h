@@ -24,13 +24,14 @@ struct key {
 struct obj {
     uint32_t refs;
     uint32_t flags;
-    int64_t revision;          /* metadata.resourceVersion of this version */
-    struct key key;            /* slices into this allocation */
+    int64_t revision; /* metadata.resourceVersion of this version */
+    struct key key;   /* slices into this allocation */
     str uid;
-    str data;                  /* canonical JSON with apiVersion, kind and metadata.resourceVersion */
-    str labels;                /* packed "k\0v\0k\0v\0", for selectors */
-    str fields;                /* packed likewise: the kind's selectable fields, e.g. "spec.nodeName\0n1\0" */
-    const struct obj *base;    /* the object that holds everything but `fields` (obj_new_over); NULL: this one does */
+    str data;   /* canonical JSON with apiVersion, kind and metadata.resourceVersion */
+    str labels; /* packed "k\0v\0k\0v\0", for selectors */
+    str fields; /* packed likewise: the kind's selectable fields, e.g. "spec.nodeName\0n1\0" */
+    const struct obj *
+        base; /* the object that holds everything but `fields` (obj_new_over); NULL: this one does */
 };
 const struct obj *obj_ref(const struct obj *o);
 void obj_unref(const struct obj *o);
@@ -42,49 +43,59 @@ struct obj *obj_new_over(const struct obj *base, str fields);
 bool packed_get(str packed, str key, str *ret_value);
 
 struct store_options {
-    const char *path;          /* of the SQLite database file; ":memory:" in simulations */
-    int64_t compact_age_ns;    /* history kept at least so long; 0: 5 minutes */
-    size_t history_max;        /* events kept in memory for watches at most; 0: 100000 */
-    size_t object_limit;       /* bytes; 0: 1.5 MiB as etcd */
+    const char *path;       /* of the SQLite database file; ":memory:" in simulations */
+    int64_t compact_age_ns; /* history kept at least so long; 0: 5 minutes */
+    size_t history_max;     /* events kept in memory for watches at most; 0: 100000 */
+    size_t object_limit;    /* bytes; 0: 1.5 MiB as etcd */
 };
-MUST_USE struct err *store_open(struct loop *loop, const struct store_options *o, struct store **ret);
+MUST_USE struct err *store_open(struct loop *loop, const struct store_options *o,
+                                struct store **ret);
 /* Flushes, then frees. Writes from now on get UNAVAILABLE. Watches that are still open get no further call and are freed with the store: do not close them afterwards. */
 void store_close(struct store *s, loop_fn *closed, void *ctx);
-int64_t store_revision(const struct store *s);     /* newest visible */
-int64_t store_compacted(const struct store *s);    /* reads and watches before it get EXPIRED */
+int64_t store_revision(const struct store *s);  /* newest visible */
+int64_t store_compacted(const struct store *s); /* reads and watches before it get EXPIRED */
 
 /* ---- reading (on the loop, from memory, never waits) ---- */
-const struct obj *store_find(struct store *s, struct key key);             /* borrowed until the next turn of the loop; NULL: absent */
+const struct obj *
+store_find(struct store *s,
+           struct key key); /* borrowed until the next turn of the loop; NULL: absent */
 /* In key order (namespace, name), starting behind `after` (its resource must equal). ns empty: all namespaces. Returns at `fn` false. */
 typedef bool store_each_fn(void *ctx, const struct obj *o);
-void store_each(struct store *s, str resource, str ns, const struct key *after, store_each_fn *fn, void *ctx);
+void store_each(struct store *s, str resource, str ns, const struct key *after, store_each_fn *fn,
+                void *ctx);
 size_t store_count(struct store *s, str resource, str ns);
 /* At an older revision, from disk: done comes later with the objects in key order (array borrowed, refs borrowed).
  * Errors: EXPIRED (compacted), TIMEOUT (revision in the future). limit 0: all; ret more_remaining. */
-typedef void store_list_fn(void *ctx, struct err *err, const struct obj *const *objs, size_t n, bool more);
-void store_list_at(struct store *s, str resource, str ns, int64_t revision, const struct key *after, size_t limit, store_list_fn *done, void *ctx);
+typedef void store_list_fn(void *ctx, struct err *err, const struct obj *const *objs, size_t n,
+                           bool more);
+void store_list_at(struct store *s, str resource, str ns, int64_t revision, const struct key *after,
+                   size_t limit, store_list_fn *done, void *ctx);
 
 /* ---- writing ---- */
 enum store_op { STORE_KEEP, STORE_PUT, STORE_DELETE };
-struct store_change {      /* filled by the function; strings may live in the arena given */
+struct store_change { /* filled by the function; strings may live in the arena given */
     enum store_op op;
-    str data;              /* PUT: the new bytes; DELETE: the last bytes, with the deletion's resourceVersion */
+    str data; /* PUT: the new bytes; DELETE: the last bytes, with the deletion's resourceVersion */
     str uid, labels, fields;
 };
 /* Called on the loop (perhaps at once, perhaps after earlier writes of the key are durable) with the newest version (NULL: absent)
  * and the revision that this write will get. May be called again never: one call, one write. An error ends the write. */
-typedef struct err *store_update_fn(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret);
+typedef struct err *store_update_fn(void *ctx, struct arena *a, const struct obj *current,
+                                    int64_t revision, struct store_change *ret);
 /* `result` is the written version (PUT), the deleted one (DELETE) or the current one (KEEP, perhaps NULL); borrowed. Owns err. Never called before store_update has returned. */
 typedef void store_done_fn(void *ctx, struct err *err, const struct obj *result);
-void store_update(struct store *s, struct key key, store_update_fn *fn, store_done_fn *done, void *ctx);
+void store_update(struct store *s, struct key key, store_update_fn *fn, store_done_fn *done,
+                  void *ctx);
 
 /* ---- watching ---- */
 enum store_event_type { STORE_CREATED, STORE_MODIFIED, STORE_DELETED };
 struct store_event {
     enum store_event_type type;
-    const struct obj *obj;     /* new version; for DELETED the final one (its revision is the deletion's) */
-    const struct obj *prev;    /* version before; NULL for CREATED */
-    const struct bytes **frame_cache; /* slots the api layer fills once per event and encoding, so that watchers share the bytes; see watch frames */
+    const struct obj
+        *obj; /* new version; for DELETED the final one (its revision is the deletion's) */
+    const struct obj *prev; /* version before; NULL for CREATED */
+    const struct bytes **
+        frame_cache; /* slots the api layer fills once per event and encoding, so that watchers share the bytes; see watch frames */
 };
 #define STORE_FRAME_SLOTS 6
 struct store_watch;
@@ -95,11 +106,18 @@ struct store_watch_events {
 };
 /* Events with revision > from, first those of history (during this call's next turn), then live ones. Errors: EXPIRED when `from` is
  * compacted ("too old resource version: 1 (1000)"). resource empty: all. */
-MUST_USE struct err *store_watch(struct store *s, str resource, str ns, int64_t from, const struct store_watch_events *ev, void *ctx, struct store_watch **ret);
+MUST_USE struct err *store_watch(struct store *s, str resource, str ns, int64_t from,
+                                 const struct store_watch_events *ev, void *ctx,
+                                 struct store_watch **ret);
 void store_watch_close(struct store_watch *w);
 
 /* Compacts history older than `revision` now (tests and the clock do it by themselves). */
 void store_compact(struct store *s, int64_t revision);
-struct store_stats { int64_t revision, compacted; size_t objects, bytes, history_events, pending_writes, watchers; uint64_t commits, writes; bool compacting; };
+struct store_stats {
+    int64_t revision, compacted;
+    size_t objects, bytes, history_events, pending_writes, watchers;
+    uint64_t commits, writes;
+    bool compacting;
+};
 void store_stats(const struct store *s, struct store_stats *ret);
 #endif

@@ -12,11 +12,11 @@
 #include "store/store_internal.h"
 
 struct write {
-    const struct obj *obj;  /* reference; of STORE_KEEP the version to report, perhaps NULL */
+    const struct obj *obj; /* reference; of STORE_KEEP the version to report, perhaps NULL */
     enum store_op op;
     store_done_fn *done;
     void *ctx;
-    struct err *err;        /* of the function: nothing is written */
+    struct err *err; /* of the function: nothing is written */
 };
 struct batch {
     struct store *s;
@@ -24,7 +24,7 @@ struct batch {
     size_t n, cap;
     struct engine_write *rows; /* of those that go to disk */
     size_t n_rows, cap_rows;
-    struct err *err;        /* of the disk */
+    struct err *err; /* of the disk */
 };
 
 static struct batch *batch_new(struct store *s)
@@ -238,16 +238,19 @@ static void answer_soon(struct store *s, struct write w)
     loop_defer(s->loop, answer_now, a);
 }
 
-static struct err *change_check(struct store *s, struct key key, const struct obj *current, const struct store_change *c)
+static struct err *change_check(struct store *s, struct key key, const struct obj *current,
+                                const struct store_change *c)
 {
     BUG_ON(c->op == STORE_DELETE && !current);
     BUG_ON(str_is_empty(key.resource) || str_is_empty(key.name));
     if (c->op == STORE_PUT && c->data.n > s->object_limit)
-        return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu", s->object_limit);
+        return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu",
+                       s->object_limit);
     return NULL;
 }
 
-void store_update(struct store *s, struct key key, store_update_fn *fn, store_done_fn *done, void *ctx)
+void store_update(struct store *s, struct key key, store_update_fn *fn, store_done_fn *done,
+                  void *ctx)
 {
     const struct obj *pending = obj_table_find(&s->pending, &key), *current;
     struct store_change c = {.op = STORE_KEEP};
@@ -263,7 +266,8 @@ void store_update(struct store *s, struct key key, store_update_fn *fn, store_do
         loop_defer(s->loop, answer_closing, a);
         return;
     }
-    current = pending ? (pending->flags & OBJ_DELETED ? NULL : pending) : obj_table_find(&s->index.by_key, &key);
+    current = pending ? (pending->flags & OBJ_DELETED ? NULL : pending)
+                      : obj_table_find(&s->index.by_key, &key);
     s->in_update_fn = true;
     w.err = fn(ctx, s->arena, current, s->assigned + 1, &c);
     if (!w.err)
@@ -284,7 +288,8 @@ void store_update(struct store *s, struct key key, store_update_fn *fn, store_do
         if (w.op == STORE_DELETE)
             o->flags |= OBJ_DELETED;
         w.obj = o;
-        batch_add_row(s->gathering, (struct engine_write){o, current ? current->revision : 0, w.op == STORE_DELETE});
+        batch_add_row(s->gathering, (struct engine_write){o, current ? current->revision : 0,
+                                                          w.op == STORE_DELETE});
         batch_add(s->gathering, w);
         obj_table_put(&s->pending, o);
         submit_soon(s);

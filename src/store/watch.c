@@ -15,13 +15,13 @@
 
 struct store_watch {
     struct store *s;
-    struct list all;             /* in s->watches */
-    struct list link;            /* in a live list; empty while catching up */
-    struct resource *resource;   /* NULL: all */
-    char *ns;                    /* NULL: all */
+    struct list all;           /* in s->watches */
+    struct list link;          /* in a live list; empty while catching up */
+    struct resource *resource; /* NULL: all */
+    char *ns;                  /* NULL: all */
     int64_t at;
     bool live, closed;
-    unsigned busy;               /* functions and jobs on their way that hold this */
+    unsigned busy; /* functions and jobs on their way that hold this */
     struct loop_timer *retry;
     const struct store_watch_events *ev;
     void *ctx;
@@ -56,14 +56,16 @@ static void catch_up_soon(struct store_watch *w)
     loop_defer(w->s->loop, catch_up, w);
 }
 
-struct err *store_watch(struct store *s, str resource, str ns, int64_t from, const struct store_watch_events *ev, void *ctx, struct store_watch **ret)
+struct err *store_watch(struct store *s, str resource, str ns, int64_t from,
+                        const struct store_watch_events *ev, void *ctx, struct store_watch **ret)
 {
     struct store_watch *w;
 
     BUG_ON(!loop_is_mine(s->loop));
     BUG_ON(s->closing);
     if (from < s->compacted)
-        return err_new(REASON_EXPIRED, "too old resource version: %lld (%lld)", (long long)from, (long long)s->compacted);
+        return err_new(REASON_EXPIRED, "too old resource version: %lld (%lld)", (long long)from,
+                       (long long)s->compacted);
     w = NEW(struct store_watch);
     w->s = s;
     w->resource = resource.n ? index_resource(&s->index, resource) : NULL;
@@ -116,7 +118,8 @@ static void frames_drop(const struct bytes **frames)
         bytes_unref(frames[i]);
 }
 
-void watch_publish(struct store *s, struct resource *r, const struct obj *obj, const struct obj *prev)
+void watch_publish(struct store *s, struct resource *r, const struct obj *obj,
+                   const struct obj *prev)
 {
     const struct bytes *frames[STORE_FRAME_SLOTS] = {0};
     struct store_event e = {event_type(obj, prev), obj, prev, frames};
@@ -164,7 +167,8 @@ static void go_live(struct store_watch *w)
     struct list *watchers = &w->s->watchers_all;
 
     if (w->resource)
-        watchers = w->ns ? &resource_ns(w->resource, str_of(w->ns))->watchers : &w->resource->watchers;
+        watchers =
+            w->ns ? &resource_ns(w->resource, str_of(w->ns))->watchers : &w->resource->watchers;
     list_add_tail(watchers, &w->link);
     w->live = true;
 }
@@ -202,7 +206,7 @@ struct disk_event {
 };
 struct catch_job {
     struct store_watch *w;
-    char *resource;     /* NULL: all */
+    char *resource; /* NULL: all */
     int64_t from, to, last;
     size_t n_rows;
     struct disk_event *events;
@@ -223,7 +227,8 @@ static void catch_row(void *ctx, const struct engine_row *row) /* on the disk th
 
     j->n_rows++;
     j->last = row->revision;
-    if (j->err || (j->resource && !str_eq(row->key.resource, str_of(j->resource))) || (j->w->ns && !str_eq(row->key.ns, str_of(j->w->ns))))
+    if (j->err || (j->resource && !str_eq(row->key.resource, str_of(j->resource))) ||
+        (j->w->ns && !str_eq(row->key.ns, str_of(j->w->ns))))
         return;
     e.obj = row_obj(row);
     if (row->prev)

@@ -463,10 +463,10 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     LIST_EACH_SAFE(call, next, &n->calls, link)
-    if (call->id == frame->hd.stream_id) {
-        call_finish(call, GRPC_UNAVAILABLE, str_of(nghttp2_strerror(error)));
-        break;
-    }
+        if (call->id == frame->hd.stream_id) {
+            call_finish(call, GRPC_UNAVAILABLE, str_of(nghttp2_strerror(error)));
+            break;
+        }
     return 0;
 }
 

@@ -18,19 +18,20 @@
 struct http_header {
     str name, value; /* names as received, compared without case */
 };
-struct http_peer {   /* who sent it, as the connection knows */
-    str address;             /* "10.0.0.1:5555"; empty inside the process */
-    bool tls, cert_verified; /* cert_verified: a client certificate that our CA signed, for client use, in its time */
+struct http_peer { /* who sent it, as the connection knows */
+    str address;   /* "10.0.0.1:5555"; empty inside the process */
+    bool tls,
+        cert_verified; /* cert_verified: a client certificate that our CA signed, for client use, in its time */
     str cert_common_name;
     const str *cert_organizations;
     size_t n_cert_organizations;
-    str cert_der_hash;       /* hex SHA-256 of the certificate; empty without one */
+    str cert_der_hash; /* hex SHA-256 of the certificate; empty without one */
 };
 struct http_request {
-    str method;      /* "GET", any token */
-    str target;      /* path?query as received */
-    str path;        /* percent-encoded as received, without query */
-    str query;       /* without '?'; may be empty */
+    str method; /* "GET", any token */
+    str target; /* path?query as received */
+    str path;   /* percent-encoded as received, without query */
+    str query;  /* without '?'; may be empty */
     const struct http_header *headers;
     size_t n_headers;
     str body;
@@ -42,35 +43,45 @@ struct http_request {
 struct obj; /* a stored object (store/store.h): opaque here */
 struct http_exchange;
 struct http_exchange_ops { /* a transport implements these */
-    void (*start)(struct http_exchange *ex, int status, const struct http_header *headers, size_t n, bool has_body);
-    void (*write)(struct http_exchange *ex, str data);                 /* copies */
-    void (*write_bytes)(struct http_exchange *ex, const struct bytes *b); /* takes its own reference */
-    size_t (*queued)(const struct http_exchange *ex);                  /* bytes accepted but not sent */
+    void (*start)(struct http_exchange *ex, int status, const struct http_header *headers, size_t n,
+                  bool has_body);
+    void (*write)(struct http_exchange *ex, str data); /* copies */
+    void (*write_bytes)(struct http_exchange *ex,
+                        const struct bytes *b);       /* takes its own reference */
+    size_t (*queued)(const struct http_exchange *ex); /* bytes accepted but not sent */
     void (*end)(struct http_exchange *ex);
-    struct stream *(*upgrade)(struct http_exchange *ex);               /* after start(101): the raw connection; ends the exchange */
-    void (*share)(struct http_exchange *ex, const struct obj *o, bool deleted); /* NULL on sockets; takes its own reference */
+    struct stream *(*upgrade)(
+        struct http_exchange *ex); /* after start(101): the raw connection; ends the exchange */
+    void (*share)(struct http_exchange *ex, const struct obj *o,
+                  bool deleted); /* NULL on sockets; takes its own reference */
 };
 struct http_exchange {
     const struct http_exchange_ops *ops;
     struct http_request req;
-    struct arena *arena;     /* the request's; freed with it */
+    struct arena *arena;                                   /* the request's; freed with it */
     void (*on_gone)(void *user, struct http_exchange *ex); /* set by the handler; may be NULL */
-    void (*on_drain)(void *user, struct http_exchange *ex); /* set by the handler: queued() fell below half of HTTP_QUEUE_HIGH */
-    void *user;              /* the handler's */
+    void (*on_drain)(void *user,
+                     struct http_exchange
+                         *ex); /* set by the handler: queued() fell below half of HTTP_QUEUE_HIGH */
+    void *user;                /* the handler's */
     bool started, gone;
-    bool shares;             /* a caller in this process that takes the objects of lists and watches themselves instead of their text */
+    bool
+        shares; /* a caller in this process that takes the objects of lists and watches themselves instead of their text */
 };
 #define HTTP_QUEUE_HIGH (1u << 20)
 
-str http_header(const struct http_request *r, const char *name); /* first of that name; p NULL when absent */
+str http_header(const struct http_request *r,
+                const char *name); /* first of that name; p NULL when absent */
 /* Query parameters: percent- and plus-decoded into the arena. */
-bool http_query(struct arena *a, str query, const char *name, str *ret); /* first of that name; false: absent */
+bool http_query(struct arena *a, str query, const char *name,
+                str *ret); /* first of that name; false: absent */
 /* All in order; NULL-terminated by name.p == NULL. Malformed escapes are kept as they are. */
 struct http_header *http_query_all(struct arena *a, str query, size_t *ret_n);
 bool http_percent_decode(struct arena *a, str in, bool plus_is_space, str *ret);
 void http_percent_encode(struct buf *b, str in); /* everything but unreserved characters */
 
-void http_start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n); /* Content-Length among headers, else chunked/DATA */
+void http_start(struct http_exchange *ex, int status, const struct http_header *headers,
+                size_t n); /* Content-Length among headers, else chunked/DATA */
 void http_write(struct http_exchange *ex, str data);
 void http_write_bytes(struct http_exchange *ex, const struct bytes *b);
 size_t http_queued(const struct http_exchange *ex);
@@ -79,36 +90,45 @@ void http_share(struct http_exchange *ex, const struct obj *o, bool deleted);
 void http_end(struct http_exchange *ex);
 /* Whole answer at once; adds Content-Length and Date. content_type may be NULL (no body). */
 void http_reply(struct http_exchange *ex, int status, const char *content_type, str body);
-void http_reply_bytes(struct http_exchange *ex, int status, const char *content_type, const struct bytes *body);
+void http_reply_bytes(struct http_exchange *ex, int status, const char *content_type,
+                      const struct bytes *body);
 /* 101 with these headers, then the connection's bytes (whatever arrived behind the head first). NULL when not upgradable or gone: the exchange is then still to be ended. Otherwise the caller owns the stream, and the exchange is freed. */
 struct stream *http_upgrade(struct http_exchange *ex, const struct http_header *headers, size_t n);
 
 typedef void http_handler_fn(void *ctx, struct http_exchange *ex);
 struct http_server_options {
-    const struct tls_server *tls;   /* NULL: plain */
-    size_t body_limit;              /* bytes; 0: 3 MiB as kube-apiserver; larger bodies get 413 (Status body when status_errors) */
-    size_t head_limit;              /* bytes; 0: 1 MiB as Go */
+    const struct tls_server *tls; /* NULL: plain */
+    size_t
+        body_limit; /* bytes; 0: 3 MiB as kube-apiserver; larger bodies get 413 (Status body when status_errors) */
+    size_t head_limit;                        /* bytes; 0: 1 MiB as Go */
     int64_t idle_timeout_ns, head_timeout_ns; /* 0: 90 s / 32 s */
-    size_t connections_max;         /* 0: 10000 */
-    bool status_errors;             /* protocol errors are answered as Kubernetes Status JSON where Kubernetes does so */
+    size_t connections_max;                   /* 0: 10000 */
+    bool
+        status_errors; /* protocol errors are answered as Kubernetes Status JSON where Kubernetes does so */
 };
 struct http_server;
-int http_server_open(struct loop *loop, str address, const struct http_server_options *o, http_handler_fn *fn, void *ctx, struct http_server **ret);
+int http_server_open(struct loop *loop, str address, const struct http_server_options *o,
+                     http_handler_fn *fn, void *ctx, struct http_server **ret);
 str http_server_address(const struct http_server *s);
-void http_server_serve_stream(struct http_server *s, struct stream *conn); /* serves an already accepted plain stream (tests) */
-void http_server_close(struct http_server *s, loop_fn *closed, void *ctx); /* stops accepting; ends idle connections; drops the rest */
+void http_server_serve_stream(
+    struct http_server *s,
+    struct stream *conn); /* serves an already accepted plain stream (tests) */
+void http_server_close(struct http_server *s, loop_fn *closed,
+                       void *ctx); /* stops accepting; ends idle connections; drops the rest */
 /* Serves exchanges on streams only (no listener): for tests under the virtual loop. */
-struct http_server *http_server_new(struct loop *loop, const struct http_server_options *o, http_handler_fn *fn, void *ctx);
+struct http_server *http_server_new(struct loop *loop, const struct http_server_options *o,
+                                    http_handler_fn *fn, void *ctx);
 
 /* ---- client: HTTP/1.1 with keep-alive pool per origin ---- */
 struct http_client_options {
-    const struct tls_client *tls;   /* for https; NULL: https is refused */
-    int64_t connect_timeout_ns;     /* 0: 10 s */
-    size_t idle_max;                /* idle connections kept; 0: 8 */
+    const struct tls_client *tls; /* for https; NULL: https is refused */
+    int64_t connect_timeout_ns;   /* 0: 10 s */
+    size_t idle_max;              /* idle connections kept; 0: 8 */
 };
 struct http_client;
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *o);
-void http_client_free(struct http_client *c);    /* cancels what runs: callbacks come with -ECANCELED */
+void http_client_free(
+    struct http_client *c); /* cancels what runs: callbacks come with -ECANCELED */
 struct http_response {
     int status;
     const struct http_header *headers;
@@ -116,7 +136,7 @@ struct http_response {
 };
 struct http_call;
 struct http_call_events {
-    void (*head)(void *ctx, const struct http_response *r);  /* may be NULL */
+    void (*head)(void *ctx, const struct http_response *r); /* may be NULL */
     void (*data)(void *ctx, const char *p, size_t n);
     /* error NULL: complete. Exactly once; the call is gone afterwards. Owns err. */
     void (*done)(void *ctx, struct err *err);
@@ -124,21 +144,24 @@ struct http_call_events {
     void (*upgraded)(void *ctx, const struct http_response *r, struct stream *s);
 };
 struct http_call_options {
-    str method, url;                 /* "https://10.0.0.1:6443/api", "http://127.0.0.1:80/", "unix:///run/x.sock|/path" */
+    str method,
+        url; /* "https://10.0.0.1:6443/api", "http://127.0.0.1:80/", "unix:///run/x.sock|/path" */
     const struct http_header *headers;
     size_t n_headers;
     str body;
-    int64_t timeout_ns;              /* whole call; 0: none */
-    str host;                        /* overrides the Host header; may be empty */
-    str server_name;                 /* TLS name to verify; empty: the URL's host */
+    int64_t timeout_ns; /* whole call; 0: none */
+    str host;           /* overrides the Host header; may be empty */
+    str server_name;    /* TLS name to verify; empty: the URL's host */
 };
 /* Host names in URLs are resolved through getaddrinfo on the pool. */
-struct http_call *http_call(struct http_client *c, const struct http_call_options *o, const struct http_call_events *ev, void *ctx);
-void http_call_cancel(struct http_call *call);   /* done comes with -ECANCELED's err */
+struct http_call *http_call(struct http_client *c, const struct http_call_options *o,
+                            const struct http_call_events *ev, void *ctx);
+void http_call_cancel(struct http_call *call); /* done comes with -ECANCELED's err */
 void http_call_pause(struct http_call *call, bool paused);
 /* Convenience: collects the body (limit bytes). Borrowed in the callback. */
 typedef void http_fetch_fn(void *ctx, struct err *err, const struct http_response *r, str body);
-struct http_call *http_fetch(struct http_client *c, const struct http_call_options *o, size_t limit, http_fetch_fn *fn, void *ctx);
+struct http_call *http_fetch(struct http_client *c, const struct http_call_options *o, size_t limit,
+                             http_fetch_fn *fn, void *ctx);
 
 /* Moves bytes both ways with back-pressure until both sides have ended; owns both streams. */
 void stream_splice(struct stream *a, struct stream *b, loop_fn *closed, void *ctx);

@@ -10,8 +10,8 @@
 #include "wire/http.h"
 
 #define HTTP1_HEADERS_MAX 1000
-#define HTTP1_CHUNK_LINE_MAX 4096    /* bytes of a chunk's size line with its extensions */
-#define HTTP1_TRAILERS_MAX 65536     /* bytes of trailer fields; they are read and dropped */
+#define HTTP1_CHUNK_LINE_MAX 4096 /* bytes of a chunk's size line with its extensions */
+#define HTTP1_TRAILERS_MAX 65536  /* bytes of trailer fields; they are read and dropped */
 
 /* Length of the head at the start of (p, n), its empty line included; 0: not all there.
  * `scanned` starts at 0 and keeps what has been looked at, so that slow senders cost linear
@@ -25,20 +25,20 @@ struct http1_head {
     struct http_header *headers;     /* slices of the head */
     size_t n_headers;
     str host, upgrade;
-    int64_t content_length;          /* -1: not given */
+    int64_t content_length; /* -1: not given */
     bool chunked, keep_alive, expect_continue, connection_upgrade;
 };
 struct http1_problem {
-    int status;                      /* what a server answers; 0: no problem */
-    const char *text;                /* NULL: nothing beyond the status */
+    int status;       /* what a server answers; 0: no problem */
+    const char *text; /* NULL: nothing beyond the status */
 };
 /* head: from http1_head_length(); outlives the result. Empty lines before a request are the
  * caller's to skip. */
 struct http1_problem http1_parse_request(struct arena *a, str head, struct http1_head *ret);
 struct http1_problem http1_parse_response(struct arena *a, str head, struct http1_head *ret);
-const char *http_status_text(int status);        /* "Not Found"; "" for unknown ones */
+const char *http_status_text(int status); /* "Not Found"; "" for unknown ones */
 
-struct http1_chunked {               /* zeroed to start */
+struct http1_chunked { /* zeroed to start */
     unsigned state;
     uint64_t left;
     size_t line_n;

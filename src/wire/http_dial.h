@@ -9,8 +9,8 @@ struct http_url {
     str host;      /* without brackets; empty for unix sockets */
     str authority; /* as it goes into the Host header */
     int port;
-    str socket;    /* path of a unix socket; empty for TCP */
-    str target;    /* path?query; "/" when the URL has none */
+    str socket; /* path of a unix socket; empty for TCP */
+    str target; /* path?query; "/" when the URL has none */
 };
 /* Slices of `url`. Forms: http://, https://, unix:///run/x.sock|/path. */
 MUST_USE struct err *http_url_parse(str url, struct http_url *ret);

@@ -9,16 +9,16 @@
 #include "wire/http.h"
 #include "wire/http1_parse.h"
 
-#define HTTP_HEAD_LIMIT ((size_t)1 << 20)      /* bytes, as Go */
-#define HTTP_BODY_LIMIT ((size_t)3 << 20)      /* bytes, as kube-apiserver */
+#define HTTP_HEAD_LIMIT ((size_t)1 << 20) /* bytes, as Go */
+#define HTTP_BODY_LIMIT ((size_t)3 << 20) /* bytes, as kube-apiserver */
 #define HTTP_CONNECTIONS_MAX 10000
 #define HTTP_IDLE_NS (90 * NS_PER_S)
 #define HTTP_HEAD_NS (32 * NS_PER_S)
-#define HTTP_BODY_NS (60 * NS_PER_S)           /* without a byte of a body that is due */
-#define HTTP_LINGER_NS (NS_PER_S / 2)          /* for the peer to read our last words, as Go */
-#define HTTP_PIPELINE_MAX ((size_t)64 << 10)   /* bytes behind a request being answered */
-#define HTTP_SPARE_MAX 32                      /* arenas and buffers kept for the next requests */
-#define HTTP_SPARE_BYTES ((size_t)64 << 10)    /* larger buffers are not kept */
+#define HTTP_BODY_NS (60 * NS_PER_S)         /* without a byte of a body that is due */
+#define HTTP_LINGER_NS (NS_PER_S / 2)        /* for the peer to read our last words, as Go */
+#define HTTP_PIPELINE_MAX ((size_t)64 << 10) /* bytes behind a request being answered */
+#define HTTP_SPARE_MAX 32                    /* arenas and buffers kept for the next requests */
+#define HTTP_SPARE_BYTES ((size_t)64 << 10)  /* larger buffers are not kept */
 
 /* What a connection is waiting for; all that wait for the same are due in the order in which
  * they began. */
@@ -33,21 +33,21 @@ enum http_wait {
 
 struct http_server {
     struct loop *loop;
-    struct http_server_options o;              /* with the defaults filled in */
+    struct http_server_options o; /* with the defaults filled in */
     http_handler_fn *fn;
     void *ctx;
-    struct listener *listener;                 /* NULL: streams only */
+    struct listener *listener; /* NULL: streams only */
     struct list connections;
     size_t n_connections;
     struct list waiting[HTTP_WAITS];
     int64_t wait_ns[HTTP_WAITS];
     struct loop_timer *timer;
-    int64_t timer_due_ns;                      /* INT64_MAX: not set */
+    int64_t timer_due_ns; /* INT64_MAX: not set */
     struct arena *arenas[HTTP_SPARE_MAX];
     size_t n_arenas;
-    struct buf bufs[HTTP_SPARE_MAX];           /* empty, with memory */
+    struct buf bufs[HTTP_SPARE_MAX]; /* empty, with memory */
     size_t n_bufs;
-    char date[40];                             /* "Fri, 20 Nov 2026 20:52:43 GMT", of `date_s` */
+    char date[40]; /* "Fri, 20 Nov 2026 20:52:43 GMT", of `date_s` */
     int64_t date_s;
     bool closing;
     loop_fn *closed;
@@ -57,34 +57,34 @@ struct http_server {
 struct http_conn;
 struct http_protocol {
     void (*data)(struct http_conn *c, const char *p, size_t n);
-    void (*gone)(struct http_conn *c);         /* the connection is being closed: end what runs */
-    void (*written)(struct http_conn *c);      /* less is queued than was */
+    void (*gone)(struct http_conn *c);    /* the connection is being closed: end what runs */
+    void (*written)(struct http_conn *c); /* less is queued than was */
     void (*fini)(struct http_conn *c);
-    void (*idle_end)(struct http_conn *c);     /* takes leave of an idle peer; NULL: just close */
+    void (*idle_end)(struct http_conn *c); /* takes leave of an idle peer; NULL: just close */
 };
 
 struct http1_conn {
-    struct http1_exchange *ex;                 /* received or answered now; NULL: neither */
-    struct buf in;                             /* what could not be used yet */
-    size_t scanned;                            /* of the head in it */
-    const char *now;                           /* what is being used: not yet used rest */
+    struct http1_exchange *ex; /* received or answered now; NULL: neither */
+    struct buf in;             /* what could not be used yet */
+    size_t scanned;            /* of the head in it */
+    const char *now;           /* what is being used: not yet used rest */
     size_t now_n;
     bool processing, resume_deferred, close_after, upgraded;
 };
 
 struct http_conn {
     struct http_server *server;
-    struct stream *stream;                     /* NULL: handshake, or closed */
+    struct stream *stream; /* NULL: handshake, or closed */
     struct tls_handshake *handshake;
     struct list link, waits;
     enum http_wait wait;
     int64_t due_ns;
-    unsigned refs;                             /* the stream, every exchange, every deferred call */
-    const struct http_protocol *protocol;      /* NULL: not known yet */
+    unsigned refs;                        /* the stream, every exchange, every deferred call */
+    const struct http_protocol *protocol; /* NULL: not known yet */
     struct http_peer peer;
-    char *peer_block;                          /* memory of its strings */
-    struct buf out;                            /* answers of this turn */
-    bool dead;                                 /* being closed: no more reads or writes */
+    char *peer_block; /* memory of its strings */
+    struct buf out;   /* answers of this turn */
+    bool dead;        /* being closed: no more reads or writes */
     bool flush_deferred, write_watched, lingering, peer_ended;
     struct http1_conn h1;
     struct http2_conn *h2;
@@ -95,16 +95,16 @@ void http2_begin(struct http_conn *c);
 
 /* ---- connections (http_server.c) ---- */
 void http_conn_unref(struct http_conn *c);
-void http_conn_wait(struct http_conn *c, enum http_wait what);   /* ends the wait before */
-void http_conn_close(struct http_conn *c);                       /* at once */
-void http_conn_finish(struct http_conn *c);                      /* once the peer has what is queued */
-void http_conn_flush(struct http_conn *c);                       /* `out` to the stream */
-void http_conn_flush_later(struct http_conn *c);                 /* at the end of this turn */
-void http_conn_reserve(struct http_conn *c, size_t more);        /* room in `out` */
+void http_conn_wait(struct http_conn *c, enum http_wait what); /* ends the wait before */
+void http_conn_close(struct http_conn *c);                     /* at once */
+void http_conn_finish(struct http_conn *c);               /* once the peer has what is queued */
+void http_conn_flush(struct http_conn *c);                /* `out` to the stream */
+void http_conn_flush_later(struct http_conn *c);          /* at the end of this turn */
+void http_conn_reserve(struct http_conn *c, size_t more); /* room in `out` */
 size_t http_conn_queued(const struct http_conn *c);
 
 struct arena *http_arena_get(struct http_server *s);
-void http_arena_put(struct http_server *s, struct arena *a);     /* s NULL: frees it */
+void http_arena_put(struct http_server *s, struct arena *a); /* s NULL: frees it */
 str http_date(struct http_server *s);
 /* The Status that Kubernetes sends for a body over the limit. */
 str http_too_large_body(struct arena *a, size_t limit);

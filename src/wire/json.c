@@ -15,15 +15,15 @@
 
 #include <math.h>
 
-#define SCRATCH_INITIAL 8192      /* bytes on the C stack: enough for nearly every Kubernetes object */
-#define DUPLICATES_MAX 100        /* reported per document, as sigs.k8s.io/json does */
+#define SCRATCH_INITIAL 8192 /* bytes on the C stack: enough for nearly every Kubernetes object */
+#define DUPLICATES_MAX 100   /* reported per document, as sigs.k8s.io/json does */
 #define MANTISSA_EXACT ((uint64_t)1 << 53)
 
 /* Where the parser is: only read to word a duplicate's path. */
 struct frame {
     const struct frame *parent;
-    str key;                      /* in objects */
-    uint32_t index;               /* in arrays */
+    str key;        /* in objects */
+    uint32_t index; /* in arrays */
     bool in_array;
 };
 
@@ -32,7 +32,7 @@ struct parser {
     const uint8_t *p, *end;
     uint32_t depth_left;
     struct json *duplicates;
-    char *scratch;                /* the stack of invariant (2) */
+    char *scratch; /* the stack of invariant (2) */
     size_t scratch_n, scratch_cap;
     bool scratch_on_heap;
     struct err *err;
@@ -247,7 +247,8 @@ static int hex_digit(uint8_t c)
 /* Four hex digits at p, already known to be there. */
 static uint32_t hex4(const uint8_t *p)
 {
-    return (uint32_t)(hex_digit(p[0]) << 12 | hex_digit(p[1]) << 8 | hex_digit(p[2]) << 4 | hex_digit(p[3]));
+    return (uint32_t)(hex_digit(p[0]) << 12 | hex_digit(p[1]) << 8 | hex_digit(p[2]) << 4 |
+                      hex_digit(p[3]));
 }
 
 /* Finds the closing quote of a string that needs care and checks its escapes. The output cannot be longer than three
@@ -292,12 +293,18 @@ static bool scan_hard_string(struct parser *ps, const uint8_t **ret_close)
 static char unescape(uint8_t c)
 {
     switch (c) {
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default: return (char)c;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return (char)c;
     }
 }
 
@@ -402,14 +409,16 @@ static bool slow_double(struct parser *ps, const uint8_t *start, double *ret)
     z[n] = 0;
     *ret = strtod(z, NULL);
     if (isinf(*ret)) /* underflow, in contrast, is silently zero */
-        ps->err = err_new(REASON_BAD_REQUEST, "json: cannot unmarshal number %.64s into Go value of type float64", z);
+        ps->err = err_new(REASON_BAD_REQUEST,
+                          "json: cannot unmarshal number %.64s into Go value of type float64", z);
     if (z != small)
         mem_free(z);
     return !ps->err;
 }
 
-static const double power10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+static const double power10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 static bool parse_number(struct parser *ps, struct json *ret)
 {
@@ -425,7 +434,8 @@ static bool parse_number(struct parser *ps, struct json *ret)
         p++;
     else
         for (; p < ps->end && *p >= '0' && *p <= '9'; p++)
-            if (__builtin_mul_overflow(mantissa, 10, &mantissa) || __builtin_add_overflow(mantissa, *p - '0', &mantissa))
+            if (__builtin_mul_overflow(mantissa, 10, &mantissa) ||
+                __builtin_add_overflow(mantissa, *p - '0', &mantissa))
                 exact = false;
     if (p < ps->end && *p == '.') {
         is_int = false;
@@ -433,7 +443,8 @@ static bool parse_number(struct parser *ps, struct json *ret)
         if (p == ps->end || *p < '0' || *p > '9')
             return fail_at(ps, "after decimal point in numeric literal");
         for (; p < ps->end && *p >= '0' && *p <= '9'; p++, scale--)
-            if (__builtin_mul_overflow(mantissa, 10, &mantissa) || __builtin_add_overflow(mantissa, *p - '0', &mantissa))
+            if (__builtin_mul_overflow(mantissa, 10, &mantissa) ||
+                __builtin_add_overflow(mantissa, *p - '0', &mantissa))
                 exact = false;
     }
     if (p < ps->end && (*p == 'e' || *p == 'E')) {
@@ -526,7 +537,8 @@ static bool parse_array(struct parser *ps, const struct frame *parent, struct js
     return true;
 }
 
-static bool parse_members(struct parser *ps, const struct frame *parent, struct json_key_set *set, struct json *ret)
+static bool parse_members(struct parser *ps, const struct frame *parent, struct json_key_set *set,
+                          struct json *ret)
 {
     struct frame frame = {.parent = parent};
     size_t base = ps->scratch_n;
@@ -549,7 +561,9 @@ static bool parse_members(struct parser *ps, const struct frame *parent, struct 
         ps->p++;
         skip_space(ps);
 
-        bit = frame.key.n ? frame.key.n * 7 + (uint8_t)frame.key.p[0] * 3 + (uint8_t)frame.key.p[frame.key.n - 1] : 0;
+        bit = frame.key.n ? frame.key.n * 7 + (uint8_t)frame.key.p[0] * 3 +
+                                (uint8_t)frame.key.p[frame.key.n - 1]
+                          : 0;
         bit = 1ull << (bit & 63);
         if (n > JSON_LINEAR_KEYS_MAX) {
             at = json_key_set_find(set, frame_members(ps, base), n, frame.key);
@@ -626,18 +640,23 @@ static bool parse_value(struct parser *ps, const struct frame *parent, struct js
         ok = *ps->p == '{' ? parse_object(ps, parent, ret) : parse_array(ps, parent, ret);
         ps->depth_left++;
         return ok;
-    case 't': return parse_literal(ps, "true", json_bool(true), ret);
-    case 'f': return parse_literal(ps, "false", json_bool(false), ret);
-    case 'n': return parse_literal(ps, "null", json_null(), ret);
+    case 't':
+        return parse_literal(ps, "true", json_bool(true), ret);
+    case 'f':
+        return parse_literal(ps, "false", json_bool(false), ret);
+    case 'n':
+        return parse_literal(ps, "null", json_null(), ret);
     case '-':
-    case '0' ... '9': return parse_number(ps, ret);
-    default: return fail_at(ps, "looking for beginning of value");
+    case '0' ... '9':
+        return parse_number(ps, ret);
+    default:
+        return fail_at(ps, "looking for beginning of value");
     }
 }
 
 /* One value, or as many as there are up to the end of the text (`stream` not NULL). */
-static struct err *parse_text(struct arena *a, str text, const struct json_limits *limits, struct json *duplicates,
-                              struct json *stream, struct json *ret)
+static struct err *parse_text(struct arena *a, str text, const struct json_limits *limits,
+                              struct json *duplicates, struct json *stream, struct json *ret)
 {
     size_t size_max = limits && limits->size ? limits->size : JSON_SIZE_MAX;
     const char *start = text.n ? text.p : "";
@@ -653,7 +672,8 @@ static struct err *parse_text(struct arena *a, str text, const struct json_limit
     };
 
     if (text.n > size_max)
-        return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu", size_max);
+        return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu",
+                       size_max);
     skip_space(&ps);
     while (parse_value(&ps, NULL, ret)) {
         skip_space(&ps);
@@ -671,7 +691,8 @@ static struct err *parse_text(struct arena *a, str text, const struct json_limit
     return ps.err;
 }
 
-struct err *json_parse(struct arena *a, str text, const struct json_limits *limits, struct json *duplicates, struct json **ret)
+struct err *json_parse(struct arena *a, str text, const struct json_limits *limits,
+                       struct json *duplicates, struct json **ret)
 {
     struct json v = {0};
     struct err *err = parse_text(a, text, limits, duplicates, NULL, &v);

@@ -10,8 +10,10 @@
 
 /* How a byte is written inside a string: 0 as is, 'u' as \u00XX, 'x' look at the sequence, else as \ and that letter. */
 static const char escapes[256] = {
-    [0x00 ... 0x07] = 'u', ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [0x0b] = 'u', ['\f'] = 'f', ['\r'] = 'r',
-    [0x0e ... 0x1f] = 'u', ['"'] = '"', ['\\'] = '\\', ['<'] = 'u', ['>'] = 'u', ['&'] = 'u', [0x80 ... 0xff] = 'x',
+    [0x00 ... 0x07] = 'u', ['\b'] = 'b',          ['\t'] = 't', ['\n'] = 'n',
+    [0x0b] = 'u',          ['\f'] = 'f',          ['\r'] = 'r', [0x0e ... 0x1f] = 'u',
+    ['"'] = '"',           ['\\'] = '\\',         ['<'] = 'u',  ['>'] = 'u',
+    ['&'] = 'u',           [0x80 ... 0xff] = 'x',
 };
 
 void json_encode_string(struct buf *b, str s)
@@ -20,7 +22,8 @@ void json_encode_string(struct buf *b, str s)
 
     if (b->cap < b->n + s.n + 3)
         buf_reserve(b, s.n + 2);
-    if (!b->overflow && b->cap >= b->n + s.n + 3) { /* plain text, which is nearly all, in one pass */
+    if (!b->overflow &&
+        b->cap >= b->n + s.n + 3) { /* plain text, which is nearly all, in one pass */
         char *to = b->p + b->n;
 
         *to++ = '"';
@@ -56,7 +59,8 @@ void json_encode_string(struct buf *b, str s)
             buf_z(b, !len ? "\\ufffd" : p[2] == 0xa8 ? "\\u2028" : "\\u2029");
             p += len ? len : 1;
         } else if (how == 'u') {
-            char hex[6] = {'\\', 'u', '0', '0', "0123456789abcdef"[*p >> 4], "0123456789abcdef"[*p & 15]};
+            char hex[6] = {
+                '\\', 'u', '0', '0', "0123456789abcdef"[*p >> 4], "0123456789abcdef"[*p & 15]};
 
             buf_add(b, hex, sizeof hex);
             p++;
@@ -140,11 +144,21 @@ static void newline(struct buf *b, int indent, int level)
 static void encode(struct buf *b, const struct json *v, int indent, int level)
 {
     switch (v->type) {
-    case JSON_NULL: buf_add(b, "null", 4); return;
-    case JSON_BOOL: buf_add(b, v->b ? "true" : "false", v->b ? 4 : 5); return;
-    case JSON_INT: buf_int(b, v->i); return;
-    case JSON_DOUBLE: json_encode_double(b, v->d); return;
-    case JSON_STRING: json_encode_string(b, v->s); return;
+    case JSON_NULL:
+        buf_add(b, "null", 4);
+        return;
+    case JSON_BOOL:
+        buf_add(b, v->b ? "true" : "false", v->b ? 4 : 5);
+        return;
+    case JSON_INT:
+        buf_int(b, v->i);
+        return;
+    case JSON_DOUBLE:
+        json_encode_double(b, v->d);
+        return;
+    case JSON_STRING:
+        json_encode_string(b, v->s);
+        return;
     case JSON_ARRAY:
         buf_char(b, '[');
         for (uint32_t i = 0; i < v->n; i++) {

@@ -21,7 +21,8 @@ struct json_key_set {
 #define JSON_LINEAR_KEYS_MAX 24 /* members up to which comparing one by one is as good */
 /* Index of key among the n members, or n, in which case the caller must append it. Every append goes through here once
  * the set was asked for the first time; the members before that may have come otherwise. */
-uint32_t json_key_set_find(struct json_key_set *set, const struct json_member *members, uint32_t n, str key);
+uint32_t json_key_set_find(struct json_key_set *set, const struct json_member *members, uint32_t n,
+                           str key);
 void json_key_set_fini(struct json_key_set *set);
 
 #endif

@@ -112,7 +112,8 @@ static void *grow(struct arena *a, struct json *v, void *elements, size_t size)
         return elements;
     BUG_ON(v->cap > UINT32_MAX / 2);
     cap = v->cap ? v->cap * 2 : CONTAINER_MIN;
-    elements = v->cap ? arena_grow(a, elements, v->cap * size, cap * size) : arena_alloc(a, cap * size);
+    elements =
+        v->cap ? arena_grow(a, elements, v->cap * size, cap * size) : arena_alloc(a, cap * size);
     v->cap = cap;
     return elements;
 }
@@ -257,8 +258,10 @@ bool json_equal(const struct json *a, const struct json *b)
     if (a->type != b->type)
         return false;
     switch (a->type) {
-    case JSON_BOOL: return a->b == b->b;
-    case JSON_STRING: return str_eq(a->s, b->s);
+    case JSON_BOOL:
+        return a->b == b->b;
+    case JSON_STRING:
+        return str_eq(a->s, b->s);
     case JSON_ARRAY:
         if (a->n != b->n)
             return false;
@@ -281,7 +284,8 @@ bool json_equal(const struct json *a, const struct json *b)
         return true;
     case JSON_NULL:
     case JSON_INT:
-    case JSON_DOUBLE: break;
+    case JSON_DOUBLE:
+        break;
     }
     return true;
 }
@@ -326,7 +330,8 @@ static void key_set_grow(struct json_key_set *set, const struct json_member *mem
     }
 }
 
-uint32_t json_key_set_find(struct json_key_set *set, const struct json_member *members, uint32_t n, str key)
+uint32_t json_key_set_find(struct json_key_set *set, const struct json_member *members, uint32_t n,
+                           str key)
 {
     uint32_t at;
 

@@ -10,17 +10,17 @@
 #include "loop/loop.h"
 
 struct tls_server_options {
-    str cert_pem, key_pem;         /* chain and key */
-    str client_ca_pem;             /* client certificates are asked for and verified against it; empty: not asked for */
-    bool http2;                    /* ALPN h2 offered before http/1.1 */
+    str cert_pem, key_pem; /* chain and key */
+    str client_ca_pem; /* client certificates are asked for and verified against it; empty: not asked for */
+    bool http2; /* ALPN h2 offered before http/1.1 */
 };
 struct tls_server;
 MUST_USE struct err *tls_server_new(const struct tls_server_options *o, struct tls_server **ret);
-void tls_server_free(struct tls_server *t);   /* streams made with it live on */
+void tls_server_free(struct tls_server *t); /* streams made with it live on */
 struct tls_client_options {
-    str ca_pem;                    /* empty: system roots */
-    str cert_pem, key_pem;         /* client certificate; may be empty */
-    bool insecure;                 /* does not verify */
+    str ca_pem;            /* empty: system roots */
+    str cert_pem, key_pem; /* client certificate; may be empty */
+    bool insecure;         /* does not verify */
     bool http2;
 };
 struct tls_client;
@@ -32,41 +32,64 @@ struct tls_peer { /* borrowed from the stream */
     str common_name, alpn, cert_hash;
     const str *organizations;
     size_t n_organizations;
-    int64_t not_after_s;           /* Unix time; 0 without a certificate */
+    int64_t not_after_s; /* Unix time; 0 without a certificate */
 };
-typedef void tls_ready_fn(void *ctx, int error, const char *why, struct stream *s, const struct tls_peer *peer);
+typedef void tls_ready_fn(void *ctx, int error, const char *why, struct stream *s,
+                          const struct tls_peer *peer);
 /* error: negative errno (-ETIMEDOUT, -ECONNRESET, -EPROTO); why: a text for people, borrowed, "" on success. */
 /* Owns `raw`. ready comes after the handshake with the encrypted stream, or with an error (then raw is closed). timeout_ns 0: 10 s. */
 struct tls_handshake; /* valid until ready runs */
-struct tls_handshake *tls_accept(const struct tls_server *t, struct loop *loop, struct stream *raw, int64_t timeout_ns, tls_ready_fn *ready, void *ctx);
-struct tls_handshake *tls_connect(const struct tls_client *t, struct loop *loop, struct stream *raw, str server_name, int64_t timeout_ns, tls_ready_fn *ready, void *ctx);
+struct tls_handshake *tls_accept(const struct tls_server *t, struct loop *loop, struct stream *raw,
+                                 int64_t timeout_ns, tls_ready_fn *ready, void *ctx);
+struct tls_handshake *tls_connect(const struct tls_client *t, struct loop *loop, struct stream *raw,
+                                  str server_name, int64_t timeout_ns, tls_ready_fn *ready,
+                                  void *ctx);
 
-void tls_cancel(struct tls_handshake *h);      /* closes `raw`; ready does not run */
+void tls_cancel(struct tls_handshake *h); /* closes `raw`; ready does not run */
 
 /* ---- keys and certificates (pki.c): EC P-256, PEM text in buffers ---- */
 MUST_USE struct err *pki_key_new(struct buf *key_pem);
 struct pki_cert_options {
     str common_name;
-    const str *organizations; size_t n_organizations;
-    const str *dns_names; size_t n_dns_names;
-    const str *ip_addresses; size_t n_ip_addresses; /* text */
+    const str *organizations;
+    size_t n_organizations;
+    const str *dns_names;
+    size_t n_dns_names;
+    const str *ip_addresses;
+    size_t n_ip_addresses; /* text */
     bool is_ca, server, client;
     wall_time not_before, not_after;
 };
 /* issuer_* empty: self-signed. */
-MUST_USE struct err *pki_cert_new(const struct pki_cert_options *o, str key_pem, str issuer_cert_pem, str issuer_key_pem, struct buf *cert_pem);
+MUST_USE struct err *pki_cert_new(const struct pki_cert_options *o, str key_pem,
+                                  str issuer_cert_pem, str issuer_key_pem, struct buf *cert_pem);
 /* Signs a PKCS#10 request (PEM), keeping its subject and SANs (CertificateSigningRequest API). */
-MUST_USE struct err *pki_cert_sign_request(str csr_pem, str issuer_cert_pem, str issuer_key_pem, bool server, bool client, wall_time not_before, wall_time not_after, struct buf *cert_pem);
-struct pki_csr { str common_name; str *organizations; size_t n_organizations; str *dns_names; size_t n_dns_names; str *ip_addresses; size_t n_ip_addresses; size_t n_other_sans; };
+MUST_USE struct err *pki_cert_sign_request(str csr_pem, str issuer_cert_pem, str issuer_key_pem,
+                                           bool server, bool client, wall_time not_before,
+                                           wall_time not_after, struct buf *cert_pem);
+struct pki_csr {
+    str common_name;
+    str *organizations;
+    size_t n_organizations;
+    str *dns_names;
+    size_t n_dns_names;
+    str *ip_addresses;
+    size_t n_ip_addresses;
+    size_t n_other_sans;
+};
 MUST_USE struct err *pki_csr_parse(struct arena *a, str csr_pem, struct pki_csr *ret);
 MUST_USE struct err *pki_cert_not_after(str cert_pem, wall_time *ret);
 
 /* ---- JSON Web Tokens (jwt.c): RS256 and ES256 ---- */
-MUST_USE struct err *jwt_sign(struct arena *a, str key_pem, str key_id, str payload_json, str *ret_token);
+MUST_USE struct err *jwt_sign(struct arena *a, str key_pem, str key_id, str payload_json,
+                              str *ret_token);
 /* Verifies the signature with one of the public keys (PEM); *ret_payload is the JSON text. UNAUTHORIZED when none fits. Times are for the caller to check. */
-MUST_USE struct err *jwt_verify(struct arena *a, str token, const str *public_keys_pem, size_t n, str *ret_payload);
-MUST_USE struct err *jwt_key_id(struct arena *a, str key_pem, str *ret);      /* as Kubernetes: base64url(SHA-256 of the PKIX DER) */
-MUST_USE struct err *jwt_jwk(struct arena *a, str key_pem, str *ret_jwk_json); /* public part as a JWK with kid, alg, use */
+MUST_USE struct err *jwt_verify(struct arena *a, str token, const str *public_keys_pem, size_t n,
+                                str *ret_payload);
+MUST_USE struct err *jwt_key_id(struct arena *a, str key_pem,
+                                str *ret); /* as Kubernetes: base64url(SHA-256 of the PKIX DER) */
+MUST_USE struct err *jwt_jwk(struct arena *a, str key_pem,
+                             str *ret_jwk_json); /* public part as a JWK with kid, alg, use */
 MUST_USE struct err *jwt_public_pem(struct arena *a, str key_pem, str *ret);
 void sha256_hex(str data, char ret[65]);
 #endif

@@ -19,8 +19,9 @@
 #include <yaml.h>
 
 #define YAML_SIZE_MAX ((size_t)64 << 20) /* bytes; a server has bounded its bodies before */
-#define ALIAS_RATIO_LOW 400000           /* nodes up to which nearly all may come from aliases, as in go-yaml */
-#define ALIAS_RATIO_HIGH 4000000         /* nodes from which on a tenth may */
+#define ALIAS_RATIO_LOW                                                                            \
+    400000 /* nodes up to which nearly all may come from aliases, as in go-yaml */
+#define ALIAS_RATIO_HIGH 4000000 /* nodes from which on a tenth may */
 #define TAG_PREFIX "tag:yaml.org,2002:"
 
 struct anchor {
@@ -28,7 +29,7 @@ struct anchor {
     str name;
     struct json value;
     uint64_t n_nodes;
-    bool open;                    /* its node is not complete: an alias to it would be endless */
+    bool open; /* its node is not complete: an alias to it would be endless */
 };
 
 /* For the paths of duplicates. */
@@ -43,7 +44,7 @@ struct reader {
     yaml_parser_t libyaml;
     struct arena *arena;
     struct json *duplicates;
-    struct anchor *anchors;       /* newest first: a name may be used again */
+    struct anchor *anchors; /* newest first: a name may be used again */
     uint64_t n_nodes, n_from_aliases;
     uint32_t depth_left;
     struct err *err;
@@ -95,24 +96,35 @@ struct word {
     struct json value;
 };
 
-#define TRUE_ { .type = JSON_BOOL, .b = true }
-#define FALSE_ { .type = JSON_BOOL, .b = false }
-#define NULL_ { .type = JSON_NULL }
+#define TRUE_                                                                                      \
+    {                                                                                              \
+        .type = JSON_BOOL, .b = true                                                               \
+    }
+#define FALSE_                                                                                     \
+    {                                                                                              \
+        .type = JSON_BOOL, .b = false                                                              \
+    }
+#define NULL_                                                                                      \
+    {                                                                                              \
+        .type = JSON_NULL                                                                          \
+    }
 static const struct word words[] = {
-    {STR("y"), TRUE_},      {STR("Y"), TRUE_},      {STR("yes"), TRUE_},  {STR("Yes"), TRUE_},    {STR("YES"), TRUE_},
-    {STR("true"), TRUE_},   {STR("True"), TRUE_},   {STR("TRUE"), TRUE_}, {STR("on"), TRUE_},     {STR("On"), TRUE_},
-    {STR("ON"), TRUE_},     {STR("n"), FALSE_},     {STR("N"), FALSE_},   {STR("no"), FALSE_},    {STR("No"), FALSE_},
-    {STR("NO"), FALSE_},    {STR("false"), FALSE_}, {STR("False"), FALSE_}, {STR("FALSE"), FALSE_}, {STR("off"), FALSE_},
-    {STR("Off"), FALSE_},   {STR("OFF"), FALSE_},   {STR(""), NULL_},     {STR("~"), NULL_},      {STR("null"), NULL_},
-    {STR("Null"), NULL_},   {STR("NULL"), NULL_},
+    {STR("y"), TRUE_},      {STR("Y"), TRUE_},      {STR("yes"), TRUE_},    {STR("Yes"), TRUE_},
+    {STR("YES"), TRUE_},    {STR("true"), TRUE_},   {STR("True"), TRUE_},   {STR("TRUE"), TRUE_},
+    {STR("on"), TRUE_},     {STR("On"), TRUE_},     {STR("ON"), TRUE_},     {STR("n"), FALSE_},
+    {STR("N"), FALSE_},     {STR("no"), FALSE_},    {STR("No"), FALSE_},    {STR("NO"), FALSE_},
+    {STR("false"), FALSE_}, {STR("False"), FALSE_}, {STR("FALSE"), FALSE_}, {STR("off"), FALSE_},
+    {STR("Off"), FALSE_},   {STR("OFF"), FALSE_},   {STR(""), NULL_},       {STR("~"), NULL_},
+    {STR("null"), NULL_},   {STR("Null"), NULL_},   {STR("NULL"), NULL_},
 };
 static const struct {
     str text;
     double value;
 } float_words[] = {
-    {STR(".nan"), NAN},       {STR(".NaN"), NAN},       {STR(".NAN"), NAN},        {STR(".inf"), INFINITY},
-    {STR(".Inf"), INFINITY},  {STR(".INF"), INFINITY},  {STR("+.inf"), INFINITY},  {STR("+.Inf"), INFINITY},
-    {STR("+.INF"), INFINITY}, {STR("-.inf"), -INFINITY}, {STR("-.Inf"), -INFINITY}, {STR("-.INF"), -INFINITY},
+    {STR(".nan"), NAN},        {STR(".NaN"), NAN},        {STR(".NAN"), NAN},
+    {STR(".inf"), INFINITY},   {STR(".Inf"), INFINITY},   {STR(".INF"), INFINITY},
+    {STR("+.inf"), INFINITY},  {STR("+.Inf"), INFINITY},  {STR("+.INF"), INFINITY},
+    {STR("-.inf"), -INFINITY}, {STR("-.Inf"), -INFINITY}, {STR("-.INF"), -INFINITY},
 };
 
 static int digit_of(char c)
@@ -150,7 +162,8 @@ static bool parse_int(str s, struct json *ret)
         if (digit >= base)
             return false;
         big = big * base + digit;
-        if (__builtin_mul_overflow(value, (uint64_t)base, &value) || __builtin_add_overflow(value, (uint64_t)digit, &value))
+        if (__builtin_mul_overflow(value, (uint64_t)base, &value) ||
+            __builtin_add_overflow(value, (uint64_t)digit, &value))
             huge = true;
     }
     if (!huge && value <= (uint64_t)INT64_MAX + negative) {
@@ -305,8 +318,11 @@ static bool settle_double(struct reader *r, struct json *v)
     if (v->type != JSON_DOUBLE)
         return true;
     if (!isfinite(v->d))
-        return fail(r, err_new(REASON_BAD_REQUEST, "error converting YAML to JSON: json: unsupported value: %s",
-                               isnan(v->d) ? "NaN" : v->d < 0 ? "-Inf" : "+Inf"));
+        return fail(r, err_new(REASON_BAD_REQUEST,
+                               "error converting YAML to JSON: json: unsupported value: %s",
+                               isnan(v->d) ? "NaN"
+                               : v->d < 0  ? "-Inf"
+                                           : "+Inf"));
     if (v->d == trunc(v->d) && fabs(v->d) < 9.2e18)
         *v = json_int((int64_t)v->d);
     return true;
@@ -316,16 +332,19 @@ static const struct {
     const char *tag;
     enum yaml_kind kind;
 } tags[] = {
-    {TAG_PREFIX "bool", YAML_KIND_BOOL}, {TAG_PREFIX "int", YAML_KIND_INT}, {TAG_PREFIX "float", YAML_KIND_FLOAT},
+    {TAG_PREFIX "bool", YAML_KIND_BOOL},
+    {TAG_PREFIX "int", YAML_KIND_INT},
+    {TAG_PREFIX "float", YAML_KIND_FLOAT},
     {TAG_PREFIX "null", YAML_KIND_NULL},
 };
 static const char *const kind_tags[] = {
-    [YAML_KIND_NULL] = "!!null", [YAML_KIND_BOOL] = "!!bool",     [YAML_KIND_INT] = "!!int",
+    [YAML_KIND_NULL] = "!!null",   [YAML_KIND_BOOL] = "!!bool",  [YAML_KIND_INT] = "!!int",
     [YAML_KIND_FLOAT] = "!!float", [YAML_KIND_STRING] = "!!str",
 };
 
 /* The scalar's value; *ret_kind as go-yaml would tag it. */
-static bool scalar_value(struct reader *r, const yaml_event_t *e, struct json *ret, enum yaml_kind *ret_kind)
+static bool scalar_value(struct reader *r, const yaml_event_t *e, struct json *ret,
+                         enum yaml_kind *ret_kind)
 {
     str text = {(const char *)e->data.scalar.value, e->data.scalar.length};
     const char *tag = (const char *)e->data.scalar.tag;
@@ -343,8 +362,8 @@ static bool scalar_value(struct reader *r, const yaml_event_t *e, struct json *r
                 continue;
             kind = yaml_resolve(text, &v);
             if (kind != tags[i].kind && !(kind == YAML_KIND_INT && tags[i].kind == YAML_KIND_FLOAT))
-                return fail(r, yaml_err("cannot decode %s `" PRI_STR "` as a %s", kind_tags[kind], STR_ARG(text),
-                                        kind_tags[tags[i].kind]));
+                return fail(r, yaml_err("cannot decode %s `" PRI_STR "` as a %s", kind_tags[kind],
+                                        STR_ARG(text), kind_tags[tags[i].kind]));
         }
     }
     if (kind == YAML_KIND_STRING)
@@ -360,11 +379,21 @@ static bool scalar_value(struct reader *r, const yaml_event_t *e, struct json *r
 static void go_value(struct buf *b, const struct json *v)
 {
     switch (v->type) {
-    case JSON_NULL: buf_z(b, "interface {}(nil)"); return;
-    case JSON_BOOL: buf_z(b, v->b ? "true" : "false"); return;
-    case JSON_INT: buf_int(b, v->i); return;
-    case JSON_DOUBLE: json_encode_double(b, v->d); return;
-    case JSON_STRING: json_encode_string(b, v->s); return;
+    case JSON_NULL:
+        buf_z(b, "interface {}(nil)");
+        return;
+    case JSON_BOOL:
+        buf_z(b, v->b ? "true" : "false");
+        return;
+    case JSON_INT:
+        buf_int(b, v->i);
+        return;
+    case JSON_DOUBLE:
+        json_encode_double(b, v->d);
+        return;
+    case JSON_STRING:
+        json_encode_string(b, v->s);
+        return;
     case JSON_ARRAY:
         buf_z(b, "[]interface {}{");
         for (uint32_t i = 0; i < v->n; i++) {
@@ -391,18 +420,25 @@ static bool key_text(struct reader *r, const struct json *key, str *ret)
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     switch (key->type) {
-    case JSON_STRING: *ret = key->s; return true;
-    case JSON_BOOL: *ret = key->b ? S("true") : S("false"); return true;
-    case JSON_INT: *ret = arena_fmt(r->arena, "%lld", (long long)key->i); return true;
+    case JSON_STRING:
+        *ret = key->s;
+        return true;
+    case JSON_BOOL:
+        *ret = key->b ? S("true") : S("false");
+        return true;
+    case JSON_INT:
+        *ret = arena_fmt(r->arena, "%lld", (long long)key->i);
+        return true;
     case JSON_DOUBLE:
         yaml_encode_double(&b, (float)key->d, true);
         *ret = arena_dup(r->arena, buf_view(&b));
         return true;
     case JSON_NULL:
-        return fail(r, err_new(REASON_BAD_REQUEST,
-                               "error converting YAML to JSON: unsupported map key of type: %%!s(<nil>), key: <nil>"));
+        return fail(r, err_new(REASON_BAD_REQUEST, "error converting YAML to JSON: unsupported map "
+                                                   "key of type: %%!s(<nil>), key: <nil>"));
     case JSON_ARRAY:
-    case JSON_OBJECT: break;
+    case JSON_OBJECT:
+        break;
     }
     go_value(&b, key);
     return fail(r, yaml_err("invalid map key: %s", buf_cstr(&b)));
@@ -495,7 +531,8 @@ static bool expand_alias(struct reader *r, const yaml_event_t *e, struct json *r
 
 /* ---- composing ---- */
 
-static bool compose(struct reader *r, yaml_event_t *e, const struct place *parent, struct json *ret, bool *ret_merge);
+static bool compose(struct reader *r, yaml_event_t *e, const struct place *parent, struct json *ret,
+                    bool *ret_merge);
 
 static bool compose_sequence(struct reader *r, const struct place *parent, struct json *ret)
 {
@@ -522,7 +559,8 @@ static bool compose_sequence(struct reader *r, const struct place *parent, struc
 }
 
 /* Sets a member; finding is linear while the object is small. True when the key was there. */
-static bool put_member(struct reader *r, struct json_key_set *set, struct json *obj, str key, const struct json *v)
+static bool put_member(struct reader *r, struct json_key_set *set, struct json *obj, str key,
+                       const struct json *v)
 {
     uint32_t n = obj->n;
 
@@ -536,7 +574,8 @@ static bool put_member(struct reader *r, struct json_key_set *set, struct json *
         if (obj->n == obj->cap) {
             uint32_t cap = obj->cap * 2;
 
-            obj->members = arena_grow(r->arena, obj->members, obj->cap * sizeof *obj->members, cap * sizeof *obj->members);
+            obj->members = arena_grow(r->arena, obj->members, obj->cap * sizeof *obj->members,
+                                      cap * sizeof *obj->members);
             obj->cap = cap;
         }
         obj->members[obj->n++] = (struct json_member){key, *v};
@@ -546,7 +585,8 @@ static bool put_member(struct reader *r, struct json_key_set *set, struct json *
     return obj->n == n;
 }
 
-static bool merge_one(struct reader *r, struct json_key_set *set, struct json *obj, const struct json *from)
+static bool merge_one(struct reader *r, struct json_key_set *set, struct json *obj,
+                      const struct json *from)
 {
     if (from->type != JSON_OBJECT)
         return fail(r, yaml_err("map merge requires map or sequence of maps as the value"));
@@ -555,7 +595,8 @@ static bool merge_one(struct reader *r, struct json_key_set *set, struct json *o
     return true;
 }
 
-static bool merge(struct reader *r, struct json_key_set *set, struct json *obj, const struct json *from)
+static bool merge(struct reader *r, struct json_key_set *set, struct json *obj,
+                  const struct json *from)
 {
     if (from->type != JSON_ARRAY)
         return merge_one(r, set, obj, from);
@@ -565,7 +606,8 @@ static bool merge(struct reader *r, struct json_key_set *set, struct json *obj, 
     return true;
 }
 
-static bool compose_members(struct reader *r, const struct place *parent, struct json_key_set *set, struct json *ret)
+static bool compose_members(struct reader *r, const struct place *parent, struct json_key_set *set,
+                            struct json *ret)
 {
     struct place at = {.parent = parent};
 
@@ -610,7 +652,8 @@ static bool compose_mapping(struct reader *r, const struct place *parent, struct
 }
 
 /* The node that begins with e. ret_merge: where a key is expected; set when it is a plain `<<`. */
-static bool compose(struct reader *r, yaml_event_t *e, const struct place *parent, struct json *ret, bool *ret_merge)
+static bool compose(struct reader *r, yaml_event_t *e, const struct place *parent, struct json *ret,
+                    bool *ret_merge)
 {
     enum yaml_kind kind;
     struct anchor *a;
@@ -618,7 +661,8 @@ static bool compose(struct reader *r, yaml_event_t *e, const struct place *paren
 
     r->n_nodes++;
     switch (e->type) {
-    case YAML_ALIAS_EVENT: return expand_alias(r, e, ret);
+    case YAML_ALIAS_EVENT:
+        return expand_alias(r, e, ret);
     case YAML_SCALAR_EVENT:
         a = open_anchor(r, e->data.scalar.anchor);
         if (!scalar_value(r, e, ret, &kind))
@@ -649,7 +693,8 @@ static bool compose(struct reader *r, yaml_event_t *e, const struct place *paren
     case YAML_DOCUMENT_START_EVENT:
     case YAML_DOCUMENT_END_EVENT:
     case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT: break;
+    case YAML_MAPPING_END_EVENT:
+        break;
     }
     return fail(r, yaml_err("unexpected event"));
 }
@@ -680,13 +725,15 @@ static bool next_document(struct reader *r, struct json *ret)
 }
 
 /* Calls for every document of the text (first_only: at most once). */
-static struct err *read_documents(struct arena *a, str text, struct json *duplicates, bool first_only, struct json *docs)
+static struct err *read_documents(struct arena *a, str text, struct json *duplicates,
+                                  bool first_only, struct json *docs)
 {
     struct reader r = {.arena = a, .duplicates = duplicates, .depth_left = JSON_DEPTH_MAX};
     struct json v = {0};
 
     if (text.n > YAML_SIZE_MAX)
-        return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu", YAML_SIZE_MAX);
+        return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu",
+                       YAML_SIZE_MAX);
     if (!yaml_parser_initialize(&r.libyaml))
         return err_new(REASON_INTERNAL, "out of memory");
     yaml_parser_set_input_string(&r.libyaml, (const unsigned char *)(text.n ? text.p : ""), text.n);
@@ -778,7 +825,8 @@ struct err *yaml_parse_all(struct arena *a, str text, struct json **ret)
     str rest = text, line;
 
     if (text.n > YAML_SIZE_MAX)
-        return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu", YAML_SIZE_MAX);
+        return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu",
+                       YAML_SIZE_MAX);
     /* Each document is a text of its own, as in kubectl: an error's line counts from its beginning. */
     while (str_cut(&rest, '\n', &line)) {
         struct err *err;

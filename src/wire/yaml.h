@@ -6,7 +6,8 @@
 #define K1S_WIRE_YAML_H
 #include "wire/json.h"
 /* One document. Empty input gives JSON_NULL. */
-MUST_USE struct err *yaml_parse(struct arena *a, str text, struct json *duplicates, struct json **ret);
+MUST_USE struct err *yaml_parse(struct arena *a, str text, struct json *duplicates,
+                                struct json **ret);
 /* A stream of documents; *ret is a JSON_ARRAY of the non-empty ones. JSON documents in it are fine too. */
 MUST_USE struct err *yaml_parse_all(struct arena *a, str text, struct json **ret);
 /* As sigs.k8s.io/yaml marshals: keys sorted, two-space indent, sequences not indented below their key, block scalars for multi-line strings. */

@@ -37,11 +37,16 @@ static uint32_t next_rune(str s, size_t *at)
 
     *at += len ? len : 1;
     switch (len) {
-    case 1: return p[0];
-    case 2: return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
-    case 3: return (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
-    case 4: return (p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
-    default: return 0xfffd;
+    case 1:
+        return p[0];
+    case 2:
+        return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+    case 3:
+        return (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+    case 4:
+        return (p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
+    default:
+        return 0xfffd;
     }
 }
 
@@ -96,7 +101,8 @@ static bool key_less(str a, str b)
 
 static int compare_members(const void *x, const void *y)
 {
-    const struct json_member *a = *(const struct json_member *const *)x, *b = *(const struct json_member *const *)y;
+    const struct json_member *a = *(const struct json_member *const *)x,
+                             *b = *(const struct json_member *const *)y;
 
     return key_less(a->key, b->key) ? -1 : key_less(b->key, a->key);
 }
@@ -214,7 +220,8 @@ static void emit_scalar(struct writer *w, str text, yaml_scalar_style_t style)
     yaml_event_t e;
 
     BUG_ON(text.n > INT_MAX);
-    if (!yaml_scalar_event_initialize(&e, NULL, NULL, (const yaml_char_t *)(text.p ? text.p : ""), (int)text.n, 1, 1, style)) {
+    if (!yaml_scalar_event_initialize(&e, NULL, NULL, (const yaml_char_t *)(text.p ? text.p : ""),
+                                      (int)text.n, 1, 1, style)) {
         /* Not UTF-8: bytes from protobuf that no JSON would carry. Each bad one becomes U+FFFD, as in JSON. */
         CLEANUP(buf) struct buf b = BUF_INIT;
         const uint8_t *p = (const uint8_t *)text.p, *end = p + text.n;
@@ -228,7 +235,8 @@ static void emit_scalar(struct writer *w, str text, yaml_scalar_style_t style)
                 buf_z(&b, "\xef\xbf\xbd");
             p += len ? len : 1;
         }
-        BUG_ON(!yaml_scalar_event_initialize(&e, NULL, NULL, (const yaml_char_t *)buf_cstr(&b), (int)b.n, 1, 1, style));
+        BUG_ON(!yaml_scalar_event_initialize(&e, NULL, NULL, (const yaml_char_t *)buf_cstr(&b),
+                                             (int)b.n, 1, 1, style));
     }
     emit(w, &e);
 }
@@ -260,8 +268,12 @@ static void emit_value(struct writer *w, const struct json *v)
     yaml_event_t e;
 
     switch (v->type) {
-    case JSON_NULL: emit_scalar(w, S("null"), YAML_PLAIN_SCALAR_STYLE); return;
-    case JSON_BOOL: emit_scalar(w, v->b ? S("true") : S("false"), YAML_PLAIN_SCALAR_STYLE); return;
+    case JSON_NULL:
+        emit_scalar(w, S("null"), YAML_PLAIN_SCALAR_STYLE);
+        return;
+    case JSON_BOOL:
+        emit_scalar(w, v->b ? S("true") : S("false"), YAML_PLAIN_SCALAR_STYLE);
+        return;
     case JSON_INT:
         buf_int(&b, v->i);
         emit_scalar(w, buf_view(&b), YAML_PLAIN_SCALAR_STYLE);
@@ -270,8 +282,12 @@ static void emit_value(struct writer *w, const struct json *v)
         add_double(&b, v->d);
         emit_scalar(w, buf_view(&b), YAML_PLAIN_SCALAR_STYLE);
         return;
-    case JSON_STRING: emit_scalar(w, v->s, string_style(v->s)); return;
-    case JSON_OBJECT: emit_object(w, v); return;
+    case JSON_STRING:
+        emit_scalar(w, v->s, string_style(v->s));
+        return;
+    case JSON_OBJECT:
+        emit_object(w, v);
+        return;
     case JSON_ARRAY:
         BUG_ON(!yaml_sequence_start_event_initialize(&e, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE));
         emit(w, &e);

@@ -3,13 +3,26 @@
 
 #define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 #define WIDGETS "/apis/example.com/v1/namespaces/default/widgets"
-#define SCHEMA                                                                                                        \
-    "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"required\":[\"size\"],\"properties\":{"     \
-    "\"size\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100},\"color\":{\"type\":\"string\",\"default\":\"red\",\"enum\":[\"red\",\"blue\"]}," \
-    "\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z]+$\",\"maxLength\":4},\"tags\":{\"type\":\"array\",\"x-kubernetes-list-type\":\"set\",\"items\":{\"type\":\"string\"}}," \
-    "\"replicas\":{\"type\":\"integer\"}}},\"status\":{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true}}}"
-#define VERSION(name, storage) "{\"name\":\"" name "\",\"served\":true,\"storage\":" storage ",\"schema\":{\"openAPIV3Schema\":" SCHEMA "},\"subresources\":{\"status\":{},\"scale\":{\"specReplicasPath\":\".spec.replicas\",\"statusReplicasPath\":\".status.replicas\"}},\"selectableFields\":[{\"jsonPath\":\".spec.color\"}],\"additionalPrinterColumns\":[{\"name\":\"Size\",\"type\":\"integer\",\"jsonPath\":\".spec.size\"}]}"
-#define CRD(plural, kind, versions) "{\"metadata\":{\"name\":\"" plural ".example.com\"},\"spec\":{\"group\":\"example.com\",\"scope\":\"Namespaced\",\"names\":{\"plural\":\"" plural "\",\"kind\":\"" kind "\"},\"versions\":[" versions "]}}"
+#define SCHEMA                                                                                     \
+    "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"required\":[\"size\"],"  \
+    "\"properties\":{"                                                                             \
+    "\"size\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100},\"color\":{\"type\":"           \
+    "\"string\",\"default\":\"red\",\"enum\":[\"red\",\"blue\"]},"                                 \
+    "\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z]+$\",\"maxLength\":4},\"tags\":{\"type\":"  \
+    "\"array\",\"x-kubernetes-list-type\":\"set\",\"items\":{\"type\":\"string\"}},"               \
+    "\"replicas\":{\"type\":\"integer\"}}},\"status\":{\"type\":\"object\",\"x-kubernetes-"        \
+    "preserve-unknown-fields\":true}}}"
+#define VERSION(name, storage)                                                                     \
+    "{\"name\":\"" name "\",\"served\":true,\"storage\":" storage                                  \
+    ",\"schema\":{\"openAPIV3Schema\":" SCHEMA                                                     \
+    "},\"subresources\":{\"status\":{},\"scale\":{\"specReplicasPath\":\".spec.replicas\","        \
+    "\"statusReplicasPath\":\".status.replicas\"}},\"selectableFields\":[{\"jsonPath\":\".spec."   \
+    "color\"}],\"additionalPrinterColumns\":[{\"name\":\"Size\",\"type\":\"integer\","             \
+    "\"jsonPath\":\".spec.size\"}]}"
+#define CRD(plural, kind, versions)                                                                \
+    "{\"metadata\":{\"name\":\"" plural ".example.com\"},\"spec\":{\"group\":\"example.com\","     \
+    "\"scope\":\"Namespaced\",\"names\":{\"plural\":\"" plural "\",\"kind\":\"" kind               \
+    "\"},\"versions\":[" versions "]}}"
 
 static void begin(struct world *w, const char *crd)
 {
@@ -50,7 +63,11 @@ TEST(objects, get_defaults_and_lose_unknown_fields_and_status)
     struct json *v;
 
     begin(&w, CRD("widgets", "Widget", VERSION("v1", "true")));
-    v = world_json(&w, "POST", WIDGETS, "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":5,\"nope\":1},\"status\":{\"x\":1}}", 201);
+    v = world_json(&w, "POST", WIDGETS,
+                   "{\"apiVersion\":\"example.com/"
+                   "v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":5,"
+                   "\"nope\":1},\"status\":{\"x\":1}}",
+                   201);
     CHECK_STRZ(json_get_str(v, "spec.color"), "red");
     CHECK(!json_path(v, "spec.nope") && !json_path(v, "status"));
     CHECK_INT(json_get_int(v, "metadata.generation", 0), 1);
@@ -66,13 +83,25 @@ TEST(objects, are_validated_by_the_schema_all_errors_at_once)
     struct json *v, *causes;
 
     begin(&w, CRD("widgets", "Widget", VERSION("v1", "true")));
-    v = world_json(&w, "POST", WIDGETS, "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":101,\"color\":\"green\",\"name\":\"ABCDE\",\"tags\":[\"x\",\"x\"]}}", 422);
+    v = world_json(&w, "POST", WIDGETS,
+                   "{\"apiVersion\":\"example.com/"
+                   "v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":101,"
+                   "\"color\":\"green\",\"name\":\"ABCDE\",\"tags\":[\"x\",\"x\"]}}",
+                   422);
     causes = json_path(v, "details.causes");
     CHECK_INT(json_count(causes), 5);
     CHECK_STRZ(json_get_str(v, "details.kind"), "Widget");
-    v = world_json(&w, "POST", WIDGETS, "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":\"5\"}}", 422);
-    CHECK_STRZ(json_get_str(json_item(json_path(v, "details.causes"), 0), "message"), "Invalid value: \"string\": spec.size in body must be of type integer: \"string\"");
-    v = world_json(&w, "POST", WIDGETS, "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{}}", 422);
+    v = world_json(
+        &w, "POST", WIDGETS,
+        "{\"apiVersion\":\"example.com/"
+        "v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":\"5\"}}",
+        422);
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "details.causes"), 0), "message"),
+               "Invalid value: \"string\": spec.size in body must be of type integer: \"string\"");
+    v = world_json(&w, "POST", WIDGETS,
+                   "{\"apiVersion\":\"example.com/"
+                   "v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{}}",
+                   422);
     CHECK_STRZ(json_get_str(json_item(json_path(v, "details.causes"), 0), "field"), "spec.size");
     world_fini(&w);
 }
@@ -83,7 +112,11 @@ TEST(objects, have_status_and_scale)
     struct json *v;
 
     begin(&w, CRD("widgets", "Widget", VERSION("v1", "true")));
-    world_json(&w, "POST", WIDGETS, "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":5,\"replicas\":2}}", 201);
+    world_json(&w, "POST", WIDGETS,
+               "{\"apiVersion\":\"example.com/"
+               "v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":5,"
+               "\"replicas\":2}}",
+               201);
     v = world_json(&w, "GET", WIDGETS "/a/scale", NULL, 200);
     CHECK_INT(json_get_int(v, "spec.replicas", 0), 2);
     v = world_json(&w, "GET", WIDGETS "/a/status", NULL, 200);
@@ -97,7 +130,10 @@ TEST(versions, share_the_objects_and_differ_in_api_version)
     struct json *v;
 
     begin(&w, CRD("widgets", "Widget", VERSION("v1", "true") "," VERSION("v2", "false")));
-    world_json(&w, "POST", "/apis/example.com/v2/namespaces/default/widgets", "{\"apiVersion\":\"example.com/v2\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":5}}", 201);
+    world_json(&w, "POST", "/apis/example.com/v2/namespaces/default/widgets",
+               "{\"apiVersion\":\"example.com/"
+               "v2\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":5}}",
+               201);
     v = world_json(&w, "GET", WIDGETS "/a", NULL, 200);
     CHECK_STRZ(json_get_str(v, "apiVersion"), "example.com/v1");
     v = world_json(&w, "GET", "/apis/example.com/v2/namespaces/default/widgets", NULL, 200);
@@ -116,12 +152,15 @@ TEST(definitions, with_names_in_use_are_not_served)
     world_json(&w, "POST", CRDS, CRD("gadgets", "Widget", VERSION("v1", "true")), 201);
     world_run(&w, 1000000);
     v = world_json(&w, "GET", CRDS "/gadgets.example.com", NULL, 200);
-    CHECK_STRZ(condition(v, "NamesAccepted", "reason"), "ListKindConflict"); /* the last one found is told */
+    CHECK_STRZ(condition(v, "NamesAccepted", "reason"),
+               "ListKindConflict"); /* the last one found is told */
     CHECK_STRZ(condition(v, "Established", "status"), "False");
-    CHECK_INT(world_status(&w, "GET", "/apis/example.com/v1/namespaces/default/gadgets", NULL), 404);
+    CHECK_INT(world_status(&w, "GET", "/apis/example.com/v1/namespaces/default/gadgets", NULL),
+              404);
     CHECK_INT(world_status(&w, "DELETE", CRDS "/widgets.example.com", NULL), 200);
     world_run(&w, 1000000);
-    CHECK_INT(world_status(&w, "GET", "/apis/example.com/v1/namespaces/default/gadgets", NULL), 200);
+    CHECK_INT(world_status(&w, "GET", "/apis/example.com/v1/namespaces/default/gadgets", NULL),
+              200);
     world_fini(&w);
 }
 
@@ -131,17 +170,31 @@ TEST(deletion, of_a_definition_removes_its_objects_first_and_waits_for_finalizer
     struct json *v;
 
     begin(&w, CRD("widgets", "Widget", VERSION("v1", "true")));
-    world_json(&w, "POST", WIDGETS, "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":5}}", 201);
-    world_json(&w, "POST", WIDGETS, "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"b\",\"finalizers\":[\"x.y/z\"]},\"spec\":{\"size\":5}}", 201);
+    world_json(&w, "POST", WIDGETS,
+               "{\"apiVersion\":\"example.com/"
+               "v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":5}}",
+               201);
+    world_json(&w, "POST", WIDGETS,
+               "{\"apiVersion\":\"example.com/"
+               "v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"b\",\"finalizers\":[\"x.y/"
+               "z\"]},\"spec\":{\"size\":5}}",
+               201);
     v = world_json(&w, "DELETE", CRDS "/widgets.example.com", NULL, 200);
-    CHECK_STRZ(json_str(json_item(json_path(v, "metadata.finalizers"), 0)), "customresourcecleanup.apiextensions.k8s.io");
+    CHECK_STRZ(json_str(json_item(json_path(v, "metadata.finalizers"), 0)),
+               "customresourcecleanup.apiextensions.k8s.io");
     world_run(&w, 1000000);
     CHECK_INT(world_status(&w, "GET", WIDGETS "/a", NULL), 404);
     v = world_json(&w, "GET", WIDGETS "/b", NULL, 200);
     CHECK(json_get_str(v, "metadata.deletionTimestamp").n > 0);
-    CHECK_INT(world_status(&w, "POST", WIDGETS, "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"c\"},\"spec\":{\"size\":5}}"), 405);
+    CHECK_INT(world_status(
+                  &w, "POST", WIDGETS,
+                  "{\"apiVersion\":\"example.com/"
+                  "v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"c\"},\"spec\":{\"size\":5}}"),
+              405);
     {
-        struct call *c = world_call(&w, "PATCH", WIDGETS "/b", "{\"metadata\":{\"finalizers\":null}}", "Content-Type: application/merge-patch+json");
+        struct call *c =
+            world_call(&w, "PATCH", WIDGETS "/b", "{\"metadata\":{\"finalizers\":null}}",
+                       "Content-Type: application/merge-patch+json");
 
         CHECK_INT(c->status, 200);
         call_free(c);

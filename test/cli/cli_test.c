@@ -4,9 +4,11 @@
 #include "cli/kubectl/kubectl.h"
 #include "cli/options.h"
 
-static struct err *parse(struct arena *a, struct server_options *o, const char *arg1, const char *arg2)
+static struct err *parse(struct arena *a, struct server_options *o, const char *arg1,
+                         const char *arg2)
 {
-    char *argv[] = {arena_dupz(a, S("server")), arg1 ? arena_dupz(a, str_of(arg1)) : NULL, arg2 ? arena_dupz(a, str_of(arg2)) : NULL};
+    char *argv[] = {arena_dupz(a, S("server")), arg1 ? arena_dupz(a, str_of(arg1)) : NULL,
+                    arg2 ? arena_dupz(a, str_of(arg2)) : NULL};
     bool help;
 
     return server_options_parse(a, 1 + !!arg1 + !!arg2, argv, o, &help);
@@ -36,7 +38,8 @@ TEST(options, name_the_flag_that_is_wrong)
         {"--https-listen-port", "x", "--https-listen-port: \"x\" is not a number"},
         {"--https-listen-port", NULL, "--https-listen-port needs a value"},
         {"--disable=nosuch", NULL, "--disable: there is no component \"nosuch\""},
-        {"--service-node-port-range=9-1", NULL, "--service-node-port-range: \"9-1\" is not FROM-TO"},
+        {"--service-node-port-range=9-1", NULL,
+         "--service-node-port-range: \"9-1\" is not FROM-TO"},
         {"stray", NULL, "unexpected argument \"stray\""},
     };
 
@@ -52,7 +55,8 @@ TEST(options, name_the_flag_that_is_wrong)
 
 TEST(jsonpath, prints_as_kubectl_does)
 {
-    static const char doc[] = "{\"items\":[{\"name\":\"a\",\"n\":1,\"labels\":{\"x.y/z\":\"q\"}},{\"name\":\"b\",\"n\":2}],\"kind\":\"L\"}";
+    static const char doc[] = "{\"items\":[{\"name\":\"a\",\"n\":1,\"labels\":{\"x.y/"
+                              "z\":\"q\"}},{\"name\":\"b\",\"n\":2}],\"kind\":\"L\"}";
     static const struct {
         const char *template, *want;
     } cases[] = {

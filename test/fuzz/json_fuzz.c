@@ -6,7 +6,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    CLEANUP(buf) struct buf first = BUF_INIT, second = BUF_INIT, third = BUF_INIT, pretty = BUF_INIT;
+    CLEANUP(buf)
+    struct buf first = BUF_INIT, second = BUF_INIT, third = BUF_INIT, pretty = BUF_INIT;
     /* A copy of the exact size lets the sanitizer see a read behind the end. */
     char *text = size ? mem_dup(data, size) : NULL;
     struct json duplicates = json_array(), *v = NULL, *again = NULL, copy;
@@ -16,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         json_encode(&first, v);
         BUG_ON(json_parse(a, buf_view(&first), NULL, NULL, &again));
         BUG_ON(!json_equal(v, again));
-        json_encode(&second, again); /* not `first` yet: -0.0 is written as -0, which is the integer 0 */
+        json_encode(&second,
+                    again); /* not `first` yet: -0.0 is written as -0, which is the integer 0 */
         BUG_ON(json_parse(a, buf_view(&second), NULL, NULL, &again));
         json_encode(&third, again);
         BUG_ON(!str_eq(buf_view(&second), buf_view(&third)));
@@ -24,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         json_sort_keys(&copy);
         BUG_ON(!json_equal(v, &copy));
         json_encode_pretty(&pretty, &copy, 2);
-        BUG_ON(json_parse(a, buf_view(&pretty), &(struct json_limits){.size = SIZE_MAX}, NULL, &again));
+        BUG_ON(json_parse(a, buf_view(&pretty), &(struct json_limits){.size = SIZE_MAX}, NULL,
+                          &again));
         BUG_ON(!json_equal(v, again));
     }
     err_free(err);

@@ -4,7 +4,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(struct arena *a, const struct json *before, const struct json *after, struct err *err)
+static void check(struct arena *a, const struct json *before, const struct json *after,
+                  struct err *err)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
@@ -20,7 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct {
         const char *group, *version, *resource, *api_version;
-    } kinds[] = {{"", "v1", "pods", "v1"}, {"", "v1", "services", "v1"}, {"apps", "v1", "deployments", "apps/v1"}};
+    } kinds[] = {{"", "v1", "pods", "v1"},
+                 {"", "v1", "services", "v1"},
+                 {"apps", "v1", "deployments", "apps/v1"}};
     CLEANUP(arena) struct arena *a = arena_new();
     char *text = size ? mem_dup(data, size) : NULL;
     struct json *v = NULL, *doc, *patch, copy;
@@ -34,8 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         copy = json_copy(a, doc);
         check(a, doc, &copy, patch_merge(a, &copy, patch));
         for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-            const struct resource *r = schema_find_resource(str_of(kinds[i].group), str_of(kinds[i].version), str_of(kinds[i].resource));
-            struct apply_options o = {.manager = S("fuzz"), .api_version = str_of(kinds[i].api_version)};
+            const struct resource *r = schema_find_resource(
+                str_of(kinds[i].group), str_of(kinds[i].version), str_of(kinds[i].resource));
+            struct apply_options o = {.manager = S("fuzz"),
+                                      .api_version = str_of(kinds[i].api_version)};
             struct json *out = NULL;
 
             if (doc->type != JSON_OBJECT)

@@ -69,7 +69,8 @@ static void stop_agent(struct world *w)
 
 static void world_init(struct world *w)
 {
-    struct client_inproc_options co = {.handler = fake_api_handle, .user = S("system:node:n1"), .user_agent = S("kubelet")};
+    struct client_inproc_options co = {
+        .handler = fake_api_handle, .user = S("system:node:n1"), .user_agent = S("kubelet")};
 
     *w = (struct world){.loop = loop_new_virtual(1, (wall_time){INT64_C(1800000000) * NS_PER_S})};
     log_level_max = LOG_ERROR;
@@ -105,8 +106,10 @@ static void put_pod(struct world *w, const char *name, const char *container, co
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     buf_fmt(&b,
-            "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\",\"uid\":\"k1s-test-%d-%s\"},\"spec\":{\"nodeName\":\"n1\","
-            "\"terminationGracePeriodSeconds\":5%s,\"containers\":[{\"name\":\"c\",\"image\":\"busybox:1\",\"imagePullPolicy\":\"IfNotPresent\"%s}]}}",
+            "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\",\"namespace\":"
+            "\"default\",\"uid\":\"k1s-test-%d-%s\"},\"spec\":{\"nodeName\":\"n1\","
+            "\"terminationGracePeriodSeconds\":5%s,\"containers\":[{\"name\":\"c\",\"image\":"
+            "\"busybox:1\",\"imagePullPolicy\":\"IfNotPresent\"%s}]}}",
             name, (int)getpid(), name, extra, container);
     fake_api_put(w->api, PODS, buf_cstr(&b));
 }
@@ -155,16 +158,28 @@ TEST(agent, registers_its_node_and_keeps_the_lease)
     world_init(&w);
     CHECK(w.ready);
     node = fake_api_find(w.api, "/api/v1/nodes/n1");
-    CHECK_STRZ(json_str(json_findz(json_at(node, "metadata", "labels", NULL), "kubernetes.io/hostname")), "n1");
-    CHECK_STRZ(json_get_str(json_item(json_at(node, "status", "addresses", NULL), 0), "address"), "192.0.2.1");
+    CHECK_STRZ(
+        json_str(json_findz(json_at(node, "metadata", "labels", NULL), "kubernetes.io/hostname")),
+        "n1");
+    CHECK_STRZ(json_get_str(json_item(json_at(node, "status", "addresses", NULL), 0), "address"),
+               "192.0.2.1");
     CHECK_STRZ(json_get_str(node, "status.nodeInfo.containerRuntimeVersion"), "fake://1");
     JSON_EACH(c, json_at(node, "status", "conditions", NULL))
         if (str_is(json_get_str(c, "type"), "Ready"))
             CHECK_STRZ(json_get_str(c, "status"), "True");
-    first = arena_dup(w.arena, json_get_str(fake_api_find(w.api, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1"), "spec.renewTime"));
+    first = arena_dup(
+        w.arena,
+        json_get_str(
+            fake_api_find(w.api,
+                          "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1"),
+            "spec.renewTime"));
     CHECK(first.n > 0);
     run(&w, 11000);
-    CHECK(!str_eq(first, json_get_str(fake_api_find(w.api, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1"), "spec.renewTime")));
+    CHECK(!str_eq(
+        first, json_get_str(
+                   fake_api_find(
+                       w.api, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1"),
+                   "spec.renewTime")));
     CHECK(fake_api_count_events(w.api, "NodeReady") == 1);
     world_fini(&w);
 }
@@ -203,8 +218,13 @@ TEST(agent, ends_a_deleted_pod_gracefully_and_leaves_nothing)
     CHECK(pod(&w, "a") == NULL);
     CHECK_INT(fake_runtime_sandboxes(w.runtime), 0);
     CHECK_INT(fake_api_count_events(w.api, "Killing"), 1);
-    CHECK(access(arena_fmt(w.arena, PRI_STR "/pods/k1s-test-%d-a", STR_ARG(w.root), (int)getpid()).p, F_OK) != 0);
-    CHECK(access(pod_log_dir(w.arena, S("default"), S("a"), arena_fmt(w.arena, "k1s-test-%d-a", (int)getpid())).p, F_OK) != 0);
+    CHECK(
+        access(arena_fmt(w.arena, PRI_STR "/pods/k1s-test-%d-a", STR_ARG(w.root), (int)getpid()).p,
+               F_OK) != 0);
+    CHECK(access(pod_log_dir(w.arena, S("default"), S("a"),
+                             arena_fmt(w.arena, "k1s-test-%d-a", (int)getpid()))
+                     .p,
+                 F_OK) != 0);
     world_fini(&w);
 }
 
@@ -223,7 +243,8 @@ TEST(agent, restarts_what_crashes_with_growing_waits)
     fake_runtime_exit(w.runtime, "c", 1);
     run(&w, 1000);
     CHECK_STRZ(json_get_str(container(&w, "a"), "state.waiting.reason"), "CrashLoopBackOff");
-    CHECK(str_has_prefix(json_get_str(container(&w, "a"), "state.waiting.message"), S("back-off 10s restarting failed container=c pod=a_default(")));
+    CHECK(str_has_prefix(json_get_str(container(&w, "a"), "state.waiting.message"),
+                         S("back-off 10s restarting failed container=c pod=a_default(")));
     CHECK_STRZ(phase(&w, "a"), "Running");
     run(&w, 7000);
     CHECK_INT(fake_runtime_count(w.runtime, "StartContainer"), 2);
@@ -299,8 +320,10 @@ TEST(agent, a_pod_that_runs_to_its_end_succeeds_or_fails)
 TEST(agent, init_containers_run_one_after_another_and_sidecars_go_last)
 {
     struct world w;
-    static const char init[] = ",\"restartPolicy\":\"Never\",\"initContainers\":[{\"name\":\"i1\",\"image\":\"busybox:1\"},"
-                               "{\"name\":\"side\",\"image\":\"busybox:1\",\"restartPolicy\":\"Always\"},{\"name\":\"i2\",\"image\":\"busybox:1\"}]";
+    static const char init[] = ",\"restartPolicy\":\"Never\",\"initContainers\":[{\"name\":\"i1\","
+                               "\"image\":\"busybox:1\"},"
+                               "{\"name\":\"side\",\"image\":\"busybox:1\",\"restartPolicy\":"
+                               "\"Always\"},{\"name\":\"i2\",\"image\":\"busybox:1\"}]";
 
     world_init(&w);
     put_pod(&w, "a", "", init);
@@ -311,7 +334,8 @@ TEST(agent, init_containers_run_one_after_another_and_sidecars_go_last)
     run(&w, 1000);
     fake_runtime_exit(w.runtime, "i2", 0);
     run(&w, 1000);
-    CHECK_STRZ(fake_runtime_log(w.runtime), "sandbox a\nstart i1\nexit i1 0\nstart side\nstart i2\nexit i2 0\nstart c\n");
+    CHECK_STRZ(fake_runtime_log(w.runtime),
+               "sandbox a\nstart i1\nexit i1 0\nstart side\nstart i2\nexit i2 0\nstart c\n");
     CHECK_STRZ(phase(&w, "a"), "Running");
     fake_runtime_exit(w.runtime, "c", 0); /* then the sidecar has nothing left to serve */
     run(&w, 1000);
@@ -326,7 +350,9 @@ TEST(agent, an_init_container_that_fails_for_good_fails_the_pod)
     struct world w;
 
     world_init(&w);
-    put_pod(&w, "a", "", ",\"restartPolicy\":\"Never\",\"initContainers\":[{\"name\":\"i\",\"image\":\"busybox:1\"}]");
+    put_pod(&w, "a", "",
+            ",\"restartPolicy\":\"Never\",\"initContainers\":[{\"name\":\"i\",\"image\":\"busybox:"
+            "1\"}]");
     run(&w, 1000);
     fake_runtime_exit(w.runtime, "i", 1);
     run(&w, 1000);
@@ -341,8 +367,14 @@ TEST(agent, a_failing_liveness_probe_restarts_and_a_readiness_probe_only_unreadi
     struct world w;
 
     world_init(&w);
-    put_pod(&w, "a", ",\"livenessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":1,\"failureThreshold\":3}", "");
-    put_pod(&w, "b", ",\"readinessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":1,\"failureThreshold\":1}", "");
+    put_pod(&w, "a",
+            ",\"livenessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":1,"
+            "\"failureThreshold\":3}",
+            "");
+    put_pod(&w, "b",
+            ",\"readinessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":1,"
+            "\"failureThreshold\":1}",
+            "");
     run(&w, 2500);
     CHECK_STRZ(condition(&w, "b", "Ready"), "True");
     fake_runtime_set_exec(w.runtime, 1);
@@ -368,7 +400,8 @@ TEST(agent, a_container_is_ready_soon_after_it_can_be)
 
     world_init(&w);
     fake_runtime_set_exec(w.runtime, 1);
-    put_pod(&w, "a", ",\"readinessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":60}", "");
+    put_pod(&w, "a", ",\"readinessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":60}",
+            "");
     run(&w, 1000);
     CHECK_STRZ(condition(&w, "a", "Ready"), "False");
     fake_runtime_set_exec(w.runtime, 0);
@@ -393,7 +426,8 @@ TEST(agent, a_missing_image_is_told_and_waited_for)
     CHECK_INT(fake_runtime_count(w.runtime, "PullImage"), 1);
     run(&w, 9000);
     CHECK_INT(fake_runtime_count(w.runtime, "PullImage"), 2);
-    fake_runtime_add_image(w.runtime, "nope:1"); /* somebody imported it: no need to wait any longer */
+    fake_runtime_add_image(w.runtime,
+                           "nope:1"); /* somebody imported it: no need to wait any longer */
     run(&w, 1000);
     CHECK_STRZ(phase(&w, "a"), "Running");
     delete_pod(&w, "a", 0);
@@ -408,16 +442,22 @@ TEST(agent, a_config_map_that_comes_late_lets_the_pod_go_on_and_changes_reach_it
     FILE *f;
 
     world_init(&w);
-    put_pod(&w, "a", ",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]", ",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"cm\"}}]");
+    put_pod(&w, "a", ",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]",
+            ",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"cm\"}}]");
     run(&w, 2000);
     CHECK_INT(fake_runtime_running(w.runtime, NULL), 0);
     CHECK(fake_api_count_events(w.api, "FailedMount") >= 1);
-    fake_api_put(w.api, "/api/v1/namespaces/default/configmaps", "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"cm\",\"namespace\":\"default\"},\"data\":{\"k\":\"one\"}}");
+    fake_api_put(w.api, "/api/v1/namespaces/default/configmaps",
+                 "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"cm\","
+                 "\"namespace\":\"default\"},\"data\":{\"k\":\"one\"}}");
     run(&w, 2000);
     CHECK_INT(fake_runtime_running(w.runtime, NULL), 1);
-    fake_api_put(w.api, "/api/v1/namespaces/default/configmaps", "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"cm\",\"namespace\":\"default\"},\"data\":{\"k\":\"two\"}}");
+    fake_api_put(w.api, "/api/v1/namespaces/default/configmaps",
+                 "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"cm\","
+                 "\"namespace\":\"default\"},\"data\":{\"k\":\"two\"}}");
     run(&w, 2000);
-    buf_fmt(&path, PRI_STR "/pods/k1s-test-%d-a/volumes/kubernetes.io~configmap/v/k", STR_ARG(w.root), (int)getpid());
+    buf_fmt(&path, PRI_STR "/pods/k1s-test-%d-a/volumes/kubernetes.io~configmap/v/k",
+            STR_ARG(w.root), (int)getpid());
     f = fopen(buf_cstr(&path), "r");
     CHECK(f && fgets(text, sizeof text, f));
     if (f)
@@ -433,11 +473,17 @@ TEST(agent, a_missing_variable_is_told_and_its_coming_starts_the_container)
     struct world w;
 
     world_init(&w);
-    put_pod(&w, "a", ",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"s\",\"key\":\"k\"}}}]", "");
+    put_pod(&w, "a",
+            ",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"s\",\"key\":"
+            "\"k\"}}}]",
+            "");
     run(&w, 2000);
-    CHECK_STRZ(json_get_str(container(&w, "a"), "state.waiting.reason"), "CreateContainerConfigError");
+    CHECK_STRZ(json_get_str(container(&w, "a"), "state.waiting.reason"),
+               "CreateContainerConfigError");
     CHECK_STRZ(json_get_str(container(&w, "a"), "state.waiting.message"), "secret \"s\" not found");
-    fake_api_put(w.api, "/api/v1/namespaces/default/secrets", "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\",\"namespace\":\"default\"},\"data\":{\"k\":\"eA==\"}}");
+    fake_api_put(w.api, "/api/v1/namespaces/default/secrets",
+                 "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\","
+                 "\"namespace\":\"default\"},\"data\":{\"k\":\"eA==\"}}");
     run(&w, 1000);
     CHECK_INT(fake_runtime_running(w.runtime, "c"), 1);
     delete_pod(&w, "a", 0);
@@ -449,7 +495,10 @@ TEST(agent, hooks_run_around_a_container)
     struct world w;
 
     world_init(&w);
-    put_pod(&w, "a", ",\"lifecycle\":{\"postStart\":{\"exec\":{\"command\":[\"x\"]}},\"preStop\":{\"sleep\":{\"seconds\":3}}}", "");
+    put_pod(&w, "a",
+            ",\"lifecycle\":{\"postStart\":{\"exec\":{\"command\":[\"x\"]}},\"preStop\":{\"sleep\":"
+            "{\"seconds\":3}}}",
+            "");
     run(&w, 1000);
     CHECK_INT(fake_runtime_count(w.runtime, "ExecSync"), 1);
     CHECK_STRZ(phase(&w, "a"), "Running");
@@ -516,10 +565,14 @@ TEST(agent, variables_come_from_the_pod_and_its_services)
 
     world_init(&w);
     fake_api_put(w.api, "/api/v1/namespaces/default/services",
-                 "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"my-db\",\"namespace\":\"default\"},\"spec\":{\"clusterIP\":\"10.43.0.9\",\"ports\":[{\"port\":5432}]}}");
+                 "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"my-db\","
+                 "\"namespace\":\"default\"},\"spec\":{\"clusterIP\":\"10.43.0.9\",\"ports\":[{"
+                 "\"port\":5432}]}}");
     run(&w, 500);
     put_pod(&w, "a",
-            ",\"env\":[{\"name\":\"IP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}},{\"name\":\"T\",\"value\":\"$(IP)-$(MY_DB_SERVICE_PORT)\"}]", "");
+            ",\"env\":[{\"name\":\"IP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status."
+            "podIP\"}}},{\"name\":\"T\",\"value\":\"$(IP)-$(MY_DB_SERVICE_PORT)\"}]",
+            "");
     run(&w, 1000);
     JSON_EACH(e, json_findz(fake_runtime_config(w.runtime, "c"), "envs")) {
         if (str_is(json_get_str(e, "key"), "MY_DB_SERVICE_HOST"))

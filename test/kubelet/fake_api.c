@@ -51,8 +51,7 @@ void fake_api_free(struct fake_api *api)
 {
     struct watcher *w, *next;
 
-    LIST_EACH_SAFE(w, next, &api->watchers, link)
-    {
+    LIST_EACH_SAFE(w, next, &api->watchers, link) {
         list_del(&w->link);
         w->ex->on_gone = NULL;
         http_end(w->ex);
@@ -77,7 +76,8 @@ static bool is_in(str path, str collection)
     /* "/api/v1/pods" has those of every namespace. */
     at = str_rindex(collection, '/');
     rest = str_skip(collection, (size_t)at);
-    if (at > 0 && str_has_prefix(path, str_slice(collection, 0, (size_t)at)) && str_has_prefix(str_skip(path, (size_t)at), S("/namespaces/"))) {
+    if (at > 0 && str_has_prefix(path, str_slice(collection, 0, (size_t)at)) &&
+        str_has_prefix(str_skip(path, (size_t)at), S("/namespaces/"))) {
         str tail = str_skip(path, (size_t)at + strlen("/namespaces/"));
         ptrdiff_t slash = str_index(tail, '/');
 
@@ -109,11 +109,11 @@ static void publish(struct fake_api *api, const char *type, const struct object 
 {
     struct watcher *w;
 
-    LIST_EACH(w, &api->watchers, link)
-    {
+    LIST_EACH(w, &api->watchers, link) {
         CLEANUP(buf) struct buf b = BUF_INIT;
 
-        if (!is_in(str_of(o->path), str_of(w->collection)) || !fields_match(o->tree, str_of(w->fields)))
+        if (!is_in(str_of(o->path), str_of(w->collection)) ||
+            !fields_match(o->tree, str_of(w->fields)))
             continue;
         buf_fmt(&b, "{\"type\":\"%s\",\"object\":", type);
         json_encode(&b, o->tree);
@@ -138,7 +138,8 @@ static struct object *store(struct fake_api *api, str path, struct arena *a, str
     o->tree = tree;
     o->path = str_dupz(path);
     if (!json_get_str(tree, "metadata.uid").n)
-        json_set(a, json_make(a, tree, "metadata", JSON_OBJECT), S("uid"), json_string(arena_fmt(a, "uid-%lld", (long long)++api->uids)));
+        json_set(a, json_make(a, tree, "metadata", JSON_OBJECT), S("uid"),
+                 json_string(arena_fmt(a, "uid-%lld", (long long)++api->uids)));
     stamp(api, o);
     old = tree_put(api->objects, path, o);
     publish(api, old ? "MODIFIED" : "ADDED", o);
@@ -219,7 +220,9 @@ size_t fake_api_count_events(const struct fake_api *api, const char *reason)
 void fake_api_print_events(const struct fake_api *api)
 {
     JSON_EACH(e, &api->events)
-        printf("  %.*s %.*s %.*s %.*s: %.*s\n", STR_ARG(json_get_str(e, "type")), STR_ARG(json_get_str(e, "involvedObject.name")), STR_ARG(json_get_str(e, "involvedObject.fieldPath")),
+        printf("  %.*s %.*s %.*s %.*s: %.*s\n", STR_ARG(json_get_str(e, "type")),
+               STR_ARG(json_get_str(e, "involvedObject.name")),
+               STR_ARG(json_get_str(e, "involvedObject.fieldPath")),
                STR_ARG(json_get_str(e, "reason")), STR_ARG(json_get_str(e, "message")));
 }
 
@@ -229,7 +232,10 @@ static void reply_status(struct http_exchange *ex, int code, const char *reason)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    buf_fmt(&b, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"reason\":\"%s\",\"message\":\"%s\",\"code\":%d}", reason, reason, code);
+    buf_fmt(&b,
+            "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"reason\":\"%s\","
+            "\"message\":\"%s\",\"code\":%d}",
+            reason, reason, code);
     http_reply(ex, code, "application/json", buf_view(&b));
 }
 
@@ -260,7 +266,8 @@ static void list_or_watch(struct fake_api *api, struct http_exchange *ex, str co
     bool first = true;
 
     http_query(ex->arena, ex->req.query, "fieldSelector", &fields);
-    if (http_query(ex->arena, ex->req.query, "watch", &watch) && (str_is(watch, "true") || str_is(watch, "1"))) {
+    if (http_query(ex->arena, ex->req.query, "watch", &watch) &&
+        (str_is(watch, "true") || str_is(watch, "1"))) {
         struct watcher *w = NEW(struct watcher);
         str since = STR_NONE;
         int64_t from = 0;
@@ -275,10 +282,12 @@ static void list_or_watch(struct fake_api *api, struct http_exchange *ex, str co
         list_add_tail(&api->watchers, &w->link);
         if (http_query(ex->arena, ex->req.query, "resourceVersion", &since))
             str_to_int64(since, &from);
-        for (const struct tree_node *n = tree_first_from(api->objects, STR_NONE); n; n = tree_next(n)) {
+        for (const struct tree_node *n = tree_first_from(api->objects, STR_NONE); n;
+             n = tree_next(n)) {
             struct object *o = tree_value(n);
 
-            if (o->revision > from && is_in(tree_key(n), collection) && fields_match(o->tree, fields)) {
+            if (o->revision > from && is_in(tree_key(n), collection) &&
+                fields_match(o->tree, fields)) {
                 buf_clear(&b);
                 buf_z(&b, "{\"type\":\"ADDED\",\"object\":");
                 json_encode(&b, o->tree);
@@ -288,7 +297,10 @@ static void list_or_watch(struct fake_api *api, struct http_exchange *ex, str co
         }
         return;
     }
-    buf_fmt(&b, "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"%lld\"},\"items\":[", (long long)api->revision);
+    buf_fmt(&b,
+            "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"%lld\"},"
+            "\"items\":[",
+            (long long)api->revision);
     for (const struct tree_node *n = tree_first_from(api->objects, STR_NONE); n; n = tree_next(n)) {
         struct object *o = tree_value(n);
 
@@ -361,7 +373,10 @@ void fake_api_handle(void *ctx, struct http_exchange *ex)
         CLEANUP(buf) struct buf at = BUF_INIT;
 
         buf_rfc3339(&at, (wall_time){loop_wall(api->loop).ns + 3600 * NS_PER_S});
-        buf_fmt(&b, "{\"kind\":\"TokenRequest\",\"status\":{\"token\":\"a.b.c\",\"expirationTimestamp\":\"%s\"}}", buf_cstr(&at));
+        buf_fmt(&b,
+                "{\"kind\":\"TokenRequest\",\"status\":{\"token\":\"a.b.c\","
+                "\"expirationTimestamp\":\"%s\"}}",
+                buf_cstr(&at));
         http_reply(ex, 201, "application/json", buf_view(&b));
         arena_free(a);
         return;
@@ -371,7 +386,8 @@ void fake_api_handle(void *ctx, struct http_exchange *ex)
 
         if (str_has_suffix(path, S("/events")))
             json_append(api->arena, &api->events, json_copy(api->arena, body));
-        buf_fmt(&item, PRI_STR "/" PRI_STR, STR_ARG(path), STR_ARG(json_get_str(body, "metadata.name")));
+        buf_fmt(&item, PRI_STR "/" PRI_STR, STR_ARG(path),
+                STR_ARG(json_get_str(body, "metadata.name")));
         if (tree_find(api->objects, buf_view(&item))) {
             arena_free(a);
             reply_status(ex, 409, "AlreadyExists");
@@ -382,7 +398,8 @@ void fake_api_handle(void *ctx, struct http_exchange *ex)
         return;
     }
     if (str_is(method, "PATCH") && o) {
-        const struct schema_type *type = schema_find_gvk(STR_NONE, S("v1"), str_find(path, S("/pods/")) >= 0 ? S("Pod") : S("Node"));
+        const struct schema_type *type = schema_find_gvk(
+            STR_NONE, S("v1"), str_find(path, S("/pods/")) >= 0 ? S("Pod") : S("Node"));
         str content = http_header(&ex->req, "Content-Type");
 
         v = copy_of(o, a);

@@ -103,7 +103,8 @@ static struct json describe(struct arena *a, struct fake_container *c)
     json_setz(a, &v, "started_at", json_int(c->started));
     json_setz(a, &v, "finished_at", json_int(c->finished));
     json_setz(a, &v, "exit_code", json_int(c->exit_code));
-    json_setz(a, &image, "image", json_string(json_get_str(c->config, "image.user_specified_image")));
+    json_setz(a, &image, "image",
+              json_string(json_get_str(c->config, "image.user_specified_image")));
     json_setz(a, &v, "image", image);
     json_setz(a, &v, "image_ref", json_z("sha256:1"));
     json_setz(a, &v, "labels", *json_findz(c->config, "labels"));
@@ -123,15 +124,17 @@ static struct json describe_sandbox(struct arena *a, struct fake_sandbox *s)
     json_setz(a, &v, "labels", *json_findz(s->config, "labels"));
     json_setz(a, &network, "ip", json_string(arena_fmt(a, "10.1.0.%d", s->ip)));
     json_setz(a, &v, "network", network);
-    json_set(a, json_make(a, &linux_status, "namespaces.options", JSON_OBJECT), S("network"),
-             json_int(json_get_int(s->config, "linux.security_context.namespace_options.network", 0)));
+    json_set(
+        a, json_make(a, &linux_status, "namespaces.options", JSON_OBJECT), S("network"),
+        json_int(json_get_int(s->config, "linux.security_context.namespace_options.network", 0)));
     json_setz(a, &v, "linux", linux_status);
     return v;
 }
 
 static struct err *no_such(const char *what, str id)
 {
-    return err_new(REASON_NOT_FOUND, "rpc error: code = NotFound desc = %s \"" PRI_STR "\"", what, STR_ARG(id));
+    return err_new(REASON_NOT_FOUND, "rpc error: code = NotFound desc = %s \"" PRI_STR "\"", what,
+                   STR_ARG(id));
 }
 
 struct stop {
@@ -139,7 +142,8 @@ struct stop {
     struct fake_container *c;
 };
 
-static struct err *serve(struct fake_runtime *f, enum runtime_call_id id, const struct json *q, struct arena *a, struct json *r, int64_t *ret_delay)
+static struct err *serve(struct fake_runtime *f, enum runtime_call_id id, const struct json *q,
+                         struct arena *a, struct json *r, int64_t *ret_delay)
 {
     str cid = json_get_str(q, "container_id"), sid = json_get_str(q, "pod_sandbox_id");
     struct fake_container *c = find(f, cid);
@@ -160,13 +164,16 @@ static struct err *serve(struct fake_runtime *f, enum runtime_call_id id, const 
         return NULL;
     case RUNTIME_RUN_POD_SANDBOX:
         s = ARENA_NEW(f->arena, struct fake_sandbox);
-        s->id = arena_fmt(f->arena, "s%d", ++f->ids).p ? arena_dupz(f->arena, arena_fmt(f->arena, "s%d", f->ids)) : NULL;
+        s->id = arena_fmt(f->arena, "s%d", ++f->ids).p
+                    ? arena_dupz(f->arena, arena_fmt(f->arena, "s%d", f->ids))
+                    : NULL;
         s->config = json_new(f->arena, json_copy(f->arena, json_findz(q, "config")));
         s->ready = true;
         s->created = now(f);
         s->ip = f->ids + 1;
         f->sandboxes[f->n_sandboxes++] = s;
-        buf_fmt(&f->log, "sandbox " PRI_STR "\n", STR_ARG(json_get_str(s->config, "metadata.name")));
+        buf_fmt(&f->log, "sandbox " PRI_STR "\n",
+                STR_ARG(json_get_str(s->config, "metadata.name")));
         json_setz(a, r, "pod_sandbox_id", json_z(s->id));
         return NULL;
     case RUNTIME_STOP_POD_SANDBOX:
@@ -176,7 +183,8 @@ static struct err *serve(struct fake_runtime *f, enum runtime_call_id id, const 
         for (size_t i = 0; i < f->n_containers; i++)
             if (!strcmp(f->containers[i]->sandbox, s->id))
                 end_container(f, f->containers[i], 137);
-        buf_fmt(&f->log, "stop-sandbox " PRI_STR "\n", STR_ARG(json_get_str(s->config, "metadata.name")));
+        buf_fmt(&f->log, "stop-sandbox " PRI_STR "\n",
+                STR_ARG(json_get_str(s->config, "metadata.name")));
         return NULL;
     case RUNTIME_REMOVE_POD_SANDBOX:
         if (!s)
@@ -255,10 +263,12 @@ static struct err *serve(struct fake_runtime *f, enum runtime_call_id id, const 
     case RUNTIME_LIST_IMAGES:
         return NULL;
     }
-    return err_new(REASON_METHOD_NOT_ALLOWED, "rpc error: code = Unimplemented desc = %s", runtime_call_name(id));
+    return err_new(REASON_METHOD_NOT_ALLOWED, "rpc error: code = Unimplemented desc = %s",
+                   runtime_call_name(id));
 }
 
-static void call(struct runtime *rt, enum runtime_call_id id, const struct json *request, int64_t timeout_ns, runtime_done_fn *done, void *ctx)
+static void call(struct runtime *rt, enum runtime_call_id id, const struct json *request,
+                 int64_t timeout_ns, runtime_done_fn *done, void *ctx)
 {
     struct fake_runtime *f = CONTAINER_OF(rt, struct fake_runtime, rt);
     struct answer *x = NEW(struct answer);
@@ -328,7 +338,8 @@ size_t fake_runtime_running(const struct fake_runtime *f, const char *name)
     size_t n = 0;
 
     for (size_t i = 0; i < f->n_containers; i++)
-        n += f->containers[i]->state == CONTAINER_STATE_RUNNING && (!name || !strcmp(name, f->containers[i]->name));
+        n += f->containers[i]->state == CONTAINER_STATE_RUNNING &&
+             (!name || !strcmp(name, f->containers[i]->name));
     return n;
 }
 

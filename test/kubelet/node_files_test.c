@@ -81,11 +81,17 @@ TEST(cgroup, cpu_becomes_shares_quota_and_weight)
 
 TEST(cgroup, version_1_writes_each_tree)
 {
-    static const char *const made[] = {"cpu/kubepods/podx/cpu.shares", "cpu/kubepods/podx/cpu.cfs_quota_us", "cpu/kubepods/podx/cpu.cfs_period_us",
-                                       "memory/kubepods/podx/memory.limit_in_bytes", "cpuacct/kubepods/podx/x", "pids/kubepods/podx/x"};
+    static const char *const made[] = {"cpu/kubepods/podx/cpu.shares",
+                                       "cpu/kubepods/podx/cpu.cfs_quota_us",
+                                       "cpu/kubepods/podx/cpu.cfs_period_us",
+                                       "memory/kubepods/podx/memory.limit_in_bytes",
+                                       "cpuacct/kubepods/podx/x",
+                                       "pids/kubepods/podx/x"};
     CLEANUP(arena) struct arena *a = arena_new();
     struct cgroup_fs fs = {temp_dir(), false};
-    struct json *pod = parse(a, "{\"metadata\":{\"uid\":\"x\"},\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"2\",\"memory\":\"1Mi\"}}}]}}");
+    struct json *pod =
+        parse(a, "{\"metadata\":{\"uid\":\"x\"},\"spec\":{\"containers\":[{\"resources\":{"
+                 "\"limits\":{\"cpu\":\"2\",\"memory\":\"1Mi\"}}}]}}");
     struct cgroup_limits limits;
 
     for (size_t i = 0; i < ARRAY_LEN(made); i++) /* the kernel makes these files */
@@ -102,12 +108,17 @@ TEST(cgroup, version_1_writes_each_tree)
 
 TEST(cgroup, version_2_writes_one_tree_and_hands_controllers_down)
 {
-    static const char *const made[] = {"cgroup.subtree_control", "kubepods/cgroup.subtree_control", "kubepods/burstable/cgroup.subtree_control",
-                                       "kubepods/burstable/podx/cgroup.subtree_control", "kubepods/burstable/podx/cpu.weight",
-                                       "kubepods/burstable/podx/cpu.max", "kubepods/burstable/podx/memory.max"};
+    static const char *const made[] = {"cgroup.subtree_control",
+                                       "kubepods/cgroup.subtree_control",
+                                       "kubepods/burstable/cgroup.subtree_control",
+                                       "kubepods/burstable/podx/cgroup.subtree_control",
+                                       "kubepods/burstable/podx/cpu.weight",
+                                       "kubepods/burstable/podx/cpu.max",
+                                       "kubepods/burstable/podx/memory.max"};
     CLEANUP(arena) struct arena *a = arena_new();
     struct cgroup_fs fs = {temp_dir(), true};
-    struct cgroup_limits limits = {.cpu_shares = 1024, .cpu_quota_us = 50000, .cpu_period_us = 100000, .memory_bytes = 4096};
+    struct cgroup_limits limits = {
+        .cpu_shares = 1024, .cpu_quota_us = 50000, .cpu_period_us = 100000, .memory_bytes = 4096};
 
     for (size_t i = 0; i < ARRAY_LEN(made); i++)
         make_file(fs.root, made[i], "");
@@ -149,7 +160,8 @@ TEST(volume, files_are_replaced_as_one)
 {
     CLEANUP(buf) struct buf path = BUF_INIT;
     CLEANUP(arena) struct arena *a = arena_new();
-    const struct volume_file one[] = {{S("a"), S("1"), 0644, -1}, {S("d/e"), S("2"), 0400, -1}}, two[] = {{S("a"), S("new"), 0600, -1}, {S("f"), S("3"), 0644, -1}};
+    const struct volume_file one[] = {{S("a"), S("1"), 0644, -1}, {S("d/e"), S("2"), 0400, -1}},
+                             two[] = {{S("a"), S("new"), 0600, -1}, {S("f"), S("3"), 0644, -1}};
     char *dir = temp_dir(), first[PATH_MAX] = "", second[PATH_MAX] = "";
     struct stat st;
     bool changed = false;
@@ -179,7 +191,9 @@ TEST(volume, files_are_replaced_as_one)
 
 static const struct json *lookup(void *ctx, struct arena *a, enum ref_kind kind, str ns, str name)
 {
-    return kind == REF_CONFIGMAP && str_is(name, "cm") ? parse(a, "{\"data\":{\"k\":\"v\"},\"binaryData\":{\"b\":\"AAE=\"}}") : NULL;
+    return kind == REF_CONFIGMAP && str_is(name, "cm")
+               ? parse(a, "{\"data\":{\"k\":\"v\"},\"binaryData\":{\"b\":\"AAE=\"}}")
+               : NULL;
 }
 
 static bool token(void *ctx, str audience, int64_t expiration_s, str *ret)
@@ -194,7 +208,10 @@ static struct err *set_of(struct arena *a, const char *volumes, struct volume_se
     struct pod_context *pc = ARENA_NEW(a, struct pod_context);
     struct volume_context vc = {pc, S("/r"), token, NULL};
 
-    snprintf(text, sizeof text, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"volumes\":[%s],\"containers\":[]}}", volumes);
+    snprintf(text, sizeof text,
+             "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\",\"labels\":{\"a\":"
+             "\"b\"}},\"spec\":{\"volumes\":[%s],\"containers\":[]}}",
+             volumes);
     pc->pod = parse(a, text);
     pc->lookup = lookup;
     return volume_set_make(a, &vc, ret);
@@ -205,13 +222,18 @@ TEST(volume, sources_become_files)
     CLEANUP(arena) struct arena *a = arena_new();
     struct volume_set set;
 
-    CHECK_OK(set_of(a, "{\"name\":\"v\",\"configMap\":{\"name\":\"cm\",\"defaultMode\":256}}", &set));
+    CHECK_OK(
+        set_of(a, "{\"name\":\"v\",\"configMap\":{\"name\":\"cm\",\"defaultMode\":256}}", &set));
     CHECK_INT(set.volumes[0].n_files, 2);
     CHECK_STRZ(set.volumes[0].path, "/r/pods/u/volumes/kubernetes.io~configmap/v");
     CHECK_INT(set.volumes[0].files[0].mode, 0400);
     CHECK_INT(set.volumes[0].files[1].data.n, 2);
-    CHECK_OK(set_of(a, "{\"name\":\"v\",\"projected\":{\"sources\":[{\"serviceAccountToken\":{\"path\":\"token\"}},{\"downwardAPI\":{\"items\":[{\"path\":\"l\",\"fieldRef\":{\"fieldPath\":\"metadata.labels\"}}]}},"
-                       "{\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"k\",\"path\":\"sub/k\"}]}},{\"secret\":{\"name\":\"no\",\"optional\":true}}]}}",
+    CHECK_OK(set_of(a,
+                    "{\"name\":\"v\",\"projected\":{\"sources\":[{\"serviceAccountToken\":{"
+                    "\"path\":\"token\"}},{\"downwardAPI\":{\"items\":[{\"path\":\"l\","
+                    "\"fieldRef\":{\"fieldPath\":\"metadata.labels\"}}]}},"
+                    "{\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"k\",\"path\":\"sub/"
+                    "k\"}]}},{\"secret\":{\"name\":\"no\",\"optional\":true}}]}}",
                     &set));
     CHECK_INT(set.volumes[0].n_files, 3);
     CHECK_STRZ(set.volumes[0].files[0].data, "tok");
@@ -233,11 +255,17 @@ static void check_set_error(const char *volumes, const char *want)
 
 TEST(volume, what_is_missing_or_leads_out_is_refused)
 {
-    check_set_error("{\"name\":\"v\",\"configMap\":{\"name\":\"no\"}}", "MountVolume.SetUp failed for volume \"v\" : configmap \"no\" not found");
-    check_set_error("{\"name\":\"v\",\"secret\":{\"secretName\":\"no\"}}", "MountVolume.SetUp failed for volume \"v\" : secret \"no\" not found");
-    check_set_error("{\"name\":\"v\",\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"z\",\"path\":\"z\"}]}}",
-                    "MountVolume.SetUp failed for volume \"v\" : configmap references non-existent config key: z");
-    check_set_error("{\"name\":\"v\",\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"k\",\"path\":\"../z\"}]}}", "MountVolume.SetUp failed for volume \"v\" : invalid path: ../z");
+    check_set_error("{\"name\":\"v\",\"configMap\":{\"name\":\"no\"}}",
+                    "MountVolume.SetUp failed for volume \"v\" : configmap \"no\" not found");
+    check_set_error("{\"name\":\"v\",\"secret\":{\"secretName\":\"no\"}}",
+                    "MountVolume.SetUp failed for volume \"v\" : secret \"no\" not found");
+    check_set_error("{\"name\":\"v\",\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"z\","
+                    "\"path\":\"z\"}]}}",
+                    "MountVolume.SetUp failed for volume \"v\" : configmap references non-existent "
+                    "config key: z");
+    check_set_error("{\"name\":\"v\",\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"k\","
+                    "\"path\":\"../z\"}]}}",
+                    "MountVolume.SetUp failed for volume \"v\" : invalid path: ../z");
 }
 
 /* ---- logs ---- */
@@ -295,22 +323,37 @@ TEST(registries, mirrors_and_certificates_become_hosts_files)
     CLEANUP(arena) struct arena *a = arena_new();
     struct converted c = {BUF_INIT};
 
-    CHECK_OK(registries_convert(a,
-                                parse(a, "{\"mirrors\":{\"docker.io\":{\"endpoint\":[\"http://127.0.0.1:5000\",\"m.example/v2/x\"]},\"*\":{\"endpoint\":[\"https://all.example\"]}},"
-                                         "\"configs\":{\"m.example\":{\"tls\":{\"ca_file\":\"/ca\",\"cert_file\":\"/c\",\"key_file\":\"/k\",\"insecure_skip_verify\":true}},\"own.example\":{\"tls\":{\"ca_file\":\"/o\"}}}}"),
-                                add_registry, &c));
-    CHECK_STRZ(buf_view(&c.text), "[[docker.io]]\nserver = \"https://registry-1.docker.io\"\n"
-                                  "\n[host.\"http://127.0.0.1:5000\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
-                                  "\n[host.\"https://m.example/v2/x\"]\n  capabilities = [\"pull\", \"resolve\"]\n  override_path = true\n  ca = [\"/ca\"]\n  client = [[\"/c\", \"/k\"]]\n  skip_verify = true\n"
-                                  "[[_default]]\n\n[host.\"https://all.example\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
-                                  "[[m.example]]\nserver = \"https://m.example\"\n\n[host.\"https://m.example\"]\n  capabilities = [\"pull\", \"resolve\"]\n  ca = [\"/ca\"]\n  client = [[\"/c\", \"/k\"]]\n  skip_verify = true\n"
-                                  "[[own.example]]\nserver = \"https://own.example\"\n\n[host.\"https://own.example\"]\n  capabilities = [\"pull\", \"resolve\"]\n  ca = [\"/o\"]\n");
+    CHECK_OK(registries_convert(
+        a,
+        parse(
+            a,
+            "{\"mirrors\":{\"docker.io\":{\"endpoint\":[\"http://127.0.0.1:5000\",\"m.example/v2/"
+            "x\"]},\"*\":{\"endpoint\":[\"https://all.example\"]}},"
+            "\"configs\":{\"m.example\":{\"tls\":{\"ca_file\":\"/ca\",\"cert_file\":\"/"
+            "c\",\"key_file\":\"/"
+            "k\",\"insecure_skip_verify\":true}},\"own.example\":{\"tls\":{\"ca_file\":\"/o\"}}}}"),
+        add_registry, &c));
+    CHECK_STRZ(
+        buf_view(&c.text),
+        "[[docker.io]]\nserver = \"https://registry-1.docker.io\"\n"
+        "\n[host.\"http://127.0.0.1:5000\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+        "\n[host.\"https://m.example/v2/x\"]\n  capabilities = [\"pull\", \"resolve\"]\n  "
+        "override_path = true\n  ca = [\"/ca\"]\n  client = [[\"/c\", \"/k\"]]\n  skip_verify = "
+        "true\n"
+        "[[_default]]\n\n[host.\"https://all.example\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+        "[[m.example]]\nserver = \"https://m.example\"\n\n[host.\"https://m.example\"]\n  "
+        "capabilities = [\"pull\", \"resolve\"]\n  ca = [\"/ca\"]\n  client = [[\"/c\", \"/k\"]]\n "
+        " skip_verify = true\n"
+        "[[own.example]]\nserver = \"https://own.example\"\n\n[host.\"https://own.example\"]\n  "
+        "capabilities = [\"pull\", \"resolve\"]\n  ca = [\"/o\"]\n");
     buf_fini(&c.text);
 }
 
 TEST(registries, nonsense_is_refused_with_its_place)
 {
-    static const char *const bad[] = {"{\"mirrors\":[]}", "{\"mirrors\":{\"a/b\":{}}}", "{\"mirrors\":{\"a\":{\"endpoint\":[5]}}}", "{\"mirrors\":{\"a\":{\"endpoint\":[\"ftp://x\"]}}}", "[]"};
+    static const char *const bad[] = {"{\"mirrors\":[]}", "{\"mirrors\":{\"a/b\":{}}}",
+                                      "{\"mirrors\":{\"a\":{\"endpoint\":[5]}}}",
+                                      "{\"mirrors\":{\"a\":{\"endpoint\":[\"ftp://x\"]}}}", "[]"};
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         CLEANUP(arena) struct arena *a = arena_new();
@@ -327,10 +370,19 @@ TEST(containerd, configuration_names_our_places_and_credentials)
 {
     CLEANUP(arena) struct arena *a = arena_new();
     CLEANUP(buf) struct buf b = BUF_INIT;
-    struct containerd_config c = {.cni_bin_dir = S("/usr/lib/cni"), .restrict_oom_score_adj = true,
-                                  .registry_configs = parse(a, "{\"r.example\":{\"auth\":{\"username\":\"u\",\"password\":\"p\\\"w\"}}}")};
-    static const char *const has[] = {"sandbox_image = \"k1s.io/pause:1\"\n", "restrict_oom_score_adj = true\n", "root = \"/d/containerd\"\n", "state = \"/d/run/containerd\"\n",
-                                      "bin_dir = \"/usr/lib/cni\"\n", "config_path = \"/d/etc/certs.d\"\n", ".registry.configs.\"r.example\".auth]\nusername = \"u\"\npassword = \"p\\\"w\"\n"};
+    struct containerd_config c = {
+        .cni_bin_dir = S("/usr/lib/cni"),
+        .restrict_oom_score_adj = true,
+        .registry_configs =
+            parse(a, "{\"r.example\":{\"auth\":{\"username\":\"u\",\"password\":\"p\\\"w\"}}}")};
+    static const char *const has[] = {
+        "sandbox_image = \"k1s.io/pause:1\"\n",
+        "restrict_oom_score_adj = true\n",
+        "root = \"/d/containerd\"\n",
+        "state = \"/d/run/containerd\"\n",
+        "bin_dir = \"/usr/lib/cni\"\n",
+        "config_path = \"/d/etc/certs.d\"\n",
+        ".registry.configs.\"r.example\".auth]\nusername = \"u\"\npassword = \"p\\\"w\"\n"};
 
     containerd_paths_init(a, S("/d"), &c.paths);
     containerd_config_write(&b, &c);
@@ -339,7 +391,10 @@ TEST(containerd, configuration_names_our_places_and_credentials)
             test_fail(__FILE__, __LINE__, "lacks %s", has[i]);
     containerd_paths_init(a, S("/var/lib/k1s"), &c.paths);
     CHECK_STRZ(c.paths.socket, "/run/k1s/containerd/containerd.sock");
-    containerd_paths_init(a, S("/a/very/long/path/that/no/socket/address/has/room/for/because/the/kernel/allows/only/a/hundred/bytes"), &c.paths);
+    containerd_paths_init(a,
+                          S("/a/very/long/path/that/no/socket/address/has/room/for/because/the/"
+                            "kernel/allows/only/a/hundred/bytes"),
+                          &c.paths);
     CHECK(c.paths.socket.n < 100);
 }
 
@@ -354,7 +409,9 @@ TEST(cni, the_network_is_valid_json_with_our_range)
     first = json_item(json_findz(parse(a, buf_cstr(&b)), "plugins"), 0);
     CHECK_STRZ(json_get_str(first, "bridge"), "br0");
     CHECK(json_get_bool(first, "ipMasq", false));
-    CHECK_STRZ(json_get_str(json_item(json_item(json_at(first, "ipam", "ranges", NULL), 0), 0), "subnet"), "10.1.2.0/24");
+    CHECK_STRZ(
+        json_get_str(json_item(json_item(json_at(first, "ipam", "ranges", NULL), 0), 0), "subnet"),
+        "10.1.2.0/24");
 }
 
 /* ---- archives and events ---- */
@@ -383,7 +440,11 @@ TEST(oci, the_pause_archive_is_a_tar_of_what_its_index_names)
     }
     CHECK_INT(n, 5);
     CHECK_INT(blobs, 3);
-    CHECK_STRZ(json_str(json_findz(json_at(json_item(json_findz(parse(a, arena_dupz(a, index)), "manifests"), 0), "annotations", NULL), "io.containerd.image.name")), "k1s.io/pause:1");
+    CHECK_STRZ(json_str(json_findz(
+                   json_at(json_item(json_findz(parse(a, arena_dupz(a, index)), "manifests"), 0),
+                           "annotations", NULL),
+                   "io.containerd.image.name")),
+               "k1s.io/pause:1");
 }
 
 TEST(oci, long_names_are_split_or_refused)
@@ -404,9 +465,11 @@ TEST(oci, long_names_are_split_or_refused)
 TEST(cri_event, an_exit_is_told_from_the_end_of_an_exec)
 {
     /* Envelope{topic=3, event=4: Any{value=2: TaskExit{container_id=1, id=2}}} */
-    static const char exit_of_container[] = "\x1a\x0b/tasks/exit\x22\x08\x12\x06\x0a\x01x\x12\x01x", exit_of_exec[] = "\x1a\x0b/tasks/exit\x22\x08\x12\x06\x0a\x01x\x12\x01y",
+    static const char exit_of_container[] = "\x1a\x0b/tasks/exit\x22\x08\x12\x06\x0a\x01x\x12\x01x",
+                      exit_of_exec[] = "\x1a\x0b/tasks/exit\x22\x08\x12\x06\x0a\x01x\x12\x01y",
                       image[] = "\x1a\x0e/images/create\x22\x05\x12\x03\x0a\x01i",
-                      start[] = "\x1a\x0c/tasks/start\x22\x05\x12\x03\x0a\x01z", other[] = "\x1a\x0e/content/create\x22\x05\x12\x03\x0a\x01z";
+                      start[] = "\x1a\x0c/tasks/start\x22\x05\x12\x03\x0a\x01z",
+                      other[] = "\x1a\x0e/content/create\x22\x05\x12\x03\x0a\x01z";
     enum runtime_event event = RUNTIME_CHANGED;
     str id = STR_NONE;
 
@@ -419,7 +482,8 @@ TEST(cri_event, an_exit_is_told_from_the_end_of_an_exec)
     CHECK_STRZ(id, "z");
     CHECK(cri_event_parse((str){image, sizeof image - 1}, &event, &id) && event == RUNTIME_IMAGES);
     CHECK(!cri_event_parse((str){other, sizeof other - 1}, &event, &id));
-    for (size_t i = 0; i < sizeof exit_of_container; i++) /* cut anywhere: no crash, no answer past the end */
+    for (size_t i = 0; i < sizeof exit_of_container;
+         i++) /* cut anywhere: no crash, no answer past the end */
         cri_event_parse((str){exit_of_container, i}, &event, &id);
 }
 

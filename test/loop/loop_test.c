@@ -51,7 +51,8 @@ BOTH(loop, deferred_functions_run_in_order_and_after_the_caller)
 BOTH(loop, timers_fire_in_order_of_time_not_of_setting)
 {
     struct trace t = {.loop = loop, .text = BUF_INIT};
-    struct loop_timer *a = loop_timer_new(loop, say_a, &t), *b = loop_timer_new(loop, say_b, &t), *c = loop_timer_new(loop, say_c, &t);
+    struct loop_timer *a = loop_timer_new(loop, say_a, &t), *b = loop_timer_new(loop, say_b, &t),
+                      *c = loop_timer_new(loop, say_c, &t);
     mono_time start = loop_now(loop);
 
     loop_timer_set(a, 30 * NS_PER_MS);
@@ -140,9 +141,7 @@ static void *post_many(void *ctx)
     return NULL;
 }
 
-static void nothing(void *ctx)
-{
-}
+static void nothing(void *ctx) {}
 
 TEST(loop, posts_of_another_thread_arrive_in_order)
 {
@@ -250,7 +249,8 @@ BOTH(loop, a_serial_queue_keeps_order)
     struct job jobs[5];
 
     if (loop_is_virtual(loop))
-        loop_virtual_faults(loop, &(struct virtual_faults){.min_latency_ns = 1, .max_latency_ns = NS_PER_S});
+        loop_virtual_faults(
+            loop, &(struct virtual_faults){.min_latency_ns = 1, .max_latency_ns = NS_PER_S});
     for (int i = 0; i < 5; i++) {
         jobs[i] = (struct job){.t = &t, .n = i};
         pool_serial_run(q, work, work_done, &jobs[i]);

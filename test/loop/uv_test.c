@@ -80,7 +80,9 @@ TEST(uv, a_child_reports_its_status_and_writes_to_its_log)
     struct buf log = BUF_INIT;
 
     snprintf(path, sizeof path, "/tmp/k1s-loop-test-%d.log", getpid());
-    CHECK_INT(child_start(s.loop, &(struct child_options){.argv = argv, .stdout_path = path}, exited, &s, &s.child), 0);
+    CHECK_INT(child_start(s.loop, &(struct child_options){.argv = argv, .stdout_path = path},
+                          exited, &s, &s.child),
+              0);
     loop_run(s.loop);
     CHECK_INT(s.n, 1);
     CHECK_INT(s.status, 3);
@@ -96,12 +98,15 @@ TEST(uv, a_child_is_killed_and_a_missing_program_is_an_error)
     struct seen s = {.loop = loop_new_uv()};
     const char *sleeper[] = {"/bin/sleep", "1000", NULL}, *nobody[] = {"/no/such/program", NULL};
 
-    CHECK_INT(child_start(s.loop, &(struct child_options){.argv = sleeper, .new_session = true}, exited, &s, &s.child), 0);
+    CHECK_INT(child_start(s.loop, &(struct child_options){.argv = sleeper, .new_session = true},
+                          exited, &s, &s.child),
+              0);
     CHECK(child_pid(s.child) > 1);
     CHECK_INT(child_kill(s.child, SIGKILL), 0);
     loop_run(s.loop);
     CHECK_INT(s.signum, SIGKILL);
-    CHECK_INT(child_start(s.loop, &(struct child_options){.argv = nobody}, exited, &s, &s.child), -ENOENT);
+    CHECK_INT(child_start(s.loop, &(struct child_options){.argv = nobody}, exited, &s, &s.child),
+              -ENOENT);
     CHECK_INT(s.n, 1);
     loop_free(s.loop);
 }
@@ -114,9 +119,7 @@ struct writer {
     int end_error, n_end, failed;
 };
 
-static void writer_data(void *ctx, const char *p, size_t n)
-{
-}
+static void writer_data(void *ctx, const char *p, size_t n) {}
 
 static void writer_end(void *ctx, int error)
 {
@@ -195,7 +198,8 @@ TEST(uv, a_socket_file_left_by_a_killed_process_is_taken_over)
     CHECK(bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0);
     buf_fmt(&address, "unix:%s", sa.sun_path);
     listen(fd, 1);
-    CHECK_INT(listener_open(loop, buf_view(&address), refuse, NULL, &l), -EADDRINUSE); /* somebody listens */
+    CHECK_INT(listener_open(loop, buf_view(&address), refuse, NULL, &l),
+              -EADDRINUSE); /* somebody listens */
     close(fd);
     CHECK_INT(listener_open(loop, buf_view(&address), refuse, NULL, &l), 0);
     if (l)
@@ -247,13 +251,9 @@ static void fan_write(void *ctx)
         stream_shutdown(f->out[i]);
 }
 
-static void fan_nothing(void *ctx, const char *p, size_t n)
-{
-}
+static void fan_nothing(void *ctx, const char *p, size_t n) {}
 
-static void fan_out_end(void *ctx, int error)
-{
-}
+static void fan_out_end(void *ctx, int error) {}
 
 static const struct stream_events fan_out_events = {fan_nothing, fan_out_end};
 

@@ -17,7 +17,8 @@ struct citizen {
 
 static void note(struct town *t, const char *what, int64_t n)
 {
-    buf_fmt(&t->diary, "%lld %s %lld\n", (long long)loop_virtual_elapsed_ns(t->loop), what, (long long)n);
+    buf_fmt(&t->diary, "%lld %s %lld\n", (long long)loop_virtual_elapsed_ns(t->loop), what,
+            (long long)n);
 }
 
 static void citizen_data(void *ctx, const char *p, size_t n)
@@ -64,9 +65,7 @@ static void town_connect(void *ctx, int error, struct stream *s)
     stream_shutdown(s);
 }
 
-static void town_work(void *ctx)
-{
-}
+static void town_work(void *ctx) {}
 
 static void town_worked(void *ctx)
 {
@@ -90,7 +89,9 @@ static struct buf live(uint64_t seed)
     struct town t = {.diary = BUF_INIT};
 
     t.loop = loop_new_virtual(seed, (wall_time){0});
-    loop_virtual_faults(t.loop, &(struct virtual_faults){.min_latency_ns = 1000, .max_latency_ns = 50 * NS_PER_MS, .fail_ppm = 50000});
+    loop_virtual_faults(t.loop, &(struct virtual_faults){.min_latency_ns = 1000,
+                                                         .max_latency_ns = 50 * NS_PER_MS,
+                                                         .fail_ppm = 50000});
     t.timer = loop_timer_new(t.loop, town_tick, &t);
     loop_timer_set(t.timer, 0);
     CHECK_INT(listener_open(t.loop, S("0.0.0.0:80"), town_accept, &t, &t.l), 0);

@@ -28,8 +28,7 @@ static const char services[] =
 #define SLICE(ip, revision)                                                                        \
     "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/"                               \
     "v1\",\"metadata\":{\"namespace\":\"demo\",\"name\":\"web-x\",\"uid\":\"u4\","                 \
-    "\"resourceVersion\":\"" revision                                                              \
-    "\",\"labels\":{\"kubernetes.io/"                                                              \
+    "\"resourceVersion\":\"" revision "\",\"labels\":{\"kubernetes.io/"                            \
     "service-name\":\"web\"}},\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"dns\",\"protocol\":" \
     "\"UDP\",\"port\":5353}],"                                                                     \
     "\"endpoints\":[{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":true}}]}"

@@ -69,7 +69,7 @@ static void check_batch(const char *file, int line, struct ruleset *rs, const ch
     "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":false},\"nodeName\":\"n1\"}"
 #define EP_ENDING(ip)                                                                              \
     "{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":false,\"serving\":true,"                \
-                            "\"terminating\":true},\"nodeName\":\"n1\"}"
+    "\"terminating\":true},\"nodeName\":\"n1\"}"
 
 TEST(proxy_rules, a_cluster_ip_leads_to_ready_endpoints_at_the_port_that_the_slice_names)
 {

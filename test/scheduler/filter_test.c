@@ -35,11 +35,17 @@ TEST(filter, taints_refuse_unless_tolerated)
     struct world w = {0};
 
     world_open(&w);
-    put_node(&w, "n", "", "\"taints\":[{\"key\":\"a\",\"value\":\"b\",\"effect\":\"NoSchedule\"},{\"key\":\"p\",\"effect\":\"PreferNoSchedule\"}]", ROOMY);
+    put_node(&w, "n", "",
+             "\"taints\":[{\"key\":\"a\",\"value\":\"b\",\"effect\":\"NoSchedule\"},{\"key\":\"p\","
+             "\"effect\":\"PreferNoSchedule\"}]",
+             ROOMY);
     REFUSED("", "0/1 nodes are available: 1 node(s) had untolerated taint(s).");
-    REFUSED("\"tolerations\":[{\"key\":\"a\",\"value\":\"c\"}]", "0/1 nodes are available: 1 node(s) had untolerated taint(s).");
-    REFUSED("\"tolerations\":[{\"key\":\"a\",\"operator\":\"Exists\",\"effect\":\"NoExecute\"}]", "0/1 nodes are available: 1 node(s) had untolerated taint(s).");
-    FITS("\"tolerations\":[{\"key\":\"a\",\"operator\":\"Equal\",\"value\":\"b\",\"effect\":\"NoSchedule\"}]");
+    REFUSED("\"tolerations\":[{\"key\":\"a\",\"value\":\"c\"}]",
+            "0/1 nodes are available: 1 node(s) had untolerated taint(s).");
+    REFUSED("\"tolerations\":[{\"key\":\"a\",\"operator\":\"Exists\",\"effect\":\"NoExecute\"}]",
+            "0/1 nodes are available: 1 node(s) had untolerated taint(s).");
+    FITS("\"tolerations\":[{\"key\":\"a\",\"operator\":\"Equal\",\"value\":\"b\",\"effect\":"
+         "\"NoSchedule\"}]");
     FITS("\"tolerations\":[{\"key\":\"a\",\"value\":\"b\"}]");
     FITS("\"tolerations\":[{\"operator\":\"Exists\"}]");
     world_close(&w);
@@ -52,11 +58,14 @@ TEST(filter, cordoned_nodes_refuse)
     world_open(&w);
     put_node(&w, "n", "", "\"unschedulable\":true", ROOMY);
     REFUSED("", "0/1 nodes are available: 1 node(s) were unschedulable.");
-    FITS("\"tolerations\":[{\"key\":\"node.kubernetes.io/unschedulable\",\"operator\":\"Exists\",\"effect\":\"NoSchedule\"}]");
+    FITS("\"tolerations\":[{\"key\":\"node.kubernetes.io/"
+         "unschedulable\",\"operator\":\"Exists\",\"effect\":\"NoSchedule\"}]");
     world_close(&w);
 }
 
-#define REQUIRED(term) "\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":[" term "]}}}"
+#define REQUIRED(term)                                                                             \
+    "\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{"         \
+    "\"nodeSelectorTerms\":[" term "]}}}"
 #define NO_MATCH "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
 
 TEST(filter, node_selectors_and_affinity)
@@ -67,14 +76,24 @@ TEST(filter, node_selectors_and_affinity)
     put_node(&w, "n", ",\"disk\":\"ssd\",\"cores\":\"16\"", "", ROOMY);
     REFUSED("\"nodeSelector\":{\"disk\":\"hdd\"}", NO_MATCH);
     FITS("\"nodeSelector\":{\"disk\":\"ssd\"}");
-    FITS(REQUIRED("{\"matchExpressions\":[{\"key\":\"disk\",\"operator\":\"In\",\"values\":[\"hdd\",\"ssd\"]}]}"));
-    FITS(REQUIRED("{\"matchExpressions\":[{\"key\":\"x\",\"operator\":\"Exists\"}]},{\"matchExpressions\":[{\"key\":\"disk\",\"operator\":\"Exists\"}]}"));
-    REFUSED(REQUIRED("{\"matchExpressions\":[{\"key\":\"disk\",\"operator\":\"NotIn\",\"values\":[\"ssd\"]}]}"), NO_MATCH);
-    FITS(REQUIRED("{\"matchExpressions\":[{\"key\":\"cores\",\"operator\":\"Gt\",\"values\":[\"9\"]}]}"));
-    REFUSED(REQUIRED("{\"matchExpressions\":[{\"key\":\"cores\",\"operator\":\"Lt\",\"values\":[\"9\"]}]}"), NO_MATCH);
+    FITS(REQUIRED("{\"matchExpressions\":[{\"key\":\"disk\",\"operator\":\"In\",\"values\":["
+                  "\"hdd\",\"ssd\"]}]}"));
+    FITS(REQUIRED("{\"matchExpressions\":[{\"key\":\"x\",\"operator\":\"Exists\"}]},{"
+                  "\"matchExpressions\":[{\"key\":\"disk\",\"operator\":\"Exists\"}]}"));
+    REFUSED(REQUIRED("{\"matchExpressions\":[{\"key\":\"disk\",\"operator\":\"NotIn\",\"values\":["
+                     "\"ssd\"]}]}"),
+            NO_MATCH);
+    FITS(REQUIRED(
+        "{\"matchExpressions\":[{\"key\":\"cores\",\"operator\":\"Gt\",\"values\":[\"9\"]}]}"));
+    REFUSED(
+        REQUIRED(
+            "{\"matchExpressions\":[{\"key\":\"cores\",\"operator\":\"Lt\",\"values\":[\"9\"]}]}"),
+        NO_MATCH);
     REFUSED(REQUIRED("{}"), NO_MATCH);
-    FITS(REQUIRED("{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"n\"]}]}"));
-    REFUSED(REQUIRED("{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"m\"]}]}"),
+    FITS(REQUIRED(
+        "{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"n\"]}]}"));
+    REFUSED(REQUIRED("{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":["
+                     "\"m\"]}]}"),
             "0/1 nodes are available: 1 node(s) didn't satisfy plugin(s) [NodeAffinity].");
     world_close(&w);
 }
@@ -85,10 +104,16 @@ TEST(filter, host_ports_are_given_once_per_address_and_protocol)
 
     world_open(&w);
     put_node(&w, "n", "", "", ROOMY);
-    put_pod_on(&w, "has", "", "\"containers\":[{\"ports\":[{\"hostPort\":80,\"protocol\":\"TCP\",\"hostIP\":\"10.0.0.1\"}]}]", "n");
-    REFUSED("\"containers\":[{\"ports\":[{\"hostPort\":80,\"protocol\":\"TCP\"}]}]", "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.");
+    put_pod_on(&w, "has", "",
+               "\"containers\":[{\"ports\":[{\"hostPort\":80,\"protocol\":\"TCP\",\"hostIP\":\"10."
+               "0.0.1\"}]}]",
+               "n");
+    REFUSED(
+        "\"containers\":[{\"ports\":[{\"hostPort\":80,\"protocol\":\"TCP\"}]}]",
+        "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.");
     FITS("\"containers\":[{\"ports\":[{\"hostPort\":80,\"protocol\":\"UDP\"}]}]");
-    FITS("\"containers\":[{\"ports\":[{\"hostPort\":80,\"protocol\":\"TCP\",\"hostIP\":\"10.0.0.2\"}]}]");
+    FITS("\"containers\":[{\"ports\":[{\"hostPort\":80,\"protocol\":\"TCP\",\"hostIP\":\"10.0.0."
+         "2\"}]}]");
     FITS("\"containers\":[{\"ports\":[{\"containerPort\":80}]}]");
     world_close(&w);
 }
@@ -98,17 +123,25 @@ TEST(filter, resources_count_overhead_init_containers_and_sidecars)
     struct world w = {0};
 
     world_open(&w);
-    put_node(&w, "n", "", "", "\"cpu\":\"2\",\"memory\":\"1Gi\",\"pods\":\"110\",\"example.com/gpu\":\"1\"");
+    put_node(&w, "n", "", "",
+             "\"cpu\":\"2\",\"memory\":\"1Gi\",\"pods\":\"110\",\"example.com/gpu\":\"1\"");
     FITS(CPU("2"));
     REFUSED(CPU("2001m"), "0/1 nodes are available: 1 Insufficient cpu.");
-    REFUSED("\"overhead\":{\"cpu\":\"1m\"}," CPU("2"), "0/1 nodes are available: 1 Insufficient cpu.");
-    FITS("\"initContainers\":[{\"resources\":{\"requests\":{\"cpu\":\"2\"}}}]," CPU("1"));
-    REFUSED("\"initContainers\":[{\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{\"cpu\":\"1500m\"}}}]," CPU("1"), "0/1 nodes are available: 1 Insufficient cpu.");
-    REFUSED("\"initContainers\":[{\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{\"cpu\":\"1\"}}},{\"resources\":{\"requests\":{\"cpu\":\"1500m\"}}}]," CPU("1"),
+    REFUSED("\"overhead\":{\"cpu\":\"1m\"}," CPU("2"),
             "0/1 nodes are available: 1 Insufficient cpu.");
-    REFUSED("\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"3\",\"memory\":\"2Gi\",\"example.com/gpu\":\"2\"}}}]",
-            "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient example.com/gpu, 1 Insufficient memory.");
-    REFUSED("\"containers\":[{\"resources\":{\"requests\":{\"example.com/fpga\":\"1\"}}}]", "0/1 nodes are available: 1 Insufficient example.com/fpga.");
+    FITS("\"initContainers\":[{\"resources\":{\"requests\":{\"cpu\":\"2\"}}}]," CPU("1"));
+    REFUSED("\"initContainers\":[{\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{"
+            "\"cpu\":\"1500m\"}}}]," CPU("1"),
+            "0/1 nodes are available: 1 Insufficient cpu.");
+    REFUSED("\"initContainers\":[{\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{"
+            "\"cpu\":\"1\"}}},{\"resources\":{\"requests\":{\"cpu\":\"1500m\"}}}]," CPU("1"),
+            "0/1 nodes are available: 1 Insufficient cpu.");
+    REFUSED("\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"3\",\"memory\":\"2Gi\","
+            "\"example.com/gpu\":\"2\"}}}]",
+            "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient example.com/gpu, 1 "
+            "Insufficient memory.");
+    REFUSED("\"containers\":[{\"resources\":{\"requests\":{\"example.com/fpga\":\"1\"}}}]",
+            "0/1 nodes are available: 1 Insufficient example.com/fpga.");
     world_close(&w);
 }
 
@@ -128,14 +161,19 @@ TEST(filter, reasons_are_counted_and_sorted)
     struct world w = {0};
 
     world_open(&w);
-    put_node(&w, "tainted", "", "\"taints\":[{\"key\":\"a\",\"value\":\"b\",\"effect\":\"NoSchedule\"}]", ROOMY);
+    put_node(&w, "tainted", "",
+             "\"taints\":[{\"key\":\"a\",\"value\":\"b\",\"effect\":\"NoSchedule\"}]", ROOMY);
     put_node(&w, "small", "", "", "\"cpu\":\"1\",\"memory\":\"8Gi\",\"pods\":\"110\"");
     put_node(&w, "smaller", "", "", "\"cpu\":\"1\",\"memory\":\"8Gi\",\"pods\":\"110\"");
     put_pod(&w, "a", "", CPU("2"));
-    CHECK_LOG(&w, "event a FailedScheduling: 0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. "
-                  "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.\n"
-                  "condition a: 0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. "
-                  "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.\n");
+    CHECK_LOG(&w, "event a FailedScheduling: 0/3 nodes are available: 1 node(s) had untolerated "
+                  "taint(s), 2 Insufficient cpu. "
+                  "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption "
+                  "is not helpful for scheduling.\n"
+                  "condition a: 0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 "
+                  "Insufficient cpu. "
+                  "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption "
+                  "is not helpful for scheduling.\n");
     world_close(&w);
 }
 
@@ -145,15 +183,18 @@ TEST(score, preferences_of_taints_and_affinity_decide)
 
     world_open(&w);
     put_node(&w, "plain", "", "", ROOMY);
-    put_node(&w, "avoided", "", "\"taints\":[{\"key\":\"p\",\"effect\":\"PreferNoSchedule\"}]", ROOMY);
+    put_node(&w, "avoided", "", "\"taints\":[{\"key\":\"p\",\"effect\":\"PreferNoSchedule\"}]",
+             ROOMY);
     for (int i = 0; i < 5; i++)
         FITS("");
     put_pod(&w, "a", "", "");
     settle(&w, NS_PER_MS);
     CHECK_STRZ(str_of(node_of(&w, "a")), "plain");
     put_node(&w, "liked", ",\"disk\":\"ssd\"", "", ROOMY);
-    put_pod(&w, "b", "", "\"affinity\":{\"nodeAffinity\":{\"preferredDuringSchedulingIgnoredDuringExecution\":[{\"weight\":10,\"preference\":{\"matchExpressions\":"
-                         "[{\"key\":\"disk\",\"operator\":\"In\",\"values\":[\"ssd\"]}]}}]}}");
+    put_pod(&w, "b", "",
+            "\"affinity\":{\"nodeAffinity\":{\"preferredDuringSchedulingIgnoredDuringExecution\":[{"
+            "\"weight\":10,\"preference\":{\"matchExpressions\":"
+            "[{\"key\":\"disk\",\"operator\":\"In\",\"values\":[\"ssd\"]}]}}]}}");
     settle(&w, NS_PER_MS);
     CHECK_STRZ(str_of(node_of(&w, "b")), "liked");
     world_close(&w);

@@ -20,9 +20,11 @@ TEST(preemption, evicts_as_few_as_needed_where_it_hurts_least)
     CHECK(str_find(buf_view(&w.log), S("delete b\n")) >= 0);
     CHECK(str_find(buf_view(&w.log), S("delete a\n")) < 0);
     CHECK(str_find(buf_view(&w.log), S("delete c\n")) < 0);
-    CHECK(str_find(buf_view(&w.log), S("event b Preempted: Preempted by pod u-urgent on node n2\n")) >= 0);
+    CHECK(str_find(buf_view(&w.log),
+                   S("event b Preempted: Preempted by pod u-urgent on node n2\n")) >= 0);
     CHECK(str_find(buf_view(&w.log), S("nominate urgent n2\n")) >= 0);
-    CHECK(str_find(buf_view(&w.log), S("condition urgent: 0/2 nodes are available: 2 Insufficient cpu.\n")) >= 0);
+    CHECK(str_find(buf_view(&w.log),
+                   S("condition urgent: 0/2 nodes are available: 2 Insufficient cpu.\n")) >= 0);
     CHECK_STRZ(str_of(node_of(&w, "urgent")), "n2");
     world_close(&w);
 }
@@ -60,7 +62,8 @@ TEST(preemption, waits_for_its_victims_instead_of_evicting_more)
     put_node(&w, "n1", ",\"x\":\"y\"", "", "\"cpu\":\"2001m\",\"memory\":\"8Gi\",\"pods\":\"110\"");
     settle(&w, 5 * NS_PER_S);
     CHECK(str_find(buf_view(&w.log), S("delete")) < 0);
-    CHECK(str_find(buf_view(&w.log), S("not eligible due to a terminating pod on the nominated node.")) >= 0);
+    CHECK(str_find(buf_view(&w.log),
+                   S("not eligible due to a terminating pod on the nominated node.")) >= 0);
     world_close(&w);
 }
 
@@ -75,9 +78,12 @@ TEST(preemption, equal_priority_and_preemption_policy_never_evict_nobody)
     put_pod(&w, "polite", "", HIGH "\"preemptionPolicy\":\"Never\"," CPU("1"));
     settle(&w, NS_PER_S);
     CHECK(str_find(buf_view(&w.log), S("delete")) < 0);
-    CHECK(str_find(buf_view(&w.log), S("condition equal: 0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: "
-                                       "1 No preemption victims found for incoming pod.\n")) >= 0);
-    CHECK(str_find(buf_view(&w.log), S("condition polite: 0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: "
+    CHECK(str_find(buf_view(&w.log),
+                   S("condition equal: 0/1 nodes are available: 1 Insufficient cpu. no new claims "
+                     "to deallocate, preemption: 0/1 nodes are available: "
+                     "1 No preemption victims found for incoming pod.\n")) >= 0);
+    CHECK(str_find(buf_view(&w.log), S("condition polite: 0/1 nodes are available: 1 Insufficient "
+                                       "cpu. no new claims to deallocate, preemption: "
                                        "not eligible due to preemptionPolicy=Never.\n")) >= 0);
     world_close(&w);
 }

@@ -9,7 +9,8 @@ TEST(scheduler, a_pod_is_bound_to_the_node_with_most_left_and_told)
     put_node(&w, "small", "", "", "\"cpu\":\"1\",\"memory\":\"1Gi\",\"pods\":\"110\"");
     put_node(&w, "large", "", "", ROOMY);
     put_pod(&w, "a", "", CPU("500m"));
-    CHECK_LOG(&w, "!bind a -> large\nevent a Scheduled: Successfully assigned default/a to large\n");
+    CHECK_LOG(&w,
+              "!bind a -> large\nevent a Scheduled: Successfully assigned default/a to large\n");
     world_close(&w);
 }
 
@@ -19,7 +20,8 @@ TEST(scheduler, without_nodes_it_says_so_and_a_new_node_helps)
 
     world_open(&w);
     put_pod(&w, "a", "", CPU("1"));
-    CHECK_LOG(&w, "event a FailedScheduling: no nodes available to schedule pods\ncondition a: no nodes available to schedule pods\n");
+    CHECK_LOG(&w, "event a FailedScheduling: no nodes available to schedule pods\ncondition a: no "
+                  "nodes available to schedule pods\n");
     put_node(&w, "n", "", "", ROOMY);
     CHECK_LOG(&w, ""); /* its pause is not over */
     settle(&w, NS_PER_S);
@@ -42,8 +44,10 @@ TEST(scheduler, assumed_pods_count_at_once)
     settle(&w, NS_PER_MS);
     CHECK_INT(((struct node *)map_find(&w.s->all_nodes, S("n1")))->n_pods, 2);
     CHECK_INT(((struct node *)map_find(&w.s->all_nodes, S("n2")))->n_pods, 2);
-    CHECK(str_find(buf_view(&w.log), S("condition p4: 0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available: "
-                                       "2 No preemption victims found for incoming pod.")) >= 0);
+    CHECK(str_find(buf_view(&w.log),
+                   S("condition p4: 0/2 nodes are available: 2 Insufficient cpu. no new claims to "
+                     "deallocate, preemption: 0/2 nodes are available: "
+                     "2 No preemption victims found for incoming pod.")) >= 0);
     buf_clear(&w.log);
     drop_pod(&w, "p0");
     settle(&w, 2 * NS_PER_S);
@@ -106,7 +110,8 @@ TEST(scheduler, pauses_double_up_to_ten_seconds)
     for (size_t i = 0; i < ARRAY_LEN(want_s); i++) {
         CHECK(p->place == POD_UNSCHEDULABLE);
         CHECK_INT((p->backoff_ns - p->unschedulable_ns) / NS_PER_S, want_s[i]);
-        put_node(&w, "n", "", "", i % 2 ? ROOMY : "\"cpu\":\"5\",\"memory\":\"8Gi\",\"pods\":\"110\"");
+        put_node(&w, "n", "", "",
+                 i % 2 ? ROOMY : "\"cpu\":\"5\",\"memory\":\"8Gi\",\"pods\":\"110\"");
         settle(&w, 11 * NS_PER_S);
     }
     world_close(&w);
@@ -199,7 +204,10 @@ TEST(scheduler, five_thousand_pods_on_a_hundred_nodes_spread_evenly)
     }
     for (int i = 0; i < 5000; i++) {
         snprintf(name, sizeof name, "p%d", i);
-        put_pod(&w, name, "\"labels\":{\"app\":\"web\"},\"ownerReferences\":[{\"controller\":true,\"uid\":\"rs\"}]", CPU("100m"));
+        put_pod(&w, name,
+                "\"labels\":{\"app\":\"web\"},\"ownerReferences\":[{\"controller\":true,\"uid\":"
+                "\"rs\"}]",
+                CPU("100m"));
     }
     settle(&w, 10 * NS_PER_S);
     for (uint32_t i = 0; i < w.s->n_nodes; i++) {

@@ -3,8 +3,11 @@
 
 #define WEB "\"labels\":{\"app\":\"web\"}"
 #define SELECT_WEB "\"labelSelector\":{\"matchLabels\":{\"app\":\"web\"}}"
-#define HARD(key, skew) "\"topologySpreadConstraints\":[{\"maxSkew\":" skew ",\"topologyKey\":\"" key "\",\"whenUnsatisfiable\":\"DoNotSchedule\"," SELECT_WEB "}]"
-#define AFFINITY(kind, term) "\"affinity\":{\"" kind "\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[" term "]}}"
+#define HARD(key, skew)                                                                            \
+    "\"topologySpreadConstraints\":[{\"maxSkew\":" skew ",\"topologyKey\":\"" key                  \
+    "\",\"whenUnsatisfiable\":\"DoNotSchedule\"," SELECT_WEB "}]"
+#define AFFINITY(kind, term)                                                                       \
+    "\"affinity\":{\"" kind "\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[" term "]}}"
 
 static void three_zones(struct world *w)
 {
@@ -49,7 +52,8 @@ TEST(spread, a_full_domain_and_a_missing_label_are_told_apart)
     put_pod_on(&w, "x", WEB, "", "a1");
     put_pod(&w, "p", WEB, HARD("zone", "1"));
     settle(&w, NS_PER_MS);
-    CHECK(said(&w, "0/4 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label), 1 node(s) were unschedulable, "
+    CHECK(said(&w, "0/4 nodes are available: 1 node(s) didn't match pod topology spread "
+                   "constraints (missing required label), 1 node(s) were unschedulable, "
                    "2 node(s) didn't match pod topology spread constraints."));
     drop_pod(&w, "x");
     settle(&w, 2 * NS_PER_S);
@@ -88,13 +92,19 @@ TEST(affinity, required_affinity_keeps_pods_together_and_the_first_may_go_anywhe
         char name[8];
 
         snprintf(name, sizeof name, "p%d", i);
-        put_pod(&w, name, WEB, AFFINITY("podAffinity", "{\"topologyKey\":\"zone\"," SELECT_WEB "}"));
+        put_pod(&w, name, WEB,
+                AFFINITY("podAffinity", "{\"topologyKey\":\"zone\"," SELECT_WEB "}"));
         settle(&w, NS_PER_MS);
         CHECK_INT(*node_of(&w, name), *node_of(&w, "first"));
     }
-    put_pod(&w, "other", "", AFFINITY("podAffinity", "{\"topologyKey\":\"zone\",\"labelSelector\":{\"matchLabels\":{\"app\":\"db\"}}}"));
+    put_pod(&w, "other", "",
+            AFFINITY(
+                "podAffinity",
+                "{\"topologyKey\":\"zone\",\"labelSelector\":{\"matchLabels\":{\"app\":\"db\"}}}"));
     settle(&w, NS_PER_MS);
-    CHECK(said(&w, "0/3 nodes are available: 3 node(s) didn't match pod affinity rules. no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful"));
+    CHECK(said(&w,
+               "0/3 nodes are available: 3 node(s) didn't match pod affinity rules. no new claims "
+               "to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful"));
     world_close(&w);
 }
 
@@ -103,15 +113,21 @@ TEST(affinity, anti_affinity_holds_in_both_directions)
     struct world w = {0};
 
     three_zones(&w);
-    put_pod(&w, "p0", WEB, AFFINITY("podAntiAffinity", "{\"topologyKey\":\"zone\"," SELECT_WEB "}"));
-    put_pod(&w, "p1", WEB, AFFINITY("podAntiAffinity", "{\"topologyKey\":\"zone\"," SELECT_WEB "}"));
-    put_pod(&w, "p2", WEB, AFFINITY("podAntiAffinity", "{\"topologyKey\":\"zone\"," SELECT_WEB "}"));
+    put_pod(&w, "p0", WEB,
+            AFFINITY("podAntiAffinity", "{\"topologyKey\":\"zone\"," SELECT_WEB "}"));
+    put_pod(&w, "p1", WEB,
+            AFFINITY("podAntiAffinity", "{\"topologyKey\":\"zone\"," SELECT_WEB "}"));
+    put_pod(&w, "p2", WEB,
+            AFFINITY("podAntiAffinity", "{\"topologyKey\":\"zone\"," SELECT_WEB "}"));
     settle(&w, NS_PER_MS);
     CHECK(*node_of(&w, "p0") != *node_of(&w, "p1"));
-    CHECK(said(&w, "condition p2: 0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules."));
+    CHECK(said(
+        &w,
+        "condition p2: 0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules."));
     put_pod(&w, "plain", WEB, "");
     settle(&w, NS_PER_MS);
-    CHECK(said(&w, "condition plain: 0/3 nodes are available: 3 node(s) didn't satisfy existing pods anti-affinity rules."));
+    CHECK(said(&w, "condition plain: 0/3 nodes are available: 3 node(s) didn't satisfy existing "
+                   "pods anti-affinity rules."));
     put_pod(&w, "free", "\"labels\":{\"app\":\"db\"}", "");
     settle(&w, NS_PER_MS);
     CHECK(*node_of(&w, "free") != '\0');
@@ -128,8 +144,11 @@ TEST(affinity, preferences_attract)
         char name[8];
 
         snprintf(name, sizeof name, "p%d", i);
-        put_pod(&w, name, WEB, "\"affinity\":{\"podAffinity\":{\"preferredDuringSchedulingIgnoredDuringExecution\":[{\"weight\":100,\"podAffinityTerm\":"
-                               "{\"topologyKey\":\"zone\",\"labelSelector\":{\"matchLabels\":{\"app\":\"db\"}}}}]}}");
+        put_pod(
+            &w, name, WEB,
+            "\"affinity\":{\"podAffinity\":{\"preferredDuringSchedulingIgnoredDuringExecution\":[{"
+            "\"weight\":100,\"podAffinityTerm\":"
+            "{\"topologyKey\":\"zone\",\"labelSelector\":{\"matchLabels\":{\"app\":\"db\"}}}}]}}");
         settle(&w, NS_PER_MS);
         CHECK_STRZ(str_of(node_of(&w, name)), "b1");
     }

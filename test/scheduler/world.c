@@ -16,20 +16,26 @@ static str name_in(str path, const char *behind)
     return name;
 }
 
-static void put_pod_object(struct world *w, str name, str metadata, str spec, const char *node, const char *status)
+static void put_pod_object(struct world *w, str name, str metadata, str spec, const char *node,
+                           const char *status)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    buf_fmt(&b, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"" PRI_STR "\",\"namespace\":\"default\",\"uid\":\"u-" PRI_STR "\",\"resourceVersion\":\"%lld\"%s" PRI_STR
-                "},\"spec\":{\"schedulerName\":\"default-scheduler\"%s" PRI_STR,
-            STR_ARG(name), STR_ARG(name), (long long)++w->revision, metadata.n ? "," : "", STR_ARG(metadata), spec.n ? "," : "", STR_ARG(spec));
+    buf_fmt(&b,
+            "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"" PRI_STR
+            "\",\"namespace\":\"default\",\"uid\":\"u-" PRI_STR
+            "\",\"resourceVersion\":\"%lld\"%s" PRI_STR
+            "},\"spec\":{\"schedulerName\":\"default-scheduler\"%s" PRI_STR,
+            STR_ARG(name), STR_ARG(name), (long long)++w->revision, metadata.n ? "," : "",
+            STR_ARG(metadata), spec.n ? "," : "", STR_ARG(spec));
     if (*node)
         buf_fmt(&b, ",\"nodeName\":\"%s\"", node);
     buf_fmt(&b, "},\"status\":{%s}}", status);
     informer_put(w->s->pod_informer, buf_view(&b));
 }
 
-static void put_again(struct world *w, str name, const char *node, const char *status, bool terminating)
+static void put_again(struct world *w, str name, const char *node, const char *status,
+                      bool terminating)
 {
     str rest = str_of(map_find(&w->specs, name)), metadata;
     CLEANUP(buf) struct buf meta = BUF_INIT;
@@ -44,12 +50,15 @@ static void put_again(struct world *w, str name, const char *node, const char *s
 static void took_binding(struct world *w, struct http_exchange *ex, const struct json *body)
 {
     str name = json_get_str(body, "metadata.name"), node = json_get_str(body, "target.name");
-    char *name_text = str_dupz(name), *node_text = str_dupz(node); /* the reply frees the exchange */
+    char *name_text = str_dupz(name),
+         *node_text = str_dupz(node); /* the reply frees the exchange */
 
     buf_fmt(&w->log, "bind " PRI_STR " -> " PRI_STR "\n", STR_ARG(name), STR_ARG(node));
     if (w->fail_bindings) {
         w->fail_bindings--;
-        http_reply(ex, 500, "application/json", S("{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"boom\",\"reason\":\"InternalError\",\"code\":500}"));
+        http_reply(ex, 500, "application/json",
+                   S("{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"boom\",\"reason\":"
+                     "\"InternalError\",\"code\":500}"));
     } else {
         http_reply(ex, 201, "application/json", S("{\"kind\":\"Status\",\"status\":\"Success\"}"));
         if (map_find(&w->specs, str_of(name_text)))
@@ -61,12 +70,15 @@ static void took_binding(struct world *w, struct http_exchange *ex, const struct
 
 static void took_patch(struct world *w, struct http_exchange *ex, str name, const struct json *body)
 {
-    const struct json *c = json_item(json_path(body, "status.conditions"), 0), *nominated = json_path(body, "status.nominatedNodeName");
+    const struct json *c = json_item(json_path(body, "status.conditions"), 0),
+                      *nominated = json_path(body, "status.nominatedNodeName");
 
     if (str_is(json_get_str(c, "type"), "PodScheduled"))
-        buf_fmt(&w->log, "condition " PRI_STR ": " PRI_STR "\n", STR_ARG(name), STR_ARG(json_get_str(c, "message")));
+        buf_fmt(&w->log, "condition " PRI_STR ": " PRI_STR "\n", STR_ARG(name),
+                STR_ARG(json_get_str(c, "message")));
     if (json_is(nominated, JSON_STRING))
-        buf_fmt(&w->log, "nominate " PRI_STR " " PRI_STR "\n", STR_ARG(name), STR_ARG(json_str(nominated)));
+        buf_fmt(&w->log, "nominate " PRI_STR " " PRI_STR "\n", STR_ARG(name),
+                STR_ARG(json_str(nominated)));
     http_reply(ex, 200, "application/json", S("{}"));
 }
 
@@ -83,12 +95,15 @@ static void handle(void *ctx, struct http_exchange *ex)
         http_start(ex, 200, NULL, 0);
         ex->on_gone = gone;
     } else if (str_is(r->method, "GET")) {
-        http_reply(ex, 200, "application/json", S("{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}"));
+        http_reply(ex, 200, "application/json",
+                   S("{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":"
+                     "\"1\"},\"items\":[]}"));
     } else if (str_has_suffix(r->path, S("/binding"))) {
         took_binding(w, ex, body);
     } else if (str_is(r->method, "POST") && str_has_suffix(r->path, S("/events"))) {
-        buf_fmt(&w->log, "event " PRI_STR " " PRI_STR ": " PRI_STR "\n", STR_ARG(json_get_str(body, "involvedObject.name")), STR_ARG(json_get_str(body, "reason")),
-                STR_ARG(json_get_str(body, "message")));
+        buf_fmt(&w->log, "event " PRI_STR " " PRI_STR ": " PRI_STR "\n",
+                STR_ARG(json_get_str(body, "involvedObject.name")),
+                STR_ARG(json_get_str(body, "reason")), STR_ARG(json_get_str(body, "message")));
         http_reply(ex, 201, "application/json", r->body);
     } else if (str_is(r->method, "PATCH") && str_has_suffix(r->path, S("/status"))) {
         took_patch(w, ex, name_in(r->path, "/pods/"), body);
@@ -126,8 +141,14 @@ void world_open(struct world *w)
     w->revision = 10;
     w->log = BUF_INIT;
     map_init(&w->specs);
-    w->client = client_new_inproc(w->loop, &(struct client_inproc_options){.handler = handle, .handler_ctx = w, .server_loop = w->loop, .user = S("system:kube-scheduler"), .groups = groups,
-                                                                           .n_groups = 1, .user_agent = S("kube-scheduler")});
+    w->client = client_new_inproc(
+        w->loop, &(struct client_inproc_options){.handler = handle,
+                                                 .handler_ctx = w,
+                                                 .server_loop = w->loop,
+                                                 .user = S("system:kube-scheduler"),
+                                                 .groups = groups,
+                                                 .n_groups = 1,
+                                                 .user_agent = S("kube-scheduler")});
     w->s = scheduler_start(&(struct scheduler_options){.loop = w->loop, .client = w->client});
     settle(w, NS_PER_MS);
     CHECK_INT(w->s->n_synced, N_INFORMERS);
@@ -146,12 +167,16 @@ void world_close(struct world *w)
     loop_free(w->loop);
 }
 
-void put_node(struct world *w, const char *name, const char *labels, const char *spec, const char *allocatable)
+void put_node(struct world *w, const char *name, const char *labels, const char *spec,
+              const char *allocatable)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    buf_fmt(&b, "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"uid\":\"n-%s\",\"resourceVersion\":\"%lld\",\"labels\":{\"kubernetes.io/hostname\":\"%s\"%s}},\"spec\":{%s},"
-                "\"status\":{\"allocatable\":{%s}}}",
+    buf_fmt(&b,
+            "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"uid\":\"n-%"
+            "s\",\"resourceVersion\":\"%lld\",\"labels\":{\"kubernetes.io/"
+            "hostname\":\"%s\"%s}},\"spec\":{%s},"
+            "\"status\":{\"allocatable\":{%s}}}",
             name, name, (long long)++w->revision, name, labels, spec, allocatable);
     informer_put(w->s->node_informer, buf_view(&b));
 }
@@ -161,7 +186,8 @@ void drop_node(struct world *w, const char *name)
     informer_drop(w->s->node_informer, STR_NONE, str_of(name));
 }
 
-void put_pod_on(struct world *w, const char *name, const char *metadata, const char *spec, const char *node)
+void put_pod_on(struct world *w, const char *name, const char *metadata, const char *spec,
+                const char *node)
 {
     struct buf text = BUF_INIT;
 

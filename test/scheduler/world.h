@@ -12,22 +12,25 @@ struct world {
     struct client *client;
     struct scheduler *s;
     struct buf log;
-    struct map specs;       /* pod name → heap text "METADATA\nSPEC" */
+    struct map specs; /* pod name → heap text "METADATA\nSPEC" */
     int64_t revision;
-    int fail_bindings;      /* so many get 500 */
-    bool keep_deleted;      /* a deletion is logged, but the pod stays, terminating */
+    int fail_bindings; /* so many get 500 */
+    bool keep_deleted; /* a deletion is logged, but the pod stays, terminating */
 };
 void world_open(struct world *w);
 void world_close(struct world *w);
 /* extra: more members of the object's parts, beginning with a comma, or "". */
-void put_node(struct world *w, const char *name, const char *labels, const char *spec, const char *allocatable);
+void put_node(struct world *w, const char *name, const char *labels, const char *spec,
+              const char *allocatable);
 void drop_node(struct world *w, const char *name);
 /* metadata: members such as `"labels":{"a":"b"}`; spec: members of spec; both may be "". */
 void put_pod(struct world *w, const char *name, const char *metadata, const char *spec);
-void put_pod_on(struct world *w, const char *name, const char *metadata, const char *spec, const char *node);
+void put_pod_on(struct world *w, const char *name, const char *metadata, const char *spec,
+                const char *node);
 void drop_pod(struct world *w, const char *name);
 void settle(struct world *w, int64_t ns);
-void check_log(struct world *w, const char *file, int line, const char *want); /* lines in order of writing; clears the log */
+void check_log(struct world *w, const char *file, int line,
+               const char *want); /* lines in order of writing; clears the log */
 #define CHECK_LOG(w, want) check_log(w, __FILE__, __LINE__, want)
 const char *node_of(struct world *w, const char *pod); /* "" */
 #define CPU(n) "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"" n "\"}}}]"

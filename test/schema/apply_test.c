@@ -41,12 +41,14 @@ static str text_of(struct arena *a, const struct json *v)
 TEST(apply_set, algebra_is_that_of_sets_of_paths)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    struct json *x = parse(a, S("{\"f:a\":{},\"f:b\":{\".\":{},\"f:c\":{},\"f:d\":{}},\"f:e\":{\"f:f\":{}}}"));
+    struct json *x =
+        parse(a, S("{\"f:a\":{},\"f:b\":{\".\":{},\"f:c\":{},\"f:d\":{}},\"f:e\":{\"f:f\":{}}}"));
     struct json *y = parse(a, S("{\"f:b\":{\"f:c\":{},\"f:x\":{}},\"f:e\":{},\"f:g\":{}}"));
     struct json r;
 
     r = set_union(a, x, y);
-    CHECK_STRZ(text_of(a, &r), "{\"f:a\":{},\"f:b\":{\".\":{},\"f:c\":{},\"f:d\":{},\"f:x\":{}},\"f:e\":{\".\":{},\"f:f\":{}},\"f:g\":{}}");
+    CHECK_STRZ(text_of(a, &r), "{\"f:a\":{},\"f:b\":{\".\":{},\"f:c\":{},\"f:d\":{},\"f:x\":{}},"
+                               "\"f:e\":{\".\":{},\"f:f\":{}},\"f:g\":{}}");
     r = set_minus(a, x, y);
     CHECK_STRZ(text_of(a, &r), "{\"f:a\":{},\"f:b\":{\".\":{},\"f:d\":{}},\"f:e\":{\"f:f\":{}}}");
     r = set_common(a, x, y);
@@ -67,11 +69,15 @@ TEST(apply_set, paths_are_shown_as_kubernetes_shows_them)
     CLEANUP(arena) struct arena *a = arena_new();
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    set_each_path(parse(a, S("{\"f:spec\":{\"f:containers\":{\"k:{\\\"name\\\":\\\"c\\\"}\":{\".\":{},\"f:args\":{}}},\"f:nodeSelector\":{},"
-                             "\"f:ports\":{\"k:{\\\"port\\\":80,\\\"protocol\\\":\\\"TCP\\\"}\":{}},\"f:tags\":{\"v:\\\"x\\\"\":{}}}}")),
+    set_each_path(parse(a, S("{\"f:spec\":{\"f:containers\":{\"k:{\\\"name\\\":\\\"c\\\"}\":{\".\":"
+                             "{},\"f:args\":{}}},\"f:nodeSelector\":{},"
+                             "\"f:ports\":{\"k:{\\\"port\\\":80,\\\"protocol\\\":\\\"TCP\\\"}\":{}}"
+                             ",\"f:tags\":{\"v:\\\"x\\\"\":{}}}}")),
                   add_line, &b);
-    CHECK_STRZ(buf_view(&b), ".spec.nodeSelector\n.spec.containers[name=\"c\"]\n.spec.containers[name=\"c\"].args\n"
-                             ".spec.ports[port=80,protocol=\"TCP\"]\n.spec.tags[=\"x\"]\n");
+    CHECK_STRZ(
+        buf_view(&b),
+        ".spec.nodeSelector\n.spec.containers[name=\"c\"]\n.spec.containers[name=\"c\"].args\n"
+        ".spec.ports[port=80,protocol=\"TCP\"]\n.spec.tags[=\"x\"]\n");
 }
 
 /* ---- one object through its life ---- */
@@ -98,14 +104,16 @@ static str owners(struct arena *a, const struct json *object)
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     JSON_EACH(e, json_at(object, "metadata", "managedFields", NULL)) {
-        buf_fmt(&b, PRI_STR " " PRI_STR " ", STR_ARG(json_get_str(e, "manager")), STR_ARG(json_get_str(e, "operation")));
+        buf_fmt(&b, PRI_STR " " PRI_STR " ", STR_ARG(json_get_str(e, "manager")),
+                STR_ARG(json_get_str(e, "operation")));
         json_encode(&b, json_findz(e, "fieldsV1"));
         buf_char(&b, '\n');
     }
     return arena_dup(a, buf_view(&b));
 }
 
-static struct json *apply(struct arena *a, const struct json *live, str config, struct apply_options o)
+static struct json *apply(struct arena *a, const struct json *live, str config,
+                          struct apply_options o)
 {
     struct json *out = NULL;
 
@@ -113,7 +121,8 @@ static struct json *apply(struct arena *a, const struct json *live, str config, 
     return out;
 }
 
-static struct json *update(struct arena *a, const struct json *live, str next_text, struct apply_options o)
+static struct json *update(struct arena *a, const struct json *live, str next_text,
+                           struct apply_options o)
 {
     struct json *next = parse(a, next_text);
 
@@ -121,7 +130,8 @@ static struct json *update(struct arena *a, const struct json *live, str next_te
     return next;
 }
 
-#define CM "\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\",\"uid\":\"u\"}"
+#define CM                                                                                         \
+    "\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\",\"uid\":\"u\"}"
 #define CM_CONFIG "\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"}"
 
 TEST(apply, an_update_owns_what_it_changes_and_takes_it_from_others)
@@ -131,8 +141,10 @@ TEST(apply, an_update_owns_what_it_changes_and_takes_it_from_others)
 
     v = update(a, NULL, S("{" CM ",\"data\":{\"a\":\"1\",\"b\":\"2\"}}"), by("one", "", false));
     CHECK_STRZ(owners(a, v), "one Update {\"f:data\":{\".\":{},\"f:a\":{},\"f:b\":{}}}\n");
-    v = update(a, v, S("{" CM ",\"data\":{\"a\":\"9\",\"b\":\"2\",\"c\":\"3\"}}"), by("two", "", false));
-    CHECK_STRZ(owners(a, v), "one Update {\"f:data\":{\".\":{},\"f:b\":{}}}\ntwo Update {\"f:data\":{\"f:a\":{},\"f:c\":{}}}\n");
+    v = update(a, v, S("{" CM ",\"data\":{\"a\":\"9\",\"b\":\"2\",\"c\":\"3\"}}"),
+               by("two", "", false));
+    CHECK_STRZ(owners(a, v), "one Update {\"f:data\":{\".\":{},\"f:b\":{}}}\ntwo Update "
+                             "{\"f:data\":{\"f:a\":{},\"f:c\":{}}}\n");
     v = update(a, v, S("{" CM ",\"data\":{\"c\":\"3\"}}"), by("two", "", false));
     CHECK_STRZ(owners(a, v), "one Update {\"f:data\":{}}\ntwo Update {\"f:data\":{\"f:c\":{}}}\n");
     v = update(a, v, S("{" CM "}"), by("three", "", false));
@@ -142,28 +154,33 @@ TEST(apply, an_update_owns_what_it_changes_and_takes_it_from_others)
 TEST(apply, an_update_that_changes_nothing_keeps_the_entries_as_they_are)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    struct json *v = update(a, NULL, S("{" CM ",\"data\":{\"a\":\"1\"}}"), by("one", "", false)), *again;
+    struct json *v = update(a, NULL, S("{" CM ",\"data\":{\"a\":\"1\"}}"), by("one", "", false)),
+                *again;
     struct apply_options later = by("two", "", false);
 
     later.now.ns += 100 * INT64_C(1000000000);
     again = update(a, v, S("{" CM ",\"data\":{\"a\":\"1\"}}"), later);
-    CHECK(json_equal(json_path(v, "metadata.managedFields"), json_path(again, "metadata.managedFields")));
+    CHECK(json_equal(json_path(v, "metadata.managedFields"),
+                     json_path(again, "metadata.managedFields")));
 }
 
 TEST(apply, an_empty_entry_in_a_request_resets_all_and_untracked_objects_stay_untracked)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    struct json *v = update(a, NULL, S("{" CM ",\"data\":{\"a\":\"1\"}}"), by("one", "", false)), *next;
+    struct json *v = update(a, NULL, S("{" CM ",\"data\":{\"a\":\"1\"}}"), by("one", "", false)),
+                *next;
     struct apply_options o = by("two", "", false);
 
     next = parse(a, S("{" CM ",\"data\":{\"a\":\"2\"}}"));
-    json_append(a, json_make(a, json_findz(next, "metadata"), "managedFields", JSON_ARRAY), json_object());
+    json_append(a, json_make(a, json_findz(next, "metadata"), "managedFields", JSON_ARRAY),
+                json_object());
     CHECK_OK(apply_track_update(a, configmaps(), v, next, &o));
     CHECK_STRZ(owners(a, next), "");
     v = update(a, next, S("{" CM ",\"data\":{\"a\":\"3\"}}"), o);
     CHECK_STRZ(owners(a, v), "");
     v = apply(a, v, S("{" CM_CONFIG ",\"data\":{\"b\":\"1\"}}"), by("three", "", false));
-    CHECK_STRZ(owners(a, v), "three Apply {\"f:data\":{\"f:b\":{}}}\nbefore-first-apply Update {\"f:data\":{\".\":{},\"f:a\":{}}}\n");
+    CHECK_STRZ(owners(a, v), "three Apply {\"f:data\":{\"f:b\":{}}}\nbefore-first-apply Update "
+                             "{\"f:data\":{\".\":{},\"f:a\":{}}}\n");
 }
 
 TEST(apply, an_apply_owns_its_configuration_and_removes_what_it_no_longer_says)
@@ -171,10 +188,12 @@ TEST(apply, an_apply_owns_its_configuration_and_removes_what_it_no_longer_says)
     CLEANUP(arena) struct arena *a = arena_new();
     struct json *v;
 
-    v = apply(a, NULL, S("{" CM_CONFIG ",\"data\":{\"k\":\"v\",\"l\":\"w\"}}"), by("one", "", false));
+    v = apply(a, NULL, S("{" CM_CONFIG ",\"data\":{\"k\":\"v\",\"l\":\"w\"}}"),
+              by("one", "", false));
     CHECK_STRZ(owners(a, v), "one Apply {\"f:data\":{\"f:k\":{},\"f:l\":{}}}\n");
     v = apply(a, v, S("{" CM_CONFIG ",\"data\":{\"m\":\"z\",\"k\":\"v\"}}"), by("two", "", false));
-    CHECK_STRZ(owners(a, v), "one Apply {\"f:data\":{\"f:k\":{},\"f:l\":{}}}\ntwo Apply {\"f:data\":{\"f:k\":{},\"f:m\":{}}}\n");
+    CHECK_STRZ(owners(a, v), "one Apply {\"f:data\":{\"f:k\":{},\"f:l\":{}}}\ntwo Apply "
+                             "{\"f:data\":{\"f:k\":{},\"f:m\":{}}}\n");
     v = apply(a, v, S("{" CM_CONFIG "}"), by("one", "", false));
     CHECK_STRZ(text_of(a, json_findz(v, "data")), "{\"k\":\"v\",\"m\":\"z\"}");
     CHECK_STRZ(owners(a, v), "two Apply {\"f:data\":{\"f:k\":{},\"f:m\":{}}}\n");
@@ -186,7 +205,10 @@ TEST(apply, an_apply_owns_its_configuration_and_removes_what_it_no_longer_says)
 TEST(apply, metadata_stays_when_the_last_label_goes)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    struct json *v = apply(a, NULL, S("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\",\"labels\":{\"a\":\"1\"}}}"), by("one", "", false));
+    struct json *v = apply(a, NULL,
+                           S("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":"
+                             "\"x\",\"labels\":{\"a\":\"1\"}}}"),
+                           by("one", "", false));
 
     json_setz(a, json_findz(v, "metadata"), "uid", json_z("u"));
     v = apply(a, v, S("{" CM_CONFIG "}"), by("one", "", false));
@@ -196,52 +218,68 @@ TEST(apply, metadata_stays_when_the_last_label_goes)
 TEST(apply, conflicts_are_told_as_kubernetes_tells_them_and_force_overrides)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    struct json *v = apply(a, NULL, S("{" CM_CONFIG ",\"data\":{\"k\":\"v\",\"l\":\"w\"}}"), by("one", "", false)), *out = NULL;
+    struct json *v = apply(a, NULL, S("{" CM_CONFIG ",\"data\":{\"k\":\"v\",\"l\":\"w\"}}"),
+                           by("one", "", false)),
+                *out = NULL;
     struct apply_options two = by("two", "", false);
     struct err *err;
 
-    err = apply_merge(a, configmaps(), v, parse(a, S("{" CM_CONFIG ",\"data\":{\"k\":\"x\"}}")), &two, &out);
+    err = apply_merge(a, configmaps(), v, parse(a, S("{" CM_CONFIG ",\"data\":{\"k\":\"x\"}}")),
+                      &two, &out);
     CHECK(err && err->reason == REASON_CONFLICT && err->n_causes == 1);
     if (err) {
-        CHECK_STRZ(str_of(err_text(err)), "Apply failed with 1 conflict: conflict with \"one\": .data.k");
+        CHECK_STRZ(str_of(err_text(err)),
+                   "Apply failed with 1 conflict: conflict with \"one\": .data.k");
         CHECK_STRZ(str_of(err->causes[0].field), ".data.k");
         CHECK_STRZ(str_of(err->causes[0].message), "conflict with \"one\"");
         CHECK_STRZ(str_of(err->causes[0].type), "FieldManagerConflict");
     }
     err_free(err);
-    err = apply_merge(a, configmaps(), v, parse(a, S("{" CM_CONFIG ",\"data\":{\"k\":\"x\",\"l\":\"y\"}}")), &two, &out);
+    err =
+        apply_merge(a, configmaps(), v,
+                    parse(a, S("{" CM_CONFIG ",\"data\":{\"k\":\"x\",\"l\":\"y\"}}")), &two, &out);
     CHECK(err != NULL);
     if (err)
-        CHECK_STRZ(str_of(err_text(err)), "Apply failed with 2 conflicts: conflicts with \"one\":\n- .data.k\n- .data.l");
+        CHECK_STRZ(str_of(err_text(err)),
+                   "Apply failed with 2 conflicts: conflicts with \"one\":\n- .data.k\n- .data.l");
     err_free(err);
     v = apply(a, v, S("{" CM_CONFIG ",\"data\":{\"k\":\"x\"}}"), by("two", "", true));
-    CHECK_STRZ(owners(a, v), "one Apply {\"f:data\":{\"f:l\":{}}}\ntwo Apply {\"f:data\":{\"f:k\":{}}}\n");
+    CHECK_STRZ(owners(a, v),
+               "one Apply {\"f:data\":{\"f:l\":{}}}\ntwo Apply {\"f:data\":{\"f:k\":{}}}\n");
     v = update(a, v, S("{" CM ",\"data\":{\"k\":\"upd\",\"l\":\"w\"}}"), by("upd", "", false));
-    err = apply_merge(a, configmaps(), v, parse(a, S("{" CM_CONFIG ",\"data\":{\"k\":\"x\"}}")), &two, &out);
+    err = apply_merge(a, configmaps(), v, parse(a, S("{" CM_CONFIG ",\"data\":{\"k\":\"x\"}}")),
+                      &two, &out);
     CHECK(err != NULL);
     if (err)
-        CHECK_STRZ(str_of(err_text(err)), "Apply failed with 1 conflict: conflict with \"upd\" using v1: .data.k");
+        CHECK_STRZ(str_of(err_text(err)),
+                   "Apply failed with 1 conflict: conflict with \"upd\" using v1: .data.k");
     err_free(err);
 }
 
 TEST(apply, kubectl_takes_over_what_its_client_side_apply_wrote)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    struct json *v = update(a, NULL,
-                            S("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\",\"uid\":\"u\",\"annotations\":{"
-                              "\"kubectl.kubernetes.io/last-applied-configuration\":"
-                              "\"{\\\"apiVersion\\\":\\\"v1\\\",\\\"kind\\\":\\\"ConfigMap\\\",\\\"metadata\\\":{\\\"name\\\":\\\"x\\\"},"
-                              "\\\"data\\\":{\\\"k\\\":\\\"v\\\"}}\"}},\"data\":{\"k\":\"v\",\"o\":\"1\"}}"),
-                            by("kubectl-client-side-apply", "", false)),
-                *out = NULL;
+    struct json *
+        v = update(a, NULL,
+                   S("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\","
+                     "\"uid\":\"u\",\"annotations\":{"
+                     "\"kubectl.kubernetes.io/last-applied-configuration\":"
+                     "\"{\\\"apiVersion\\\":\\\"v1\\\",\\\"kind\\\":\\\"ConfigMap\\\","
+                     "\\\"metadata\\\":{\\\"name\\\":\\\"x\\\"},"
+                     "\\\"data\\\":{\\\"k\\\":\\\"v\\\"}}\"}},\"data\":{\"k\":\"v\",\"o\":\"1\"}}"),
+                   by("kubectl-client-side-apply", "", false)),
+       *out = NULL;
     struct apply_options o = by("kubectl", "", false);
     struct err *err;
 
     v = apply(a, v, S("{" CM_CONFIG ",\"data\":{\"k\":\"new\"}}"), o);
     CHECK_STRZ(json_str(json_at(v, "data", "k", NULL)), "new");
-    CHECK_STRZ(json_str(json_at(v, "metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration", NULL)),
-               "{\"apiVersion\":\"v1\",\"data\":{\"k\":\"new\"},\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"}}\n");
-    err = apply_merge(a, configmaps(), v, parse(a, S("{" CM_CONFIG ",\"data\":{\"o\":\"2\"}}")), &o, &out);
+    CHECK_STRZ(json_str(json_at(v, "metadata", "annotations",
+                                "kubectl.kubernetes.io/last-applied-configuration", NULL)),
+               "{\"apiVersion\":\"v1\",\"data\":{\"k\":\"new\"},\"kind\":\"ConfigMap\","
+               "\"metadata\":{\"name\":\"x\"}}\n");
+    err = apply_merge(a, configmaps(), v, parse(a, S("{" CM_CONFIG ",\"data\":{\"o\":\"2\"}}")), &o,
+                      &out);
     CHECK(err && err->reason == REASON_CONFLICT);
     err_free(err);
 }
@@ -251,16 +289,27 @@ TEST(apply, what_does_not_fit_the_schema_is_refused_as_kubernetes_refuses_it)
     CLEANUP(arena) struct arena *a = arena_new();
     struct apply_options o = by("one", "", false);
     struct json *out = NULL;
-    struct err *err = apply_merge(a, configmaps(), NULL, parse(a, S("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"ap\"},\"nosuch\":1}")), &o, &out);
+    struct err *err = apply_merge(a, configmaps(), NULL,
+                                  parse(a, S("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\","
+                                             "\"metadata\":{\"name\":\"ap\"},\"nosuch\":1}")),
+                                  &o, &out);
 
     CHECK(err && err->code == 500);
     if (err)
-        CHECK_STRZ(str_of(err_text(err)), "failed to create typed patch object (/ap; /v1, Kind=ConfigMap): .nosuch: field not declared in schema");
+        CHECK_STRZ(str_of(err_text(err)), "failed to create typed patch object (/ap; /v1, "
+                                          "Kind=ConfigMap): .nosuch: field not declared in schema");
     err_free(err);
-    err = apply_merge(a, configmaps(), NULL, parse(a, S("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"ap\",\"managedFields\":[]}}")), &o, &out);
+    err = apply_merge(a, configmaps(), NULL,
+                      parse(a, S("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{"
+                                 "\"name\":\"ap\",\"managedFields\":[]}}")),
+                      &o, &out);
     CHECK(err && err->code == 400);
     err_free(err);
-    err = apply_merge(a, configmaps(), NULL, parse(a, S("{\"apiVersion\":\"v2\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"ap\"}}")), &o, &out);
+    err = apply_merge(
+        a, configmaps(), NULL,
+        parse(a,
+              S("{\"apiVersion\":\"v2\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"ap\"}}")),
+        &o, &out);
     CHECK(err && err->code == 400);
     err_free(err);
 }
@@ -282,26 +331,33 @@ TEST(apply, more_than_ten_updaters_are_united_as_ancient_changes)
         v = update(a, v, arena_dup(a, buf_view(&next)), o);
     }
     CHECK_INT(json_count(json_path(v, "metadata.managedFields")), 10);
-    CHECK_STRZ(json_get_str(json_item(json_path(v, "metadata.managedFields"), 0), "manager"), "ancient-changes");
-    CHECK_STRZ(text_of(a, json_findz(json_item(json_path(v, "metadata.managedFields"), 0), "fieldsV1")),
-               "{\"f:data\":{\".\":{},\"f:k00\":{},\"f:k01\":{},\"f:k02\":{},\"f:k03\":{},\"f:k04\":{}}}");
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "metadata.managedFields"), 0), "manager"),
+               "ancient-changes");
+    CHECK_STRZ(
+        text_of(a, json_findz(json_item(json_path(v, "metadata.managedFields"), 0), "fieldsV1")),
+        "{\"f:data\":{\".\":{},\"f:k00\":{},\"f:k01\":{},\"f:k02\":{},\"f:k03\":{},\"f:k04\":{}}}");
 }
 
 TEST(apply, a_status_request_owns_no_spec)
 {
     CLEANUP(arena) struct arena *a = arena_new();
     const struct resource *pods = schema_find_resource(S(""), S("v1"), S("pods"));
-    struct json *live = parse(a, S("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"x\",\"uid\":\"u\"},\"spec\":{\"nodeName\":\"n\"},"
+    struct json *live = parse(a, S("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":"
+                                   "\"x\",\"uid\":\"u\"},\"spec\":{\"nodeName\":\"n\"},"
                                    "\"status\":{}}"));
-    struct json *next = parse(a, S("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"x\",\"uid\":\"u\"},\"spec\":{\"nodeName\":\"m\"},"
-                                   "\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}"));
+    struct json *next = parse(a, S("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":"
+                                   "\"x\",\"uid\":\"u\"},\"spec\":{\"nodeName\":\"m\"},"
+                                   "\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":"
+                                   "\"Ready\",\"status\":\"True\"}]}}"));
     struct apply_options o = by("kubelet", "status", false);
     struct apply_options first = by("creator", "", false);
 
     CHECK_OK(apply_track_update(a, pods, NULL, live, &first));
     CHECK_OK(apply_track_update(a, pods, live, next, &o));
-    CHECK_STRZ(owners(a, next), "creator Update {\"f:spec\":{\"f:nodeName\":{}}}\nkubelet Update {\"f:status\":{\"f:conditions\":{\".\":{},"
-                                "\"k:{\\\"type\\\":\\\"Ready\\\"}\":{\".\":{},\"f:status\":{},\"f:type\":{}}},\"f:phase\":{}}}\n");
+    CHECK_STRZ(owners(a, next), "creator Update {\"f:spec\":{\"f:nodeName\":{}}}\nkubelet Update "
+                                "{\"f:status\":{\"f:conditions\":{\".\":{},"
+                                "\"k:{\\\"type\\\":\\\"Ready\\\"}\":{\".\":{},\"f:status\":{},\"f:"
+                                "type\":{}}},\"f:phase\":{}}}\n");
 }
 
 /* ---- recordings of a real server ---- */
@@ -350,13 +406,17 @@ struct tally {
 
 /* Ownership is settled before admission and allocation; recorded objects are as stored afterwards. So a recorded create of
  * a Pod, say, lacks the token volume among its owned fields, while we cannot but see it: those steps count as different. */
-static void check_step(struct arena *a, const char *file, uint32_t step, const struct json *s, const struct json *live, struct tally *t)
+static void check_step(struct arena *a, const char *file, uint32_t step, const struct json *s,
+                       const struct json *live, struct tally *t)
 {
-    const struct json *request = json_findz(s, "request"), *body = json_at(s, "response", "body", NULL);
+    const struct json *request = json_findz(s, "request"),
+                      *body = json_at(s, "response", "body", NULL);
     str method = json_get_str(request, "method"), path = json_get_str(request, "path");
-    str media = json_str(json_at(request, "headers", "Content-Type", NULL)), version = json_get_str(body, "apiVersion"), group = STR_NONE, v;
+    str media = json_str(json_at(request, "headers", "Content-Type", NULL)),
+        version = json_get_str(body, "apiVersion"), group = STR_NONE, v;
     const struct resource *r = NULL;
-    struct apply_options o = {.api_version = version, .now = {.ns = 1700000000 * INT64_C(1000000000)}};
+    struct apply_options o = {.api_version = version,
+                              .now = {.ns = 1700000000 * INT64_C(1000000000)}};
     struct json *out = NULL;
     str rest = path, p, sub = STR_NONE;
     struct err *err = NULL;
@@ -366,7 +426,8 @@ static void check_step(struct arena *a, const char *file, uint32_t step, const s
         str_cut(&v, '/', &group);
     for (size_t i = 0; i < schema_n_resources; i++)
         if (str_eq(schema_resources[i].group, group) && str_eq(schema_resources[i].version, v) &&
-            str_eq(schema_resources[i].kind, json_get_str(body, "kind")) && schema_resources[i].type)
+            str_eq(schema_resources[i].kind, json_get_str(body, "kind")) &&
+            schema_resources[i].type)
             r = &schema_resources[i];
     if (!r)
         return;
@@ -404,8 +465,9 @@ static void check_step(struct arena *a, const char *file, uint32_t step, const s
     }
     t->different++;
     if (getenv("APPLY_VERBOSE"))
-        printf("%s step %u " PRI_STR " " PRI_STR "\n got " PRI_STR "want " PRI_STR "\n", file, step, STR_ARG(method), STR_ARG(path),
-               STR_ARG(entries_text(a, out)), STR_ARG(entries_text(a, body)));
+        printf("%s step %u " PRI_STR " " PRI_STR "\n got " PRI_STR "want " PRI_STR "\n", file, step,
+               STR_ARG(method), STR_ARG(path), STR_ARG(entries_text(a, out)),
+               STR_ARG(entries_text(a, body)));
 }
 
 static void replay(const char *dir, struct tally *t)
@@ -435,11 +497,14 @@ static void replay(const char *dir, struct tally *t)
             str key;
 
             step++;
-            if (!json_is(body, JSON_OBJECT) || (status != 200 && status != 201) || !json_get_str(body, "metadata.uid").n)
+            if (!json_is(body, JSON_OBJECT) || (status != 200 && status != 201) ||
+                !json_get_str(body, "metadata.uid").n)
                 continue;
-            key = arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(body, "kind")), STR_ARG(json_get_str(body, "metadata.name")));
+            key = arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(body, "kind")),
+                            STR_ARG(json_get_str(body, "metadata.name")));
             if (str_is(method, "POST") || str_is(method, "PUT") || str_is(method, "PATCH")) {
-                if (json_path(body, "metadata.managedFields") && (status == 201 || map_find(&live, key)))
+                if (json_path(body, "metadata.managedFields") &&
+                    (status == 201 || map_find(&live, key)))
                     check_step(a, e->d_name, step - 1, s, map_find(&live, key), t);
             }
             if (str_is(method, "DELETE"))
@@ -455,7 +520,9 @@ static void replay(const char *dir, struct tally *t)
 
 TEST(apply, recorded_ownership_is_reproduced)
 {
-    static const char *const areas[] = {"apply", "patch", "defaulting", "deletion", "subresources", "rich", "tables", "validation", "list-watch"};
+    static const char *const areas[] = {"apply",    "patch",        "defaulting",
+                                        "deletion", "subresources", "rich",
+                                        "tables",   "validation",   "list-watch"};
     struct tally all = {0};
 
     if (!test_shared("golden/data/apply")) {

@@ -137,10 +137,10 @@ static void forget_in_lists(struct json *v)
     static const char *const lists[] = {"spec.containers", "spec.initContainers"};
 
     JSON_EACH(port, json_path(v, "spec.ports"))
-    json_removez(port, "nodePort");
+        json_removez(port, "nodePort");
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         JSON_EACH(c, json_path(v, lists[i]))
-    json_removez(c, "volumeMounts");
+            json_removez(c, "volumeMounts");
 }
 
 static void compare_step(struct arena *a, const char *file, const struct json *step,
@@ -228,7 +228,7 @@ TEST(schema_default, answers_are_those_of_a_real_server)
                 fclose(f);
             CHECK_OK(json_parse(a, buf_view(&b), NULL, NULL, &v));
             JSON_EACH(step, json_findz(v, "steps"))
-            compare_step(a, e->d_name, step, &n_compared);
+                compare_step(a, e->d_name, step, &n_compared);
             buf_fini(&b);
         }
         if (d)

@@ -27,9 +27,8 @@ static void check_refs(const struct json *v, const struct json *schemas, str pre
 {
     if (json_is(v, JSON_ARRAY))
         JSON_EACH(it, v)
-    check_refs(it, schemas, prefix, doc, n);
-    JSON_EACH_MEMBER(m, v)
-    {
+            check_refs(it, schemas, prefix, doc, n);
+    JSON_EACH_MEMBER(m, v) {
         if (str_is(m->key, "$ref") && m->value.type == JSON_STRING) {
             ++*n;
             if (!str_has_prefix(m->value.s, prefix) ||
@@ -72,13 +71,12 @@ TEST(openapi, operation_names_are_unique)
 
     map_init(&seen);
     JSON_EACH_MEMBER(path, json_findz(v, "paths"))
-    JSON_EACH_MEMBER(op, &path->value)
-    {
-        str id = json_get_str(&op->value, "operationId");
+        JSON_EACH_MEMBER(op, &path->value) {
+            str id = json_get_str(&op->value, "operationId");
 
-        if (id.n && map_put(&seen, id, op))
-            test_fail(__FILE__, __LINE__, "twice: " PRI_STR, STR_ARG(id));
-    }
+            if (id.n && map_put(&seen, id, op))
+                test_fail(__FILE__, __LINE__, "twice: " PRI_STR, STR_ARG(id));
+        }
     CHECK(seen.n > 500);
     map_fini(&seen);
     arena_free(a);

@@ -66,7 +66,8 @@ static void run_suite(const char *sub)
             else if (!json_equal(&doc, before))
                 test_fail(__FILE__, __LINE__, "fails but changes the document: %s", buf_cstr(&b));
         } else if (err) {
-            test_fail(__FILE__, __LINE__, "%s (%s): %s", err_text(err), err->trail ? err->trail : "", buf_cstr(&b));
+            test_fail(__FILE__, __LINE__, "%s (%s): %s", err_text(err),
+                      err->trail ? err->trail : "", buf_cstr(&b));
         } else if (expected && !json_equal(&doc, expected)) {
             test_fail(__FILE__, __LINE__, "another result: %s", buf_cstr(&b));
         }
@@ -93,7 +94,8 @@ TEST(patch_json, what_does_not_apply_is_told_as_the_api_server_tells_it)
 
     CHECK(err && err->reason == REASON_INVALID && err->n_causes == 0);
     if (err)
-        CHECK_STRZ(str_of(err_text(err)), "the server rejected our request due to an error in our request");
+        CHECK_STRZ(str_of(err_text(err)),
+                   "the server rejected our request due to an error in our request");
     err_free(err);
     err = patch_json(a, &doc, parse(a, S("{}")));
     CHECK(err && err->reason == REASON_BAD_REQUEST);
@@ -105,7 +107,8 @@ TEST(patch_json, a_value_cannot_move_into_itself_and_copies_are_limited)
     CLEANUP(arena) struct arena *a = arena_new();
     CLEANUP(buf) struct buf ops = BUF_INIT;
     struct json doc = *parse(a, S("{\"a\":{\"b\":{}}}"));
-    struct err *err = patch_json(a, &doc, parse(a, S("[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/a/b/c\"}]")));
+    struct err *err =
+        patch_json(a, &doc, parse(a, S("[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/a/b/c\"}]")));
 
     CHECK(err != NULL);
     err_free(err);
@@ -137,7 +140,8 @@ TEST(patch_merge, follows_the_rfcs_examples)
     check_merge(S("{\"a\":\"b\",\"b\":\"c\"}"), S("{\"a\":null}"), "{\"b\":\"c\"}");
     check_merge(S("{\"a\":[\"b\"]}"), S("{\"a\":\"c\"}"), "{\"a\":\"c\"}");
     check_merge(S("{\"a\":\"c\"}"), S("{\"a\":[\"b\"]}"), "{\"a\":[\"b\"]}");
-    check_merge(S("{\"a\":{\"b\":\"c\"}}"), S("{\"a\":{\"b\":\"d\",\"c\":null}}"), "{\"a\":{\"b\":\"d\"}}");
+    check_merge(S("{\"a\":{\"b\":\"c\"}}"), S("{\"a\":{\"b\":\"d\",\"c\":null}}"),
+                "{\"a\":{\"b\":\"d\"}}");
     check_merge(S("{\"a\":[{\"b\":\"c\"}]}"), S("{\"a\":[1]}"), "{\"a\":[1]}");
     check_merge(S("{\"e\":null}"), S("{\"a\":1}"), "{\"e\":null,\"a\":1}");
     check_merge(S("{}"), S("{\"a\":{\"bb\":{\"ccc\":null}}}"), "{\"a\":{\"bb\":{}}}");
@@ -151,7 +155,8 @@ TEST(patch_merge, refuses_what_is_no_object)
 
     CHECK(err != NULL);
     if (err)
-        CHECK_STRZ(str_of(err_text(err)), "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}");
+        CHECK_STRZ(str_of(err_text(err)), "error decoding patch: json: cannot unmarshal array into "
+                                          "Go value of type map[string]interface {}");
     err_free(err);
     err = patch_merge(a, &doc, parse(a, S("null")));
     CHECK(err != NULL);
@@ -185,37 +190,55 @@ TEST(patch_strategic, lists_merge_by_their_key_and_keep_order)
         str doc, patch;
         const char *want;
     } cases[] = {
-        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"1\"}]}")),
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":"
+                      "\"1\"}]}")),
          STR(POD_TEXT("{\"containers\":[{\"name\":\"b\",\"image\":\"2\"}]}")),
-         POD_TEXT("{\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"2\"}]}")},
-        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}")), STR(POD_TEXT("{\"containers\":[{\"name\":\"c\"}]}")),
+         POD_TEXT("{\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":"
+                  "\"2\"}]}")},
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}")),
+         STR(POD_TEXT("{\"containers\":[{\"name\":\"c\"}]}")),
          POD_TEXT("{\"containers\":[{\"name\":\"c\"},{\"name\":\"a\"},{\"name\":\"b\"}]}")},
         {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}")),
-         STR(POD_TEXT("{\"containers\":[{\"name\":\"a\",\"$patch\":\"delete\"}]}")), POD_TEXT("{\"containers\":[{\"name\":\"b\"}]}")},
+         STR(POD_TEXT("{\"containers\":[{\"name\":\"a\",\"$patch\":\"delete\"}]}")),
+         POD_TEXT("{\"containers\":[{\"name\":\"b\"}]}")},
         {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}")),
-         STR(POD_TEXT("{\"containers\":[{\"name\":\"z\"},{\"$patch\":\"replace\"}]}")), POD_TEXT("{\"containers\":[{\"name\":\"z\"}]}")},
+         STR(POD_TEXT("{\"containers\":[{\"name\":\"z\"},{\"$patch\":\"replace\"}]}")),
+         POD_TEXT("{\"containers\":[{\"name\":\"z\"}]}")},
         {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"c\"}]}")),
-         STR(POD_TEXT("{\"$setElementOrder/containers\":[{\"name\":\"c\"},{\"name\":\"a\"},{\"name\":\"n\"}],"
+         STR(POD_TEXT("{\"$setElementOrder/"
+                      "containers\":[{\"name\":\"c\"},{\"name\":\"a\"},{\"name\":\"n\"}],"
                       "\"containers\":[{\"name\":\"n\"}]}")),
-         POD_TEXT("{\"containers\":[{\"name\":\"b\"},{\"name\":\"c\"},{\"name\":\"a\"},{\"name\":\"n\"}]}")},
+         POD_TEXT("{\"containers\":[{\"name\":\"b\"},{\"name\":\"c\"},{\"name\":\"a\"},{\"name\":"
+                  "\"n\"}]}")},
         {STR(POD_TEXT("{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}")),
-         STR(POD_TEXT("{\"volumes\":[{\"name\":\"v\",\"$retainKeys\":[\"name\",\"hostPath\"],\"hostPath\":{\"path\":\"/h\"}}]}")),
+         STR(POD_TEXT("{\"volumes\":[{\"name\":\"v\",\"$retainKeys\":[\"name\",\"hostPath\"],"
+                      "\"hostPath\":{\"path\":\"/h\"}}]}")),
          POD_TEXT("{\"volumes\":[{\"name\":\"v\",\"hostPath\":{\"path\":\"/h\"}}]}")},
-        {STR(POD_TEXT("{\"tolerations\":[{\"key\":\"a\"}]}")), STR(POD_TEXT("{\"tolerations\":[{\"key\":\"b\"}]}")),
+        {STR(POD_TEXT("{\"tolerations\":[{\"key\":\"a\"}]}")),
+         STR(POD_TEXT("{\"tolerations\":[{\"key\":\"b\"}]}")),
          POD_TEXT("{\"tolerations\":[{\"key\":\"b\"}]}")},
-        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\"}}}"), STR("{\"metadata\":{\"labels\":{\"$patch\":\"replace\",\"c\":\"3\"}}}"),
+        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\"}}}"),
+         STR("{\"metadata\":{\"labels\":{\"$patch\":\"replace\",\"c\":\"3\"}}}"),
          "{\"metadata\":{\"labels\":{\"c\":\"3\"}}}"},
-        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\"}}}"), STR("{\"metadata\":{\"labels\":{\"$patch\":\"delete\"}}}"), "{\"metadata\":{\"labels\":{}}}"},
-        {STR("{\"metadata\":{}}"), STR("{\"metadata\":{\"labels\":{\"$patch\":\"bogus\"}}}"), "{\"metadata\":{}}"},
-        {STR("{\"metadata\":{}}"), STR("{\"metadata\":{\"labels\":{\"a\":null,\"b\":\"1\"}}}"), "{\"metadata\":{\"labels\":{\"b\":\"1\"}}}"},
-        {STR("{\"metadata\":{\"finalizers\":[\"a\",\"b\",\"c\"]}}"), STR("{\"metadata\":{\"finalizers\":[\"d\"]}}"),
+        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\"}}}"),
+         STR("{\"metadata\":{\"labels\":{\"$patch\":\"delete\"}}}"),
+         "{\"metadata\":{\"labels\":{}}}"},
+        {STR("{\"metadata\":{}}"), STR("{\"metadata\":{\"labels\":{\"$patch\":\"bogus\"}}}"),
+         "{\"metadata\":{}}"},
+        {STR("{\"metadata\":{}}"), STR("{\"metadata\":{\"labels\":{\"a\":null,\"b\":\"1\"}}}"),
+         "{\"metadata\":{\"labels\":{\"b\":\"1\"}}}"},
+        {STR("{\"metadata\":{\"finalizers\":[\"a\",\"b\",\"c\"]}}"),
+         STR("{\"metadata\":{\"finalizers\":[\"d\"]}}"),
          "{\"metadata\":{\"finalizers\":[\"d\",\"a\",\"b\",\"c\"]}}"},
-        {STR("{\"metadata\":{\"finalizers\":[\"a\",\"b\",\"c\"]}}"), STR("{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[\"a\",\"c\"]}}"),
+        {STR("{\"metadata\":{\"finalizers\":[\"a\",\"b\",\"c\"]}}"),
+         STR("{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[\"a\",\"c\"]}}"),
          "{\"metadata\":{\"finalizers\":[\"b\"]}}"},
         {STR("{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}"),
-         STR("{\"metadata\":{\"$setElementOrder/finalizers\":[\"b\",\"a\"],\"finalizers\":[]}}"), "{\"metadata\":{\"finalizers\":[\"b\",\"a\"]}}"},
+         STR("{\"metadata\":{\"$setElementOrder/finalizers\":[\"b\",\"a\"],\"finalizers\":[]}}"),
+         "{\"metadata\":{\"finalizers\":[\"b\",\"a\"]}}"},
         {STR("{\"spec\":{\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{}}}}"),
-         STR("{\"spec\":{\"strategy\":{\"$retainKeys\":[\"type\"],\"type\":\"Recreate\"}}}"), "{\"spec\":{\"strategy\":{\"type\":\"Recreate\"}}}"},
+         STR("{\"spec\":{\"strategy\":{\"$retainKeys\":[\"type\"],\"type\":\"Recreate\"}}}"),
+         "{\"spec\":{\"strategy\":{\"type\":\"Recreate\"}}}"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -233,15 +256,22 @@ TEST(patch_strategic, errors_are_worded_as_kubernetes_words_them)
         const char *want;
         int code;
     } cases[] = {
-        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"}]}")), STR(POD_TEXT("{\"containers\":[{\"image\":\"q:1\"}]}")),
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"}]}")),
+         STR(POD_TEXT("{\"containers\":[{\"image\":\"q:1\"}]}")),
          "map: map[image:q:1] does not contain declared merge key: name", 500},
-        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\"}}}"), STR("{\"metadata\":{\"labels\":{\"$patch\":\"bogus\"}}}"),
+        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\"}}}"),
+         STR("{\"metadata\":{\"labels\":{\"$patch\":\"bogus\"}}}"),
          "unknown patch type: bogus in map", 500},
-        {STR("{\"spec\":{\"strategy\":{\"type\":\"x\"}}}"), STR("{\"spec\":{\"strategy\":{\"$retainKeys\":[\"x\"],\"type\":\"y\"}}}"),
+        {STR("{\"spec\":{\"strategy\":{\"type\":\"x\"}}}"),
+         STR("{\"spec\":{\"strategy\":{\"$retainKeys\":[\"x\"],\"type\":\"y\"}}}"),
          "invalid patch format of retainKeys", 400},
-        {STR("{\"metadata\":{\"finalizers\":[\"a\"]}}"), STR("{\"metadata\":{\"$setElementOrderfinalizers\":[]}}"),
+        {STR("{\"metadata\":{\"finalizers\":[\"a\"]}}"),
+         STR("{\"metadata\":{\"$setElementOrderfinalizers\":[]}}"),
          "invalid patch format of setElementOrder list", 400},
-        {STR("{}"), STR("[1]"), "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}", 400},
+        {STR("{}"), STR("[1]"),
+         "error decoding patch: json: cannot unmarshal array into Go value of type "
+         "map[string]interface {}",
+         400},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -290,7 +320,8 @@ static void without_system_fields(struct json *v)
 
 TEST(patch_strategic, recorded_patches_of_a_server_have_the_recorded_results)
 {
-    static const char *const recordings[] = {"golden/data/patch/strategic-containers.json", "golden/data/patch/strategic-primitive-lists.json",
+    static const char *const recordings[] = {"golden/data/patch/strategic-containers.json",
+                                             "golden/data/patch/strategic-primitive-lists.json",
                                              "golden/data/patch/merge-patch.json"};
     int n = 0;
 
@@ -305,7 +336,8 @@ TEST(patch_strategic, recorded_patches_of_a_server_have_the_recorded_results)
             return;
         }
         JSON_EACH(s, json_findz(recording, "steps")) {
-            struct json *body = json_at(s, "response", "body", NULL), *patch = json_at(s, "request", "body", NULL), doc;
+            struct json *body = json_at(s, "response", "body", NULL),
+                        *patch = json_at(s, "request", "body", NULL), doc;
             str media = json_str(json_at(s, "request", "headers", "Content-Type", NULL));
             int64_t status = json_get_int(s, "response.status", 0);
             struct err *err;
@@ -313,21 +345,25 @@ TEST(patch_strategic, recorded_patches_of_a_server_have_the_recorded_results)
             step++;
             if (status == 201)
                 live = body;
-            if (status != 200 || !patch || !live || !str_eq(json_get_str(body, "kind"), json_get_str(live, "kind")))
+            if (status != 200 || !patch || !live ||
+                !str_eq(json_get_str(body, "kind"), json_get_str(live, "kind")))
                 continue;
             doc = json_copy(a, live);
             without_system_fields(&doc);
             if (str_is(media, "application/strategic-merge-patch+json"))
-                err = patch_strategic(a, schema_find_gvk(S(""), S("v1"), json_get_str(live, "kind"))
-                                             ? schema_find_gvk(S(""), S("v1"), json_get_str(live, "kind"))
-                                             : deployment(),
-                                      &doc, patch);
+                err = patch_strategic(
+                    a,
+                    schema_find_gvk(S(""), S("v1"), json_get_str(live, "kind"))
+                        ? schema_find_gvk(S(""), S("v1"), json_get_str(live, "kind"))
+                        : deployment(),
+                    &doc, patch);
             else if (str_is(media, "application/merge-patch+json"))
                 err = patch_merge(a, &doc, patch);
             else
                 continue;
             if (err) {
-                test_fail(__FILE__, __LINE__, "%s step %u: %s", recordings[i], step - 1, err_text(err));
+                test_fail(__FILE__, __LINE__, "%s step %u: %s", recordings[i], step - 1,
+                          err_text(err));
                 err_free(err);
             } else {
                 without_system_fields(&doc);
@@ -342,7 +378,8 @@ TEST(patch_strategic, recorded_patches_of_a_server_have_the_recorded_results)
                     CLEANUP(buf) struct buf b = BUF_INIT;
 
                     json_encode(&b, &doc);
-                    test_fail(__FILE__, __LINE__, "%s step %u: %s", recordings[i], step - 1, buf_cstr(&b));
+                    test_fail(__FILE__, __LINE__, "%s step %u: %s", recordings[i], step - 1,
+                              buf_cstr(&b));
                 }
             }
             live = body;

@@ -49,7 +49,8 @@ TEST(quantity, canonical_forms_are_those_of_kubernetes)
         {STR("7Ei"), STR("7Ei")},
         {STR("1000E"), STR("1e21")},
         {STR("18446744073709551616"), STR("18446744073709551616")},
-        {STR("9999999999999999999999999999999999999999"), STR("9999999999999999999999999999999999999999")},
+        {STR("9999999999999999999999999999999999999999"),
+         STR("9999999999999999999999999999999999999999")},
         {STR("512Ki"), STR("512Ki")},
         {STR("1Ki"), STR("1Ki")},
         {STR("0.5Ki"), STR("512")},
@@ -64,14 +65,15 @@ TEST(quantity, canonical_forms_are_those_of_kubernetes)
         if (!quantity_canonical(a, cases[i].text, &got))
             test_fail(__FILE__, __LINE__, PRI_STR " is refused", STR_ARG(cases[i].text));
         else if (!str_eq(got, cases[i].want))
-            test_fail(__FILE__, __LINE__, PRI_STR " becomes " PRI_STR ", want " PRI_STR, STR_ARG(cases[i].text), STR_ARG(got),
-                      STR_ARG(cases[i].want));
+            test_fail(__FILE__, __LINE__, PRI_STR " becomes " PRI_STR ", want " PRI_STR,
+                      STR_ARG(cases[i].text), STR_ARG(got), STR_ARG(cases[i].want));
     }
 }
 
 TEST(quantity, malformed_ones_are_refused_with_their_reason)
 {
-    static const char *const bad_format[] = {"", "abc", "1.2.3", "1 Gi", "1Gb", "--1", "1m1x", "0x10"};
+    static const char *const bad_format[] = {"",    "abc", "1.2.3", "1 Gi",
+                                             "1Gb", "--1", "1m1x",  "0x10"};
     static const char *const bad_suffix[] = {"1mm", "1KiM", "1iM", "1K", "1e"};
 
     for (size_t i = 0; i < ARRAY_LEN(bad_format); i++) {
@@ -80,7 +82,8 @@ TEST(quantity, malformed_ones_are_refused_with_their_reason)
         if (quantity_parse(str_of(bad_format[i]), &q))
             test_fail(__FILE__, __LINE__, "%s is accepted", bad_format[i]);
     }
-    CHECK_STRZ(quantity_problem(S("abc")), "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+    CHECK_STRZ(quantity_problem(S("abc")), "quantities must match the regular expression "
+                                           "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
     for (size_t i = 0; i < ARRAY_LEN(bad_suffix); i++)
         CHECK(quantity_problem(str_of(bad_suffix[i])).n > 0);
     CHECK_STRZ(quantity_problem(S("1mm")), "unable to parse quantity's suffix");

@@ -6,7 +6,8 @@
 static const char *parse_error(struct arena *a, str text, bool fields)
 {
     struct selector s;
-    CLEANUP(err) struct err *err = fields ? field_selector_parse(a, text, &s) : selector_parse(a, text, &s);
+    CLEANUP(err)
+    struct err *err = fields ? field_selector_parse(a, text, &s) : selector_parse(a, text, &s);
 
     return err ? arena_dupz(a, str_of(err_text(err))) : "";
 }
@@ -23,22 +24,32 @@ TEST(selector, errors_are_worded_as_kubernetes_words_them)
         {STR("!!a"), "unable to parse requirement: found '!', expected: identifier"},
         {STR("a in b"), "unable to parse requirement: found 'b' expected: '('"},
         {STR("app in (web"), "unable to parse requirement: found '', expected: ',' or ')'"},
-        {STR("a b"), "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"},
-        {STR("a>b"), "unable to parse requirement: values[0]: Invalid value: \"b\": for 'Gt', 'Lt' operators, the value must be an integer"},
+        {STR("a b"),
+         "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"},
+        {STR("a>b"), "unable to parse requirement: values[0]: Invalid value: \"b\": for 'Gt', 'Lt' "
+                     "operators, the value must be an integer"},
         {STR("a,"), "found '', expected: identifier after ','"},
         {STR("a=b c"), "found 'c', expected: ',' or 'end of string'"},
         {STR("!a=b"), "found '=', expected: ',' or 'end of string'"},
         {STR("=b"), "found '=', expected: !, identifier, or 'end of string'"},
-        {STR("a in (=)"), "unable to parse requirement: found '=', expected: ',', ')' or identifier"},
-        {STR("app=-bad-"), "unable to parse requirement: values[0][app]: Invalid value: \"-bad-\": a valid label must be an empty string or "
-                           "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. "
-                           "'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"},
-        {STR("'app=web'"), "unable to parse requirement: <nil>: Invalid value: \"'app\": name part must consist of alphanumeric characters, '-', "
-                           "'_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex "
+        {STR("a in (=)"),
+         "unable to parse requirement: found '=', expected: ',', ')' or identifier"},
+        {STR("app=-bad-"), "unable to parse requirement: values[0][app]: Invalid value: \"-bad-\": "
+                           "a valid label must be an empty string or "
+                           "consist of alphanumeric characters, '-', '_' or '.', and must start "
+                           "and end with an alphanumeric character (e.g. "
+                           "'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+                           "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"},
+        {STR("'app=web'"), "unable to parse requirement: <nil>: Invalid value: \"'app\": name part "
+                           "must consist of alphanumeric characters, '-', "
+                           "'_' or '.', and must start and end with an alphanumeric character "
+                           "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex "
                            "used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"},
         {STR("UPPER.example.test/x=1"),
-         "unable to parse requirement: <nil>: Invalid value: \"UPPER.example.test/x\": prefix part a lowercase RFC 1123 subdomain must consist of "
-         "lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+         "unable to parse requirement: <nil>: Invalid value: \"UPPER.example.test/x\": prefix part "
+         "a lowercase RFC 1123 subdomain must consist of "
+         "lower case alphanumeric characters, '-' or '.', and must start and end with an "
+         "alphanumeric character (e.g. 'example.com', regex used "
          "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"},
     };
 
@@ -131,7 +142,8 @@ TEST(selector, terms_match_as_documented)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         if (matches(cases[i].text, cases[i].labels) != cases[i].want)
-            test_fail(__FILE__, __LINE__, "'" PRI_STR "' on %s", STR_ARG(cases[i].text), cases[i].labels);
+            test_fail(__FILE__, __LINE__, "'" PRI_STR "' on %s", STR_ARG(cases[i].text),
+                      cases[i].labels);
 }
 
 TEST(selector, an_absent_object_selects_nothing_and_an_empty_one_everything)
@@ -145,7 +157,9 @@ TEST(selector, an_absent_object_selects_nothing_and_an_empty_one_everything)
     CHECK_OK(json_parse(a, S("{}"), NULL, NULL, &v));
     CHECK_OK(selector_from_object(a, v, &s));
     CHECK(selector_matches_map(&s, NULL));
-    CHECK_OK(json_parse(a, S("{\"matchLabels\":{\"a\":\"b\"},\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"NotIn\",\"values\":[\"d\"]}]}"),
+    CHECK_OK(json_parse(a,
+                        S("{\"matchLabels\":{\"a\":\"b\"},\"matchExpressions\":[{\"key\":\"c\","
+                          "\"operator\":\"NotIn\",\"values\":[\"d\"]}]}"),
                         NULL, NULL, &v));
     CHECK_OK(selector_from_object(a, v, &s));
     CHECK_INT(s.n_terms, 2);

@@ -21,7 +21,8 @@ static void look(struct view *v)
     struct json *list = NULL;
 
     v->ready = v->on_dead = v->total = 0;
-    CHECK_OK(sim_call(v->s, "GET", "/api/v1/namespaces/default/pods?labelSelector=app%3Dweb", STR_NONE, &body));
+    CHECK_OK(sim_call(v->s, "GET", "/api/v1/namespaces/default/pods?labelSelector=app%3Dweb",
+                      STR_NONE, &body));
     CHECK_OK(json_parse(a, buf_view(&body), &(struct json_limits){64, 64 << 20}, NULL, &list));
     JSON_EACH(pod, json_findz(list, "items")) {
         bool dead = v->dead && str_is(json_get_str(pod, "spec.nodeName"), v->dead);
@@ -29,13 +30,18 @@ static void look(struct view *v)
         v->total++;
         v->on_dead += dead;
         JSON_EACH(c, json_path(pod, "status.conditions"))
-            v->ready += !dead && str_is(json_get_str(c, "type"), "Ready") && str_is(json_get_str(c, "status"), "True");
+            v->ready += !dead && str_is(json_get_str(c, "type"), "Ready") &&
+                        str_is(json_get_str(c, "status"), "True");
     }
     arena_free(a);
 }
 
-static const char deployment[] = "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\"},\"spec\":{\"replicas\":50,\"selector\":{\"matchLabels\":{\"app\":\"web\"}},"
-                                 "\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"web:1\",\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}]}}}}";
+static const char deployment[] =
+    "{\"apiVersion\":\"apps/"
+    "v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\"},\"spec\":{\"replicas\":50,"
+    "\"selector\":{\"matchLabels\":{\"app\":\"web\"}},"
+    "\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\"}},\"spec\":{\"containers\":[{\"name\":"
+    "\"c\",\"image\":\"web:1\",\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}]}}}}";
 
 static int64_t deployment_ready(struct sim *s)
 {
@@ -44,7 +50,8 @@ static int64_t deployment_ready(struct sim *s)
     struct json *o = NULL;
     int64_t n;
 
-    CHECK_OK(sim_call(s, "GET", "/apis/apps/v1/namespaces/default/deployments/web", STR_NONE, &body));
+    CHECK_OK(
+        sim_call(s, "GET", "/apis/apps/v1/namespaces/default/deployments/web", STR_NONE, &body));
     CHECK_OK(json_parse(a, buf_view(&body), NULL, NULL, &o));
     n = json_get_int(o, "status.readyReplicas", 0);
     arena_free(a);
@@ -54,13 +61,17 @@ static int64_t deployment_ready(struct sim *s)
 /* The story: 50 replicas become ready, a node dies, its pods are replaced elsewhere. Returns the log. */
 static struct buf live(uint64_t seed)
 {
-    struct sim *s = sim_new(&(struct sim_options){.seed = seed, .n_nodes = NODES, .faults = {.min_latency_ns = NS_PER_MS / 10, .max_latency_ns = 5 * NS_PER_MS}});
+    struct sim *s = sim_new(&(struct sim_options){
+        .seed = seed,
+        .n_nodes = NODES,
+        .faults = {.min_latency_ns = NS_PER_MS / 10, .max_latency_ns = 5 * NS_PER_MS}});
     struct view v = {.s = s};
     struct buf log = BUF_INIT;
     int lost;
 
     sim_run(s, NS_PER_S);
-    CHECK_OK(sim_call(s, "POST", "/apis/apps/v1/namespaces/default/deployments", str_of(deployment), NULL));
+    CHECK_OK(sim_call(s, "POST", "/apis/apps/v1/namespaces/default/deployments", str_of(deployment),
+                      NULL));
     sim_run(s, 30 * NS_PER_S);
     look(&v);
     CHECK_INT(v.ready, REPLICAS);
@@ -104,10 +115,14 @@ TEST(sim, pods_of_a_dead_node_are_replaced_and_the_same_seed_gives_the_same_log)
 
 static struct sim *with_web(uint64_t seed)
 {
-    struct sim *s = sim_new(&(struct sim_options){.seed = seed, .n_nodes = NODES, .faults = {.min_latency_ns = NS_PER_MS / 10, .max_latency_ns = 5 * NS_PER_MS}});
+    struct sim *s = sim_new(&(struct sim_options){
+        .seed = seed,
+        .n_nodes = NODES,
+        .faults = {.min_latency_ns = NS_PER_MS / 10, .max_latency_ns = 5 * NS_PER_MS}});
 
     sim_run(s, NS_PER_S);
-    CHECK_OK(sim_call(s, "POST", "/apis/apps/v1/namespaces/default/deployments", str_of(deployment), NULL));
+    CHECK_OK(sim_call(s, "POST", "/apis/apps/v1/namespaces/default/deployments", str_of(deployment),
+                      NULL));
     sim_run(s, 30 * NS_PER_S);
     CHECK_INT(deployment_ready(s), REPLICAS);
     return s;
@@ -120,7 +135,9 @@ TEST(sim, a_rolling_update_keeps_three_quarters_ready)
     int lowest = REPLICAS, highest = 0;
     CLEANUP(buf) struct buf body = BUF_INIT;
 
-    CHECK_OK(sim_call(s, "PATCH", "/apis/apps/v1/namespaces/default/deployments/web", S("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"v\":\"2\"}}}}}"), NULL));
+    CHECK_OK(sim_call(s, "PATCH", "/apis/apps/v1/namespaces/default/deployments/web",
+                      S("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"v\":\"2\"}}}}}"),
+                      NULL));
     for (int i = 0; i < 300; i++) {
         sim_run(s, 100 * NS_PER_MS);
         look(&v);
@@ -139,8 +156,10 @@ TEST(sim, a_rolling_update_keeps_three_quarters_ready)
 TEST(sim, an_unschedulable_pod_says_why_and_starts_when_there_is_room)
 {
     struct sim *s = sim_new(&(struct sim_options){.seed = 4, .n_nodes = 2});
-    static const char pod[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\"},\"spec\":{\"terminationGracePeriodSeconds\":0,\"containers\":[{\"name\":\"c\",\"image\":\"x:1\","
-                              "\"resources\":{\"requests\":{\"cpu\":\"10\"}}}]}}";
+    static const char pod[] =
+        "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\"},\"spec\":{"
+        "\"terminationGracePeriodSeconds\":0,\"containers\":[{\"name\":\"c\",\"image\":\"x:1\","
+        "\"resources\":{\"requests\":{\"cpu\":\"10\"}}}]}}";
     CLEANUP(buf) struct buf body = BUF_INIT;
 
     sim_run(s, 5 * NS_PER_S);
@@ -152,13 +171,18 @@ TEST(sim, an_unschedulable_pod_says_why_and_starts_when_there_is_room)
         CHECK_OK(sim_call(s, "POST", "/api/v1/namespaces/default/pods", str_of(text), NULL));
     }
     sim_run(s, 5 * NS_PER_S);
-    CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/events?fieldSelector=reason%3DFailedScheduling", STR_NONE, &body));
-    CHECK(str_find(buf_view(&body), S("0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available: "
+    CHECK_OK(sim_call(s, "GET",
+                      "/api/v1/namespaces/default/events?fieldSelector=reason%3DFailedScheduling",
+                      STR_NONE, &body));
+    CHECK(str_find(buf_view(&body), S("0/2 nodes are available: 2 Insufficient cpu. no new claims "
+                                      "to deallocate, preemption: 0/2 nodes are available: "
                                       "2 No preemption victims found for incoming pod.")) >= 0);
     CHECK_OK(sim_call(s, "DELETE", "/api/v1/namespaces/default/pods/p0", STR_NONE, NULL));
     sim_run(s, 30 * NS_PER_S);
     buf_clear(&body);
-    CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/pods?fieldSelector=status.phase%3DRunning", STR_NONE, &body));
+    CHECK_OK(sim_call(s, "GET",
+                      "/api/v1/namespaces/default/pods?fieldSelector=status.phase%3DRunning",
+                      STR_NONE, &body));
     CHECK(str_find(buf_view(&body), S("\"name\":\"p1\"")) >= 0);
     CHECK(str_find(buf_view(&body), S("\"name\":\"p2\"")) >= 0);
     sim_free(s);
@@ -171,9 +195,13 @@ TEST(sim, deleting_a_namespace_ends_all_that_is_in_it)
     struct err *err;
 
     sim_run(s, 5 * NS_PER_S);
-    CHECK_OK(sim_call(s, "POST", "/api/v1/namespaces", S("{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"team\"}}"), NULL));
+    CHECK_OK(sim_call(
+        s, "POST", "/api/v1/namespaces",
+        S("{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"team\"}}"),
+        NULL));
     sim_run(s, NS_PER_S);
-    CHECK_OK(sim_call(s, "POST", "/apis/apps/v1/namespaces/team/deployments", str_of(deployment), NULL));
+    CHECK_OK(
+        sim_call(s, "POST", "/apis/apps/v1/namespaces/team/deployments", str_of(deployment), NULL));
     sim_run(s, 20 * NS_PER_S);
     CHECK_OK(sim_call(s, "DELETE", "/api/v1/namespaces/team", STR_NONE, NULL));
     sim_run(s, 2 * MINUTE_NS);
@@ -188,15 +216,20 @@ TEST(sim, deleting_a_namespace_ends_all_that_is_in_it)
 TEST(sim, a_pod_of_higher_priority_takes_the_place_of_a_lower_one)
 {
     struct sim *s = sim_new(&(struct sim_options){.seed = 6, .n_nodes = 1});
-    static const char pod[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s\"},\"spec\":{%s\"containers\":[{\"name\":\"c\",\"image\":\"x:1\","
+    static const char pod[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%"
+                              "s\"},\"spec\":{%s\"containers\":[{\"name\":\"c\",\"image\":\"x:1\","
                               "\"resources\":{\"requests\":{\"cpu\":\"8\"}}}]}}";
-    static const char *const pods[][2] = {{"low-a", ""}, {"low-b", ""}, {"urgent", "\"priorityClassName\":\"urgent\","}};
+    static const char *const pods[][2] = {
+        {"low-a", ""}, {"low-b", ""}, {"urgent", "\"priorityClassName\":\"urgent\","}};
     CLEANUP(buf) struct buf body = BUF_INIT;
     struct err *err;
 
     sim_run(s, 5 * NS_PER_S);
-    CHECK_OK(sim_call(s, "POST", "/apis/scheduling.k8s.io/v1/priorityclasses",
-                      S("{\"apiVersion\":\"scheduling.k8s.io/v1\",\"kind\":\"PriorityClass\",\"metadata\":{\"name\":\"urgent\"},\"value\":1000}"), NULL));
+    CHECK_OK(sim_call(
+        s, "POST", "/apis/scheduling.k8s.io/v1/priorityclasses",
+        S("{\"apiVersion\":\"scheduling.k8s.io/"
+          "v1\",\"kind\":\"PriorityClass\",\"metadata\":{\"name\":\"urgent\"},\"value\":1000}"),
+        NULL));
     for (size_t i = 0; i < ARRAY_LEN(pods); i++) {
         char text[512];
 
@@ -207,12 +240,16 @@ TEST(sim, a_pod_of_higher_priority_takes_the_place_of_a_lower_one)
     sim_run(s, 60 * NS_PER_S);
     CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/pods/urgent", STR_NONE, &body));
     CHECK(str_find(buf_view(&body), S("\"phase\":\"Running\"")) >= 0);
-    CHECK(str_find(buf_view(&body), S("\"nominatedNodeName\"")) < 0 || str_find(buf_view(&body), S("\"nominatedNodeName\":\"hollow-0\"")) >= 0);
+    CHECK(str_find(buf_view(&body), S("\"nominatedNodeName\"")) < 0 ||
+          str_find(buf_view(&body), S("\"nominatedNodeName\":\"hollow-0\"")) >= 0);
     buf_clear(&body);
     CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/pods", STR_NONE, &body));
-    CHECK((str_find(buf_view(&body), S("\"name\":\"low-a\"")) >= 0) != (str_find(buf_view(&body), S("\"name\":\"low-b\"")) >= 0));
+    CHECK((str_find(buf_view(&body), S("\"name\":\"low-a\"")) >= 0) !=
+          (str_find(buf_view(&body), S("\"name\":\"low-b\"")) >= 0));
     buf_clear(&body);
-    CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/events?fieldSelector=reason%3DPreempted", STR_NONE, &body));
+    CHECK_OK(sim_call(s, "GET",
+                      "/api/v1/namespaces/default/events?fieldSelector=reason%3DPreempted",
+                      STR_NONE, &body));
     CHECK(str_find(buf_view(&body), S("Preempted by pod ")) >= 0);
     err = sim_call(s, "GET", "/api/v1/namespaces/default/pods/nobody", STR_NONE, NULL);
     CHECK(err && err->reason == REASON_NOT_FOUND);

@@ -37,13 +37,15 @@ static uint64_t next_random(uint64_t *seed)
     return *seed;
 }
 
-static struct err *lane_fn(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *lane_fn(void *ctx, struct arena *a, const struct obj *current, int64_t revision,
+                           struct store_change *ret)
 {
     struct lane *l = ctx;
 
     l->op = current && next_random(&l->w->seed) % 5 == 0 ? STORE_DELETE : STORE_PUT;
     ret->op = l->op;
-    ret->data = arena_fmt(a, "%lld %.*s", (long long)revision, (int)(next_random(&l->w->seed) % sizeof l->w->filler), l->w->filler);
+    ret->data = arena_fmt(a, "%lld %.*s", (long long)revision,
+                          (int)(next_random(&l->w->seed) % sizeof l->w->filler), l->w->filler);
     return NULL;
 }
 
@@ -129,7 +131,8 @@ static void check_known(struct rig *r, const struct ack *known)
         /* Absent is right if the last known write was a deletion, or an unacknowledged deletion came behind it: then a
          * revision newer than the known one was used. */
         if (!o) {
-            CHECK(known[k].revision == 0 || known[k].deleted || store_revision(r->s) > known[k].revision);
+            CHECK(known[k].revision == 0 || known[k].deleted ||
+                  store_revision(r->s) > known[k].revision);
             continue;
         }
         CHECK(o->revision >= known[k].revision);

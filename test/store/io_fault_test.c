@@ -13,9 +13,9 @@
 /* ---- the layer ---- */
 static struct {
     sqlite3_vfs vfs, *real;
-    long n_steps;      /* so far */
-    long fail_at;      /* this step fails; 0: none */
-    bool for_good;     /* and all after it */
+    long n_steps;  /* so far */
+    long fail_at;  /* this step fails; 0: none */
+    bool for_good; /* and all after it */
 } layer;
 
 struct layer_file {
@@ -31,7 +31,8 @@ static sqlite3_file *real_of(sqlite3_file *f)
 static bool fails(void)
 {
     layer.n_steps++;
-    return layer.fail_at && (layer.n_steps == layer.fail_at || (layer.for_good && layer.n_steps > layer.fail_at));
+    return layer.fail_at &&
+           (layer.n_steps == layer.fail_at || (layer.for_good && layer.n_steps > layer.fail_at));
 }
 
 static int layer_close(sqlite3_file *f)
@@ -114,7 +115,8 @@ static const sqlite3_io_methods layer_methods = {
     .xDeviceCharacteristics = layer_device,
 };
 
-static int layer_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *ret_flags)
+static int layer_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags,
+                      int *ret_flags)
 {
     struct layer_file *lf = (struct layer_file *)f;
     int rc;
@@ -139,7 +141,7 @@ static void layer_install(void)
 
 /* ---- what is known to be durable ---- */
 struct known {
-    int64_t acked[KEYS];   /* revision of the last acknowledged write */
+    int64_t acked[KEYS]; /* revision of the last acknowledged write */
     bool deleted[KEYS];
     int n_failed;
 };
@@ -160,7 +162,9 @@ static void write_round(struct rig *r, struct known *known, bool deletes)
     for (int i = 0; i < KEYS; i++) {
         bool there = store_find(r->s, key_of(i)) != NULL;
 
-        ops[i] = (struct op){.op = deletes && i % 2 && there ? STORE_DELETE : STORE_PUT, .data = i % 3 ? big : "#", .expect = -1};
+        ops[i] = (struct op){.op = deletes && i % 2 && there ? STORE_DELETE : STORE_PUT,
+                             .data = i % 3 ? big : "#",
+                             .expect = -1};
         op_start(r, key_of(i), &ops[i]);
     }
     for (int i = 0; i < KEYS; i++) {
@@ -185,7 +189,9 @@ static void check_known(struct rig *r, const struct known *known, const char *wh
         int64_t got = o ? o->revision : 0, want = known->deleted[i] ? 0 : known->acked[i];
 
         if (got != want)
-            test_fail(__FILE__, __LINE__, "step %ld, %s: key %d has revision %lld, acknowledged was %lld", step, when, i, (long long)got, (long long)want);
+            test_fail(__FILE__, __LINE__,
+                      "step %ld, %s: key %d has revision %lld, acknowledged was %lld", step, when,
+                      i, (long long)got, (long long)want);
     }
 }
 
@@ -201,7 +207,9 @@ static bool is_not_compacting(void *ctx)
 /* Returns how many steps a life takes. */
 static long live(long fail_at, bool for_good, int *n_failed)
 {
-    struct rig r = {.base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NULL}; /* real syncs would only take time here */
+    struct rig r = {.base = access("/dev/shm", W_OK) == 0
+                                ? "/dev/shm"
+                                : NULL}; /* real syncs would only take time here */
     struct known known = {0};
     long n;
 

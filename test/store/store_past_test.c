@@ -22,7 +22,8 @@ static void on_list(void *ctx, struct err *err, const struct obj *const *objs, s
         err_free(err);
     }
     for (size_t i = 0; i < n; i++)
-        buf_fmt(&p->text, "%s" PRI_STR "/" PRI_STR "=" PRI_STR, p->text.n ? " " : "", STR_ARG(objs[i]->key.ns), STR_ARG(objs[i]->key.name), STR_ARG(objs[i]->data));
+        buf_fmt(&p->text, "%s" PRI_STR "/" PRI_STR "=" PRI_STR, p->text.n ? " " : "",
+                STR_ARG(objs[i]->key.ns), STR_ARG(objs[i]->key.name), STR_ARG(objs[i]->data));
 }
 
 static bool is_done(void *ctx)
@@ -30,7 +31,8 @@ static bool is_done(void *ctx)
     return ((struct past *)ctx)->done;
 }
 
-static void check_at(struct rig *r, const char *ns, int64_t revision, const struct key *after, size_t limit, const char *want, bool more)
+static void check_at(struct rig *r, const char *ns, int64_t revision, const struct key *after,
+                     size_t limit, const char *want, bool more)
 {
     struct past p = {.text = BUF_INIT};
 
@@ -45,15 +47,15 @@ static void check_at(struct rig *r, const char *ns, int64_t revision, const stru
 
 static void fill(struct rig *r)
 {
-    put(r, pod("a", "x"), "#");                    /* 2 */
-    put(r, pod("a", "y"), "#");                    /* 3 */
-    put(r, pod("b", "x"), "#");                    /* 4 */
-    put(r, pod("a", "x"), "#");                    /* 5 */
-    del(r, pod("a", "y"));                         /* 6 */
+    put(r, pod("a", "x"), "#");                                /* 2 */
+    put(r, pod("a", "y"), "#");                                /* 3 */
+    put(r, pod("b", "x"), "#");                                /* 4 */
+    put(r, pod("a", "x"), "#");                                /* 5 */
+    del(r, pod("a", "y"));                                     /* 6 */
     put(r, (struct key){S("podsx"), S("a"), S("x")}, "other"); /* 7 */
-    put(r, pod("a", "y"), "#");                    /* 8 */
-    put(r, pod("a", "x"), "#");                    /* 9 */
-    put(r, pod("a", "w"), "#");                    /* 10 */
+    put(r, pod("a", "y"), "#");                                /* 8 */
+    put(r, pod("a", "x"), "#");                                /* 9 */
+    put(r, pod("a", "w"), "#");                                /* 10 */
 }
 
 static void check_all(struct rig *r)

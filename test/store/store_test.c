@@ -78,7 +78,8 @@ TEST(store, a_walk_starts_behind_a_key_whether_it_exists_or_not)
     struct rig r = {0};
     struct buf b = BUF_INIT;
     char name[16];
-    struct key there = pod("a", "02"), gone = pod("a", "025"), last = pod("a", "09"), other = pod("0", "z");
+    struct key there = pod("a", "02"), gone = pod("a", "025"), last = pod("a", "09"),
+               other = pod("0", "z");
 
     rig_open_virtual(&r);
     for (int i = 0; i < 10; i++) {
@@ -107,8 +108,12 @@ TEST(store, later_writers_of_a_key_see_earlier_ones)
 {
     struct rig r = {0};
     struct op ops[6] = {
-        {.op = STORE_PUT, .data = "1", .expect = 0}, {.op = STORE_PUT, .data = "2", .expect = 2}, {.op = STORE_PUT, .data = "lost", .expect = 2},
-        {.op = STORE_DELETE, .data = "gone", .expect = 3}, {.op = STORE_KEEP, .expect = 0}, {.op = STORE_PUT, .data = "again", .expect = 0},
+        {.op = STORE_PUT, .data = "1", .expect = 0},
+        {.op = STORE_PUT, .data = "2", .expect = 2},
+        {.op = STORE_PUT, .data = "lost", .expect = 2},
+        {.op = STORE_DELETE, .data = "gone", .expect = 3},
+        {.op = STORE_KEEP, .expect = 0},
+        {.op = STORE_PUT, .data = "again", .expect = 0},
     };
 
     rig_open_disk(&r);
@@ -195,7 +200,8 @@ TEST(store, reopening_finds_every_object_and_goes_on_counting)
     struct buf b;
     const struct obj *o;
     str value = STR_NONE;
-    struct op labelled = {.op = STORE_PUT, .data = "l", .expect = -1, .labels = "app\0web\0tier\0\0", .n_labels = 14};
+    struct op labelled = {
+        .op = STORE_PUT, .data = "l", .expect = -1, .labels = "app\0web\0tier\0\0", .n_labels = 14};
 
     rig_open_disk(&r);
     put(&r, pod("b", "x"), "bx");
@@ -233,7 +239,9 @@ TEST(store, a_file_in_use_is_refused_and_one_of_something_else_too)
     err = store_open(r.loop, &o, &second);
     CHECK(err && strstr(err_text(err), "another process"));
     err_free(err);
-    CHECK(write(fd, "this is not a database, but it is long enough to be looked at as one, or is it?\n", 80) == 80);
+    CHECK(write(fd,
+                "this is not a database, but it is long enough to be looked at as one, or is it?\n",
+                80) == 80);
     close(fd);
     o.path = path;
     err = store_open(r.loop, &o, &second);
@@ -297,7 +305,8 @@ TEST(store, a_full_disk_fails_writes_clearly_and_loses_nothing)
     struct rig r = {0};
     struct rlimit old, low;
     struct stat st;
-    struct op op[2] = {{.op = STORE_PUT, .expect = -1}, {.op = STORE_PUT, .data = "behind", .expect = -1}};
+    struct op op[2] = {{.op = STORE_PUT, .expect = -1},
+                       {.op = STORE_PUT, .data = "behind", .expect = -1}};
     char path[128], *big = mem_zalloc(300001);
     struct buf b;
 
@@ -317,7 +326,8 @@ TEST(store, a_full_disk_fails_writes_clearly_and_loses_nothing)
     op_wait(&r, &op[0]);
     op_wait(&r, &op[1]);
     setrlimit(RLIMIT_FSIZE, &old);
-    CHECK(op[0].err && op[0].err->reason == REASON_INTERNAL && strstr(err_text(op[0].err), "writing to the store: "));
+    CHECK(op[0].err && op[0].err->reason == REASON_INTERNAL &&
+          strstr(err_text(op[0].err), "writing to the store: "));
     CHECK(op[1].err != NULL);
     CHECK(store_find(r.s, pod("a", "big")) == NULL);
     CHECK(put(&r, pod("a", "after"), "works") > 2);
@@ -347,7 +357,8 @@ TEST(store, an_object_costs_little_more_than_its_bytes)
     o = store_find(r.s, pod("default", name));
     CHECK(o != NULL);
     if (o) { /* the index adds some 30 bytes, malloc 8 */
-        size_t own = o->key.resource.n + o->key.ns.n + o->key.name.n + o->uid.n + o->labels.n + o->fields.n + o->data.n;
+        size_t own = o->key.resource.n + o->key.ns.n + o->key.name.n + o->uid.n + o->labels.n +
+                     o->fields.n + o->data.n;
 
         CHECK(stats.bytes / 100 - own + 38 <= 200);
     }

@@ -114,7 +114,8 @@ struct key pod(const char *ns, const char *name)
     return (struct key){S("pods"), str_of(ns), str_of(name)};
 }
 
-static struct err *op_fn(void *ctx, struct arena *a, const struct obj *current, int64_t revision, struct store_change *ret)
+static struct err *op_fn(void *ctx, struct arena *a, const struct obj *current, int64_t revision,
+                         struct store_change *ret)
 {
     struct op *op = ctx;
     struct buf data = BUF_INIT;
@@ -202,7 +203,8 @@ static bool add_one(void *ctx, const struct obj *o)
 {
     struct buf *b = ctx;
 
-    buf_fmt(b, "%s" PRI_STR "/" PRI_STR "=" PRI_STR, b->n ? " " : "", STR_ARG(o->key.ns), STR_ARG(o->key.name), STR_ARG(o->data));
+    buf_fmt(b, "%s" PRI_STR "/" PRI_STR "=" PRI_STR, b->n ? " " : "", STR_ARG(o->key.ns),
+            STR_ARG(o->key.name), STR_ARG(o->data));
     return true;
 }
 

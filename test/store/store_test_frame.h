@@ -9,29 +9,29 @@ struct rig {
     struct loop *loop;
     struct store *s;
     struct store_options options;
-    char dir[64], path[96];    /* empty: in memory */
+    char dir[64], path[96]; /* empty: in memory */
     bool closed;
-    const char *base;          /* folder for the new folder; NULL: /tmp */
+    const char *base; /* folder for the new folder; NULL: /tmp */
 };
 void rig_open_disk(struct rig *r);    /* real loop, a file in a new folder */
 void rig_open_virtual(struct rig *r); /* virtual loop, in memory */
 void rig_close_store(struct rig *r);
 void rig_open_store(struct rig *r);
-void rig_reopen(struct rig *r);       /* closes and opens the same file */
-void rig_close(struct rig *r);        /* removes everything */
+void rig_reopen(struct rig *r); /* closes and opens the same file */
+void rig_close(struct rig *r);  /* removes everything */
 
 /* One write: what to do with whatever is there. */
 struct op {
     enum store_op op;
-    const char *data;          /* '#' stands for the revision */
+    const char *data; /* '#' stands for the revision */
     const char *labels;
     size_t n_labels;
-    int64_t expect;            /* revision that current must have: 0 absent, -1 any; else CONFLICT */
+    int64_t expect; /* revision that current must have: 0 absent, -1 any; else CONFLICT */
     /* results */
     bool done;
     struct err *err;
-    const struct obj *result;  /* reference */
-    int64_t saw;               /* revision of what the function saw; 0: absent */
+    const struct obj *result; /* reference */
+    int64_t saw;              /* revision of what the function saw; 0: absent */
     char text[64];
 };
 void op_start(struct rig *r, struct key key, struct op *op);

@@ -13,12 +13,14 @@ struct log {
 static void on_event(void *ctx, const struct store_event *e)
 {
     struct log *l = ctx;
-    static const char mark[] = {[STORE_CREATED] = '+', [STORE_MODIFIED] = '~', [STORE_DELETED] = '-'};
+    static const char mark[] = {
+        [STORE_CREATED] = '+', [STORE_MODIFIED] = '~', [STORE_DELETED] = '-'};
 
     CHECK(e->obj->revision > l->last);
     CHECK((e->prev == NULL) == (e->type == STORE_CREATED));
     l->last = e->obj->revision;
-    buf_fmt(&l->text, "%s%c" PRI_STR "@%lld", l->text.n ? " " : "", mark[e->type], STR_ARG(e->obj->key.name), (long long)e->obj->revision);
+    buf_fmt(&l->text, "%s%c" PRI_STR "@%lld", l->text.n ? " " : "", mark[e->type],
+            STR_ARG(e->obj->key.name), (long long)e->obj->revision);
     if (e->prev)
         buf_fmt(&l->text, "<%lld", (long long)e->prev->revision);
     if (!e->frame_cache[0]) {
@@ -82,7 +84,8 @@ TEST(watch, each_watch_sees_what_concerns_it_once_and_in_order)
     CHECK_STRZ(buf_view(&nodes.text), "+n@4");
     CHECK_STRZ(buf_view(&all.text), "+x@2 +y@3 +n@4 ~x@5<2 -x@6<5");
     CHECK_INT(nodes.progress, 6);
-    CHECK_INT(pods.n_frames + ns_a.n_frames + nodes.n_frames + all.n_frames, 5); /* one frame an event */
+    CHECK_INT(pods.n_frames + ns_a.n_frames + nodes.n_frames + all.n_frames,
+              5); /* one frame an event */
     store_watch_close(pods.w);
     store_watch_close(ns_a.w);
     put(&r, pod("a", "z"), "1");
@@ -192,7 +195,8 @@ static bool has_thousand(void *ctx)
 
 TEST(watch, what_memory_forgot_comes_from_disk)
 {
-    struct rig rig = {.options = {.history_max = 1000}}, *r = &rig; /* the disk keeps four times as much */
+    struct rig rig = {.options = {.history_max = 1000}},
+               *r = &rig; /* the disk keeps four times as much */
     struct log l = {0};
     char name[16];
 
@@ -207,7 +211,8 @@ TEST(watch, what_memory_forgot_comes_from_disk)
     put(r, pod("b", "end"), "d");
     CHECK_INT(l.n, 1501);
     CHECK_INT(l.last, 3002);
-    CHECK(str_has_prefix(buf_view(&l.text), S("+n0@3 +n1@5 +n2@7 +n3@9 +n4@11 +n5@13 +n6@15 ~n0@17<3 ~n1@19<5")));
+    CHECK(str_has_prefix(buf_view(&l.text),
+                         S("+n0@3 +n1@5 +n2@7 +n3@9 +n4@11 +n5@13 +n6@15 ~n0@17<3 ~n1@19<5")));
     store_watch_close(l.w);
     buf_fini(&l.text);
     rig_close(r);

@@ -40,7 +40,8 @@ TEST(json, errors_are_worded_as_go_words_them)
         {STR("-"), STR("unexpected end of JSON input")},
         {STR("x"), STR("invalid character 'x' looking for beginning of value")},
         {STR("{bad"), STR("invalid character 'b' looking for beginning of object key string")},
-        {STR("{\"a\":1,}"), STR("invalid character '}' looking for beginning of object key string")},
+        {STR("{\"a\":1,}"),
+         STR("invalid character '}' looking for beginning of object key string")},
         {STR("{\"a\" 1}"), STR("invalid character '1' after object key")},
         {STR("{\"a\":1 \"b\"}"), STR("invalid character '\"' after object key:value pair")},
         {STR("[1 2]"), STR("invalid character '2' after array element")},
@@ -113,7 +114,8 @@ TEST(json, numbers_are_int64_where_they_fit_and_doubles_otherwise)
 TEST(json, strings_are_escaped_as_go_escapes_them)
 {
     check_round(S("\"a\\u003cb>&\""), S("\"a\\u003cb\\u003e\\u0026\""));
-    check_round(S("\"\\b\\f\\n\\r\\t\\u000b\\/\\\"\\\\\""), S("\"\\b\\f\\n\\r\\t\\u000b/\\\"\\\\\""));
+    check_round(S("\"\\b\\f\\n\\r\\t\\u000b\\/\\\"\\\\\""),
+                S("\"\\b\\f\\n\\r\\t\\u000b/\\\"\\\\\""));
     check_round(S("\"\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa\""), S("\"\\u2028\\u2029\xe2\x80\xaa\""));
     check_round(S("\"\\ud83d\\ude00\""), S("\"\xf0\x9f\x98\x80\""));
     check_round(S("\"\\u00e9\x7f\""), S("\"\xc3\xa9\x7f\""));
@@ -144,7 +146,9 @@ TEST(json, the_last_of_duplicate_keys_wins_and_each_path_is_reported_once)
     CLEANUP(buf) struct buf b = BUF_INIT;
     struct json dups = json_array(), *v = NULL;
 
-    CHECK_OK(json_parse(a, S("{\"k\":1,\"k\":2,\"k\":3,\"spec\":{\"list\":[0,{\"x\":1,\"x\":2}]},\"k\":4}"), NULL, &dups, &v));
+    CHECK_OK(json_parse(
+        a, S("{\"k\":1,\"k\":2,\"k\":3,\"spec\":{\"list\":[0,{\"x\":1,\"x\":2}]},\"k\":4}"), NULL,
+        &dups, &v));
     json_encode(&b, v);
     CHECK_STRZ(buf_view(&b), "{\"k\":4,\"spec\":{\"list\":[0,{\"x\":2}]}}");
     buf_clear(&b);
@@ -231,7 +235,8 @@ TEST(json, equality_ignores_member_order_and_number_form)
 {
     CLEANUP(arena) struct arena *a = arena_new();
 
-    CHECK(json_equal(parse_ok(a, S("{\"a\":1,\"b\":[2]}")), parse_ok(a, S("{\"b\":[2.0],\"a\":1}"))));
+    CHECK(
+        json_equal(parse_ok(a, S("{\"a\":1,\"b\":[2]}")), parse_ok(a, S("{\"b\":[2.0],\"a\":1}"))));
     CHECK(!json_equal(parse_ok(a, S("{\"a\":1}")), parse_ok(a, S("{\"b\":1}"))));
     CHECK(!json_equal(parse_ok(a, S("[1,2]")), parse_ok(a, S("[2,1]"))));
     CHECK(!json_equal(parse_ok(a, S("null")), parse_ok(a, S("false"))));
@@ -260,7 +265,8 @@ TEST(json, pretty_text_is_that_of_marshal_indent)
 
     json_sort_keys(v);
     json_encode_pretty(&b, v, 2);
-    CHECK_STRZ(buf_view(&b), "{\n  \"a\": [\n    1,\n    {\n      \"x\": []\n    }\n  ],\n  \"b\": {}\n}");
+    CHECK_STRZ(buf_view(&b),
+               "{\n  \"a\": [\n    1,\n    {\n      \"x\": []\n    }\n  ],\n  \"b\": {}\n}");
 }
 
 static bool read_file(const char *path, struct buf *b)
@@ -279,9 +285,15 @@ static bool read_file(const char *path, struct buf *b)
 
 /* The cases that the standard leaves open and that we refuse; all others are accepted (docs/json.md). */
 static const char *const refused[] = {
-    "i_number_huge_exp.json",          "i_number_neg_int_huge_exp.json",  "i_number_pos_double_huge_exp.json",
-    "i_number_real_neg_overflow.json", "i_number_real_pos_overflow.json", "i_string_UTF-16LE_with_BOM.json",
-    "i_string_utf16BE_no_BOM.json",    "i_string_utf16LE_no_BOM.json",    "i_structure_UTF-8_BOM_empty_object.json",
+    "i_number_huge_exp.json",
+    "i_number_neg_int_huge_exp.json",
+    "i_number_pos_double_huge_exp.json",
+    "i_number_real_neg_overflow.json",
+    "i_number_real_pos_overflow.json",
+    "i_string_UTF-16LE_with_BOM.json",
+    "i_string_utf16BE_no_BOM.json",
+    "i_string_utf16LE_no_BOM.json",
+    "i_structure_UTF-8_BOM_empty_object.json",
 };
 
 TEST(json, the_parsing_suite_is_answered_as_go_answers_it)

@@ -82,10 +82,14 @@ TEST(yaml, plain_scalars_get_the_types_of_yaml_1_1)
 
 TEST(yaml, keys_become_strings)
 {
-    check_json(S("1: a\ntrue: b\n1.5: c\n\"q\": d\n0x10: e\n"), "{\"1\":\"a\",\"true\":\"b\",\"1.5\":\"c\",\"q\":\"d\",\"16\":\"e\"}");
-    check_error(S("null: x"), "error converting YAML to JSON: unsupported map key of type: %!s(<nil>), key: <nil>");
+    check_json(S("1: a\ntrue: b\n1.5: c\n\"q\": d\n0x10: e\n"),
+               "{\"1\":\"a\",\"true\":\"b\",\"1.5\":\"c\",\"q\":\"d\",\"16\":\"e\"}");
+    check_error(
+        S("null: x"),
+        "error converting YAML to JSON: unsupported map key of type: %!s(<nil>), key: <nil>");
     check_error(S("a: {{ .Values.x }}"),
-                "error converting YAML to JSON: yaml: invalid map key: map[interface {}]interface {}{\".Values.x\":interface {}(nil)}");
+                "error converting YAML to JSON: yaml: invalid map key: map[interface {}]interface "
+                "{}{\".Values.x\":interface {}(nil)}");
 }
 
 TEST(yaml, block_scalars_keep_and_chomp_their_line_ends)
@@ -98,14 +102,18 @@ TEST(yaml, block_scalars_keep_and_chomp_their_line_ends)
 
 TEST(yaml, aliases_are_copies_and_merge_keys_merge)
 {
-    check_json(S("a: &x {p: 1, q: [2]}\nb: *x\n"), "{\"a\":{\"p\":1,\"q\":[2]},\"b\":{\"p\":1,\"q\":[2]}}");
-    check_json(S("a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\n"), "{\"a\":{\"p\":1,\"q\":2},\"b\":{\"p\":1,\"q\":3}}");
+    check_json(S("a: &x {p: 1, q: [2]}\nb: *x\n"),
+               "{\"a\":{\"p\":1,\"q\":[2]},\"b\":{\"p\":1,\"q\":[2]}}");
+    check_json(S("a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\n"),
+               "{\"a\":{\"p\":1,\"q\":2},\"b\":{\"p\":1,\"q\":3}}");
     check_json(S("a: &x {p: 1}\nb: &y {p: 2, r: 3}\nc:\n  <<: [*x, *y]\n"),
                "{\"a\":{\"p\":1},\"b\":{\"p\":2,\"r\":3},\"c\":{\"p\":1,\"r\":3}}");
     check_json(S("\"<<\": 1"), "{\"\\u003c\\u003c\":1}");
-    check_error(S("<<: 1"), "error converting YAML to JSON: yaml: map merge requires map or sequence of maps as the value");
+    check_error(S("<<: 1"), "error converting YAML to JSON: yaml: map merge requires map or "
+                            "sequence of maps as the value");
     check_error(S("a: *x"), "error converting YAML to JSON: yaml: unknown anchor 'x' referenced");
-    check_error(S("a: &x [*x]"), "error converting YAML to JSON: yaml: anchor 'x' value contains itself");
+    check_error(S("a: &x [*x]"),
+                "error converting YAML to JSON: yaml: anchor 'x' value contains itself");
 }
 
 TEST(yaml, a_small_text_cannot_become_a_huge_tree)
@@ -119,17 +127,24 @@ TEST(yaml, a_small_text_cannot_become_a_huge_tree)
             buf_fmt(&b, "%s*a%d", k ? "," : "", i - 1);
         buf_z(&b, "]\n");
     }
-    check_error(buf_view(&b), "error converting YAML to JSON: yaml: document contains excessive aliasing");
+    check_error(buf_view(&b),
+                "error converting YAML to JSON: yaml: document contains excessive aliasing");
 }
 
 TEST(yaml, errors_carry_the_line_as_go_yaml_counts_it)
 {
-    check_error(S("a: [b\n"), "error converting YAML to JSON: yaml: line 1: did not find expected ',' or ']'");
-    check_error(S("a: b\nc: d: e\n"), "error converting YAML to JSON: yaml: line 2: mapping values are not allowed in this context");
-    check_error(S("a:\n\tb: c\n"), "error converting YAML to JSON: yaml: line 2: found character that cannot start any token");
-    check_error(S("a: b\n c: d\n"), "error converting YAML to JSON: yaml: line 2: mapping values are not allowed in this context");
+    check_error(S("a: [b\n"),
+                "error converting YAML to JSON: yaml: line 1: did not find expected ',' or ']'");
+    check_error(S("a: b\nc: d: e\n"), "error converting YAML to JSON: yaml: line 2: mapping values "
+                                      "are not allowed in this context");
+    check_error(
+        S("a:\n\tb: c\n"),
+        "error converting YAML to JSON: yaml: line 2: found character that cannot start any token");
+    check_error(S("a: b\n c: d\n"), "error converting YAML to JSON: yaml: line 2: mapping values "
+                                    "are not allowed in this context");
     check_error(S("a: .nan"), "error converting YAML to JSON: json: unsupported value: NaN");
-    check_error(S("!!int x"), "error converting YAML to JSON: yaml: cannot decode !!str `x` as a !!int");
+    check_error(S("!!int x"),
+                "error converting YAML to JSON: yaml: cannot decode !!str `x` as a !!int");
 }
 
 TEST(yaml, nesting_is_limited)
@@ -261,9 +276,12 @@ TEST(yaml, long_lines_are_folded_at_80_columns)
     CLEANUP(buf) struct buf b = BUF_INIT;
     struct json v = json_object();
 
-    json_setz(a, &v, "message", json_z("one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen: x"));
+    json_setz(a, &v, "message",
+              json_z("one two three four five six seven eight nine ten eleven twelve thirteen "
+                     "fourteen fifteen: x"));
     yaml_encode(&b, &v);
-    CHECK_STRZ(buf_view(&b), "message: 'one two three four five six seven eight nine ten eleven twelve thirteen\n  fourteen fifteen: x'\n");
+    CHECK_STRZ(buf_view(&b), "message: 'one two three four five six seven eight nine ten eleven "
+                             "twelve thirteen\n  fourteen fifteen: x'\n");
 }
 
 static bool read_file(const char *path, struct buf *b)
@@ -313,7 +331,8 @@ TEST(yaml, kubernetes_fixtures_read_as_their_json_and_write_as_they_are)
             test_fail(__FILE__, __LINE__, "%s differs from its JSON", e->d_name);
         yaml_encode(&again, want);
         if (!str_eq(buf_view(&again), buf_view(&text)))
-            test_fail(__FILE__, __LINE__, "%s is written differently:\n%s", e->d_name, buf_cstr(&again));
+            test_fail(__FILE__, __LINE__, "%s is written differently:\n%s", e->d_name,
+                      buf_cstr(&again));
         n++;
     }
     closedir(d);

@@ -75,8 +75,7 @@ static void put_named(struct buf *b, unsigned number, str name, struct buf *valu
 /* What the JSON document says of a schema, as a message. */
 static void put_schema(struct buf *b, const struct json *schema)
 {
-    JSON_EACH_MEMBER(m, schema)
-    {
+    JSON_EACH_MEMBER(m, schema) {
         struct buf inner = BUF_INIT, value = BUF_INIT;
 
         if (str_is(m->key, "$ref"))
@@ -90,14 +89,13 @@ static void put_schema(struct buf *b, const struct json *schema)
             put_buf(b, SCHEMA_TYPE, &inner);
         } else if (str_is(m->key, "required")) {
             JSON_EACH(it, &m->value)
-            put(b, SCHEMA_REQUIRED, json_str(it));
+                put(b, SCHEMA_REQUIRED, json_str(it));
         } else if (str_is(m->key, "items") || str_is(m->key, "additionalProperties")) {
             put_schema(&value, &m->value);
             put_buf(&inner, LIST_OF, &value);
             put_buf(b, str_is(m->key, "items") ? SCHEMA_ITEMS : SCHEMA_ADDITIONAL, &inner);
         } else if (str_is(m->key, "properties")) {
-            JSON_EACH_MEMBER(p, &m->value)
-            {
+            JSON_EACH_MEMBER(p, &m->value) {
                 struct buf property = BUF_INIT;
 
                 put_schema(&property, &p->value);
@@ -134,8 +132,8 @@ static void put_patch(struct buf *paths, str path, const struct json *patch)
 
     put(&operation, OPERATION_ID, json_get_str(patch, "operationId"));
     JSON_EACH(p, json_findz(patch, "parameters"))
-    if (str_is(json_get_str(p, "in"), "query"))
-        put_query_parameter(&operation, p);
+        if (str_is(json_get_str(p, "in"), "query"))
+            put_query_parameter(&operation, p);
     json_encode(&text, json_findz(patch, "x-kubernetes-group-version-kind"));
     put(&any, ANY_YAML, buf_view(&text));
     buf_fini(&text);
@@ -157,11 +155,10 @@ void openapi_write_proto(struct arena *a, str v2_text, struct buf *out)
     put(&info, INFO_VERSION, json_get_str(json_findz(doc, "info"), "version"));
     put_buf(out, DOCUMENT_INFO, &info);
     JSON_EACH_MEMBER(p, json_findz(doc, "paths"))
-    if (json_findz(&p->value, "patch"))
-        put_patch(&paths, p->key, json_findz(&p->value, "patch"));
+        if (json_findz(&p->value, "patch"))
+            put_patch(&paths, p->key, json_findz(&p->value, "patch"));
     put_buf(out, DOCUMENT_PATHS, &paths);
-    JSON_EACH_MEMBER(d, json_findz(doc, "definitions"))
-    {
+    JSON_EACH_MEMBER(d, json_findz(doc, "definitions")) {
         struct buf schema = BUF_INIT;
 
         put_schema(&schema, &d->value);

@@ -18,20 +18,26 @@ static void check_failure_policy(struct check *c, const struct at *at, const str
 
     JSON_EACH(rule, field(policy, "rules")) {
         const struct at *here = AT_INDEX(AT(at, "rules"), i++);
-        const struct json *codes = field(rule, "onExitCodes"), *conditions = field(rule, "onPodConditions");
+        const struct json *codes = field(rule, "onExitCodes"),
+                          *conditions = field(rule, "onPodConditions");
         int64_t k = 0;
 
         check_enum(c, AT(here, "action"), field(rule, "action"), actions);
         if (codes)
             JSON_EACH(v, field(codes, "values")) {
-                if (str_is(json_get_str(codes, "operator"), "In") && json_is(v, JSON_INT) && v->i == 0)
-                    bad_invalid(c, AT_INDEX(AT(AT(here, "onExitCodes"), "values"), k), *v, "must not be 0 for the In operator");
+                if (str_is(json_get_str(codes, "operator"), "In") && json_is(v, JSON_INT) &&
+                    v->i == 0)
+                    bad_invalid(c, AT_INDEX(AT(AT(here, "onExitCodes"), "values"), k), *v,
+                                "must not be 0 for the In operator");
                 k++;
             }
         if (!codes && !json_count(conditions)) {
             if (!*c->errs)
                 *c->errs = err_new(REASON_INVALID, "%s", "");
-            err_cause_add(*c->errs, "FieldValueInvalid", arena_fmt(c->a, "spec.podFailurePolicy.rules[%lld]", (long long)(i - 1)), S("Invalid value: specifying one of OnExitCodes and OnPodConditions is required"));
+            err_cause_add(
+                *c->errs, "FieldValueInvalid",
+                arena_fmt(c->a, "spec.podFailurePolicy.rules[%lld]", (long long)(i - 1)),
+                S("Invalid value: specifying one of OnExitCodes and OnPodConditions is required"));
         }
     }
 }
@@ -39,9 +45,16 @@ static void check_failure_policy(struct check *c, const struct at *at, const str
 /* Shared by Jobs and the template in CronJobs; `at` is the place of the job's spec. */
 static void check_job_spec(struct check *c, const struct at *at, const struct json *spec)
 {
-    static const char *const counts[] = {"parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"};
+    static const char *const counts[] = {"parallelism",
+                                         "completions",
+                                         "activeDeadlineSeconds",
+                                         "backoffLimit",
+                                         "ttlSecondsAfterFinished",
+                                         "backoffLimitPerIndex",
+                                         "maxFailedIndexes"};
     const struct json *mode = field(spec, "completionMode"), *template = field(spec, "template");
-    str restart = json_get_str(template, "spec.restartPolicy"), managed_by = json_get_str(spec, "managedBy");
+    str restart = json_get_str(template, "spec.restartPolicy"),
+        managed_by = json_get_str(spec, "managedBy");
     bool indexed = str_is(json_str(mode), "Indexed");
 
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
@@ -51,12 +64,16 @@ static void check_job_spec(struct check *c, const struct at *at, const struct js
         if (!field(spec, "completions"))
             bad_required(c, AT(at, "completions"), "when completion mode is Indexed");
         if (json_get_int(spec, "parallelism", 0) > INDEXED_PARALLELISM_MAX)
-            bad_invalid(c, AT(at, "parallelism"), *field(spec, "parallelism"), "must be less than or equal to %d when completion mode is Indexed", INDEXED_PARALLELISM_MAX);
+            bad_invalid(c, AT(at, "parallelism"), *field(spec, "parallelism"),
+                        "must be less than or equal to %d when completion mode is Indexed",
+                        INDEXED_PARALLELISM_MAX);
     } else {
         if (field(spec, "backoffLimitPerIndex"))
-            bad_invalid(c, AT(at, "backoffLimitPerIndex"), *field(spec, "backoffLimitPerIndex"), "requires indexed completion mode");
+            bad_invalid(c, AT(at, "backoffLimitPerIndex"), *field(spec, "backoffLimitPerIndex"),
+                        "requires indexed completion mode");
         if (field(spec, "maxFailedIndexes"))
-            bad_invalid(c, AT(at, "maxFailedIndexes"), *field(spec, "maxFailedIndexes"), "requires indexed completion mode");
+            bad_invalid(c, AT(at, "maxFailedIndexes"), *field(spec, "maxFailedIndexes"),
+                        "requires indexed completion mode");
         if (field(spec, "successPolicy")) {
             struct json dump = json_object();
             const struct json *rules = field_at(spec, "successPolicy.rules");
@@ -67,17 +84,22 @@ static void check_job_spec(struct check *c, const struct at *at, const struct js
     }
     if (field(spec, "podFailurePolicy"))
         check_failure_policy(c, AT(at, "podFailurePolicy"), field(spec, "podFailurePolicy"));
-    check_enum(c, AT(at, "podReplacementPolicy"), field(spec, "podReplacementPolicy"), replacement_policies);
+    check_enum(c, AT(at, "podReplacementPolicy"), field(spec, "podReplacementPolicy"),
+               replacement_policies);
     if (managed_by.n)
         check_domain_path(c, AT(at, "managedBy"), managed_by);
     check_pod_template(c, AT(at, "template"), template);
     if (restart.n == 0 || str_is(restart, "Always"))
-        bad_required(c, AT(AT(AT(at, "template"), "spec"), "restartPolicy"), "valid values: \"OnFailure\", \"Never\"");
+        bad_required(c, AT(AT(AT(at, "template"), "spec"), "restartPolicy"),
+                     "valid values: \"OnFailure\", \"Never\"");
 }
 
-static void check_job_selector(struct check *c, const struct at *at, const struct write *w, const struct json *spec)
+static void check_job_selector(struct check *c, const struct at *at, const struct write *w,
+                               const struct json *spec)
 {
-    const struct json *selector = field(spec, "selector"), *labels = field_at(spec, "template.metadata.labels"), *match = field(selector, "matchLabels");
+    const struct json *selector = field(spec, "selector"),
+                      *labels = field_at(spec, "template.metadata.labels"),
+                      *match = field(selector, "matchLabels");
     bool manual = json_get_bool(spec, "manualSelector", false);
     struct selector parsed;
     struct err *err;
@@ -86,8 +108,12 @@ static void check_job_selector(struct check *c, const struct at *at, const struc
         bad_required(c, AT(at, "selector"), "");
     } else {
         check_label_selector(c, AT(at, "selector"), selector);
-        if (!manual && !w->old && (json_count(match) != 1 || !str_eq(json_str(field(match, "batch.kubernetes.io/controller-uid")), json_get_str(w->obj, "metadata.uid"))))
-            bad_invalid(c, AT(at, "selector"), selector_copy(c->a, selector), "`selector` not auto-generated");
+        if (!manual && !w->old &&
+            (json_count(match) != 1 ||
+             !str_eq(json_str(field(match, "batch.kubernetes.io/controller-uid")),
+                     json_get_str(w->obj, "metadata.uid"))))
+            bad_invalid(c, AT(at, "selector"), selector_copy(c->a, selector),
+                        "`selector` not auto-generated");
     }
     err = selector_from_object(c->a, selector, &parsed);
     if (err) {
@@ -95,12 +121,14 @@ static void check_job_selector(struct check *c, const struct at *at, const struc
         return;
     }
     if (!selector || !selector_matches_map(&parsed, labels))
-        bad_invalid(c, AT(AT(AT(at, "template"), "metadata"), "labels"), sorted_copy(c->a, labels), "`selector` does not match template `labels`");
+        bad_invalid(c, AT(AT(AT(at, "template"), "metadata"), "labels"), sorted_copy(c->a, labels),
+                    "`selector` does not match template `labels`");
 }
 
 void validate_job(struct write *w, struct err **errs)
 {
-    static const char *const fixed[] = {"completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"};
+    static const char *const fixed[] = {"completionMode", "podFailurePolicy",
+                                        "backoffLimitPerIndex", "managedBy", "successPolicy"};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec"), *before = field(w->old, "spec");
     const struct at *at = AT(NULL, "spec");
@@ -112,7 +140,8 @@ void validate_job(struct write *w, struct err **errs)
     if (!w->old)
         return;
     if (!str_is(json_str(field(spec, "completionMode")), "Indexed"))
-        check_immutable(c, AT(at, "completions"), field(spec, "completions"), field(before, "completions"));
+        check_immutable(c, AT(at, "completions"), field(spec, "completions"),
+                        field(before, "completions"));
     check_immutable(c, AT(at, "selector"), field(spec, "selector"), field(before, "selector"));
     if (!json_get_bool(before, "suspend", false))
         check_immutable(c, AT(at, "template"), field(spec, "template"), field(before, "template"));
@@ -129,7 +158,9 @@ static const struct cron_field {
     {0, 59, NULL},
     {0, 23, NULL},
     {1, 31, NULL},
-    {1, 12, (const char *const[]){"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", NULL}},
+    {1, 12,
+     (const char *const[]){"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
+                           "nov", "dec", NULL}},
     {0, 6, (const char *const[]){"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL}},
 };
 
@@ -157,27 +188,47 @@ static const char *cron_range_wrong(struct arena *a, const struct cron_field *f,
         low = f->min, high = f->max;
     } else {
         if (!cron_number(f, low_text, &low))
-            return arena_fmt(a, "failed to parse int from " PRI_STR ": strconv.Atoi: parsing \"" PRI_STR "\": invalid syntax", STR_ARG(low_text), STR_ARG(low_text)).p;
+            return arena_fmt(a,
+                             "failed to parse int from " PRI_STR
+                             ": strconv.Atoi: parsing \"" PRI_STR "\": invalid syntax",
+                             STR_ARG(low_text), STR_ARG(low_text))
+                .p;
         high = has_step && !high_text.p ? f->max : low;
         if (high_text.p && !cron_number(f, high_text, &high))
-            return arena_fmt(a, "failed to parse int from " PRI_STR ": strconv.Atoi: parsing \"" PRI_STR "\": invalid syntax", STR_ARG(high_text), STR_ARG(high_text)).p;
+            return arena_fmt(a,
+                             "failed to parse int from " PRI_STR
+                             ": strconv.Atoi: parsing \"" PRI_STR "\": invalid syntax",
+                             STR_ARG(high_text), STR_ARG(high_text))
+                .p;
     }
     if (has_step && !str_to_int64(step_text, &step))
-        return arena_fmt(a, "failed to parse int from " PRI_STR ": strconv.Atoi: parsing \"" PRI_STR "\": invalid syntax", STR_ARG(step_text), STR_ARG(step_text)).p;
+        return arena_fmt(a,
+                         "failed to parse int from " PRI_STR ": strconv.Atoi: parsing \"" PRI_STR
+                         "\": invalid syntax",
+                         STR_ARG(step_text), STR_ARG(step_text))
+            .p;
     if (low < f->min)
-        return arena_fmt(a, "beginning of range (%lld) below minimum (%lld): " PRI_STR, (long long)low, (long long)f->min, STR_ARG(range)).p;
+        return arena_fmt(a, "beginning of range (%lld) below minimum (%lld): " PRI_STR,
+                         (long long)low, (long long)f->min, STR_ARG(range))
+            .p;
     if (high > f->max)
-        return arena_fmt(a, "end of range (%lld) above maximum (%lld): " PRI_STR, (long long)high, (long long)f->max, STR_ARG(range)).p;
+        return arena_fmt(a, "end of range (%lld) above maximum (%lld): " PRI_STR, (long long)high,
+                         (long long)f->max, STR_ARG(range))
+            .p;
     if (low > high)
-        return arena_fmt(a, "beginning of range (%lld) beyond end of range (%lld): " PRI_STR, (long long)low, (long long)high, STR_ARG(range)).p;
+        return arena_fmt(a, "beginning of range (%lld) beyond end of range (%lld): " PRI_STR,
+                         (long long)low, (long long)high, STR_ARG(range))
+            .p;
     if (step == 0)
-        return arena_fmt(a, "step of range should be a positive number: " PRI_STR, STR_ARG(range)).p;
+        return arena_fmt(a, "step of range should be a positive number: " PRI_STR, STR_ARG(range))
+            .p;
     return NULL;
 }
 
 static const char *cron_wrong(struct arena *a, str schedule)
 {
-    static const char *const descriptors[] = {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"};
+    static const char *const descriptors[] = {"@yearly", "@annually", "@monthly", "@weekly",
+                                              "@daily",  "@midnight", "@hourly"};
     str fields[16], rest = str_trim(schedule), word;
     size_t n = 0;
     CLEANUP(buf) struct buf all = BUF_INIT;
@@ -199,7 +250,9 @@ static const char *cron_wrong(struct arena *a, str schedule)
         n++;
     }
     if (n != 5)
-        return arena_fmt(a, "expected exactly 5 fields, found %zu: [" PRI_STR "]", n, STR_ARG(buf_view(&all))).p;
+        return arena_fmt(a, "expected exactly 5 fields, found %zu: [" PRI_STR "]", n,
+                         STR_ARG(buf_view(&all)))
+            .p;
     for (size_t i = 0; i < 5; i++) {
         str ranges = fields[i], range;
 
@@ -220,7 +273,8 @@ static bool is_time_zone(struct arena *a, str name)
     FILE *f;
 
     for (size_t i = 0; i < name.n; i++)
-        clean &= (name.p[i] >= 'A' && name.p[i] <= 'Z') || (name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9') || strchr("/_+-", name.p[i]);
+        clean &= (name.p[i] >= 'A' && name.p[i] <= 'Z') || (name.p[i] >= 'a' && name.p[i] <= 'z') ||
+                 (name.p[i] >= '0' && name.p[i] <= '9') || strchr("/_+-", name.p[i]);
     if (!clean)
         return false;
     if (str_is(name, "UTC"))
@@ -234,18 +288,21 @@ static bool is_time_zone(struct arena *a, str name)
 void validate_cronjob(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *zone = field(spec, "timeZone"), *job = field_at(spec, "jobTemplate.spec");
+    const struct json *spec = field(w->obj, "spec"), *zone = field(spec, "timeZone"),
+                      *job = field_at(spec, "jobTemplate.spec");
     const struct at *at = AT(NULL, "spec"), *job_at = AT(AT(at, "jobTemplate"), "spec");
     str schedule = json_get_str(spec, "schedule"), name = json_get_str(w->obj, "metadata.name");
 
     if (str_is(w->subresource, "status"))
         return;
     if (!w->old && name.n > CRONJOB_NAME_MAX)
-        bad_invalid(c, AT(AT(NULL, "metadata"), "name"), json_string(name), "must be no more than %d characters", CRONJOB_NAME_MAX);
+        bad_invalid(c, AT(AT(NULL, "metadata"), "name"), json_string(name),
+                    "must be no more than %d characters", CRONJOB_NAME_MAX);
     if (schedule.n == 0) {
         bad_required(c, AT(at, "schedule"), "");
     } else if (str_find(schedule, S("TZ")) >= 0) {
-        bad_invalid(c, AT(at, "schedule"), json_string(schedule), "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+        bad_invalid(c, AT(at, "schedule"), json_string(schedule),
+                    "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
     } else {
         const char *wrong = cron_wrong(c->a, schedule);
 
@@ -255,14 +312,21 @@ void validate_cronjob(struct write *w, struct err **errs)
     if (zone && json_str(zone).n == 0)
         bad_invalid(c, AT(at, "timeZone"), *zone, "timeZone must be nil or non-empty string");
     else if (zone && str_eq_nocase(json_str(zone), S("local")))
-        bad_invalid(c, AT(at, "timeZone"), *zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+        bad_invalid(
+            c, AT(at, "timeZone"), *zone,
+            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
     else if (zone && !is_time_zone(c->a, json_str(zone)))
-        bad_invalid(c, AT(at, "timeZone"), *zone, "unknown time zone " PRI_STR, STR_ARG(json_str(zone)));
-    check_not_negative(c, AT(at, "startingDeadlineSeconds"), field(spec, "startingDeadlineSeconds"));
-    check_enum(c, AT(at, "concurrencyPolicy"), field(spec, "concurrencyPolicy"), concurrency_policies);
+        bad_invalid(c, AT(at, "timeZone"), *zone, "unknown time zone " PRI_STR,
+                    STR_ARG(json_str(zone)));
+    check_not_negative(c, AT(at, "startingDeadlineSeconds"),
+                       field(spec, "startingDeadlineSeconds"));
+    check_enum(c, AT(at, "concurrencyPolicy"), field(spec, "concurrencyPolicy"),
+               concurrency_policies);
     if (field(job, "selector"))
-        bad_invalid(c, AT(job_at, "selector"), selector_copy(c->a, field(job, "selector")), "`selector` will be auto-generated");
+        bad_invalid(c, AT(job_at, "selector"), selector_copy(c->a, field(job, "selector")),
+                    "`selector` will be auto-generated");
     check_job_spec(c, job_at, job);
-    check_not_negative(c, AT(at, "successfulJobsHistoryLimit"), field(spec, "successfulJobsHistoryLimit"));
+    check_not_negative(c, AT(at, "successfulJobsHistoryLimit"),
+                       field(spec, "successfulJobsHistoryLimit"));
     check_not_negative(c, AT(at, "failedJobsHistoryLimit"), field(spec, "failedJobsHistoryLimit"));
 }

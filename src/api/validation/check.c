@@ -6,24 +6,34 @@
 #define LABEL_MAX 63
 #define SUBDOMAIN_MAX 253
 #define LABEL_FORM                                                                                 \
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric " \
-    "character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "   \
+    "must start and end with an alphanumeric "                                                     \
+    "character (e.g. 'my-name',  or '123-abc', regex used for validation is "                      \
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 #define SUBDOMAIN_FORM                                                                             \
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "  \
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "   \
+    "'.', and must start and end with an "                                                         \
     "alphanumeric character (e.g. 'example.com', regex used for validation is "                    \
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 #define LABEL1035_FORM                                                                             \
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an " \
-    "alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "   \
+    "alphabetic character, and end with an "                                                       \
+    "alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "         \
+    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
 #define NAME_PART_FORM                                                                             \
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. " \
-    "'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "  \
+    "with an alphanumeric character (e.g. "                                                        \
+    "'MyName',  or 'my.name',  or '123-abc', regex used for validation is "                        \
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 #define LABEL_VALUE_FORM                                                                           \
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "   \
-    "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "                              \
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "    \
+    "'.', and must start and end with an "                                                         \
+    "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "         \
+    "validation is "                                                                               \
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 #define CONFIG_KEY_FORM                                                                            \
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "   \
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "           \
+    "'key.name',  or 'KEY_NAME',  or 'key-name', "                                                 \
     "regex used for validation is '[-._a-zA-Z0-9]+')"
 
 /* ---- places and complaints ---- */
@@ -61,7 +71,8 @@ static void value_text(struct buf *b, const struct json *v)
 
 void bad_required(struct check *c, const struct at *at, const char *detail)
 {
-    complain(c, "FieldValueRequired", at, *detail ? arena_fmt(c->a, "Required value: %s", detail) : S("Required value"));
+    complain(c, "FieldValueRequired", at,
+             *detail ? arena_fmt(c->a, "Required value: %s", detail) : S("Required value"));
 }
 
 void bad_invalid(struct check *c, const struct at *at, struct json value, const char *fmt, ...)
@@ -90,7 +101,8 @@ void bad_forbidden(struct check *c, const struct at *at, const char *fmt, ...)
     complain(c, "FieldValueForbidden", at, buf_view(&b));
 }
 
-static void with_value(struct check *c, const char *reason, const char *what, const struct at *at, const struct json *value, const char *detail)
+static void with_value(struct check *c, const char *reason, const char *what, const struct at *at,
+                       const struct json *value, const char *detail)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
@@ -113,15 +125,18 @@ void bad_not_found(struct check *c, const struct at *at, struct json value, cons
 
 void bad_too_long(struct check *c, const struct at *at, int64_t max_bytes)
 {
-    complain(c, "FieldValueTooLong", at, arena_fmt(c->a, "Too long: may not be more than %lld bytes", (long long)max_bytes));
+    complain(c, "FieldValueTooLong", at,
+             arena_fmt(c->a, "Too long: may not be more than %lld bytes", (long long)max_bytes));
 }
 
 void bad_too_many(struct check *c, const struct at *at, uint32_t got, uint32_t max)
 {
-    complain(c, "FieldValueTooMany", at, arena_fmt(c->a, "Too many: %u: must have at most %u items", got, max));
+    complain(c, "FieldValueTooMany", at,
+             arena_fmt(c->a, "Too many: %u: must have at most %u items", got, max));
 }
 
-void bad_unsupported(struct check *c, const struct at *at, struct json value, const char *const *supported)
+void bad_unsupported(struct check *c, const struct at *at, struct json value,
+                     const char *const *supported)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
@@ -211,7 +226,8 @@ const char *not_env_name(str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] < ' ' || s.p[i] > '~' || s.p[i] == '=')
-            return "a valid environment variable name must consist only of printable ASCII characters other than '='";
+            return "a valid environment variable name must consist only of printable ASCII "
+                   "characters other than '='";
     return NULL;
 }
 
@@ -277,7 +293,8 @@ const char *not_ip(str s)
         return "must not be an IPv4-mapped IPv6 address";
     if (is_ip(s))
         return NULL;
-    return is_loose_ip(s) ? "must not have leading 0s" : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+    return is_loose_ip(s) ? "must not have leading 0s"
+                          : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 }
 
 static void say(struct check *c, const struct at *at, str s, const char *text)
@@ -321,7 +338,12 @@ void check_qualified_name(struct check *c, const struct at *at, str s)
         prefix = str_slice(s, 0, (size_t)slash);
         name = str_skip(s, (size_t)slash + 1);
         if (str_has_char(name, '/')) {
-            bad_invalid(c, at, json_string(s), "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')");
+            bad_invalid(c, at, json_string(s),
+                        "a qualified name must consist of alphanumeric characters, '-', '_' or "
+                        "'.', and must start and end with an alphanumeric character (e.g. "
+                        "'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+                        "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS "
+                        "subdomain prefix and '/' (e.g. 'example.com/MyName')");
             return;
         }
         if (prefix.n == 0)
@@ -355,7 +377,8 @@ void check_port_name(struct check *c, const struct at *at, str s)
         letter |= s.p[i] >= 'a' && s.p[i] <= 'z';
     }
     if (!clean)
-        bad_invalid(c, at, json_string(s), "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+        bad_invalid(c, at, json_string(s),
+                    "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
     if (!letter)
         bad_invalid(c, at, json_string(s), "must contain at least one letter (a-z)");
     if (str_find(s, S("--")) >= 0)
@@ -410,8 +433,10 @@ void check_cidr(struct check *c, const struct at *at, str s)
     int64_t bits;
 
     str_cut(&rest, '/', &ip);
-    if (!is_loose_ip(ip) || !rest.p || !str_to_int64(rest, &bits) || bits < 0 || bits > (is_ipv6(ip) ? 128 : 32))
-        bad_invalid(c, at, json_string(s), "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+    if (!is_loose_ip(ip) || !rest.p || !str_to_int64(rest, &bits) || bits < 0 ||
+        bits > (is_ipv6(ip) ? 128 : 32))
+        bad_invalid(c, at, json_string(s),
+                    "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
     else if (!is_ip(ip) || (rest.n > 1 && rest.p[0] == '0'))
         bad_invalid(c, at, json_string(s), "must not have leading 0s in IP or prefix length");
     else if (is_mapped_ip(ip))
@@ -436,9 +461,11 @@ void check_special_ip(struct check *c, const struct at *at, str s)
         if (v4[0] == 127)
             bad_invalid(c, at, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
         if (v4[0] == 169 && v4[1] == 254)
-            bad_invalid(c, at, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+            bad_invalid(c, at, value,
+                        "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
         if (v4[0] == 224 && !v4[1] && !v4[2])
-            bad_invalid(c, at, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
+            bad_invalid(c, at, value,
+                        "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
     } else if (inet_pton(AF_INET6, z, v6) == 1) {
         static const unsigned char unspecified[16], loopback[16] = {[15] = 1};
 
@@ -447,9 +474,11 @@ void check_special_ip(struct check *c, const struct at *at, str s)
         if (!memcmp(v6, loopback, 16))
             bad_invalid(c, at, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
         if (v6[0] == 0xfe && (v6[1] & 0xc0) == 0x80)
-            bad_invalid(c, at, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+            bad_invalid(c, at, value,
+                        "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
         if (v6[0] == 0xff && (v6[1] & 0x0f) == 2)
-            bad_invalid(c, at, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
+            bad_invalid(c, at, value,
+                        "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
     }
 }
 
@@ -463,20 +492,24 @@ void check_domain_path(struct check *c, const struct at *at, str s)
     }
     str_cut(&path, '/', &domain);
     if (!path.p || path.n == 0) {
-        bad_invalid(c, at, json_string(s), "must be a domain-prefixed path (such as \"acme.io/foo\")");
+        bad_invalid(c, at, json_string(s),
+                    "must be a domain-prefixed path (such as \"acme.io/foo\")");
         return;
     }
     say(c, at, domain, not_dns_subdomain(domain));
     for (size_t i = 0; i < path.n; i++)
         if (!is_alnum(path.p[i]) && !strchr("/-._~%!$&'()*+,;=:", path.p[i])) {
-            bad_invalid(c, at, json_string(path), "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%%!$&'()*+,;=:]+')");
+            bad_invalid(
+                c, at, json_string(path),
+                "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%%!$&'()*+,;=:]+')");
             return;
         }
 }
 
 /* ---- common pieces ---- */
 
-void check_enum(struct check *c, const struct at *at, const struct json *v, const char *const *supported)
+void check_enum(struct check *c, const struct at *at, const struct json *v,
+                const char *const *supported)
 {
     if (!v)
         return;
@@ -492,7 +525,8 @@ void check_not_negative(struct check *c, const struct at *at, const struct json 
         bad_invalid(c, at, *v, "must be greater than or equal to 0");
 }
 
-void check_immutable(struct check *c, const struct at *at, const struct json *now, const struct json *old)
+void check_immutable(struct check *c, const struct at *at, const struct json *now,
+                     const struct json *old)
 {
     static const struct json null = {.type = JSON_NULL};
 
@@ -520,10 +554,12 @@ void check_label_selector(struct check *c, const struct at *at, const struct jso
 
         if (str_is(op, "In") || str_is(op, "NotIn")) {
             if (n == 0)
-                bad_required(c, AT(here, "values"), "must be specified when `operator` is 'In' or 'NotIn'");
+                bad_required(c, AT(here, "values"),
+                             "must be specified when `operator` is 'In' or 'NotIn'");
         } else if (str_is(op, "Exists") || str_is(op, "DoesNotExist")) {
             if (n)
-                bad_forbidden(c, AT(here, "values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+                bad_forbidden(c, AT(here, "values"),
+                              "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
         } else {
             bad_invalid(c, AT(here, "operator"), json_string(op), "not a valid selector operator");
         }
@@ -547,7 +583,9 @@ void check_int_or_percent(struct check *c, const struct at *at, const struct jso
         for (size_t i = 0; i + 1 < v->s.n; i++)
             ok &= v->s.p[i] >= '0' && v->s.p[i] <= '9';
         if (!ok)
-            bad_invalid(c, at, *v, "a valid percent string must be a numeric string followed by an ending '%%' (e.g. '1%%',  or '93%%', regex used for validation is '[0-9]+%%')");
+            bad_invalid(c, at, *v,
+                        "a valid percent string must be a numeric string followed by an ending "
+                        "'%%' (e.g. '1%%',  or '93%%', regex used for validation is '[0-9]+%%')");
     }
 }
 

@@ -9,8 +9,8 @@
 /* A place: chained on the stack, turned into "spec.ports[0].name" only when something is wrong there. */
 struct at {
     const struct at *up;
-    const char *name;   /* a field; NULL: an index or key */
-    str key;            /* [key] when p is set */
+    const char *name; /* a field; NULL: an index or key */
+    str key;          /* [key] when p is set */
     int64_t index;
 };
 #define AT(up_, name_) (&(struct at){(up_), (name_), STR_NONE, 0})
@@ -35,15 +35,17 @@ struct check {
     struct arena *a;
     struct err **errs;
 };
-void bad_required(struct check *c, const struct at *at, const char *detail);  /* detail may be "" */
-void bad_invalid(struct check *c, const struct at *at, struct json value, const char *fmt, ...) PRINTF(4, 5);
+void bad_required(struct check *c, const struct at *at, const char *detail); /* detail may be "" */
+void bad_invalid(struct check *c, const struct at *at, struct json value, const char *fmt, ...)
+    PRINTF(4, 5);
 void bad_forbidden(struct check *c, const struct at *at, const char *fmt, ...) PRINTF(3, 4);
 void bad_duplicate(struct check *c, const struct at *at, struct json value, const char *detail);
 void bad_not_found(struct check *c, const struct at *at, struct json value, const char *detail);
 void bad_too_long(struct check *c, const struct at *at, int64_t max_bytes);
 void bad_too_many(struct check *c, const struct at *at, uint32_t got, uint32_t max);
 /* supported: NULL-terminated, in the order to be shown. */
-void bad_unsupported(struct check *c, const struct at *at, struct json value, const char *const *supported);
+void bad_unsupported(struct check *c, const struct at *at, struct json value,
+                     const char *const *supported);
 
 /* ---- forms of names: NULL when s has the form, else the text that Kubernetes gives ---- */
 const char *not_dns_label(str s);
@@ -64,19 +66,27 @@ bool check_port(struct check *c, const struct at *at, int64_t port); /* complain
 void check_port_or_name(struct check *c, const struct at *at, const struct json *v);
 void check_ip(struct check *c, const struct at *at, str s);
 void check_cidr(struct check *c, const struct at *at, str s);
-void check_special_ip(struct check *c, const struct at *at, str s);   /* unspecified, loopback, link-local */
-void check_domain_path(struct check *c, const struct at *at, str s);  /* "acme.io/foo" */
+void check_special_ip(struct check *c, const struct at *at,
+                      str s); /* unspecified, loopback, link-local */
+void check_domain_path(struct check *c, const struct at *at, str s); /* "acme.io/foo" */
 bool is_ip(str s);
 bool is_ipv6(str s);
 
 /* ---- common pieces ---- */
-void check_enum(struct check *c, const struct at *at, const struct json *v, const char *const *supported); /* absent is fine */
-void check_not_negative(struct check *c, const struct at *at, const struct json *v); /* absent is fine */
-void check_immutable(struct check *c, const struct at *at, const struct json *now, const struct json *old);
+void check_enum(struct check *c, const struct at *at, const struct json *v,
+                const char *const *supported); /* absent is fine */
+void check_not_negative(struct check *c, const struct at *at,
+                        const struct json *v); /* absent is fine */
+void check_immutable(struct check *c, const struct at *at, const struct json *now,
+                     const struct json *old);
 void check_labels(struct check *c, const struct at *at, const struct json *labels);
 void check_label_selector(struct check *c, const struct at *at, const struct json *selector);
 void check_int_or_percent(struct check *c, const struct at *at, const struct json *v);
-void check_object_name(struct check *c, const struct at *at, str s); /* a referenced object: DNS subdomain */
-struct json selector_copy(struct arena *a, const struct json *selector); /* a LabelSelector likewise: only its labels are a map */
-struct json sorted_copy(struct arena *a, const struct json *v);      /* as Go prints maps in messages; NULL: null */
+void check_object_name(struct check *c, const struct at *at,
+                       str s); /* a referenced object: DNS subdomain */
+struct json selector_copy(
+    struct arena *a,
+    const struct json *selector); /* a LabelSelector likewise: only its labels are a map */
+struct json sorted_copy(struct arena *a,
+                        const struct json *v); /* as Go prints maps in messages; NULL: null */
 #endif

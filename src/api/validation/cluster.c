@@ -43,7 +43,8 @@ void validate_node(struct write *w, struct err **errs)
             bad_required(c, AT(here, "effect"), "");
         else
             check_enum(c, AT(here, "effect"), field(t, "effect"), effects);
-        if (map_put(&seen, arena_fmt(c->a, PRI_STR "\n" PRI_STR, STR_ARG(key), STR_ARG(effect)), &seen))
+        if (map_put(&seen, arena_fmt(c->a, PRI_STR "\n" PRI_STR, STR_ARG(key), STR_ARG(effect)),
+                    &seen))
             bad_duplicate(c, here, go_taint(c, t), "taints must be unique by key and effect pair");
     }
     map_fini(&seen);
@@ -54,7 +55,8 @@ void validate_node(struct write *w, struct err **errs)
         n_v4 += !str_has_char(json_str(cidr), ':');
     }
     if (n_v4 > 1 || n_v6 > 1)
-        bad_invalid(c, AT(AT(NULL, "spec"), "podCIDRs"), *cidrs, "may specify no more than one CIDR for each IP family");
+        bad_invalid(c, AT(AT(NULL, "spec"), "podCIDRs"), *cidrs,
+                    "may specify no more than one CIDR for each IP family");
 }
 
 void validate_namespace(struct write *w, struct err **errs)
@@ -66,8 +68,10 @@ void validate_namespace(struct write *w, struct err **errs)
         str name = json_str(f);
 
         check_qualified_name(c, at, name);
-        if (!str_has_char(name, '/') && !str_is(name, "kubernetes") && !str_is(name, "orphan") && !str_is(name, "foregroundDeletion"))
-            bad_invalid(c, at, *f, "name is neither a standard finalizer name nor is it fully qualified");
+        if (!str_has_char(name, '/') && !str_is(name, "kubernetes") && !str_is(name, "orphan") &&
+            !str_is(name, "foregroundDeletion"))
+            bad_invalid(c, at, *f,
+                        "name is neither a standard finalizer name nor is it fully qualified");
     }
 }
 
@@ -82,13 +86,18 @@ void validate_priorityclass(struct write *w, struct err **errs)
     bool is_known = str_is(name, known[0]) || str_is(name, known[1]);
 
     if (str_has_prefix(name, S("system-")) && !is_known)
-        bad_forbidden(c, AT(AT(NULL, "metadata"), "name"), "priority class names with 'system-' prefix are reserved for system use only. error: " PRI_STR " is not a known system priority class", STR_ARG(name));
+        bad_forbidden(c, AT(AT(NULL, "metadata"), "name"),
+                      "priority class names with 'system-' prefix are reserved for system use "
+                      "only. error: " PRI_STR " is not a known system priority class",
+                      STR_ARG(name));
     else if (!is_known && json_get_int(w->obj, "value", 0) > USER_PRIORITY_MAX)
-        bad_forbidden(c, AT(NULL, "value"), "maximum allowed value of a user defined priority is %d", USER_PRIORITY_MAX);
+        bad_forbidden(c, AT(NULL, "value"),
+                      "maximum allowed value of a user defined priority is %d", USER_PRIORITY_MAX);
     if (w->old) {
         if (json_get_int(w->obj, "value", 0) != json_get_int(w->old, "value", 0))
             bad_forbidden(c, AT(NULL, "value"), "may not be changed in an update.");
-        check_immutable(c, AT(NULL, "preemptionPolicy"), field(w->obj, "preemptionPolicy"), field(w->old, "preemptionPolicy"));
+        check_immutable(c, AT(NULL, "preemptionPolicy"), field(w->obj, "preemptionPolicy"),
+                        field(w->old, "preemptionPolicy"));
     } else {
         check_enum(c, AT(NULL, "preemptionPolicy"), field(w->obj, "preemptionPolicy"), policies);
     }
@@ -109,8 +118,10 @@ void validate_runtimeclass(struct write *w, struct err **errs)
         json_setz(c->a, &resources, "limits", *field_at(w->obj, "overhead.podFixed"));
         check_resources(c, AT(NULL, "overhead"), &resources, NULL);
     }
-    check_labels(c, AT(AT(NULL, "scheduling"), "nodeSelector"), field_at(w->obj, "scheduling.nodeSelector"));
-    check_tolerations(c, AT(AT(NULL, "scheduling"), "tolerations"), field_at(w->obj, "scheduling.tolerations"));
+    check_labels(c, AT(AT(NULL, "scheduling"), "nodeSelector"),
+                 field_at(w->obj, "scheduling.nodeSelector"));
+    check_tolerations(c, AT(AT(NULL, "scheduling"), "tolerations"),
+                      field_at(w->obj, "scheduling.tolerations"));
     if (w->old)
         check_immutable(c, AT(NULL, "handler"), field(w->obj, "handler"), field(w->old, "handler"));
 }
@@ -136,11 +147,16 @@ void validate_event(struct write *w, struct err **errs)
         const char *field;
         size_t max;
         bool required;
-    } texts[] = {{"reportingInstance", 128, true}, {"action", 128, true}, {"reason", 128, true}, {"message", 1024, false}};
+    } texts[] = {{"reportingInstance", 128, true},
+                 {"action", 128, true},
+                 {"reason", 128, true},
+                 {"message", 1024, false}};
     struct check *c = &(struct check){w->a, errs};
     const struct json *o = w->obj, *series = field(o, "series");
     bool newer = w->kind->r->group.n > 0;
-    str ns = json_get_str(o, "metadata.namespace"), object_ns = json_get_str(o, "involvedObject.namespace"), type = json_get_str(o, "type"), controller = json_get_str(o, "reportingComponent");
+    str ns = json_get_str(o, "metadata.namespace"),
+        object_ns = json_get_str(o, "involvedObject.namespace"), type = json_get_str(o, "type"),
+        controller = json_get_str(o, "reportingComponent");
     const char *controller_field = newer ? "reportingController" : "reportingComponent";
 
     if (w->old && newer)
@@ -148,10 +164,12 @@ void validate_event(struct write *w, struct err **errs)
     if (json_get_str(o, "eventTime").n == 0) {
         /* Cluster-scoped objects have their events in `default`. */
         if (object_ns.n == 0 ? !str_is(ns, "default") : !str_eq(ns, object_ns))
-            bad_invalid(c, AT(AT(NULL, "involvedObject"), "namespace"), json_string(object_ns), "does not match event.namespace");
+            bad_invalid(c, AT(AT(NULL, "involvedObject"), "namespace"), json_string(object_ns),
+                        "does not match event.namespace");
     } else {
         if (object_ns.n == 0 && !str_is(ns, "default") && !str_is(ns, "kube-system"))
-            bad_invalid(c, AT(AT(NULL, "involvedObject"), "namespace"), json_string(object_ns), "does not match event.namespace");
+            bad_invalid(c, AT(AT(NULL, "involvedObject"), "namespace"), json_string(object_ns),
+                        "does not match event.namespace");
         if (controller.n == 0)
             bad_required(c, AT(NULL, controller_field), "");
         check_qualified_name(c, AT(NULL, controller_field), controller);
@@ -161,7 +179,8 @@ void validate_event(struct write *w, struct err **errs)
             if (texts[i].required && s.n == 0)
                 bad_required(c, AT(NULL, texts[i].field), "");
             if (s.n > texts[i].max)
-                bad_invalid(c, AT(NULL, texts[i].field), json_z(""), "can have at most %zu characters", texts[i].max);
+                bad_invalid(c, AT(NULL, texts[i].field), json_z(""),
+                            "can have at most %zu characters", texts[i].max);
         }
     }
     if (!newer)
@@ -194,7 +213,8 @@ static size_t check_keys(struct check *c, const struct at *at, const struct json
 
     JSON_EACH_MEMBER(m, data) {
         if (m->key.n > 253)
-            bad_invalid(c, AT_KEY(at, m->key), json_string(m->key), "must be no more than 253 characters");
+            bad_invalid(c, AT_KEY(at, m->key), json_string(m->key),
+                        "must be no more than 253 characters");
         if (str_is(m->key, "."))
             bad_invalid(c, AT_KEY(at, m->key), json_string(m->key), "must not be '.'");
         else if (str_is(m->key, ".."))
@@ -202,7 +222,8 @@ static size_t check_keys(struct check *c, const struct at *at, const struct json
         else if (str_has_prefix(m->key, S("..")))
             bad_invalid(c, AT_KEY(at, m->key), json_string(m->key), "must not start with '..'");
         else if (not_config_map_key(m->key))
-            bad_invalid(c, AT_KEY(at, m->key), json_string(m->key), "%s", not_config_map_key(m->key));
+            bad_invalid(c, AT_KEY(at, m->key), json_string(m->key), "%s",
+                        not_config_map_key(m->key));
         size += base64 ? json_str(&m->value).n / 4 * 3 : json_str(&m->value).n;
     }
     return size;
@@ -227,11 +248,13 @@ void validate_configmap(struct write *w, struct err **errs)
 {
     static const char *const fields[] = {"data", "binaryData", NULL};
     struct check *c = &(struct check){w->a, errs};
-    size_t size = check_keys(c, AT(NULL, "data"), field(w->obj, "data"), false) + check_keys(c, AT(NULL, "binaryData"), field(w->obj, "binaryData"), true);
+    size_t size = check_keys(c, AT(NULL, "data"), field(w->obj, "data"), false) +
+                  check_keys(c, AT(NULL, "binaryData"), field(w->obj, "binaryData"), true);
 
     JSON_EACH_MEMBER(m, field(w->obj, "binaryData"))
         if (json_find(field(w->obj, "data"), m->key))
-            bad_invalid(c, AT_KEY(AT(NULL, "data"), m->key), json_string(m->key), "duplicate of key present in binaryData");
+            bad_invalid(c, AT_KEY(AT(NULL, "data"), m->key), json_string(m->key),
+                        "duplicate of key present in binaryData");
     if (size > CONFIG_SIZE_MAX)
         bad_too_long(c, AT_KEY(NULL, S("")), CONFIG_SIZE_MAX); /* of the whole, in no field */
     check_frozen(c, w, fields);
@@ -258,12 +281,19 @@ void validate_secret(struct write *w, struct err **errs)
     for (size_t i = 0; i < ARRAY_LEN(needs); i++)
         if (str_is(type, needs[i].type) && !field(data, needs[i].key))
             bad_required(c, AT_KEY(AT(NULL, "data"), str_of(needs[i].key)), "");
-    if (str_is(type, "kubernetes.io/basic-auth") && !field(data, "username") && !field(data, "password")) {
+    if (str_is(type, "kubernetes.io/basic-auth") && !field(data, "username") &&
+        !field(data, "password")) {
         bad_required(c, AT_KEY(AT(NULL, "data"), S("username")), "");
         bad_required(c, AT_KEY(AT(NULL, "data"), S("password")), "");
     }
-    if (str_is(type, "kubernetes.io/service-account-token") && json_str(field(field_at(w->obj, "metadata.annotations"), "kubernetes.io/service-account.name")).n == 0)
-        bad_required(c, AT_KEY(AT(AT(NULL, "metadata"), "annotations"), S("kubernetes.io/service-account.name")), "");
+    if (str_is(type, "kubernetes.io/service-account-token") &&
+        json_str(
+            field(field_at(w->obj, "metadata.annotations"), "kubernetes.io/service-account.name"))
+                .n == 0)
+        bad_required(c,
+                     AT_KEY(AT(AT(NULL, "metadata"), "annotations"),
+                            S("kubernetes.io/service-account.name")),
+                     "");
     if (w->old)
         check_immutable(c, AT(NULL, "type"), field(w->obj, "type"), field(w->old, "type"));
     check_frozen(c, w, fields);

@@ -20,14 +20,16 @@ static bool in_list(str s, const char *const *list)
 
 /* ---- ports ---- */
 
-static void check_ports(struct check *c, const struct at *at, const struct json *ports, struct map *names)
+static void check_ports(struct check *c, const struct at *at, const struct json *ports,
+                        struct map *names)
 {
     int64_t i = 0;
 
     JSON_EACH(p, ports) {
         const struct at *here = AT_INDEX(at, i++);
         str name = json_get_str(p, "name"), protocol = json_get_str(p, "protocol");
-        int64_t container_port = json_get_int(p, "containerPort", 0), host_port = json_get_int(p, "hostPort", 0);
+        int64_t container_port = json_get_int(p, "containerPort", 0),
+                host_port = json_get_int(p, "hostPort", 0);
 
         if (name.n) {
             check_port_name(c, AT(here, "name"), name);
@@ -51,12 +53,28 @@ static void check_ports(struct check *c, const struct at *at, const struct json 
 
 /* ---- environment ---- */
 
-static const char *const env_fields[] = {"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs", NULL};
-static const char *const env_resources[] = {"limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory", NULL};
+static const char *const env_fields[] = {"metadata.name",
+                                         "metadata.namespace",
+                                         "metadata.uid",
+                                         "spec.nodeName",
+                                         "spec.serviceAccountName",
+                                         "status.hostIP",
+                                         "status.hostIPs",
+                                         "status.podIP",
+                                         "status.podIPs",
+                                         NULL};
+static const char *const env_resources[] = {"limits.cpu",
+                                            "limits.ephemeral-storage",
+                                            "limits.memory",
+                                            "requests.cpu",
+                                            "requests.ephemeral-storage",
+                                            "requests.memory",
+                                            NULL};
 
 static void check_field_ref(struct check *c, const struct at *at, const struct json *ref)
 {
-    str version = json_get_str(ref, "apiVersion"), path = json_get_str(ref, "fieldPath"), base = path;
+    str version = json_get_str(ref, "apiVersion"), path = json_get_str(ref, "fieldPath"),
+        base = path;
     ptrdiff_t bracket = str_find(path, S("['"));
 
     if (path.n == 0) {
@@ -64,7 +82,9 @@ static void check_field_ref(struct check *c, const struct at *at, const struct j
         return;
     }
     if (version.n && !str_is(version, "v1")) {
-        bad_invalid(c, AT(at, "fieldPath"), json_string(path), "error converting fieldPath: unsupported pod version: " PRI_STR, STR_ARG(version));
+        bad_invalid(c, AT(at, "fieldPath"), json_string(path),
+                    "error converting fieldPath: unsupported pod version: " PRI_STR,
+                    STR_ARG(version));
         return;
     }
     if (bracket >= 0 && str_has_suffix(path, S("']"))) {
@@ -77,7 +97,9 @@ static void check_field_ref(struct check *c, const struct at *at, const struct j
         }
     }
     if (!in_list(base, env_fields))
-        bad_invalid(c, AT(at, "fieldPath"), json_string(path), "error converting fieldPath: field label not supported: " PRI_STR, STR_ARG(path));
+        bad_invalid(c, AT(at, "fieldPath"), json_string(path),
+                    "error converting fieldPath: field label not supported: " PRI_STR,
+                    STR_ARG(path));
 }
 
 static void check_key_ref(struct check *c, const struct at *at, const struct json *ref)
@@ -94,8 +116,12 @@ static void check_key_ref(struct check *c, const struct at *at, const struct jso
 
 static void check_value_from(struct check *c, const struct at *at, const struct json *env)
 {
-    const struct json *from = field(env, "valueFrom"), *field_ref = field(from, "fieldRef"), *resource = field(from, "resourceFieldRef"), *config = field(from, "configMapKeyRef"), *secret = field(from, "secretKeyRef"), *file = field(from, "fileKeyRef");
-    int n = (field_ref != NULL) + (resource != NULL) + (config != NULL) + (secret != NULL) + (file != NULL);
+    const struct json *from = field(env, "valueFrom"), *field_ref = field(from, "fieldRef"),
+                      *resource = field(from, "resourceFieldRef"),
+                      *config = field(from, "configMapKeyRef"),
+                      *secret = field(from, "secretKeyRef"), *file = field(from, "fileKeyRef");
+    int n = (field_ref != NULL) + (resource != NULL) + (config != NULL) + (secret != NULL) +
+            (file != NULL);
 
     if (!from)
         return;
@@ -106,15 +132,19 @@ static void check_value_from(struct check *c, const struct at *at, const struct 
 
         if (name.n == 0)
             bad_required(c, AT(AT(at, "resourceFieldRef"), "resource"), "");
-        else if (!in_list(name, env_resources) && !str_has_prefix(name, S("limits.hugepages-")) && !str_has_prefix(name, S("requests.hugepages-")))
-            bad_unsupported(c, AT(AT(at, "resourceFieldRef"), "resource"), json_string(name), env_resources);
+        else if (!in_list(name, env_resources) && !str_has_prefix(name, S("limits.hugepages-")) &&
+                 !str_has_prefix(name, S("requests.hugepages-")))
+            bad_unsupported(c, AT(AT(at, "resourceFieldRef"), "resource"), json_string(name),
+                            env_resources);
     }
     if (config)
         check_key_ref(c, AT(at, "configMapKeyRef"), config);
     if (secret)
         check_key_ref(c, AT(at, "secretKeyRef"), secret);
     if (n == 0)
-        bad_invalid(c, at, json_z(""), "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`");
+        bad_invalid(c, at, json_z(""),
+                    "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
+                    "`secretKeyRef` or `fileKeyRef`");
     else if (json_get_str(env, "value").n)
         bad_invalid(c, at, json_z(""), "may not be specified when `value` is not empty");
     else if (n > 1)
@@ -168,7 +198,8 @@ static bool is_hugepages(str name)
 
 static bool is_extended(str name)
 {
-    return str_has_char(name, '/') && str_find(name, S("kubernetes.io/")) < 0 && !str_has_prefix(name, S("requests."));
+    return str_has_char(name, '/') && str_find(name, S("kubernetes.io/")) < 0 &&
+           !str_has_prefix(name, S("requests."));
 }
 
 static bool is_overcommittable(str name)
@@ -186,8 +217,11 @@ static void check_quantity(struct check *c, const struct at *at, str name, str t
         bad_invalid(c, at, json_string(text), "must be greater than or equal to 0");
     if (is_extended(name) && quantity_milli(&q) % 1000)
         bad_invalid(c, at, json_string(text), "must be an integer");
-    if (is_hugepages(name) && quantity_parse(str_skip(name, 10), &page) && quantity_value(&page) > 0 && quantity_value(&q) % quantity_value(&page))
-        bad_invalid(c, at, json_string(text), PRI_STR " is not positive integer multiple of " PRI_STR, STR_ARG(text), STR_ARG(name));
+    if (is_hugepages(name) && quantity_parse(str_skip(name, 10), &page) &&
+        quantity_value(&page) > 0 && quantity_value(&q) % quantity_value(&page))
+        bad_invalid(c, at, json_string(text),
+                    PRI_STR " is not positive integer multiple of " PRI_STR, STR_ARG(text),
+                    STR_ARG(name));
 }
 
 static void check_resource_name(struct check *c, const struct at *at, str name)
@@ -199,15 +233,18 @@ static void check_resource_name(struct check *c, const struct at *at, str name)
         for (size_t i = 0; i < name.n; i++)
             plain &= name.p[i] > ' ' && name.p[i] < 127;
         if (plain && !in_list(name, standard_resources) && !is_hugepages(name))
-            bad_invalid(c, at, json_string(name), "must be a standard resource type or fully qualified");
+            bad_invalid(c, at, json_string(name),
+                        "must be a standard resource type or fully qualified");
         if (!in_list(name, standard_resources) && !is_hugepages(name))
             bad_invalid(c, at, json_string(name), "must be a standard resource for containers");
     }
 }
 
-void check_resources(struct check *c, const struct at *at, const struct json *resources, const struct json *pod_claims)
+void check_resources(struct check *c, const struct at *at, const struct json *resources,
+                     const struct json *pod_claims)
 {
-    const struct json *limits = field(resources, "limits"), *requests = field(resources, "requests");
+    const struct json *limits = field(resources, "limits"),
+                      *requests = field(resources, "requests");
     bool huge = false, base = false;
     int64_t i = 0;
 
@@ -228,13 +265,18 @@ void check_resources(struct check *c, const struct at *at, const struct json *re
         check_quantity(c, here, m->key, json_str(&m->value));
         huge |= is_hugepages(m->key);
         base |= str_is(m->key, "cpu") || str_is(m->key, "memory");
-        if (limit && quantity_parse(json_str(&m->value), &want) && quantity_parse(json_str(limit), &most)) {
+        if (limit && quantity_parse(json_str(&m->value), &want) &&
+            quantity_parse(json_str(limit), &most)) {
             int cmp = quantity_cmp(&want, &most);
 
             if (cmp && !is_overcommittable(m->key))
-                bad_invalid(c, AT(at, "requests"), m->value, "must be equal to " PRI_STR " limit of " PRI_STR, STR_ARG(m->key), STR_ARG(json_str(limit)));
+                bad_invalid(c, AT(at, "requests"), m->value,
+                            "must be equal to " PRI_STR " limit of " PRI_STR, STR_ARG(m->key),
+                            STR_ARG(json_str(limit)));
             else if (cmp > 0)
-                bad_invalid(c, AT(at, "requests"), m->value, "must be less than or equal to " PRI_STR " limit of " PRI_STR, STR_ARG(m->key), STR_ARG(json_str(limit)));
+                bad_invalid(c, AT(at, "requests"), m->value,
+                            "must be less than or equal to " PRI_STR " limit of " PRI_STR,
+                            STR_ARG(m->key), STR_ARG(json_str(limit)));
         } else if (!limit && !is_overcommittable(m->key)) {
             bad_required(c, AT(at, "limits"), "Limit must be set for non overcommitable resources");
         }
@@ -253,7 +295,11 @@ void check_resources(struct check *c, const struct at *at, const struct json *re
         JSON_EACH(p, pod_claims)
             found |= str_eq(json_get_str(p, "name"), name);
         if (!found)
-            bad_not_found(c, here, json_string(name), json_count(pod_claims) ? "must be one of the names in pod.spec.resourceClaims" : "must be one of the names in pod.spec.resourceClaims which is empty");
+            bad_not_found(
+                c, here, json_string(name),
+                json_count(pod_claims)
+                    ? "must be one of the names in pod.spec.resourceClaims"
+                    : "must be one of the names in pod.spec.resourceClaims which is empty");
     }
 }
 
@@ -290,9 +336,12 @@ static void check_http_get(struct check *c, const struct at *at, const struct js
 }
 
 /* Exactly one of the ways to act; `what` is for the texts. */
-static void check_handler(struct check *c, const struct at *at, const struct json *h, bool lifecycle)
+static void check_handler(struct check *c, const struct at *at, const struct json *h,
+                          bool lifecycle)
 {
-    const struct json *exec = field(h, "exec"), *http = field(h, "httpGet"), *tcp = field(h, "tcpSocket"), *grpc = field(h, "grpc"), *sleep = field(h, "sleep");
+    const struct json *exec = field(h, "exec"), *http = field(h, "httpGet"),
+                      *tcp = field(h, "tcpSocket"), *grpc = field(h, "grpc"),
+                      *sleep = field(h, "sleep");
     int n = 0;
 
     if (exec) {
@@ -322,15 +371,19 @@ static void check_handler(struct check *c, const struct at *at, const struct jso
         if (n++)
             bad_forbidden(c, AT(at, "sleep"), "may not specify more than 1 handler type");
         else if (json_get_int(sleep, "seconds", 0) < 0)
-            bad_invalid(c, AT(AT(at, "sleep"), "seconds"), json_int(json_get_int(sleep, "seconds", 0)), "must be greater than or equal to 0");
+            bad_invalid(c, AT(AT(at, "sleep"), "seconds"),
+                        json_int(json_get_int(sleep, "seconds", 0)),
+                        "must be greater than or equal to 0");
     }
     if (n == 0)
         bad_required(c, at, "must specify a handler type");
 }
 
-static void check_probe(struct check *c, const struct at *at, const struct json *probe, bool must_succeed_once)
+static void check_probe(struct check *c, const struct at *at, const struct json *probe,
+                        bool must_succeed_once)
 {
-    static const char *const numbers[] = {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"};
+    static const char *const numbers[] = {"initialDelaySeconds", "timeoutSeconds", "periodSeconds",
+                                          "successThreshold", "failureThreshold"};
 
     if (!probe)
         return;
@@ -339,8 +392,10 @@ static void check_probe(struct check *c, const struct at *at, const struct json 
         check_not_negative(c, AT(at, numbers[i]), field(probe, numbers[i]));
     if (must_succeed_once && json_get_int(probe, "successThreshold", 1) != 1)
         bad_invalid(c, AT(at, "successThreshold"), *field(probe, "successThreshold"), "must be 1");
-    if (field(probe, "terminationGracePeriodSeconds") && json_get_int(probe, "terminationGracePeriodSeconds", 0) <= 0)
-        bad_invalid(c, AT(at, "terminationGracePeriodSeconds"), *field(probe, "terminationGracePeriodSeconds"), "must be greater than 0");
+    if (field(probe, "terminationGracePeriodSeconds") &&
+        json_get_int(probe, "terminationGracePeriodSeconds", 0) <= 0)
+        bad_invalid(c, AT(at, "terminationGracePeriodSeconds"),
+                    *field(probe, "terminationGracePeriodSeconds"), "must be greater than 0");
 }
 
 /* ---- mounts ---- */
@@ -365,7 +420,8 @@ static void check_sub_path(struct check *c, const struct at *at, str path)
         bad_invalid(c, at, json_string(path), "must not contain '..'");
 }
 
-static void check_mounts(struct check *c, const struct at *at, const struct json *mounts, const struct json *volumes)
+static void check_mounts(struct check *c, const struct at *at, const struct json *mounts,
+                         const struct json *volumes)
 {
     struct map paths;
     int64_t i = 0;
@@ -391,7 +447,8 @@ static void check_mounts(struct check *c, const struct at *at, const struct json
         check_sub_path(c, AT(here, "subPath"), json_get_str(m, "subPath"));
         if (json_get_str(m, "subPathExpr").n) {
             if (json_get_str(m, "subPath").n)
-                bad_invalid(c, AT(here, "subPathExpr"), json_string(json_get_str(m, "subPathExpr")), "subPathExpr and subPath are mutually exclusive");
+                bad_invalid(c, AT(here, "subPathExpr"), json_string(json_get_str(m, "subPathExpr")),
+                            "subPathExpr and subPath are mutually exclusive");
             check_sub_path(c, AT(here, "subPathExpr"), json_get_str(m, "subPathExpr"));
         }
     }
@@ -405,19 +462,26 @@ static void check_security(struct check *c, const struct at *at, const struct js
     if (!s)
         return;
     if (json_get_int(s, "runAsUser", 0) < 0)
-        bad_invalid(c, AT(at, "runAsUser"), *field(s, "runAsUser"), "must be between 0 and 2147483647, inclusive");
+        bad_invalid(c, AT(at, "runAsUser"), *field(s, "runAsUser"),
+                    "must be between 0 and 2147483647, inclusive");
     if (json_get_int(s, "runAsGroup", 0) < 0)
-        bad_invalid(c, AT(at, "runAsGroup"), *field(s, "runAsGroup"), "must be between 0 and 2147483647, inclusive");
-    if (field(s, "allowPrivilegeEscalation") && !json_get_bool(s, "allowPrivilegeEscalation", true)) {
+        bad_invalid(c, AT(at, "runAsGroup"), *field(s, "runAsGroup"),
+                    "must be between 0 and 2147483647, inclusive");
+    if (field(s, "allowPrivilegeEscalation") &&
+        !json_get_bool(s, "allowPrivilegeEscalation", true)) {
         if (json_get_bool(s, "privileged", false))
-            bad_invalid(c, at, sorted_copy(c->a, s), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+            bad_invalid(c, at, sorted_copy(c->a, s),
+                        "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
         JSON_EACH(cap, field_at(s, "capabilities.add"))
             if (str_is(json_str(cap), "CAP_SYS_ADMIN"))
-                bad_invalid(c, at, sorted_copy(c->a, s), "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
+                bad_invalid(c, at, sorted_copy(c->a, s),
+                            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` "
+                            "CAP_SYS_ADMIN");
     }
 }
 
-void check_container(struct check *c, const struct at *at, const struct json *k, enum container_role role, const struct json *pod)
+void check_container(struct check *c, const struct at *at, const struct json *k,
+                     enum container_role role, const struct json *pod)
 {
     const struct json *lifecycle = field(k, "lifecycle");
     str name = json_get_str(k, "name"), image = json_get_str(k, "image");
@@ -430,8 +494,10 @@ void check_container(struct check *c, const struct at *at, const struct json *k,
     if (image.n == 0)
         bad_required(c, AT(at, "image"), "");
     else if (str_trim(image).n != image.n)
-        bad_invalid(c, AT(at, "image"), json_string(image), "must not have leading or trailing whitespace");
-    check_enum(c, AT(at, "terminationMessagePolicy"), field(k, "terminationMessagePolicy"), message_policies);
+        bad_invalid(c, AT(at, "image"), json_string(image),
+                    "must not have leading or trailing whitespace");
+    check_enum(c, AT(at, "terminationMessagePolicy"), field(k, "terminationMessagePolicy"),
+               message_policies);
     map_init(&port_names);
     check_ports(c, AT(at, "ports"), field(k, "ports"), &port_names);
     map_fini(&port_names);
@@ -444,13 +510,17 @@ void check_container(struct check *c, const struct at *at, const struct json *k,
     check_security(c, AT(at, "securityContext"), field(k, "securityContext"));
     if (role == CONTAINER_INIT) {
         if (lifecycle)
-            bad_forbidden(c, AT(at, "lifecycle"), "may not be set for init containers without restartPolicy=Always");
+            bad_forbidden(c, AT(at, "lifecycle"),
+                          "may not be set for init containers without restartPolicy=Always");
         if (field(k, "livenessProbe"))
-            bad_forbidden(c, AT(at, "livenessProbe"), "may not be set for init containers without restartPolicy=Always");
+            bad_forbidden(c, AT(at, "livenessProbe"),
+                          "may not be set for init containers without restartPolicy=Always");
         if (field(k, "readinessProbe"))
-            bad_forbidden(c, AT(at, "readinessProbe"), "may not be set for init containers without restartPolicy=Always");
+            bad_forbidden(c, AT(at, "readinessProbe"),
+                          "may not be set for init containers without restartPolicy=Always");
         if (field(k, "startupProbe"))
-            bad_forbidden(c, AT(at, "startupProbe"), "may not be set for init containers without restartPolicy=Always");
+            bad_forbidden(c, AT(at, "startupProbe"),
+                          "may not be set for init containers without restartPolicy=Always");
         return;
     }
     if (field(lifecycle, "postStart"))

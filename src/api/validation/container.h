@@ -4,5 +4,6 @@
 #include "api/validation/check.h"
 
 enum container_role { CONTAINER_MAIN, CONTAINER_INIT, CONTAINER_SIDECAR };
-void check_container(struct check *c, const struct at *at, const struct json *container, enum container_role role, const struct json *pod_spec);
+void check_container(struct check *c, const struct at *at, const struct json *container,
+                     enum container_role role, const struct json *pod_spec);
 #endif

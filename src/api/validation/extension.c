@@ -27,24 +27,29 @@ static void check_webhook_url(struct check *c, const struct at *at, str url)
     scheme = str_slice(url, 0, (size_t)colon);
     rest = str_skip(url, (size_t)colon + 3);
     if (!str_is(scheme, "https"))
-        bad_invalid(c, at, json_string(scheme), "'https' is the only allowed URL scheme; desired format: https://host[/path]");
+        bad_invalid(c, at, json_string(scheme),
+                    "'https' is the only allowed URL scheme; desired format: https://host[/path]");
     for (end = 0; (size_t)end < rest.n && !strchr("/?#", rest.p[end]); end++)
         ;
     authority = str_slice(rest, 0, (size_t)end);
     mark = str_index(authority, '@');
     if (authority.n == 0)
-        bad_invalid(c, at, json_z(""), "host must be specified; desired format: https://host[/path]");
+        bad_invalid(c, at, json_z(""),
+                    "host must be specified; desired format: https://host[/path]");
     if (mark >= 0)
-        bad_invalid(c, at, json_string(str_slice(authority, 0, (size_t)mark)), "user information is not permitted in the URL");
+        bad_invalid(c, at, json_string(str_slice(authority, 0, (size_t)mark)),
+                    "user information is not permitted in the URL");
     rest = str_skip(rest, (size_t)end);
     mark = str_index(rest, '#');
     if (mark >= 0) {
-        bad_invalid(c, at, json_string(str_skip(rest, (size_t)mark + 1)), "fragments are not permitted in the URL");
+        bad_invalid(c, at, json_string(str_skip(rest, (size_t)mark + 1)),
+                    "fragments are not permitted in the URL");
         rest = str_slice(rest, 0, (size_t)mark);
     }
     mark = str_index(rest, '?');
     if (mark >= 0)
-        bad_invalid(c, at, json_string(str_skip(rest, (size_t)mark + 1)), "query parameters are not permitted in the URL");
+        bad_invalid(c, at, json_string(str_skip(rest, (size_t)mark + 1)),
+                    "query parameters are not permitted in the URL");
 }
 
 static void check_client_config(struct check *c, const struct at *at, const struct json *config)
@@ -79,7 +84,8 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
     map_init(&names);
     JSON_EACH(h, field(w->obj, "webhooks")) {
         const struct at *here = AT_INDEX(AT(NULL, "webhooks"), i++);
-        const struct json *versions = field(h, "admissionReviewVersions"), *timeout = field(h, "timeoutSeconds");
+        const struct json *versions = field(h, "admissionReviewVersions"),
+                          *timeout = field(h, "timeoutSeconds");
         str name = json_get_str(h, "name"), rest = name, part;
         size_t n_parts = 0;
         int64_t k = 0;
@@ -91,7 +97,8 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
         else if (not_dns_subdomain(name))
             check_dns_subdomain(c, AT(here, "name"), name);
         else if (n_parts < 3)
-            bad_invalid(c, AT(here, "name"), json_string(name), "should be a domain with at least three segments separated by dots");
+            bad_invalid(c, AT(here, "name"), json_string(name),
+                        "should be a domain with at least three segments separated by dots");
         if (name.n && map_put(&names, name, &names))
             bad_duplicate(c, AT(here, "name"), json_string(name), "");
         JSON_EACH(rule, field(h, "rules"))
@@ -103,7 +110,8 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
         else
             check_enum(c, AT(here, "sideEffects"), field(h, "sideEffects"), effects);
         if (json_is(timeout, JSON_INT) && (timeout->i < 1 || timeout->i > 30))
-            bad_invalid(c, AT(here, "timeoutSeconds"), *timeout, "the timeout value must be between 1 and 30 seconds");
+            bad_invalid(c, AT(here, "timeoutSeconds"), *timeout,
+                        "the timeout value must be between 1 and 30 seconds");
         if (field(h, "namespaceSelector"))
             check_label_selector(c, AT(here, "namespaceSelector"), field(h, "namespaceSelector"));
         if (field(h, "objectSelector"))
@@ -112,7 +120,8 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
         if (!json_count(versions))
             bad_required(c, AT(here, "admissionReviewVersions"), "must specify one of v1, v1beta1");
         else if (!strings_have(versions, "v1") && !strings_have(versions, "v1beta1"))
-            bad_invalid(c, AT(here, "admissionReviewVersions"), *versions, "must include at least one of v1, v1beta1");
+            bad_invalid(c, AT(here, "admissionReviewVersions"), *versions,
+                        "must include at least one of v1, v1beta1");
         check_match_conditions(c, AT(here, "matchConditions"), field(h, "matchConditions"));
     }
     map_fini(&names);
@@ -124,9 +133,33 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
 
 void validate_certificatesigningrequest(struct write *w, struct err **errs)
 {
-    static const char *const usages[] = {"any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping", NULL};
+    static const char *const usages[] = {"any",
+                                         "cert sign",
+                                         "client auth",
+                                         "code signing",
+                                         "content commitment",
+                                         "crl sign",
+                                         "data encipherment",
+                                         "decipher only",
+                                         "digital signature",
+                                         "email protection",
+                                         "encipher only",
+                                         "ipsec end system",
+                                         "ipsec tunnel",
+                                         "ipsec user",
+                                         "key agreement",
+                                         "key encipherment",
+                                         "microsoft sgc",
+                                         "netscape sgc",
+                                         "ocsp signing",
+                                         "s/mime",
+                                         "server auth",
+                                         "signing",
+                                         "timestamping",
+                                         NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *request = field(spec, "request"), *seconds = field(spec, "expirationSeconds");
+    const struct json *spec = field(w->obj, "spec"), *request = field(spec, "request"),
+                      *seconds = field(spec, "expirationSeconds");
     const struct at *at = AT(NULL, "spec");
     str signer = json_get_str(spec, "signerName"), pem = STR_NONE, domain, path;
     struct map seen;
@@ -134,8 +167,10 @@ void validate_certificatesigningrequest(struct write *w, struct err **errs)
 
     if (w->subresource.n)
         return;
-    if (!base64_decode(c->a, json_str(request), &pem) || str_find(pem, S("-----BEGIN CERTIFICATE REQUEST-----")) < 0)
-        bad_invalid(c, AT(at, "request"), request ? *request : json_null(), "PEM block type must be CERTIFICATE REQUEST");
+    if (!base64_decode(c->a, json_str(request), &pem) ||
+        str_find(pem, S("-----BEGIN CERTIFICATE REQUEST-----")) < 0)
+        bad_invalid(c, AT(at, "request"), request ? *request : json_null(),
+                    "PEM block type must be CERTIFICATE REQUEST");
     if (!json_count(field(spec, "usages")))
         bad_required(c, AT(at, "usages"), "");
     map_init(&seen);
@@ -152,9 +187,13 @@ void validate_certificatesigningrequest(struct write *w, struct err **errs)
     if (signer.n == 0)
         bad_required(c, AT(at, "signerName"), "");
     else if (!path.p || path.n == 0 || domain.n == 0)
-        bad_invalid(c, AT(at, "signerName"), json_string(signer), "must be a fully qualified domain and path of the form 'example.com/signer-name'");
+        bad_invalid(
+            c, AT(at, "signerName"), json_string(signer),
+            "must be a fully qualified domain and path of the form 'example.com/signer-name'");
     if (json_is(seconds, JSON_INT) && seconds->i < CSR_SECONDS_MIN)
-        bad_invalid(c, AT(at, "expirationSeconds"), *seconds, "may not specify a duration less than %d seconds (10 minutes)", CSR_SECONDS_MIN);
+        bad_invalid(c, AT(at, "expirationSeconds"), *seconds,
+                    "may not specify a duration less than %d seconds (10 minutes)",
+                    CSR_SECONDS_MIN);
 }
 
 /* ---- aggregation ---- */
@@ -164,28 +203,37 @@ void validate_apiservice(struct write *w, struct err **errs)
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec"), *service = field(spec, "service");
     const struct at *at = AT(NULL, "spec");
-    str group = json_get_str(spec, "group"), version = json_get_str(spec, "version"), name = json_get_str(w->obj, "metadata.name");
+    str group = json_get_str(spec, "group"), version = json_get_str(spec, "version"),
+        name = json_get_str(w->obj, "metadata.name");
     str wanted = arena_fmt(c->a, PRI_STR "." PRI_STR, STR_ARG(version), STR_ARG(group));
-    int64_t minimum = json_get_int(spec, "groupPriorityMinimum", 0), priority = json_get_int(spec, "versionPriority", 0);
+    int64_t minimum = json_get_int(spec, "groupPriorityMinimum", 0),
+            priority = json_get_int(spec, "versionPriority", 0);
 
     if (w->subresource.n)
         return;
     if (!str_eq(name, wanted))
-        bad_invalid(c, AT(AT(NULL, "metadata"), "name"), json_string(name), "must be `spec.version+\".\"+spec.group`: \"" PRI_STR "\"", STR_ARG(wanted));
+        bad_invalid(c, AT(AT(NULL, "metadata"), "name"), json_string(name),
+                    "must be `spec.version+\".\"+spec.group`: \"" PRI_STR "\"", STR_ARG(wanted));
     if (group.n)
         check_dns_subdomain(c, AT(at, "group"), group);
     else if (!str_is(version, "v1"))
-        bad_required(c, AT(at, "group"), "only v1 may have an empty group and it better be legacy kube");
+        bad_required(c, AT(at, "group"),
+                     "only v1 may have an empty group and it better be legacy kube");
     check_dns1035_label(c, AT(at, "version"), version);
     if (minimum <= 0 || minimum > 20000)
-        bad_invalid(c, AT(at, "groupPriorityMinimum"), json_int(minimum), "must be positive and less than 20000");
+        bad_invalid(c, AT(at, "groupPriorityMinimum"), json_int(minimum),
+                    "must be positive and less than 20000");
     if (priority <= 0 || priority > 1000)
-        bad_invalid(c, AT(at, "versionPriority"), json_int(priority), "must be positive and less than 1000");
+        bad_invalid(c, AT(at, "versionPriority"), json_int(priority),
+                    "must be positive and less than 1000");
     if (!service) {
         if (json_get_str(spec, "caBundle").n)
-            bad_invalid(c, AT(at, "caBundle"), json_string(arena_fmt(c->a, "%zu bytes", json_get_str(spec, "caBundle").n)), "local APIServices may not have a caBundle");
+            bad_invalid(c, AT(at, "caBundle"),
+                        json_string(arena_fmt(c->a, "%zu bytes", json_get_str(spec, "caBundle").n)),
+                        "local APIServices may not have a caBundle");
         if (json_get_bool(spec, "insecureSkipTLSVerify", false))
-            bad_invalid(c, AT(at, "insecureSkipTLSVerify"), json_bool(true), "local APIServices may not have insecureSkipTLSVerify");
+            bad_invalid(c, AT(at, "insecureSkipTLSVerify"), json_bool(true),
+                        "local APIServices may not have insecureSkipTLSVerify");
         return;
     }
     if (json_get_str(service, "namespace").n == 0)
@@ -193,7 +241,8 @@ void validate_apiservice(struct write *w, struct err **errs)
     if (json_get_str(service, "name").n == 0)
         bad_required(c, AT(AT(at, "service"), "name"), "");
     if (json_get_bool(spec, "insecureSkipTLSVerify", false) && json_get_str(spec, "caBundle").n)
-        bad_invalid(c, AT(at, "insecureSkipTLSVerify"), json_bool(true), "may not be true if caBundle is present");
+        bad_invalid(c, AT(at, "insecureSkipTLSVerify"), json_bool(true),
+                    "may not be true if caBundle is present");
 }
 
 /* ---- flow control ---- */
@@ -210,9 +259,11 @@ void validate_flowschema(struct write *w, struct err **errs)
     if (w->subresource.n)
         return;
     if (precedence <= 0)
-        bad_invalid(c, AT(at, "matchingPrecedence"), json_int(precedence), "must be a positive value");
+        bad_invalid(c, AT(at, "matchingPrecedence"), json_int(precedence),
+                    "must be a positive value");
     if (precedence > 10000)
-        bad_invalid(c, AT(at, "matchingPrecedence"), json_int(precedence), "must not be greater than 10000");
+        bad_invalid(c, AT(at, "matchingPrecedence"), json_int(precedence),
+                    "must not be greater than 10000");
     if (method && !str_is(type, methods[0]) && !str_is(type, methods[1])) {
         struct json dump = json_object();
 
@@ -220,14 +271,17 @@ void validate_flowschema(struct write *w, struct err **errs)
         bad_unsupported(c, AT(AT(at, "distinguisherMethod"), "type"), dump, methods);
     }
     if (json_get_str(spec, "priorityLevelConfiguration.name").n == 0)
-        bad_required(c, AT(AT(at, "priorityLevelConfiguration"), "name"), "must reference a priority level");
+        bad_required(c, AT(AT(at, "priorityLevelConfiguration"), "name"),
+                     "must reference a priority level");
     JSON_EACH(rule, field(spec, "rules")) {
         const struct at *here = AT_INDEX(AT(at, "rules"), i++);
 
         if (!json_count(field(rule, "subjects")))
             bad_required(c, AT(here, "subjects"), "subjects must contain at least one value");
-        if (!json_count(field(rule, "resourceRules")) && !json_count(field(rule, "nonResourceRules")))
-            bad_required(c, here, "at least one of resourceRules and nonResourceRules has to be non-empty");
+        if (!json_count(field(rule, "resourceRules")) &&
+            !json_count(field(rule, "nonResourceRules")))
+            bad_required(c, here,
+                         "at least one of resourceRules and nonResourceRules has to be non-empty");
     }
 }
 
@@ -236,7 +290,8 @@ void validate_prioritylevelconfiguration(struct write *w, struct err **errs)
     static const char *const types[] = {"Exempt", "Limited", NULL};
     static const char *const responses[] = {"Queue", "Reject", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *limited = field(spec, "limited"), *response = field(limited, "limitResponse");
+    const struct json *spec = field(w->obj, "spec"), *limited = field(spec, "limited"),
+                      *response = field(limited, "limitResponse");
     const struct at *at = AT(NULL, "spec"), *response_at = AT(AT(at, "limited"), "limitResponse");
     str type = json_get_str(spec, "type"), kind = json_get_str(response, "type");
     bool exempt = str_is(json_get_str(w->obj, "metadata.name"), "exempt");
@@ -244,7 +299,8 @@ void validate_prioritylevelconfiguration(struct write *w, struct err **errs)
     if (w->subresource.n)
         return;
     if (str_is(type, "Exempt") != exempt && (str_is(type, "Exempt") || exempt))
-        bad_invalid(c, AT(at, "type"), json_string(type), "must be 'Exempt' if and only if `name` is 'exempt'");
+        bad_invalid(c, AT(at, "type"), json_string(type),
+                    "must be 'Exempt' if and only if `name` is 'exempt'");
     if (str_is(type, "Exempt")) {
         if (limited)
             bad_forbidden(c, AT(at, "limited"), "must be nil if the type is not Limited");
@@ -253,11 +309,13 @@ void validate_prioritylevelconfiguration(struct write *w, struct err **errs)
             bad_required(c, AT(at, "limited"), "must not be empty when type is Limited");
         } else if (str_is(kind, "Reject")) {
             if (field(response, "queuing"))
-                bad_forbidden(c, AT(response_at, "queuing"), "must be nil if limited.limitResponse.type is not Limited");
+                bad_forbidden(c, AT(response_at, "queuing"),
+                              "must be nil if limited.limitResponse.type is not Limited");
         } else if (!str_is(kind, "Queue")) {
             bad_unsupported(c, AT(response_at, "type"), json_string(kind), responses);
         } else if (!field(response, "queuing")) {
-            bad_required(c, AT(response_at, "queuing"), "must not be empty if limited.limitResponse.type is Limited");
+            bad_required(c, AT(response_at, "queuing"),
+                         "must not be empty if limited.limitResponse.type is Limited");
         }
     } else {
         bad_unsupported(c, AT(at, "type"), json_string(type), types);

@@ -10,7 +10,8 @@
 
 static void check_backend(struct check *c, const struct at *at, const struct json *b)
 {
-    const struct json *service = field(b, "service"), *resource = field(b, "resource"), *port = field(service, "port");
+    const struct json *service = field(b, "service"), *resource = field(b, "resource"),
+                      *port = field(service, "port");
     str name = json_get_str(service, "name"), port_name = json_get_str(port, "name");
     int64_t number = json_get_int(port, "number", 0);
 
@@ -49,7 +50,13 @@ static void check_host(struct check *c, const struct at *at, str host)
         bad_invalid(c, at, json_string(host), "must be a DNS name, not an IP address");
     else if (str_has_char(host, '*')) {
         if (!str_has_prefix(host, S("*.")) || not_dns_subdomain(str_skip(host, 2)))
-            bad_invalid(c, at, json_string(host), "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
+            bad_invalid(
+                c, at, json_string(host),
+                "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS "
+                "subdomain, which must consist of lower case alphanumeric characters, '-' or '.' "
+                "and end with an alphanumeric character (e.g. '*.example.com', regex used for "
+                "validation is "
+                "'\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
     } else {
         check_dns_subdomain(c, at, host);
     }
@@ -58,7 +65,8 @@ static void check_host(struct check *c, const struct at *at, str host)
 static void check_http_path(struct check *c, const struct at *at, const struct json *p)
 {
     static const char *const path_types[] = {"Exact", "ImplementationSpecific", "Prefix", NULL};
-    static const char *const forbidden[] = {"//", "/./", "/../", "%2f", "%2F"}, *const endings[] = {"/..", "/."};
+    static const char *const forbidden[] = {"//", "/./", "/../", "%2f", "%2F"}, *const endings[] = {
+                                                                                    "/..", "/."};
     const struct json *type = field(p, "pathType");
     str path = json_get_str(p, "path");
 
@@ -69,10 +77,12 @@ static void check_http_path(struct check *c, const struct at *at, const struct j
             bad_invalid(c, AT(at, "path"), json_string(path), "must be an absolute path");
         for (size_t i = 0; i < ARRAY_LEN(forbidden) && path.n; i++)
             if (str_find(path, str_of(forbidden[i])) >= 0)
-                bad_invalid(c, AT(at, "path"), json_string(path), "must not contain '%s'", forbidden[i]);
+                bad_invalid(c, AT(at, "path"), json_string(path), "must not contain '%s'",
+                            forbidden[i]);
         for (size_t i = 0; i < ARRAY_LEN(endings); i++)
             if (str_has_suffix(path, str_of(endings[i])))
-                bad_invalid(c, AT(at, "path"), json_string(path), "cannot end with '%s'", endings[i]);
+                bad_invalid(c, AT(at, "path"), json_string(path), "cannot end with '%s'",
+                            endings[i]);
     } else if (str_is(json_str(type), "ImplementationSpecific")) {
         if (path.n && path.p[0] != '/')
             bad_invalid(c, AT(at, "path"), json_string(path), "must be an absolute path");
@@ -85,17 +95,23 @@ static void check_http_path(struct check *c, const struct at *at, const struct j
 void validate_ingress(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *rules = field(spec, "rules"), *backend = field(spec, "defaultBackend");
+    const struct json *spec = field(w->obj, "spec"), *rules = field(spec, "rules"),
+                      *backend = field(spec, "defaultBackend");
     const struct at *at = AT(NULL, "spec");
-    str class_name = json_get_str(spec, "ingressClassName"), annotation = json_str(field(field_at(w->obj, "metadata.annotations"), "kubernetes.io/ingress.class"));
+    str class_name = json_get_str(spec, "ingressClassName"),
+        annotation = json_str(
+            field(field_at(w->obj, "metadata.annotations"), "kubernetes.io/ingress.class"));
     int64_t i = 0;
 
     if (w->subresource.n)
         return;
     if (!w->old && annotation.n && class_name.n && !str_eq(annotation, class_name))
-        bad_invalid(c, AT(AT(NULL, "annotations"), "kubernetes.io/ingress.class"), json_string(annotation), "must match `ingressClassName` when both are specified");
+        bad_invalid(c, AT(AT(NULL, "annotations"), "kubernetes.io/ingress.class"),
+                    json_string(annotation),
+                    "must match `ingressClassName` when both are specified");
     if (!json_count(rules) && !backend)
-        bad_invalid(c, at, sorted_copy(c->a, json_count(rules) ? rules : NULL), "either `defaultBackend` or `rules` must be specified");
+        bad_invalid(c, at, sorted_copy(c->a, json_count(rules) ? rules : NULL),
+                    "either `defaultBackend` or `rules` must be specified");
     if (backend)
         check_backend(c, AT(at, "defaultBackend"), backend);
     JSON_EACH(r, rules) {
@@ -150,7 +166,8 @@ void validate_ingressclass(struct write *w, struct err **errs)
             bad_forbidden(c, AT(here, "namespace"), "`parameters.scope` is set to 'Cluster'");
     }
     if (w->old)
-        check_immutable(c, AT(at, "controller"), field(spec, "controller"), field_at(w->old, "spec.controller"));
+        check_immutable(c, AT(at, "controller"), field(spec, "controller"),
+                        field_at(w->old, "spec.controller"));
 }
 
 /* ---- NetworkPolicy ---- */
@@ -177,7 +194,8 @@ static bool strictly_inside(str inner, str outer)
     int a_bits, b_bits;
     bool a_v6, b_v6;
 
-    if (!cidr_parts(inner, a, &a_bits, &a_v6) || !cidr_parts(outer, b, &b_bits, &b_v6) || a_v6 != b_v6 || a_bits <= b_bits)
+    if (!cidr_parts(inner, a, &a_bits, &a_v6) || !cidr_parts(outer, b, &b_bits, &b_v6) ||
+        a_v6 != b_v6 || a_bits <= b_bits)
         return false;
     for (int i = 0; i < b_bits; i++)
         if ((a[i / 8] ^ b[i / 8]) & (0x80 >> (i % 8)))
@@ -187,7 +205,8 @@ static bool strictly_inside(str inner, str outer)
 
 static void check_peer(struct check *c, const struct at *at, const struct json *peer)
 {
-    const struct json *pods = field(peer, "podSelector"), *spaces = field(peer, "namespaceSelector"), *block = field(peer, "ipBlock");
+    const struct json *pods = field(peer, "podSelector"),
+                      *spaces = field(peer, "namespaceSelector"), *block = field(peer, "ipBlock");
     str cidr = json_get_str(block, "cidr");
     int64_t i = 0;
 
@@ -229,7 +248,8 @@ static void check_policy_port(struct check *c, const struct at *at, const struct
     if (!end)
         return;
     if (!port)
-        bad_invalid(c, AT(at, "endPort"), *end, "may not be specified when `port` is not specified");
+        bad_invalid(c, AT(at, "endPort"), *end,
+                    "may not be specified when `port` is not specified");
     else if (port->type != JSON_INT)
         bad_invalid(c, AT(at, "endPort"), *end, "may not be specified when `port` is non-numeric");
     else {
@@ -265,7 +285,8 @@ void validate_networkpolicy(struct write *w, struct err **errs)
         }
     }
     if (json_count(policy_types) > 2) {
-        bad_invalid(c, AT(at, "policyTypes"), *policy_types, "may not specify more than two policyTypes");
+        bad_invalid(c, AT(at, "policyTypes"), *policy_types,
+                    "may not specify more than two policyTypes");
         return;
     }
     i = 0;
@@ -277,7 +298,8 @@ void validate_networkpolicy(struct write *w, struct err **errs)
 
 static void check_endpoint_address(struct check *c, const struct at *at, const struct json *a)
 {
-    str ip = json_get_str(a, "ip"), host = json_get_str(a, "hostname"), node = json_get_str(a, "nodeName");
+    str ip = json_get_str(a, "ip"), host = json_get_str(a, "hostname"),
+        node = json_get_str(a, "nodeName");
 
     check_ip(c, AT(at, "ip"), ip);
     if (host.n)
@@ -330,7 +352,8 @@ void validate_endpoints(struct write *w, struct err **errs)
 #define SLICE_ENDPOINTS_MAX 1000
 #define SLICE_PORTS_MAX 20000
 
-static void check_slice_endpoint(struct check *c, const struct at *at, const struct json *e, str type)
+static void check_slice_endpoint(struct check *c, const struct at *at, const struct json *e,
+                                 str type)
 {
     const struct json *addresses = field(e, "addresses");
     str host = json_get_str(e, "hostname"), node = json_get_str(e, "nodeName");
@@ -405,5 +428,6 @@ void validate_endpointslice(struct write *w, struct err **errs)
     }
     map_fini(&names);
     if (w->old)
-        check_immutable(c, AT(NULL, "addressType"), field(w->obj, "addressType"), field(w->old, "addressType"));
+        check_immutable(c, AT(NULL, "addressType"), field(w->obj, "addressType"),
+                        field(w->old, "addressType"));
 }

@@ -6,7 +6,8 @@
 #include "api/validation/container.h"
 
 static const char *const restart_policies[] = {"Always", "OnFailure", "Never", NULL};
-static const char *const dns_policies[] = {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None", NULL};
+static const char *const dns_policies[] = {"ClusterFirstWithHostNet", "ClusterFirst", "Default",
+                                           "None", NULL};
 static const char *const preemption_policies[] = {"PreemptLowerPriority", "Never", NULL};
 
 /* ---- volumes ---- */
@@ -32,7 +33,9 @@ static void check_key_to_path(struct check *c, const struct at *at, const struct
 
 static void check_volume_source(struct check *c, const struct at *at, const struct json *v)
 {
-    static const char *const host_types[] = {"", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket", NULL};
+    static const char *const host_types[] = {
+        "",     "BlockDevice",  "CharDevice", "Directory", "DirectoryOrCreate",
+        "File", "FileOrCreate", "Socket",     NULL};
     unsigned n = 0;
 
     JSON_EACH_MEMBER(m, v) {
@@ -108,15 +111,20 @@ void check_node_selector(struct check *c, const struct at *at, const struct json
 
             if (str_is(op, "In") || str_is(op, "NotIn")) {
                 if (n == 0)
-                    bad_required(c, AT(place, "values"), "must be specified when `operator` is 'In' or 'NotIn'");
+                    bad_required(c, AT(place, "values"),
+                                 "must be specified when `operator` is 'In' or 'NotIn'");
             } else if (str_is(op, "Exists") || str_is(op, "DoesNotExist")) {
                 if (n)
-                    bad_forbidden(c, AT(place, "values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+                    bad_forbidden(
+                        c, AT(place, "values"),
+                        "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
             } else if (str_is(op, "Gt") || str_is(op, "Lt")) {
                 if (n != 1)
-                    bad_required(c, AT(place, "values"), "must be specified single value when `operator` is 'Lt' or 'Gt'");
+                    bad_required(c, AT(place, "values"),
+                                 "must be specified single value when `operator` is 'Lt' or 'Gt'");
             } else {
-                bad_invalid(c, AT(place, "operator"), json_string(op), "not a valid selector operator");
+                bad_invalid(c, AT(place, "operator"), json_string(op),
+                            "not a valid selector operator");
             }
             check_qualified_name(c, AT(place, "key"), json_get_str(e, "key"));
         }
@@ -131,19 +139,24 @@ void check_tolerations(struct check *c, const struct at *at, const struct json *
 
     JSON_EACH(t, tolerations) {
         const struct at *here = AT_INDEX(at, i++);
-        str key = json_get_str(t, "key"), op = json_get_str(t, "operator"), effect = json_get_str(t, "effect");
+        str key = json_get_str(t, "key"), op = json_get_str(t, "operator"),
+            effect = json_get_str(t, "effect");
 
         if (key.n)
             check_qualified_name(c, AT(here, "key"), key);
         else if (!str_is(op, "Exists"))
-            bad_invalid(c, AT(here, "operator"), json_string(op), "operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
+            bad_invalid(c, AT(here, "operator"), json_string(op),
+                        "operator must be Exists when `key` is empty, which means \"match all "
+                        "values and all keys\"");
         if (field(t, "tolerationSeconds") && !str_is(effect, "NoExecute"))
-            bad_invalid(c, AT(here, "effect"), json_string(effect), "effect must be 'NoExecute' when `tolerationSeconds` is set");
+            bad_invalid(c, AT(here, "effect"), json_string(effect),
+                        "effect must be 'NoExecute' when `tolerationSeconds` is set");
         if (op.n == 0 || str_is(op, "Equal"))
             check_label_value(c, AT(here, "operator"), json_get_str(t, "value"));
         else if (str_is(op, "Exists")) {
             if (json_get_str(t, "value").n)
-                bad_invalid(c, AT(here, "operator"), json_string(json_get_str(t, "value")), "value must be empty when `operator` is 'Exists'");
+                bad_invalid(c, AT(here, "operator"), json_string(json_get_str(t, "value")),
+                            "value must be empty when `operator` is 'Exists'");
         } else {
             bad_unsupported(c, AT(here, "operator"), json_string(op), operators);
         }
@@ -161,7 +174,8 @@ static void check_spread(struct check *c, const struct at *at, const struct json
         const struct at *here = AT_INDEX(at, i++);
 
         if (json_get_int(t, "maxSkew", 0) <= 0)
-            bad_invalid(c, AT(here, "maxSkew"), json_int(json_get_int(t, "maxSkew", 0)), "must be greater than zero");
+            bad_invalid(c, AT(here, "maxSkew"), json_int(json_get_int(t, "maxSkew", 0)),
+                        "must be greater than zero");
         if (json_get_str(t, "topologyKey").n == 0)
             bad_required(c, AT(here, "topologyKey"), "can not be empty");
         check_enum(c, AT(here, "whenUnsatisfiable"), field(t, "whenUnsatisfiable"), actions);
@@ -169,7 +183,8 @@ static void check_spread(struct check *c, const struct at *at, const struct json
     }
 }
 
-static void check_affinity_terms(struct check *c, const struct at *at, const struct json *terms, bool weighted)
+static void check_affinity_terms(struct check *c, const struct at *at, const struct json *terms,
+                                 bool weighted)
 {
     int64_t i = 0, k;
 
@@ -203,13 +218,17 @@ static void check_affinity(struct check *c, const struct at *at, const struct js
     const struct json *node = field(affinity, "nodeAffinity");
 
     if (field(node, "requiredDuringSchedulingIgnoredDuringExecution"))
-        check_node_selector(c, AT(AT(at, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution"), field(node, "requiredDuringSchedulingIgnoredDuringExecution"));
+        check_node_selector(
+            c, AT(AT(at, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution"),
+            field(node, "requiredDuringSchedulingIgnoredDuringExecution"));
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         const struct json *pods = field(affinity, kinds[i]);
         const struct at *here = AT(at, kinds[i]);
 
-        check_affinity_terms(c, AT(here, "requiredDuringSchedulingIgnoredDuringExecution"), field(pods, "requiredDuringSchedulingIgnoredDuringExecution"), false);
-        check_affinity_terms(c, AT(here, "preferredDuringSchedulingIgnoredDuringExecution"), field(pods, "preferredDuringSchedulingIgnoredDuringExecution"), true);
+        check_affinity_terms(c, AT(here, "requiredDuringSchedulingIgnoredDuringExecution"),
+                             field(pods, "requiredDuringSchedulingIgnoredDuringExecution"), false);
+        check_affinity_terms(c, AT(here, "preferredDuringSchedulingIgnoredDuringExecution"),
+                             field(pods, "preferredDuringSchedulingIgnoredDuringExecution"), true);
     }
 }
 
@@ -217,13 +236,15 @@ static void check_affinity(struct check *c, const struct at *at, const struct js
 
 static void check_dns(struct check *c, const struct at *at, const struct json *spec)
 {
-    const struct json *config = field(spec, "dnsConfig"), *servers = field(config, "nameservers"), *searches = field(config, "searches");
+    const struct json *config = field(spec, "dnsConfig"), *servers = field(config, "nameservers"),
+                      *searches = field(config, "searches");
     const struct at *here = AT(at, "dnsConfig");
     int64_t i = 0;
 
     check_enum(c, AT(at, "dnsPolicy"), field(spec, "dnsPolicy"), dns_policies);
     if (str_is(json_get_str(spec, "dnsPolicy"), "None") && !json_count(servers))
-        bad_required(c, AT(here, "nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None");
+        bad_required(c, AT(here, "nameservers"),
+                     "must provide at least one DNS nameserver when `dnsPolicy` is None");
     if (json_count(servers) > 3)
         bad_invalid(c, AT(here, "nameservers"), *servers, "must not have more than 3 nameservers");
     JSON_EACH(s, servers)
@@ -248,7 +269,8 @@ static void check_host_aliases(struct check *c, const struct at *at, const struc
 
 /* ---- containers ---- */
 
-static void check_host_ports(struct check *c, const struct at *at, const struct json *containers, struct map *seen, bool host_network)
+static void check_host_ports(struct check *c, const struct at *at, const struct json *containers,
+                             struct map *seen, bool host_network)
 {
     int64_t i = 0;
 
@@ -261,10 +283,13 @@ static void check_host_ports(struct check *c, const struct at *at, const struct 
             str key;
 
             if (host_network && host != json_get_int(port, "containerPort", 0))
-                bad_invalid(c, AT(here, "hostPort"), json_int(host), "must match `containerPort` when `hostNetwork` is true");
+                bad_invalid(c, AT(here, "hostPort"), json_int(host),
+                            "must match `containerPort` when `hostNetwork` is true");
             if (host == 0)
                 continue;
-            key = arena_fmt(c->a, PRI_STR "/" PRI_STR "/%lld", STR_ARG(json_get_str(port, "protocol")), STR_ARG(json_get_str(port, "hostIP")), (long long)host);
+            key = arena_fmt(c->a, PRI_STR "/" PRI_STR "/%lld",
+                            STR_ARG(json_get_str(port, "protocol")),
+                            STR_ARG(json_get_str(port, "hostIP")), (long long)host);
             if (map_find(seen, key))
                 bad_duplicate(c, AT(here, "hostPort"), json_string(key), "");
             else
@@ -276,7 +301,8 @@ static void check_host_ports(struct check *c, const struct at *at, const struct 
 
 static void check_containers(struct check *c, const struct at *at, const struct json *spec)
 {
-    const struct json *containers = field(spec, "containers"), *inits = field(spec, "initContainers");
+    const struct json *containers = field(spec, "containers"),
+                      *inits = field(spec, "initContainers");
     struct map names, ports;
     int64_t i = 0;
 
@@ -297,11 +323,13 @@ static void check_containers(struct check *c, const struct at *at, const struct 
         const struct at *here = AT_INDEX(AT(at, "initContainers"), i++);
         str name = json_get_str(k, "name"), restart = json_get_str(k, "restartPolicy");
 
-        check_container(c, here, k, str_is(restart, "Always") ? CONTAINER_SIDECAR : CONTAINER_INIT, spec);
+        check_container(c, here, k, str_is(restart, "Always") ? CONTAINER_SIDECAR : CONTAINER_INIT,
+                        spec);
         if (name.n && map_put(&names, name, &names))
             bad_duplicate(c, AT(here, "name"), json_string(name), "");
     }
-    check_host_ports(c, AT(at, "containers"), containers, &ports, json_get_bool(spec, "hostNetwork", false));
+    check_host_ports(c, AT(at, "containers"), containers, &ports,
+                     json_get_bool(spec, "hostNetwork", false));
     map_fini(&ports);
     map_fini(&names);
 }
@@ -313,7 +341,8 @@ static void check_gates(struct check *c, const struct at *at, const struct json 
 
     map_init(&seen);
     JSON_EACH(g, field(spec, "readinessGates"))
-        check_qualified_name(c, AT(AT_INDEX(AT(at, "readinessGates"), i++), "conditionType"), json_get_str(g, "conditionType"));
+        check_qualified_name(c, AT(AT_INDEX(AT(at, "readinessGates"), i++), "conditionType"),
+                             json_get_str(g, "conditionType"));
     i = 0;
     JSON_EACH(g, field(spec, "schedulingGates")) {
         const struct at *here = AT_INDEX(AT(at, "schedulingGates"), i++);
@@ -333,21 +362,25 @@ static void check_pod_security(struct check *c, const struct at *at, const struc
 
     for (size_t k = 0; k < ARRAY_LEN(ids); k++)
         if (json_get_int(s, ids[k], 0) < 0)
-            bad_invalid(c, AT(at, ids[k]), *field(s, ids[k]), "must be between 0 and 2147483647, inclusive");
+            bad_invalid(c, AT(at, ids[k]), *field(s, ids[k]),
+                        "must be between 0 and 2147483647, inclusive");
     JSON_EACH(g, field(s, "supplementalGroups")) {
         if (json_is(g, JSON_INT) && g->i < 0)
-            bad_invalid(c, AT_INDEX(AT(at, "supplementalGroups"), i), *g, "must be between 0 and 2147483647, inclusive");
+            bad_invalid(c, AT_INDEX(AT(at, "supplementalGroups"), i), *g,
+                        "must be between 0 and 2147483647, inclusive");
         i++;
     }
 }
 
 void check_pod_spec(struct check *c, const struct at *at, const struct json *spec)
 {
-    const struct json *deadline = field(spec, "activeDeadlineSeconds"), *grace = field(spec, "terminationGracePeriodSeconds");
+    const struct json *deadline = field(spec, "activeDeadlineSeconds"),
+                      *grace = field(spec, "terminationGracePeriodSeconds");
     static const struct {
         const char *field;
         bool subdomain;
-    } names[] = {{"nodeName", true}, {"serviceAccountName", true}, {"hostname", false}, {"subdomain", false}, {"priorityClassName", true}, {"runtimeClassName", true}};
+    } names[] = {{"nodeName", true},   {"serviceAccountName", true}, {"hostname", false},
+                 {"subdomain", false}, {"priorityClassName", true},  {"runtimeClassName", true}};
 
     check_volumes(c, AT(at, "volumes"), field(spec, "volumes"));
     check_containers(c, at, spec);
@@ -364,7 +397,8 @@ void check_pod_spec(struct check *c, const struct at *at, const struct json *spe
     check_spread(c, AT(at, "topologySpreadConstraints"), field(spec, "topologySpreadConstraints"));
     check_host_aliases(c, AT(at, "hostAliases"), field(spec, "hostAliases"));
     if (deadline && (!json_is(deadline, JSON_INT) || deadline->i < 1 || deadline->i > INT32_MAX))
-        bad_invalid(c, AT(at, "activeDeadlineSeconds"), *deadline, "must be between 1 and 2147483647, inclusive");
+        bad_invalid(c, AT(at, "activeDeadlineSeconds"), *deadline,
+                    "must be between 1 and 2147483647, inclusive");
     check_not_negative(c, AT(at, "terminationGracePeriodSeconds"), grace);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         str v = json_get_str(spec, names[i].field);

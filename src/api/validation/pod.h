@@ -6,7 +6,8 @@
 void check_pod_spec(struct check *c, const struct at *at, const struct json *spec);
 /* metadata.labels and annotations, then the spec. */
 void check_pod_template(struct check *c, const struct at *at, const struct json *template);
-void check_resources(struct check *c, const struct at *at, const struct json *resources, const struct json *pod_claims);
+void check_resources(struct check *c, const struct at *at, const struct json *resources,
+                     const struct json *pod_claims);
 void check_node_selector(struct check *c, const struct at *at, const struct json *selector);
 void check_tolerations(struct check *c, const struct at *at, const struct json *tolerations);
 #endif

@@ -5,8 +5,11 @@
 #include "api/validation/validation.h"
 
 static const char fixed_fields[] =
-    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
-    "`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+    "pod updates may not change fields other than "
+    "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+    "`spec.tolerations` (only additions to existing "
+    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
+    "previously negative)";
 
 /* `old`'s value of a list's field in place of the new one, where that one may change. */
 static void mask_images(struct arena *a, struct json *now, const struct json *old)
@@ -30,8 +33,11 @@ static bool tolerations_only_grew(const struct json *now, const struct json *old
             struct json x = *t, y = *before;
 
             kept |= json_equal(&x, &y) ||
-                    (field(t, "tolerationSeconds") && str_eq(json_get_str(t, "key"), json_get_str(before, "key")) && str_eq(json_get_str(t, "effect"), json_get_str(before, "effect")) &&
-                     str_eq(json_get_str(t, "operator"), json_get_str(before, "operator")) && str_eq(json_get_str(t, "value"), json_get_str(before, "value")));
+                    (field(t, "tolerationSeconds") &&
+                     str_eq(json_get_str(t, "key"), json_get_str(before, "key")) &&
+                     str_eq(json_get_str(t, "effect"), json_get_str(before, "effect")) &&
+                     str_eq(json_get_str(t, "operator"), json_get_str(before, "operator")) &&
+                     str_eq(json_get_str(t, "value"), json_get_str(before, "value")));
         }
         if (!kept)
             return false;
@@ -39,7 +45,8 @@ static bool tolerations_only_grew(const struct json *now, const struct json *old
     return true;
 }
 
-static void check_gates_only_leave(struct check *c, const struct at *at, const struct json *now, const struct json *old)
+static void check_gates_only_leave(struct check *c, const struct at *at, const struct json *now,
+                                   const struct json *old)
 {
     int64_t i = 0;
 
@@ -49,15 +56,19 @@ static void check_gates_only_leave(struct check *c, const struct at *at, const s
         JSON_EACH(o, old)
             was |= str_eq(json_get_str(o, "name"), json_get_str(g, "name"));
         if (!was)
-            bad_forbidden(c, AT(AT_INDEX(at, i), "name"), "only deletion is allowed, but found new scheduling gate '" PRI_STR "'", STR_ARG(json_get_str(g, "name")));
+            bad_forbidden(c, AT(AT_INDEX(at, i), "name"),
+                          "only deletion is allowed, but found new scheduling gate '" PRI_STR "'",
+                          STR_ARG(json_get_str(g, "name")));
         i++;
     }
 }
 
-static void check_update(struct check *c, const struct at *at, const struct json *spec, const struct json *old)
+static void check_update(struct check *c, const struct at *at, const struct json *spec,
+                         const struct json *old)
 {
     static const char *const lists[] = {"containers", "initContainers"};
-    const struct json *deadline = field(spec, "activeDeadlineSeconds"), *before = field(old, "activeDeadlineSeconds");
+    const struct json *deadline = field(spec, "activeDeadlineSeconds"),
+                      *before = field(old, "activeDeadlineSeconds");
     struct json masked;
     bool gated = json_count(field(old, "schedulingGates")) > 0;
 
@@ -77,11 +88,14 @@ static void check_update(struct check *c, const struct at *at, const struct json
     }
     if (before) {
         if (!deadline)
-            bad_invalid(c, AT(at, "activeDeadlineSeconds"), json_null(), "must not update from a positive integer to nil value");
+            bad_invalid(c, AT(at, "activeDeadlineSeconds"), json_null(),
+                        "must not update from a positive integer to nil value");
         else if (json_is(deadline, JSON_INT) && deadline->i > before->i)
-            bad_invalid(c, AT(at, "activeDeadlineSeconds"), *deadline, "must be less than or equal to previous value");
+            bad_invalid(c, AT(at, "activeDeadlineSeconds"), *deadline,
+                        "must be less than or equal to previous value");
     }
-    check_gates_only_leave(c, AT(at, "schedulingGates"), field(spec, "schedulingGates"), field(old, "schedulingGates"));
+    check_gates_only_leave(c, AT(at, "schedulingGates"), field(spec, "schedulingGates"),
+                           field(old, "schedulingGates"));
     if (*c->errs && (*c->errs)->n_causes)
         return;
     masked = json_copy(c->a, spec);

@@ -4,7 +4,8 @@
 #include "api/validation/pod.h"
 #include "api/validation/validation.h"
 
-static const char *const access_modes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod", NULL};
+static const char *const access_modes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce",
+                                           "ReadWriteOncePod", NULL};
 static const char *const volume_modes[] = {"Block", "Filesystem", NULL};
 
 static void check_access_modes(struct check *c, const struct at *at, const struct json *modes)
@@ -47,7 +48,9 @@ void validate_persistentvolume(struct write *w, struct err **errs)
     static const char *const reclaims[] = {"Delete", "Recycle", "Retain", NULL};
     static const char *const capacities[] = {"storage", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *capacity = field(spec, "capacity"), *storage = field(capacity, "storage"), *affinity = field(spec, "nodeAffinity");
+    const struct json *spec = field(w->obj, "spec"), *capacity = field(spec, "capacity"),
+                      *storage = field(capacity, "storage"),
+                      *affinity = field(spec, "nodeAffinity");
     const struct at *at = AT(NULL, "spec");
     struct quantity q;
     unsigned n = 0;
@@ -69,18 +72,22 @@ void validate_persistentvolume(struct write *w, struct err **errs)
         if (quantity_value(&q) <= 0)
             bad_invalid(c, here, *storage, "must be greater than zero");
     }
-    check_enum(c, AT(at, "persistentVolumeReclaimPolicy"), field(spec, "persistentVolumeReclaimPolicy"), reclaims);
+    check_enum(c, AT(at, "persistentVolumeReclaimPolicy"),
+               field(spec, "persistentVolumeReclaimPolicy"), reclaims);
     if (affinity) {
         if (!field(affinity, "required"))
-            bad_required(c, AT(AT(at, "nodeAffinity"), "required"), "must specify required node constraints");
+            bad_required(c, AT(AT(at, "nodeAffinity"), "required"),
+                         "must specify required node constraints");
         else
-            check_node_selector(c, AT(AT(at, "nodeAffinity"), "required"), field(affinity, "required"));
+            check_node_selector(c, AT(AT(at, "nodeAffinity"), "required"),
+                                field(affinity, "required"));
     }
     JSON_EACH_MEMBER(m, spec) {
         if (!is_source(m))
             continue;
         if (n++)
-            bad_forbidden(c, AT(at, arena_dupz(c->a, m->key)), "may not specify more than 1 volume type");
+            bad_forbidden(c, AT(at, arena_dupz(c->a, m->key)),
+                          "may not specify more than 1 volume type");
         else if (str_is(m->key, "hostPath") && json_get_str(&m->value, "path").n == 0)
             bad_required(c, AT(AT(at, "hostPath"), "path"), "");
         else if (str_is(m->key, "local") && json_get_str(&m->value, "path").n == 0)
@@ -88,8 +95,10 @@ void validate_persistentvolume(struct write *w, struct err **errs)
     }
     if (n == 0)
         bad_required(c, at, "must specify a volume type");
-    if (str_is(json_get_str(spec, "hostPath.path"), "/") && str_is(json_get_str(spec, "persistentVolumeReclaimPolicy"), "Recycle"))
-        bad_forbidden(c, AT(at, "persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'");
+    if (str_is(json_get_str(spec, "hostPath.path"), "/") &&
+        str_is(json_get_str(spec, "persistentVolumeReclaimPolicy"), "Recycle"))
+        bad_forbidden(c, AT(at, "persistentVolumeReclaimPolicy"),
+                      "may not be 'recycle' for a hostPath mount of '/'");
     if (json_get_str(spec, "storageClassName").n)
         check_dns_subdomain(c, AT(at, "storageClassName"), json_get_str(spec, "storageClassName"));
     check_enum(c, AT(at, "volumeMode"), field(spec, "volumeMode"), volume_modes);
@@ -97,8 +106,10 @@ void validate_persistentvolume(struct write *w, struct err **errs)
         struct json now = source_of(c, spec), old = source_of(c, field(w->old, "spec"));
 
         if (!json_equal(&now, &old))
-            bad_forbidden(c, AT(at, "persistentvolumesource"), "spec.persistentvolumesource is immutable after creation\n");
-        check_immutable(c, AT(NULL, "volumeMode"), field(spec, "volumeMode"), field_at(w->old, "spec.volumeMode"));
+            bad_forbidden(c, AT(at, "persistentvolumesource"),
+                          "spec.persistentvolumesource is immutable after creation\n");
+        check_immutable(c, AT(NULL, "volumeMode"), field(spec, "volumeMode"),
+                        field_at(w->old, "spec.volumeMode"));
     }
 }
 
@@ -113,7 +124,8 @@ static void check_claim_source(struct check *c, const struct at *at, const struc
     if (kind.n == 0)
         bad_required(c, AT(at, "kind"), "");
     if (group.n == 0 && !str_is(kind, "PersistentVolumeClaim"))
-        bad_invalid(c, at, json_string(kind), "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
+        bad_invalid(c, at, json_string(kind),
+                    "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
 }
 
 /* What a claim's update may not touch: all but its size and its class of attributes. */
@@ -139,7 +151,9 @@ static bool claim_spec_changed(struct check *c, const struct json *spec, const s
 void validate_persistentvolumeclaim(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *storage = field_at(spec, "resources.requests.storage"), *old = field(w->old, "spec");
+    const struct json *spec = field(w->obj, "spec"),
+                      *storage = field_at(spec, "resources.requests.storage"),
+                      *old = field(w->old, "spec");
     const struct at *at = AT(NULL, "spec"), *size_at = AT_KEY(AT(at, "resources"), S("storage"));
     struct quantity q, before;
 
@@ -161,24 +175,33 @@ void validate_persistentvolumeclaim(struct write *w, struct err **errs)
     check_claim_source(c, AT(at, "dataSourceRef"), field(spec, "dataSourceRef"));
     if (!w->old)
         return;
-    if (claim_spec_changed(c, spec, old) || (!str_is(json_get_str(w->old, "status.phase"), "Bound") && storage && !str_eq(json_str(storage), json_get_str(old, "resources.requests.storage"))))
-        bad_forbidden(c, at, "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n");
-    else if (storage && quantity_parse(json_str(storage), &q) && quantity_parse(json_get_str(old, "resources.requests.storage"), &before) && quantity_cmp(&q, &before) < 0)
-        bad_forbidden(c, AT(AT(AT(at, "resources"), "requests"), "storage"), "field can not be less than status.capacity");
+    if (claim_spec_changed(c, spec, old) ||
+        (!str_is(json_get_str(w->old, "status.phase"), "Bound") && storage &&
+         !str_eq(json_str(storage), json_get_str(old, "resources.requests.storage"))))
+        bad_forbidden(c, at,
+                      "spec is immutable after creation except resources.requests and "
+                      "volumeAttributesClassName for bound claims\n");
+    else if (storage && quantity_parse(json_str(storage), &q) &&
+             quantity_parse(json_get_str(old, "resources.requests.storage"), &before) &&
+             quantity_cmp(&q, &before) < 0)
+        bad_forbidden(c, AT(AT(AT(at, "resources"), "requests"), "storage"),
+                      "field can not be less than status.capacity");
 }
 
 void validate_storageclass(struct write *w, struct err **errs)
 {
     static const char *const reclaims[] = {"Delete", "Retain", NULL};
     static const char *const bindings[] = {"Immediate", "WaitForFirstConsumer", NULL};
-    static const char *const fixed[] = {"parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"};
+    static const char *const fixed[] = {"parameters", "provisioner", "reclaimPolicy",
+                                        "volumeBindingMode"};
     struct check *c = &(struct check){w->a, errs};
     str provisioner = json_get_str(w->obj, "provisioner");
     int64_t i = 0;
 
     if (w->old) {
         for (size_t k = 0; k < ARRAY_LEN(fixed); k++)
-            check_immutable(c, AT(NULL, fixed[k]), field(w->obj, fixed[k]), field(w->old, fixed[k]));
+            check_immutable(c, AT(NULL, fixed[k]), field(w->obj, fixed[k]),
+                            field(w->old, fixed[k]));
         return;
     }
     if (provisioner.n == 0)

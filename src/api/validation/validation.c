@@ -39,13 +39,17 @@ static const struct {
     {"storage.k8s.io", "volumeattachments", validate_volumeattachment},
     {"storage.k8s.io", "csistoragecapacities", validate_csistoragecapacity},
     {"admissionregistration.k8s.io", "validatingadmissionpolicies", validate_admissionpolicy},
-    {"admissionregistration.k8s.io", "validatingadmissionpolicybindings", validate_admissionpolicybinding},
-    {"admissionregistration.k8s.io", "validatingwebhookconfigurations", validate_webhookconfiguration},
-    {"admissionregistration.k8s.io", "mutatingwebhookconfigurations", validate_webhookconfiguration},
+    {"admissionregistration.k8s.io", "validatingadmissionpolicybindings",
+     validate_admissionpolicybinding},
+    {"admissionregistration.k8s.io", "validatingwebhookconfigurations",
+     validate_webhookconfiguration},
+    {"admissionregistration.k8s.io", "mutatingwebhookconfigurations",
+     validate_webhookconfiguration},
     {"certificates.k8s.io", "certificatesigningrequests", validate_certificatesigningrequest},
     {"apiregistration.k8s.io", "apiservices", validate_apiservice},
     {"flowcontrol.apiserver.k8s.io", "flowschemas", validate_flowschema},
-    {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", validate_prioritylevelconfiguration},
+    {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
+     validate_prioritylevelconfiguration},
 };
 
 kind_validate_fn *validation_find(str group, str plural)

@@ -5,9 +5,11 @@
 #include "api/validation/validation.h"
 
 /* `selector` must be there, well-formed, not empty (where said) and match the template's labels. */
-static void check_workload_selector(struct check *c, const struct at *spec_at, const struct json *spec, const char *kind, bool empty_is_wrong)
+static void check_workload_selector(struct check *c, const struct at *spec_at,
+                                    const struct json *spec, const char *kind, bool empty_is_wrong)
 {
-    const struct json *selector = field(spec, "selector"), *labels = field_at(spec, "template.metadata.labels");
+    const struct json *selector = field(spec, "selector"),
+                      *labels = field_at(spec, "template.metadata.labels");
     const struct at *at = AT(spec_at, "selector");
     struct err *before = *c->errs;
     unsigned n_before = before ? before->n_causes : 0;
@@ -19,7 +21,8 @@ static void check_workload_selector(struct check *c, const struct at *spec_at, c
             bad_required(c, at, "");
     } else {
         check_label_selector(c, at, selector);
-        if (empty_is_wrong && !json_count(field(selector, "matchLabels")) && !json_count(field(selector, "matchExpressions")))
+        if (empty_is_wrong && !json_count(field(selector, "matchLabels")) &&
+            !json_count(field(selector, "matchExpressions")))
             bad_invalid(c, at, json_object(), "empty selector is invalid for %s", kind);
     }
     if (selector && *c->errs && (*c->errs)->n_causes > n_before && json_count(selector)) {
@@ -34,21 +37,26 @@ static void check_workload_selector(struct check *c, const struct at *spec_at, c
     if (!field(spec, "template"))
         return;
     if (!selector || (!parsed.nothing && parsed.n_terms && !selector_matches_map(&parsed, labels)))
-        bad_invalid(c, AT(AT(AT(spec_at, "template"), "metadata"), "labels"), sorted_copy(c->a, labels), "`selector` does not match template `labels`");
+        bad_invalid(c, AT(AT(AT(spec_at, "template"), "metadata"), "labels"),
+                    sorted_copy(c->a, labels), "`selector` does not match template `labels`");
 }
 
 /* Templates of what keeps pods running: they restart always and have no deadline. */
-static void check_running_template(struct check *c, const struct at *spec_at, const struct json *spec, const char *kind)
+static void check_running_template(struct check *c, const struct at *spec_at,
+                                   const struct json *spec, const char *kind)
 {
     static const char *const always[] = {"Always", NULL};
     const struct at *at = AT(AT(spec_at, "template"), "spec");
-    const struct json *template = field(spec, "template"), *policy = field_at(template, "spec.restartPolicy");
+    const struct json *template = field(spec, "template"),
+                      *policy = field_at(template, "spec.restartPolicy");
 
     check_pod_template(c, AT(spec_at, "template"), template);
-    if (policy && !str_is(json_str(policy), "Always") && (str_is(json_str(policy), "OnFailure") || str_is(json_str(policy), "Never")))
+    if (policy && !str_is(json_str(policy), "Always") &&
+        (str_is(json_str(policy), "OnFailure") || str_is(json_str(policy), "Never")))
         bad_unsupported(c, AT(at, "restartPolicy"), *policy, always);
     if (field_at(template, "spec.activeDeadlineSeconds"))
-        bad_forbidden(c, AT(at, "activeDeadlineSeconds"), "activeDeadlineSeconds in %s is not Supported", kind);
+        bad_forbidden(c, AT(at, "activeDeadlineSeconds"),
+                      "activeDeadlineSeconds in %s is not Supported", kind);
 }
 
 /* A percentage or number as a number of 100; -1: malformed. */
@@ -91,11 +99,14 @@ static struct json go_strategy(struct check *c, const struct json *strategy)
     return o;
 }
 
-static void check_deployment_strategy(struct check *c, const struct at *at, const struct json *strategy)
+static void check_deployment_strategy(struct check *c, const struct at *at,
+                                      const struct json *strategy)
 {
     static const char *const types[] = {"Recreate", "RollingUpdate", NULL};
     str type = json_get_str(strategy, "type");
-    const struct json *rolling = field(strategy, "rollingUpdate"), *surge = field(rolling, "maxSurge"), *unavailable = field(rolling, "maxUnavailable");
+    const struct json *rolling = field(strategy, "rollingUpdate"),
+                      *surge = field(rolling, "maxSurge"),
+                      *unavailable = field(rolling, "maxUnavailable");
     const struct at *here = AT(at, "rollingUpdate");
 
     if (str_is(type, "Recreate")) {
@@ -114,7 +125,8 @@ static void check_deployment_strategy(struct check *c, const struct at *at, cons
     check_int_or_percent(c, AT(here, "maxUnavailable"), unavailable);
     check_int_or_percent(c, AT(here, "maxSurge"), surge);
     if (is_zero(unavailable) && is_zero(surge))
-        bad_invalid(c, AT(here, "maxUnavailable"), *unavailable, "may not be 0 when `maxSurge` is 0");
+        bad_invalid(c, AT(here, "maxUnavailable"), *unavailable,
+                    "may not be 0 when `maxSurge` is 0");
     check_no_more_than_all(c, AT(here, "maxUnavailable"), unavailable);
 }
 
@@ -129,9 +141,12 @@ static void check_status_counts(struct check *c, const struct json *obj, const c
 
 void validate_deployment(struct write *w, struct err **errs)
 {
-    static const char *const counts[] = {"observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas", NULL};
+    static const char *const counts[] = {
+        "observedGeneration",  "replicas", "updatedReplicas", "readyReplicas", "availableReplicas",
+        "unavailableReplicas", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *deadline = field(spec, "progressDeadlineSeconds");
+    const struct json *spec = field(w->obj, "spec"),
+                      *deadline = field(spec, "progressDeadlineSeconds");
     const struct at *at = AT(NULL, "spec");
 
     if (str_is(w->subresource, "status")) {
@@ -147,15 +162,19 @@ void validate_deployment(struct write *w, struct err **errs)
     if (deadline) {
         check_not_negative(c, AT(at, "progressDeadlineSeconds"), deadline);
         if (json_is(deadline, JSON_INT) && deadline->i <= json_get_int(spec, "minReadySeconds", 0))
-            bad_invalid(c, AT(at, "progressDeadlineSeconds"), *deadline, "must be greater than minReadySeconds");
+            bad_invalid(c, AT(at, "progressDeadlineSeconds"), *deadline,
+                        "must be greater than minReadySeconds");
     }
     if (w->old)
-        check_immutable(c, AT(at, "selector"), field(spec, "selector"), field_at(w->old, "spec.selector"));
+        check_immutable(c, AT(at, "selector"), field(spec, "selector"),
+                        field_at(w->old, "spec.selector"));
 }
 
 void validate_replicaset(struct write *w, struct err **errs)
 {
-    static const char *const counts[] = {"replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration", NULL};
+    static const char *const counts[] = {"replicas",           "fullyLabeledReplicas",
+                                         "readyReplicas",      "availableReplicas",
+                                         "observedGeneration", NULL};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec");
     const struct at *at = AT(NULL, "spec");
@@ -170,13 +189,15 @@ void validate_replicaset(struct write *w, struct err **errs)
     if (field(spec, "template"))
         check_running_template(c, at, spec, "ReplicaSet");
     if (w->old)
-        check_immutable(c, AT(at, "selector"), field(spec, "selector"), field_at(w->old, "spec.selector"));
+        check_immutable(c, AT(at, "selector"), field(spec, "selector"),
+                        field_at(w->old, "spec.selector"));
 }
 
 void validate_replicationcontroller(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *selector = field(spec, "selector"), *template = field(spec, "template");
+    const struct json *spec = field(w->obj, "spec"), *selector = field(spec, "selector"),
+                      *template = field(spec, "template");
     const struct at *at = AT(NULL, "spec");
 
     if (w->subresource.n)
@@ -190,11 +211,14 @@ void validate_replicationcontroller(struct write *w, struct err **errs)
         return;
     }
     if (json_count(selector) && !labels_include(field_at(template, "metadata.labels"), selector))
-        bad_invalid(c, AT(AT(AT(at, "template"), "metadata"), "labels"), sorted_copy(c->a, field_at(template, "metadata.labels")), "`selector` does not match template `labels`");
+        bad_invalid(c, AT(AT(AT(at, "template"), "metadata"), "labels"),
+                    sorted_copy(c->a, field_at(template, "metadata.labels")),
+                    "`selector` does not match template `labels`");
     check_running_template(c, at, spec, "ReplicationController");
 }
 
-static void check_statefulset_strategy(struct check *c, const struct at *at, const struct json *strategy)
+static void check_statefulset_strategy(struct check *c, const struct at *at,
+                                       const struct json *strategy)
 {
     str type = json_get_str(strategy, "type");
     const struct json *rolling = field(strategy, "rollingUpdate");
@@ -203,7 +227,8 @@ static void check_statefulset_strategy(struct check *c, const struct at *at, con
     if (str_is(type, "OnDelete")) {
         if (rolling) {
             struct json dump = json_object();
-            const struct json *partition = field(rolling, "partition"), *unavailable = field(rolling, "maxUnavailable");
+            const struct json *partition = field(rolling, "partition"),
+                              *unavailable = field(rolling, "maxUnavailable");
 
             json_setz(c->a, &dump, "Partition", partition ? *partition : json_int(0));
             json_setz(c->a, &dump, "MaxUnavailable", unavailable ? *unavailable : json_null());
@@ -222,7 +247,13 @@ static void check_statefulset_strategy(struct check *c, const struct at *at, con
 /* What may change in a StatefulSet's spec. */
 static bool statefulset_may_change(str field)
 {
-    static const char *const fields[] = {"replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"};
+    static const char *const fields[] = {"replicas",
+                                         "ordinals",
+                                         "template",
+                                         "updateStrategy",
+                                         "revisionHistoryLimit",
+                                         "persistentVolumeClaimRetentionPolicy",
+                                         "minReadySeconds"};
 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         if (str_is(field, fields[i]))
@@ -246,12 +277,15 @@ static bool only_allowed_changed(const struct json *now, const struct json *old)
 
 void validate_statefulset(struct write *w, struct err **errs)
 {
-    static const char *const counts[] = {"replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "observedGeneration", NULL};
+    static const char *const counts[] = {"replicas",        "readyReplicas",      "currentReplicas",
+                                         "updatedReplicas", "observedGeneration", NULL};
     static const char *const retentions[] = {"Retain", "Delete", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *retention = field(spec, "persistentVolumeClaimRetentionPolicy");
+    const struct json *spec = field(w->obj, "spec"),
+                      *retention = field(spec, "persistentVolumeClaimRetentionPolicy");
     const struct at *at = AT(NULL, "spec");
-    str policy = json_get_str(spec, "podManagementPolicy"), service = json_get_str(spec, "serviceName");
+    str policy = json_get_str(spec, "podManagementPolicy"),
+        service = json_get_str(spec, "serviceName");
 
     if (str_is(w->subresource, "status")) {
         check_status_counts(c, w->obj, counts);
@@ -260,10 +294,13 @@ void validate_statefulset(struct write *w, struct err **errs)
     if (policy.n == 0)
         bad_required(c, AT(at, "podManagementPolicy"), "");
     else if (!str_is(policy, "OrderedReady") && !str_is(policy, "Parallel"))
-        bad_invalid(c, AT(at, "podManagementPolicy"), json_string(policy), "must be 'OrderedReady' or 'Parallel'");
+        bad_invalid(c, AT(at, "podManagementPolicy"), json_string(policy),
+                    "must be 'OrderedReady' or 'Parallel'");
     check_statefulset_strategy(c, AT(at, "updateStrategy"), field(spec, "updateStrategy"));
-    check_enum(c, AT(AT(at, "persistentVolumeClaimRetentionPolicy"), "whenDeleted"), field(retention, "whenDeleted"), retentions);
-    check_enum(c, AT(AT(at, "persistentVolumeClaimRetentionPolicy"), "whenScaled"), field(retention, "whenScaled"), retentions);
+    check_enum(c, AT(AT(at, "persistentVolumeClaimRetentionPolicy"), "whenDeleted"),
+               field(retention, "whenDeleted"), retentions);
+    check_enum(c, AT(AT(at, "persistentVolumeClaimRetentionPolicy"), "whenScaled"),
+               field(retention, "whenScaled"), retentions);
     check_not_negative(c, AT(at, "replicas"), field(spec, "replicas"));
     check_not_negative(c, AT(at, "minReadySeconds"), field(spec, "minReadySeconds"));
     check_not_negative(c, AT(AT(at, "ordinals"), "start"), field_at(spec, "ordinals.start"));
@@ -272,14 +309,20 @@ void validate_statefulset(struct write *w, struct err **errs)
     check_workload_selector(c, at, spec, "statefulset", true);
     check_running_template(c, at, spec, "StatefulSet");
     if (w->old && !only_allowed_changed(spec, field(w->old, "spec")))
-        bad_forbidden(c, at, "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
+        bad_forbidden(c, at,
+                      "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
+                      "'template', 'updateStrategy', 'revisionHistoryLimit', "
+                      "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
 }
 
-static void check_daemonset_strategy(struct check *c, const struct at *at, const struct json *strategy)
+static void check_daemonset_strategy(struct check *c, const struct at *at,
+                                     const struct json *strategy)
 {
     static const char *const types[] = {"RollingUpdate", "OnDelete", NULL};
     str type = json_get_str(strategy, "type");
-    const struct json *rolling = field(strategy, "rollingUpdate"), *unavailable = field(rolling, "maxUnavailable"), *surge = field(rolling, "maxSurge");
+    const struct json *rolling = field(strategy, "rollingUpdate"),
+                      *unavailable = field(rolling, "maxUnavailable"),
+                      *surge = field(rolling, "maxSurge");
     const struct at *here = AT(at, "rollingUpdate");
 
     if (str_is(type, "OnDelete"))
@@ -297,14 +340,23 @@ static void check_daemonset_strategy(struct check *c, const struct at *at, const
     check_no_more_than_all(c, AT(here, "maxUnavailable"), unavailable);
     check_no_more_than_all(c, AT(here, "maxSurge"), surge);
     if (unavailable && surge && !is_zero(unavailable) && !is_zero(surge))
-        bad_invalid(c, AT(here, "maxSurge"), *surge, "may not be set when maxUnavailable is non-zero");
+        bad_invalid(c, AT(here, "maxSurge"), *surge,
+                    "may not be set when maxUnavailable is non-zero");
     if (is_zero(unavailable) && is_zero(surge))
         bad_required(c, AT(here, "maxUnavailable"), "cannot be 0 when maxSurge is 0");
 }
 
 void validate_daemonset(struct write *w, struct err **errs)
 {
-    static const char *const counts[] = {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable", NULL};
+    static const char *const counts[] = {"currentNumberScheduled",
+                                         "numberMisscheduled",
+                                         "desiredNumberScheduled",
+                                         "numberReady",
+                                         "observedGeneration",
+                                         "updatedNumberScheduled",
+                                         "numberAvailable",
+                                         "numberUnavailable",
+                                         NULL};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec");
     const struct at *at = AT(NULL, "spec");
@@ -319,7 +371,8 @@ void validate_daemonset(struct write *w, struct err **errs)
     check_daemonset_strategy(c, AT(at, "updateStrategy"), field(spec, "updateStrategy"));
     check_not_negative(c, AT(at, "revisionHistoryLimit"), field(spec, "revisionHistoryLimit"));
     if (w->old)
-        check_immutable(c, AT(at, "selector"), field(spec, "selector"), field_at(w->old, "spec.selector"));
+        check_immutable(c, AT(at, "selector"), field(spec, "selector"),
+                        field_at(w->old, "spec.selector"));
 }
 
 void validate_controllerrevision(struct write *w, struct err **errs)
@@ -336,5 +389,6 @@ void validate_controllerrevision(struct write *w, struct err **errs)
 
 void validate_podtemplate(struct write *w, struct err **errs)
 {
-    check_pod_template(&(struct check){w->a, errs}, AT(NULL, "template"), field(w->obj, "template"));
+    check_pod_template(&(struct check){w->a, errs}, AT(NULL, "template"),
+                       field(w->obj, "template"));
 }

@@ -8,12 +8,16 @@
 
 static void report(struct kube_args *args, const struct kube_target *t, str name, const char *what)
 {
-    const char *dry = args->f->dry_run.n && !str_is(args->f->dry_run, "none") ? str_is(args->f->dry_run, "server") ? " (server dry run)" : " (dry run)" : "";
+    const char *dry = args->f->dry_run.n && !str_is(args->f->dry_run, "none")
+                          ? str_is(args->f->dry_run, "server") ? " (server dry run)" : " (dry run)"
+                          : "";
 
-    printf(PRI_STR "/" PRI_STR " %s%s\n", STR_ARG(kube_full_name(args->k->a, &t->res)), STR_ARG(name), what, dry);
+    printf(PRI_STR "/" PRI_STR " %s%s\n", STR_ARG(kube_full_name(args->k->a, &t->res)),
+           STR_ARG(name), what, dry);
 }
 
-static struct err *print_result(struct kube_args *args, const struct kube_target *t, struct json *object, const char *what)
+static struct err *print_result(struct kube_args *args, const struct kube_target *t,
+                                struct json *object, const char *what)
 {
     struct kube_output o = {0};
     struct err *err = kube_output_parse(args->f->output, &o);
@@ -56,7 +60,8 @@ static struct err *targets_of(struct kube_args *args, struct kube_targets *t)
 static void keep_error(struct err **kept, struct err *err)
 {
     if (*kept) {
-        fprintf(stderr, "Error from server (" PRI_STR "): %s\n", STR_ARG(reason_name((*kept)->reason)), err_text(*kept));
+        fprintf(stderr, "Error from server (" PRI_STR "): %s\n",
+                STR_ARG(reason_name((*kept)->reason)), err_text(*kept));
         err_free(*kept);
     }
     *kept = err;
@@ -80,9 +85,12 @@ static struct err *apply_one(struct kube_args *args, const struct kube_target *t
         k,
         &(struct kube_request){
             .method = "PATCH",
-            .path = arena_fmt(k->a, PRI_STR "?fieldManager=" PRI_STR "&force=%s" PRI_STR, STR_ARG(kube_path(k, &t->res, t->ns, t->name, STR_NONE)),
-                              STR_ARG(args->f->field_manager.n ? args->f->field_manager : S("kubectl")),
-                              args->f->server_side && !args->f->force_conflicts ? "false" : "true", STR_ARG(dry_run_query(args))),
+            .path =
+                arena_fmt(k->a, PRI_STR "?fieldManager=" PRI_STR "&force=%s" PRI_STR,
+                          STR_ARG(kube_path(k, &t->res, t->ns, t->name, STR_NONE)),
+                          STR_ARG(args->f->field_manager.n ? args->f->field_manager : S("kubectl")),
+                          args->f->server_side && !args->f->force_conflicts ? "false" : "true",
+                          STR_ARG(dry_run_query(args))),
             .content_type = "application/apply-patch+yaml",
             .body = encode(k, t->object),
         },
@@ -94,7 +102,10 @@ static struct err *apply_one(struct kube_args *args, const struct kube_target *t
     else if (!before)
         what = "created";
     else
-        what = str_eq(json_get_str(before, "metadata.resourceVersion"), json_get_str(after, "metadata.resourceVersion")) ? "unchanged" : "configured";
+        what = str_eq(json_get_str(before, "metadata.resourceVersion"),
+                      json_get_str(after, "metadata.resourceVersion"))
+                   ? "unchanged"
+                   : "configured";
     return print_result(args, t, after, what);
 }
 
@@ -106,7 +117,9 @@ struct err *cmd_apply(struct kube_args *args)
     if (err)
         return err;
     for (size_t i = 0; i < t.n; i++) {
-        err = t.items[i].name.n ? apply_one(args, &t.items[i]) : err_new(REASON_BAD_REQUEST, "error when applying: resource name may not be empty");
+        err = t.items[i].name.n ? apply_one(args, &t.items[i])
+                                : err_new(REASON_BAD_REQUEST,
+                                          "error when applying: resource name may not be empty");
         if (err)
             keep_error(&kept, err);
     }
@@ -121,13 +134,16 @@ static struct err *create_one(struct kube_args *args, const struct kube_target *
 
     if (is_client_dry_run(args))
         return print_result(args, t, t->object, "created");
-    err = kube_call_json(k,
-                         &(struct kube_request){
-                             .method = "POST",
-                             .path = arena_fmt(k->a, PRI_STR "?fieldManager=kubectl-create" PRI_STR, STR_ARG(kube_path(k, &t->res, t->ns, STR_NONE, STR_NONE)), STR_ARG(dry_run_query(args))),
-                             .body = encode(k, t->object),
-                         },
-                         &after);
+    err = kube_call_json(
+        k,
+        &(struct kube_request){
+            .method = "POST",
+            .path = arena_fmt(k->a, PRI_STR "?fieldManager=kubectl-create" PRI_STR,
+                              STR_ARG(kube_path(k, &t->res, t->ns, STR_NONE, STR_NONE)),
+                              STR_ARG(dry_run_query(args))),
+            .body = encode(k, t->object),
+        },
+        &after);
     return err ? err : print_result(args, t, after, "created");
 }
 
@@ -178,8 +194,10 @@ static struct err *deployment_of(struct kube_args *args, struct json *o, str nam
         return err_new(REASON_BAD_REQUEST, "--replicas is not a number");
     json_setz(k->a, json_make(k->a, o, "metadata.labels", JSON_OBJECT), "app", json_string(name));
     json_setz(k->a, json_make(k->a, o, "spec", JSON_OBJECT), "replicas", json_int(replicas));
-    json_setz(k->a, json_make(k->a, o, "spec.selector.matchLabels", JSON_OBJECT), "app", json_string(name));
-    json_setz(k->a, json_make(k->a, o, "spec.template.metadata.labels", JSON_OBJECT), "app", json_string(name));
+    json_setz(k->a, json_make(k->a, o, "spec.selector.matchLabels", JSON_OBJECT), "app",
+              json_string(name));
+    json_setz(k->a, json_make(k->a, o, "spec.template.metadata.labels", JSON_OBJECT), "app",
+              json_string(name));
     containers = json_make(k->a, o, "spec.template.spec.containers", JSON_ARRAY);
     c = json_append(k->a, containers, json_object());
     base = str_skip(image, (size_t)(str_rindex(image, '/') + 1));
@@ -227,12 +245,14 @@ static struct err *generate(struct kube_args *args, struct json **ret)
         if (!strcmp(types[i].word, "deployment"))
             return deployment_of(args, o, name);
         if (secret)
-            json_setz(k->a, o, "type", args->f->type.n ? json_string(args->f->type) : json_z("Opaque"));
+            json_setz(k->a, o, "type",
+                      args->f->type.n ? json_string(args->f->type) : json_z("Opaque"));
         if (secret || !strcmp(types[i].word, "configmap"))
             return add_pairs(args, json_make(k->a, o, "data", JSON_OBJECT), secret);
         return NULL;
     }
-    return err_new(REASON_BAD_REQUEST, "create: unknown type \"%s\"; use -f with a manifest", args->args[0]);
+    return err_new(REASON_BAD_REQUEST, "create: unknown type \"%s\"; use -f with a manifest",
+                   args->args[0]);
 }
 
 struct err *cmd_create(struct kube_args *args)
@@ -274,13 +294,16 @@ struct err *cmd_replace(struct kube_args *args)
         const struct kube_target *o = &t.items[i];
         struct json *after;
 
-        err = kube_call_json(k,
-                             &(struct kube_request){
-                                 .method = "PUT",
-                                 .path = arena_fmt(k->a, PRI_STR "?fieldManager=kubectl-replace" PRI_STR, STR_ARG(kube_path(k, &o->res, o->ns, o->name, STR_NONE)), STR_ARG(dry_run_query(args))),
-                                 .body = encode(k, o->object),
-                             },
-                             &after);
+        err = kube_call_json(
+            k,
+            &(struct kube_request){
+                .method = "PUT",
+                .path = arena_fmt(k->a, PRI_STR "?fieldManager=kubectl-replace" PRI_STR,
+                                  STR_ARG(kube_path(k, &o->res, o->ns, o->name, STR_NONE)),
+                                  STR_ARG(dry_run_query(args))),
+                .body = encode(k, o->object),
+            },
+            &after);
         if (!err)
             err = print_result(args, o, after, "replaced");
         if (err)
@@ -323,8 +346,12 @@ static struct err *wait_deleted(struct kube_args *args, const struct kube_target
         if (!str_eq(json_get_str(now, "metadata.uid"), uid))
             return NULL;
         err = kube_watch(k,
-                         arena_fmt(k->a, PRI_STR "?watch=true&fieldSelector=metadata.name%%3D" PRI_STR "&resourceVersion=" PRI_STR, STR_ARG(kube_path(k, &t->res, t->ns, STR_NONE, STR_NONE)),
-                                   STR_ARG(t->name), STR_ARG(json_get_str(now, "metadata.resourceVersion"))),
+                         arena_fmt(k->a,
+                                   PRI_STR "?watch=true&fieldSelector=metadata.name%%3D" PRI_STR
+                                           "&resourceVersion=" PRI_STR,
+                                   STR_ARG(kube_path(k, &t->res, t->ns, STR_NONE, STR_NONE)),
+                                   STR_ARG(t->name),
+                                   STR_ARG(json_get_str(now, "metadata.resourceVersion"))),
                          NULL, 0, deletion_event, &d);
         if (err)
             return err;
@@ -352,8 +379,15 @@ static struct err *delete_one(struct kube_args *args, const struct kube_target *
     if (grace >= 0)
         json_setz(k->a, options, "gracePeriodSeconds", json_int(grace));
     json_setz(k->a, options, "propagationPolicy",
-              json_z(str_is(cascade, "orphan") || str_is(cascade, "false") ? "Orphan" : str_is(cascade, "foreground") ? "Foreground" : "Background"));
-    err = kube_call_json(k, &(struct kube_request){.method = "DELETE", .path = kube_path(k, &t->res, t->ns, t->name, STR_NONE), .body = encode(k, options)}, &answer);
+              json_z(str_is(cascade, "orphan") || str_is(cascade, "false") ? "Orphan"
+                     : str_is(cascade, "foreground")                       ? "Foreground"
+                                                                           : "Background"));
+    err = kube_call_json(
+        k,
+        &(struct kube_request){.method = "DELETE",
+                               .path = kube_path(k, &t->res, t->ns, t->name, STR_NONE),
+                               .body = encode(k, options)},
+        &answer);
     if (err && err->code == 404 && args->f->ignore_not_found) {
         err_free(err);
         return NULL;
@@ -363,7 +397,8 @@ static struct err *delete_one(struct kube_args *args, const struct kube_target *
     if (str_is(args->f->output, "name"))
         printf(PRI_STR "/" PRI_STR "\n", STR_ARG(kube_full_name(k->a, &t->res)), STR_ARG(t->name));
     else
-        printf(PRI_STR " \"" PRI_STR "\" %sdeleted\n", STR_ARG(kube_full_name(k->a, &t->res)), STR_ARG(t->name), grace == 0 && args->f->force ? "force " : "");
+        printf(PRI_STR " \"" PRI_STR "\" %sdeleted\n", STR_ARG(kube_full_name(k->a, &t->res)),
+               STR_ARG(t->name), grace == 0 && args->f->force ? "force " : "");
     fflush(stdout);
     uid = json_get_str(answer, "details.uid");
     if (uid.n == 0)
@@ -372,7 +407,8 @@ static struct err *delete_one(struct kube_args *args, const struct kube_target *
 }
 
 /* TYPE with -l or --all: what there is now. */
-static struct err *expand(struct kube_args *args, const struct kube_target *t, struct kube_targets *ret)
+static struct err *expand(struct kube_args *args, const struct kube_target *t,
+                          struct kube_targets *ret)
 {
     struct kubectl *k = args->k;
     CLEANUP(buf) struct buf q = BUF_INIT;
@@ -383,9 +419,15 @@ static struct err *expand(struct kube_args *args, const struct kube_target *t, s
         buf_z(&q, "?labelSelector=");
         http_percent_encode(&q, args->f->selector);
     }
-    err = kube_call_json(k,
-                         &(struct kube_request){.method = "GET", .path = arena_fmt(k->a, PRI_STR PRI_STR, STR_ARG(kube_path(k, &t->res, k->all_namespaces ? STR_NONE : t->ns, STR_NONE, STR_NONE)), STR_ARG(buf_view(&q)))},
-                         &list);
+    err = kube_call_json(
+        k,
+        &(struct kube_request){
+            .method = "GET",
+            .path = arena_fmt(k->a, PRI_STR PRI_STR,
+                              STR_ARG(kube_path(k, &t->res, k->all_namespaces ? STR_NONE : t->ns,
+                                                STR_NONE, STR_NONE)),
+                              STR_ARG(buf_view(&q)))},
+        &list);
     if (err)
         return err;
     JSON_EACH(item, json_findz(list, "items")) {
@@ -404,18 +446,21 @@ struct err *cmd_delete(struct kube_args *args)
     struct kube_targets named = {0}, t = {0};
     struct err *kept = NULL, *err;
 
-    err = args->f->n_files ? kube_targets_of_files(args->k, args->f->files, args->f->n_files, args->f->recursive, &named)
+    err = args->f->n_files ? kube_targets_of_files(args->k, args->f->files, args->f->n_files,
+                                                   args->f->recursive, &named)
                            : kube_targets_of_args(args->k, args->args, args->n, &named);
     if (err)
         return err;
     for (size_t i = 0; i < named.n; i++) {
         if (named.items[i].name.n) {
-            t.items = arena_grow(args->k->a, t.items, t.n * sizeof *t.items, (t.n + 1) * sizeof *t.items);
+            t.items =
+                arena_grow(args->k->a, t.items, t.n * sizeof *t.items, (t.n + 1) * sizeof *t.items);
             t.items[t.n++] = named.items[i];
             continue;
         }
         if (!args->f->all && !args->f->selector.n)
-            return err_new(REASON_BAD_REQUEST, "resource(s) were provided, but no name was specified");
+            return err_new(REASON_BAD_REQUEST,
+                           "resource(s) were provided, but no name was specified");
         err = expand(args, &named.items[i], &t);
         if (err)
             return err;

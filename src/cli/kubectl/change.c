@@ -9,25 +9,30 @@ static str encode(struct kubectl *k, const struct json *v)
     return arena_dup(k->a, buf_view(&b));
 }
 
-static struct err *patch_target(struct kube_args *args, const struct kube_target *t, const char *type, str patch, str sub, struct json **ret)
+static struct err *patch_target(struct kube_args *args, const struct kube_target *t,
+                                const char *type, str patch, str sub, struct json **ret)
 {
     struct kubectl *k = args->k;
 
-    return kube_call_json(k,
-                          &(struct kube_request){
-                              .method = "PATCH",
-                              .path = arena_fmt(k->a, PRI_STR "?fieldManager=" PRI_STR "%s", STR_ARG(kube_path(k, &t->res, t->ns, t->name, sub)),
-                                                STR_ARG(args->f->field_manager.n ? args->f->field_manager : S("kubectl-edit")),
-                                                str_is(args->f->dry_run, "server") ? "&dryRun=All" : ""),
-                              .content_type = type,
-                              .body = patch,
-                          },
-                          ret);
+    return kube_call_json(
+        k,
+        &(struct kube_request){
+            .method = "PATCH",
+            .path = arena_fmt(
+                k->a, PRI_STR "?fieldManager=" PRI_STR "%s",
+                STR_ARG(kube_path(k, &t->res, t->ns, t->name, sub)),
+                STR_ARG(args->f->field_manager.n ? args->f->field_manager : S("kubectl-edit")),
+                str_is(args->f->dry_run, "server") ? "&dryRun=All" : ""),
+            .content_type = type,
+            .body = patch,
+        },
+        ret);
 }
 
 static void say(struct kube_args *args, const struct kube_target *t, const char *what)
 {
-    printf(PRI_STR "/" PRI_STR " %s\n", STR_ARG(kube_full_name(args->k->a, &t->res)), STR_ARG(t->name), what);
+    printf(PRI_STR "/" PRI_STR " %s\n", STR_ARG(kube_full_name(args->k->a, &t->res)),
+           STR_ARG(t->name), what);
 }
 
 struct err *cmd_scale(struct kube_args *args)
@@ -37,14 +42,19 @@ struct err *cmd_scale(struct kube_args *args)
     struct err *err;
 
     if (!args->f->replicas.n || !str_to_int64(args->f->replicas, &replicas) || replicas < 0)
-        return err_new(REASON_BAD_REQUEST, "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0");
-    err = args->f->n_files ? kube_targets_of_files(args->k, args->f->files, args->f->n_files, args->f->recursive, &t)
+        return err_new(
+            REASON_BAD_REQUEST,
+            "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0");
+    err = args->f->n_files ? kube_targets_of_files(args->k, args->f->files, args->f->n_files,
+                                                   args->f->recursive, &t)
                            : kube_targets_of_args(args->k, args->args, args->n, &t);
     for (size_t i = 0; !err && i < t.n; i++) {
         struct json *ignored;
 
-        err = patch_target(args, &t.items[i], "application/merge-patch+json",
-                           arena_fmt(args->k->a, "{\"spec\":{\"replicas\":%lld}}", (long long)replicas), S("scale"), &ignored);
+        err = patch_target(
+            args, &t.items[i], "application/merge-patch+json",
+            arena_fmt(args->k->a, "{\"spec\":{\"replicas\":%lld}}", (long long)replicas),
+            S("scale"), &ignored);
         if (!err)
             say(args, &t.items[i], "scaled");
     }
@@ -70,7 +80,8 @@ struct err *cmd_set(struct kube_args *args)
         err = kube_get(k, &t.items[i], &before);
         if (err)
             return err;
-        into = json_make(k->a, patch, pod ? "spec.containers" : "spec.template.spec.containers", JSON_ARRAY);
+        into = json_make(k->a, patch, pod ? "spec.containers" : "spec.template.spec.containers",
+                         JSON_ARRAY);
         containers = json_path(before, pod ? "spec.containers" : "spec.template.spec.containers");
         for (int p = first; p < args->n; p++) {
             str image = str_of(args->args[p]), name;
@@ -88,10 +99,13 @@ struct err *cmd_set(struct kube_args *args)
                 json_setz(k->a, item, "image", json_string(image));
             }
             if (!found)
-                return err_new(REASON_BAD_REQUEST, "unable to find container named \"" PRI_STR "\"", STR_ARG(name));
+                return err_new(REASON_BAD_REQUEST, "unable to find container named \"" PRI_STR "\"",
+                               STR_ARG(name));
         }
-        err = patch_target(args, &t.items[i], "application/strategic-merge-patch+json", encode(k, patch), STR_NONE, &after);
-        if (!err && !str_eq(json_get_str(before, "metadata.resourceVersion"), json_get_str(after, "metadata.resourceVersion")))
+        err = patch_target(args, &t.items[i], "application/strategic-merge-patch+json",
+                           encode(k, patch), STR_NONE, &after);
+        if (!err && !str_eq(json_get_str(before, "metadata.resourceVersion"),
+                            json_get_str(after, "metadata.resourceVersion")))
             say(args, &t.items[i], "image updated");
     }
     return err;
@@ -115,9 +129,12 @@ struct err *cmd_patch(struct kube_args *args)
         if (str_is(args->f->type, types[i].name))
             media = types[i].media;
     if (!media)
-        return err_new(REASON_BAD_REQUEST, "--type must be one of [json merge strategic], not \"" PRI_STR "\"", STR_ARG(args->f->type));
+        return err_new(REASON_BAD_REQUEST,
+                       "--type must be one of [json merge strategic], not \"" PRI_STR "\"",
+                       STR_ARG(args->f->type));
     if (!args->f->patch.n)
-        return err_new(REASON_BAD_REQUEST, "must specify --patch or --patch-file containing the contents of the patch");
+        return err_new(REASON_BAD_REQUEST,
+                       "must specify --patch or --patch-file containing the contents of the patch");
     err = kube_targets_of_args(args->k, args->args, args->n, &t);
     for (size_t i = 0; !err && i < t.n; i++) {
         struct json *before, *after;
@@ -125,14 +142,19 @@ struct err *cmd_patch(struct kube_args *args)
 
         err = kube_get(args->k, &t.items[i], &before);
         if (!err)
-            err = patch_target(args, &t.items[i], media, args->f->patch, args->f->subresource, &after);
+            err = patch_target(args, &t.items[i], media, args->f->patch, args->f->subresource,
+                               &after);
         if (err)
             return err;
         if (args->f->output.n) {
             err = kube_output_parse(args->f->output, &o);
             return err ? err : kube_print_object(args->k, after, &o);
         }
-        say(args, &t.items[i], str_eq(json_get_str(before, "metadata.resourceVersion"), json_get_str(after, "metadata.resourceVersion")) ? "patched (no change)" : "patched");
+        say(args, &t.items[i],
+            str_eq(json_get_str(before, "metadata.resourceVersion"),
+                   json_get_str(after, "metadata.resourceVersion"))
+                ? "patched (no change)"
+                : "patched");
     }
     return err;
 }
@@ -167,17 +189,23 @@ static struct err *mark(struct kube_args *args, const char *field, const char *d
         struct json *before;
 
         if (!t.items[i].name.n)
-            return err_new(REASON_BAD_REQUEST, "one or more resources must be specified as <resource> <name> or <resource>/<name>");
+            return err_new(REASON_BAD_REQUEST, "one or more resources must be specified as "
+                                               "<resource> <name> or <resource>/<name>");
         err = kube_get(k, &t.items[i], &before);
         if (err)
             return err;
         JSON_EACH_MEMBER(m, into) {
             str old = json_str(json_find(json_path(before, field), m->key));
 
-            if (!args->f->overwrite && old.n && m->value.type == JSON_STRING && !str_eq(old, m->value.s))
-                return err_new(REASON_BAD_REQUEST, "'" PRI_STR "' already has a value (" PRI_STR "), and --overwrite is false", STR_ARG(m->key), STR_ARG(old));
+            if (!args->f->overwrite && old.n && m->value.type == JSON_STRING &&
+                !str_eq(old, m->value.s))
+                return err_new(REASON_BAD_REQUEST,
+                               "'" PRI_STR "' already has a value (" PRI_STR
+                               "), and --overwrite is false",
+                               STR_ARG(m->key), STR_ARG(old));
         }
-        err = patch_target(args, &t.items[i], "application/merge-patch+json", encode(k, patch), STR_NONE, &after);
+        err = patch_target(args, &t.items[i], "application/merge-patch+json", encode(k, patch),
+                           STR_NONE, &after);
         if (!err)
             say(args, &t.items[i], done);
     }
@@ -202,7 +230,10 @@ static struct err *schedulable(struct kube_args *args, bool yes)
 
     for (int i = 0; !err && i < args->n; i++) {
         t.name = str_of(args->args[i]);
-        err = patch_target(args, &t, "application/merge-patch+json", yes ? S("{\"spec\":{\"unschedulable\":null}}") : S("{\"spec\":{\"unschedulable\":true}}"), STR_NONE, &after);
+        err = patch_target(args, &t, "application/merge-patch+json",
+                           yes ? S("{\"spec\":{\"unschedulable\":null}}")
+                               : S("{\"spec\":{\"unschedulable\":true}}"),
+                           STR_NONE, &after);
         if (!err)
             say(args, &t, yes ? "uncordoned" : "cordoned");
     }

@@ -42,7 +42,8 @@ static const char *find_file(struct kubectl *k, const struct kube_flags *f)
     return access("/etc/k1s/k1s.yaml", R_OK) == 0 ? "/etc/k1s/k1s.yaml" : NULL;
 }
 
-static const struct json *named(const struct json *doc, const char *list, str name, const char *inner)
+static const struct json *named(const struct json *doc, const char *list, str name,
+                                const char *inner)
 {
     JSON_EACH(item, json_findz(doc, list))
         if (str_eq(json_get_str(item, "name"), name))
@@ -53,7 +54,8 @@ static const struct json *named(const struct json *doc, const char *list, str na
 /* "X-data" in base64, else the file that "X" names, relative to the kubeconfig. */
 static struct err *material(struct kubectl *k, const struct json *from, const char *key, str *ret)
 {
-    str data = json_str(json_findz(from, arena_fmt(k->a, "%s-data", key).p)), path = json_str(json_findz(from, key));
+    str data = json_str(json_findz(from, arena_fmt(k->a, "%s-data", key).p)),
+        path = json_str(json_findz(from, key));
 
     if (data.n) {
         if (!base64_decode(k->a, data, ret))
@@ -65,7 +67,8 @@ static struct err *material(struct kubectl *k, const struct json *from, const ch
     if (path.p[0] != '/') {
         ptrdiff_t slash = str_rindex(k->config.path, '/');
 
-        path = arena_fmt(k->a, PRI_STR "/" PRI_STR, STR_ARG(str_slice(k->config.path, 0, slash < 0 ? 0 : (size_t)slash)),
+        path = arena_fmt(k->a, PRI_STR "/" PRI_STR,
+                         STR_ARG(str_slice(k->config.path, 0, slash < 0 ? 0 : (size_t)slash)),
                          STR_ARG(path));
     }
     return slurp(k, arena_dupz(k->a, path), ret);
@@ -96,7 +99,8 @@ static struct err *load_file(struct kubectl *k, const struct kube_flags *f, cons
     k->config.server_name = json_str(json_findz(cluster, "tls-server-name"));
     k->config.token = json_str(json_findz(user, "token"));
     if (json_findz(user, "exec"))
-        return err_new(REASON_BAD_REQUEST, "kubeconfig: users with an exec plugin are not supported");
+        return err_new(REASON_BAD_REQUEST,
+                       "kubeconfig: users with an exec plugin are not supported");
     err = material(k, cluster, "certificate-authority", &k->config.ca_pem);
     if (!err)
         err = material(k, user, "client-certificate", &k->config.cert_pem);
@@ -124,7 +128,8 @@ struct err *kube_config_load(struct kubectl *k, const struct kube_flags *f)
             return err;
     }
     if (k->config.server.n == 0)
-        return err_new(REASON_BAD_REQUEST, "no cluster is configured: set KUBECONFIG or use --kubeconfig (k1s writes /etc/k1s/k1s.yaml)");
+        return err_new(REASON_BAD_REQUEST, "no cluster is configured: set KUBECONFIG or use "
+                                           "--kubeconfig (k1s writes /etc/k1s/k1s.yaml)");
     while (str_has_suffix(k->config.server, S("/")))
         k->config.server.n--;
     k->ns = f->ns.n ? f->ns : k->config.ns.n ? k->config.ns : S("default");

@@ -63,8 +63,9 @@ static struct err *watch_on(struct getting *g, const struct kube_target *t, str 
 {
     for (;;) {
         str q = query_of(g->args, true, t->name, version);
-        struct err *err = kube_watch(g->args->k, arena_fmt(g->args->k->a, PRI_STR PRI_STR, STR_ARG(path), STR_ARG(q)),
-                                     is_table(g) ? TABLE_ACCEPT : NULL, 0, got_event, g);
+        struct err *err = kube_watch(
+            g->args->k, arena_fmt(g->args->k->a, PRI_STR PRI_STR, STR_ARG(path), STR_ARG(q)),
+            is_table(g) ? TABLE_ACCEPT : NULL, 0, got_event, g);
 
         if (err || g->err)
             return err ? err : g->err;
@@ -91,7 +92,11 @@ static struct err *list_all(struct getting *g, str path, struct json **ret)
             buf_z(&b, str_has_char(path, '?') ? "&continue=" : "?continue=");
             http_percent_encode(&b, token);
         }
-        err = kube_call_json(k, &(struct kube_request){.method = "GET", .path = arena_dup(k->a, buf_view(&b)), .accept = is_table(g) ? TABLE_ACCEPT : NULL}, &page);
+        err = kube_call_json(k,
+                             &(struct kube_request){.method = "GET",
+                                                    .path = arena_dup(k->a, buf_view(&b)),
+                                                    .accept = is_table(g) ? TABLE_ACCEPT : NULL},
+                             &page);
         if (err)
             return err;
         if (!all) {
@@ -108,7 +113,8 @@ static struct err *list_all(struct getting *g, str path, struct json **ret)
     return NULL;
 }
 
-static struct err *get_one(struct getting *g, const struct kube_target *t, bool many, struct json *collected)
+static struct err *get_one(struct getting *g, const struct kube_target *t, bool many,
+                           struct json *collected)
 {
     struct kubectl *k = g->args->k;
     str ns = k->all_namespaces ? STR_NONE : t->ns;
@@ -118,7 +124,8 @@ static struct err *get_one(struct getting *g, const struct kube_target *t, bool 
 
     if (t->name.n)
         path = kube_path(k, &t->res, ns, t->name, g->args->f->subresource);
-    path = arena_fmt(k->a, PRI_STR PRI_STR, STR_ARG(path), STR_ARG(query_of(g->args, false, t->name, STR_NONE)));
+    path = arena_fmt(k->a, PRI_STR PRI_STR, STR_ARG(path),
+                     STR_ARG(query_of(g->args, false, t->name, STR_NONE)));
     err = list_all(g, path, &answer);
     if (err) {
         if (err->code == 404 && t->name.n && g->args->f->ignore_not_found) {
@@ -163,7 +170,11 @@ static struct err *get_one(struct getting *g, const struct kube_target *t, bool 
 static struct err *get_raw(struct kube_args *args)
 {
     str body;
-    struct err *err = kube_call(args->k, &(struct kube_request){.method = "GET", .path = args->f->raw, .accept = "application/json, */*"}, &body);
+    struct err *err =
+        kube_call(args->k,
+                  &(struct kube_request){
+                      .method = "GET", .path = args->f->raw, .accept = "application/json, */*"},
+                  &body);
 
     if (!err)
         fwrite(body.p, 1, body.n, stdout);
@@ -176,11 +187,13 @@ static struct err *print_collected(struct getting *g, struct json *items)
     struct kubectl *k = g->args->k;
     struct json *list = json_new(k->a, json_object());
 
-    if (g->o.format == FORMAT_NAME || g->o.format == FORMAT_COLUMNS || g->o.format == FORMAT_JSONPATH || items->n) {
+    if (g->o.format == FORMAT_NAME || g->o.format == FORMAT_COLUMNS ||
+        g->o.format == FORMAT_JSONPATH || items->n) {
         json_setz(k->a, list, "apiVersion", json_z("v1"));
         json_setz(k->a, list, "items", *items);
         json_setz(k->a, list, "kind", json_z("List"));
-        json_setz(k->a, json_make(k->a, list, "metadata", JSON_OBJECT), "resourceVersion", json_z(""));
+        json_setz(k->a, json_make(k->a, list, "metadata", JSON_OBJECT), "resourceVersion",
+                  json_z(""));
         return kube_print_object(k, list, &g->o);
     }
     return NULL;
@@ -202,12 +215,14 @@ struct err *cmd_get(struct kube_args *args)
         return err;
     g.o.no_headers = args->f->no_headers;
     g.o.show_labels = args->f->show_labels;
-    err = args->f->n_files ? kube_targets_of_files(args->k, args->f->files, args->f->n_files, args->f->recursive, &t)
+    err = args->f->n_files ? kube_targets_of_files(args->k, args->f->files, args->f->n_files,
+                                                   args->f->recursive, &t)
                            : kube_targets_of_args(args->k, args->args, args->n, &t);
     if (err)
         return err;
     for (size_t i = 1; i < t.n; i++)
-        many_types |= !str_eq(t.items[i].res.plural, t.items[0].res.plural) || !str_eq(t.items[i].res.group, t.items[0].res.group);
+        many_types |= !str_eq(t.items[i].res.plural, t.items[0].res.plural) ||
+                      !str_eq(t.items[i].res.group, t.items[0].res.group);
     is_list = t.n > 1 || (t.n == 1 && !t.items[0].name.n);
     if (!is_table(&g) && is_list && !args->f->watch && !args->f->watch_only)
         collected = json_new(args->k->a, json_array());
@@ -217,6 +232,9 @@ struct err *cmd_get(struct kube_args *args)
             return err;
     }
     if (is_table(&g) && many_types && !g.state.header_printed)
-        fprintf(stderr, args->k->all_namespaces ? "No resources found\n" : "No resources found in %.*s namespace.\n", STR_ARG(args->k->ns));
+        fprintf(stderr,
+                args->k->all_namespaces ? "No resources found\n"
+                                        : "No resources found in %.*s namespace.\n",
+                STR_ARG(args->k->ns));
     return collected ? print_collected(&g, collected) : NULL;
 }

@@ -11,7 +11,8 @@ struct err *cmd_version(struct kube_args *args)
     printf("Client Version: %s\n", K1S_VERSION);
     if (args->f->client_only)
         return NULL;
-    err = kube_call_json(args->k, &(struct kube_request){.method = "GET", .path = S("/version")}, &v);
+    err =
+        kube_call_json(args->k, &(struct kube_request){.method = "GET", .path = S("/version")}, &v);
     if (!err)
         printf("Server Version: " PRI_STR "\n", STR_ARG(json_get_str(v, "gitVersion")));
     return err;
@@ -20,10 +21,12 @@ struct err *cmd_version(struct kube_args *args)
 struct err *cmd_cluster_info(struct kube_args *args)
 {
     struct json *v;
-    struct err *err = kube_call_json(args->k, &(struct kube_request){.method = "GET", .path = S("/version")}, &v);
+    struct err *err =
+        kube_call_json(args->k, &(struct kube_request){.method = "GET", .path = S("/version")}, &v);
 
     if (!err)
-        printf("Kubernetes control plane is running at " PRI_STR "\n", STR_ARG(args->k->config.server));
+        printf("Kubernetes control plane is running at " PRI_STR "\n",
+               STR_ARG(args->k->config.server));
     return err;
 }
 
@@ -38,7 +41,8 @@ struct err *cmd_api_versions(struct kube_args *args)
     struct json *groups;
     str *all = NULL;
     size_t n = 1;
-    struct err *err = kube_call_json(k, &(struct kube_request){.method = "GET", .path = S("/apis")}, &groups);
+    struct err *err =
+        kube_call_json(k, &(struct kube_request){.method = "GET", .path = S("/apis")}, &groups);
 
     if (err)
         return err;
@@ -67,7 +71,8 @@ struct err *cmd_api_resources(struct kube_args *args)
         return err;
     if (!args->f->no_headers)
         for (size_t i = 0; i < 5; i++)
-            columns_add(&c, str_of((const char *[]){"NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND"}[i]));
+            columns_add(&c, str_of((const char *[]){"NAME", "SHORTNAMES", "APIVERSION",
+                                                    "NAMESPACED", "KIND"}[i]));
     JSON_EACH(r, k->discovery) {
         CLEANUP(buf) struct buf shorts = BUF_INIT;
         str group = json_get_str(r, "group"), version = json_get_str(r, "version");
@@ -76,7 +81,9 @@ struct err *cmd_api_resources(struct kube_args *args)
             buf_fmt(&shorts, "%s" PRI_STR, shorts.n ? "," : "", STR_ARG(json_str(s)));
         columns_add(&c, json_get_str(r, "resource"));
         columns_add(&c, arena_dup(k->a, buf_view(&shorts)));
-        columns_add(&c, group.n ? arena_fmt(k->a, PRI_STR "/" PRI_STR, STR_ARG(group), STR_ARG(version)) : version);
+        columns_add(&c, group.n
+                            ? arena_fmt(k->a, PRI_STR "/" PRI_STR, STR_ARG(group), STR_ARG(version))
+                            : version);
         columns_add(&c, str_is(json_get_str(r, "scope"), "Namespaced") ? S("true") : S("false"));
         columns_add(&c, json_get_str(r, "responseKind.kind"));
     }

@@ -24,7 +24,8 @@ static void results_add(struct arena *a, struct results *r, const struct json *v
     r->v[r->n++] = v;
 }
 
-static struct err *path_eval(struct arena *a, str path, const struct json *root, const struct json *current, struct results *ret);
+static struct err *path_eval(struct arena *a, str path, const struct json *root,
+                             const struct json *current, struct results *ret);
 
 static void children(struct arena *a, const struct json *v, struct results *ret)
 {
@@ -67,11 +68,13 @@ static void literal(struct arena *a, str text, struct json *ret)
 
 static int compare(const struct json *l, const struct json *r, bool *ret_ok)
 {
-    bool numbers = (l->type == JSON_INT || l->type == JSON_DOUBLE) && (r->type == JSON_INT || r->type == JSON_DOUBLE);
+    bool numbers = (l->type == JSON_INT || l->type == JSON_DOUBLE) &&
+                   (r->type == JSON_INT || r->type == JSON_DOUBLE);
 
     *ret_ok = true;
     if (numbers) {
-        double x = l->type == JSON_INT ? (double)l->i : l->d, y = r->type == JSON_INT ? (double)r->i : r->d;
+        double x = l->type == JSON_INT ? (double)l->i : l->d,
+               y = r->type == JSON_INT ? (double)r->i : r->d;
 
         return x < y ? -1 : x > y;
     }
@@ -82,7 +85,8 @@ static int compare(const struct json *l, const struct json *r, bool *ret_ok)
 }
 
 /* "@.a.b op literal", or "@.a" alone: is it there? */
-static struct err *filter_matches(struct arena *a, str cond, const struct json *root, const struct json *item, bool *ret)
+static struct err *filter_matches(struct arena *a, str cond, const struct json *root,
+                                  const struct json *item, bool *ret)
 {
     static const char *const ops[] = {"==", "!=", "<=", ">=", "<", ">"};
     const char *op = NULL;
@@ -126,12 +130,16 @@ static struct err *filter_matches(struct arena *a, str cond, const struct json *
     else if (!strcmp(op, "!="))
         *ret = c != 0;
     else
-        *ret = ok && (!strcmp(op, "<") ? c < 0 : !strcmp(op, "<=") ? c <= 0 : !strcmp(op, ">") ? c > 0 : c >= 0);
+        *ret = ok && (!strcmp(op, "<")    ? c < 0
+                      : !strcmp(op, "<=") ? c <= 0
+                      : !strcmp(op, ">")  ? c > 0
+                                          : c >= 0);
     return NULL;
 }
 
 /* What stands in [...]: index, slice, union, 'key', *, ?(filter). */
-static struct err *bracket(struct arena *a, str in, const struct json *root, const struct json *v, struct results *ret)
+static struct err *bracket(struct arena *a, str in, const struct json *root, const struct json *v,
+                           struct results *ret)
 {
     str part, rest = in;
 
@@ -177,7 +185,9 @@ static struct err *bracket(struct arena *a, str in, const struct json *root, con
             i = i < 0 ? i + n : i;
             if (i < 0 || i >= n) {
                 if (json_is(v, JSON_ARRAY))
-                    return err_new(REASON_BAD_REQUEST, "array index out of bounds: index %lld, length %lld", (long long)i, (long long)n);
+                    return err_new(REASON_BAD_REQUEST,
+                                   "array index out of bounds: index %lld, length %lld",
+                                   (long long)i, (long long)n);
                 continue;
             }
             results_add(a, ret, json_item(v, (uint32_t)i));
@@ -223,7 +233,8 @@ static str next_key(str *path, struct arena *a)
     return arena_dup(a, buf_view(&b));
 }
 
-static struct err *path_eval(struct arena *a, str path, const struct json *root, const struct json *current, struct results *ret)
+static struct err *path_eval(struct arena *a, str path, const struct json *root,
+                             const struct json *current, struct results *ret)
 {
     struct results at = {0}, next;
 
@@ -328,7 +339,8 @@ static bool next_part(str *rest, str *ret, bool *ret_action)
 }
 
 /* Evaluates until the end or a matching {end}; *rest is left behind it. */
-static struct err *template_eval(struct arena *a, str *rest, const struct json *root, const struct json *current, bool print, int depth, struct buf *out)
+static struct err *template_eval(struct arena *a, str *rest, const struct json *root,
+                                 const struct json *current, bool print, int depth, struct buf *out)
 {
     str part;
     bool action;
@@ -385,6 +397,8 @@ struct err *jsonpath_eval(struct arena *a, str template, const struct json *root
 {
     /* "-o jsonpath=.spec.x" without braces is taken as one expression, as kubectl's relaxed form. */
     if (template.n && !str_has_char(template, '{'))
-        template = arena_fmt(a, "{%s" PRI_STR "}", template.p[0] == '.' || template.p[0] == '[' ? "" : ".", STR_ARG(template));
+        template =
+            arena_fmt(a, "{%s" PRI_STR "}", template.p[0] == '.' || template.p[0] == '[' ? "" : ".",
+                      STR_ARG(template));
     return template_eval(a, &template, root, root, true, 0, out);
 }

@@ -13,11 +13,23 @@ static const struct flag {
     size_t offset, count_offset;
     const char *bare; /* value of `--name` without one (kubectl's NoOptDefVal); NULL: needs one */
 } flags[] = {
-#define F(name, letter, field) {name, letter, FLAG_STRING, offsetof(struct kube_flagvals, field), 0, NULL}
-#define FO(name, letter, field, bare) {name, letter, FLAG_STRING, offsetof(struct kube_flagvals, field), 0, bare}
-#define B(name, letter, field) {name, letter, FLAG_BOOL, offsetof(struct kube_flagvals, field), 0, NULL}
+#define F(name, letter, field)                                                                     \
+    {                                                                                              \
+        name, letter, FLAG_STRING, offsetof(struct kube_flagvals, field), 0, NULL                  \
+    }
+#define FO(name, letter, field, bare)                                                              \
+    {                                                                                              \
+        name, letter, FLAG_STRING, offsetof(struct kube_flagvals, field), 0, bare                  \
+    }
+#define B(name, letter, field)                                                                     \
+    {                                                                                              \
+        name, letter, FLAG_BOOL, offsetof(struct kube_flagvals, field), 0, NULL                    \
+    }
 #define L(name, letter, field)                                                                     \
-    {name, letter, FLAG_LIST, offsetof(struct kube_flagvals, field), offsetof(struct kube_flagvals, n_##field), NULL}
+    {                                                                                              \
+        name, letter, FLAG_LIST, offsetof(struct kube_flagvals, field),                            \
+            offsetof(struct kube_flagvals, n_##field), NULL                                        \
+    }
     F("kubeconfig", 0, common.kubeconfig),
     F("context", 0, common.context),
     F("server", 's', common.server),
@@ -93,10 +105,12 @@ static const struct command {
     kube_command_fn *run;
     const char *usage;
 } commands[] = {
-    {"get", cmd_get, "get TYPE[/NAME] [NAME...] [-o wide|yaml|json|name|jsonpath=...] [-w] [-l SELECTOR] [-A]"},
+    {"get", cmd_get,
+     "get TYPE[/NAME] [NAME...] [-o wide|yaml|json|name|jsonpath=...] [-w] [-l SELECTOR] [-A]"},
     {"describe", cmd_describe, "describe TYPE[/NAME] [NAME...]"},
     {"apply", cmd_apply, "apply -f FILE [--server-side]"},
-    {"create", cmd_create, "create -f FILE | create namespace|configmap|secret generic|deployment|serviceaccount NAME"},
+    {"create", cmd_create,
+     "create -f FILE | create namespace|configmap|secret generic|deployment|serviceaccount NAME"},
     {"replace", cmd_replace, "replace -f FILE"},
     {"delete", cmd_delete, "delete (-f FILE | TYPE NAME... | TYPE -l SELECTOR | TYPE --all)"},
     {"logs", cmd_logs, "logs [-f] [-c CONTAINER] [--tail N] POD | TYPE/NAME"},
@@ -184,7 +198,8 @@ static struct err *parse_long(char **argv, int argc, int *i, struct kube_flagval
 }
 
 /* -it, -n x, -nx, -o=yaml. In `logs`, -f follows; elsewhere it names a file. In `logs` and `exec`, -p is --previous. */
-static struct err *parse_short(char **argv, int argc, int *i, const char *command, struct kube_flagvals *v)
+static struct err *parse_short(char **argv, int argc, int *i, const char *command,
+                               struct kube_flagvals *v)
 {
     for (const char *p = argv[*i] + 1; *p; p++) {
         const struct flag *f = flag_find(STR_NONE, *p);
@@ -304,7 +319,8 @@ out:
     if (err) {
         if (err->message && *err->message) /* empty: the command has said it itself */
             print_error(err);
-        status = err->code >= 1000 ? err->code - 1000 : 1; /* exec hands through the remote status */
+        status =
+            err->code >= 1000 ? err->code - 1000 : 1; /* exec hands through the remote status */
         err_free(err);
     }
     fflush(stdout);

@@ -44,28 +44,39 @@ static struct err *pod_of_args(struct kube_args *args, struct json **ret)
     if (json_findz(selector, "matchLabels"))
         selector = json_findz(selector, "matchLabels");
     if (!json_count(selector))
-        return err_new(REASON_BAD_REQUEST, "cannot find pods of " PRI_STR "/" PRI_STR, STR_ARG(kube_full_name(k->a, &t.items[0].res)), STR_ARG(t.items[0].name));
+        return err_new(REASON_BAD_REQUEST, "cannot find pods of " PRI_STR "/" PRI_STR,
+                       STR_ARG(kube_full_name(k->a, &t.items[0].res)), STR_ARG(t.items[0].name));
     {
         CLEANUP(buf) struct buf plain = BUF_INIT, query = BUF_INIT;
 
         JSON_EACH_MEMBER(m, selector)
-            buf_fmt(&plain, "%s" PRI_STR "=" PRI_STR, plain.n ? "," : "", STR_ARG(m->key), STR_ARG(json_str(&m->value)));
+            buf_fmt(&plain, "%s" PRI_STR "=" PRI_STR, plain.n ? "," : "", STR_ARG(m->key),
+                    STR_ARG(json_str(&m->value)));
         buf_z(&query, "?labelSelector=");
         http_percent_encode(&query, buf_view(&plain));
         err = kube_resource_find(k, S("pods"), &pods);
         if (!err)
-            err = kube_call_json(k, &(struct kube_request){.method = "GET", .path = arena_fmt(k->a, PRI_STR PRI_STR, STR_ARG(kube_path(k, &pods, t.items[0].ns, STR_NONE, STR_NONE)), STR_ARG(buf_view(&query)))}, &list);
+            err = kube_call_json(
+                k,
+                &(struct kube_request){.method = "GET",
+                                       .path = arena_fmt(k->a, PRI_STR PRI_STR,
+                                                         STR_ARG(kube_path(k, &pods, t.items[0].ns,
+                                                                           STR_NONE, STR_NONE)),
+                                                         STR_ARG(buf_view(&query)))},
+                &list);
         if (err)
             return err;
     }
     object = json_item(json_findz(list, "items"), 0);
     JSON_EACH(pod, json_findz(list, "items"))
-        if (str_is(json_get_str(pod, "status.phase"), "Running") && !json_path(pod, "metadata.deletionTimestamp")) {
+        if (str_is(json_get_str(pod, "status.phase"), "Running") &&
+            !json_path(pod, "metadata.deletionTimestamp")) {
             object = pod;
             break;
         }
     if (!object)
-        return err_new(REASON_NOT_FOUND, "no pods found for " PRI_STR "/" PRI_STR, STR_ARG(kube_full_name(k->a, &t.items[0].res)), STR_ARG(t.items[0].name));
+        return err_new(REASON_NOT_FOUND, "no pods found for " PRI_STR "/" PRI_STR,
+                       STR_ARG(kube_full_name(k->a, &t.items[0].res)), STR_ARG(t.items[0].name));
     *ret = object;
     return NULL;
 }
@@ -73,14 +84,16 @@ static struct err *pod_of_args(struct kube_args *args, struct json **ret)
 static str default_container(struct kube_args *args, const struct json *pod)
 {
     const struct json *containers = json_path(pod, "spec.containers");
-    str name = json_str(json_findz(json_path(pod, "metadata.annotations"), "kubectl.kubernetes.io/default-container"));
+    str name = json_str(json_findz(json_path(pod, "metadata.annotations"),
+                                   "kubectl.kubernetes.io/default-container"));
 
     if (args->f->container.n)
         return args->f->container;
     if (name.n == 0)
         name = json_get_str(json_item(containers, 0), "name");
     if (json_count(containers) > 1)
-        fprintf(stderr, "Defaulted container \"" PRI_STR "\" out of %u\n", STR_ARG(name), json_count(containers));
+        fprintf(stderr, "Defaulted container \"" PRI_STR "\" out of %u\n", STR_ARG(name),
+                json_count(containers));
     return name;
 }
 
@@ -124,7 +137,8 @@ static struct err *logs_of(struct kube_args *args, const struct json *pod, str c
     int64_t since;
     struct err *err;
 
-    buf_fmt(&q, "/api/v1/namespaces/" PRI_STR "/pods/" PRI_STR "/log?container=" PRI_STR, STR_ARG(json_get_str(pod, "metadata.namespace")),
+    buf_fmt(&q, "/api/v1/namespaces/" PRI_STR "/pods/" PRI_STR "/log?container=" PRI_STR,
+            STR_ARG(json_get_str(pod, "metadata.namespace")),
             STR_ARG(json_get_str(pod, "metadata.name")), STR_ARG(container));
     if (args->f->follow)
         buf_z(&q, "&follow=true");
@@ -139,7 +153,8 @@ static struct err *logs_of(struct kube_args *args, const struct json *pod, str c
     if (args->f->since.n) {
         if (!duration_seconds(args->f->since, &since)) {
             buf_fini(&q);
-            return err_new(REASON_BAD_REQUEST, "--since: invalid duration \"" PRI_STR "\"", STR_ARG(args->f->since));
+            return err_new(REASON_BAD_REQUEST, "--since: invalid duration \"" PRI_STR "\"",
+                           STR_ARG(args->f->since));
         }
         buf_fmt(&q, "&sinceSeconds=%lld", (long long)since);
     }
@@ -156,7 +171,8 @@ struct err *cmd_logs(struct kube_args *args)
     if (err)
         return err;
     if (!args->f->all_containers)
-        return logs_of(args, pod, args->n > 1 ? str_of(args->args[1]) : default_container(args, pod));
+        return logs_of(args, pod,
+                       args->n > 1 ? str_of(args->args[1]) : default_container(args, pod));
     JSON_EACH(c, json_path(pod, "spec.containers")) {
         err = logs_of(args, pod, json_get_str(c, "name"));
         if (err)
@@ -368,8 +384,12 @@ struct err *cmd_exec(struct kube_args *args)
     if (err)
         return err;
     if (n_command < 1)
-        return err_new(REASON_BAD_REQUEST, "you must specify at least one command for the container");
-    buf_fmt(&q, "/api/v1/namespaces/" PRI_STR "/pods/" PRI_STR "/exec?container=" PRI_STR "&stdout=true", STR_ARG(json_get_str(pod, "metadata.namespace")),
+        return err_new(REASON_BAD_REQUEST,
+                       "you must specify at least one command for the container");
+    buf_fmt(&q,
+            "/api/v1/namespaces/" PRI_STR "/pods/" PRI_STR "/exec?container=" PRI_STR
+            "&stdout=true",
+            STR_ARG(json_get_str(pod, "metadata.namespace")),
             STR_ARG(json_get_str(pod, "metadata.name")), STR_ARG(default_container(args, pod)));
     buf_z(&q, e.tty ? "&tty=true" : "&stderr=true");
     if (args->f->stdin_)

@@ -13,8 +13,12 @@ struct err *kube_output_parse(str o, struct kube_output *ret)
         const char *name;
         enum kube_format format;
     } formats[] = {
-        {"", FORMAT_TABLE},   {"wide", FORMAT_WIDE},         {"json", FORMAT_JSON},
-        {"yaml", FORMAT_YAML}, {"name", FORMAT_NAME},         {"jsonpath", FORMAT_JSONPATH},
+        {"", FORMAT_TABLE},
+        {"wide", FORMAT_WIDE},
+        {"json", FORMAT_JSON},
+        {"yaml", FORMAT_YAML},
+        {"name", FORMAT_NAME},
+        {"jsonpath", FORMAT_JSONPATH},
         {"custom-columns", FORMAT_COLUMNS},
     };
     str name;
@@ -30,7 +34,10 @@ struct err *kube_output_parse(str o, struct kube_output *ret)
             ret->argument = o;
             return NULL;
         }
-    return err_new(REASON_BAD_REQUEST, "unable to match a printer suitable for the output format \"" PRI_STR "\", allowed formats are: custom-columns,json,jsonpath,name,wide,yaml", STR_ARG(name));
+    return err_new(REASON_BAD_REQUEST,
+                   "unable to match a printer suitable for the output format \"" PRI_STR
+                   "\", allowed formats are: custom-columns,json,jsonpath,name,wide,yaml",
+                   STR_ARG(name));
 }
 
 /* Width on a terminal: code points, not bytes. */
@@ -46,7 +53,8 @@ static size_t width(str s)
 void columns_add(struct columns *c, str cell)
 {
     if (c->n_cells == c->cap) {
-        c->cells = arena_grow(c->a, c->cells, c->cap * sizeof *c->cells, MAX(c->cap * 2, (size_t)64) * sizeof *c->cells);
+        c->cells = arena_grow(c->a, c->cells, c->cap * sizeof *c->cells,
+                              MAX(c->cap * 2, (size_t)64) * sizeof *c->cells);
         c->cap = MAX(c->cap * 2, (size_t)64);
     }
     c->cells[c->n_cells++] = cell;
@@ -70,7 +78,8 @@ void columns_print(const struct columns *c, const char *indent)
     if (c->n_columns == 0 || c->n_columns > ARRAY_LEN(widths))
         return;
     for (size_t i = 0; i < c->n_cells; i++)
-        widths[i % c->n_columns] = (uint32_t)MAX((size_t)widths[i % c->n_columns], width(c->cells[i]));
+        widths[i % c->n_columns] =
+            (uint32_t)MAX((size_t)widths[i % c->n_columns], width(c->cells[i]));
     for (size_t i = 0; i + c->n_columns <= c->n_cells; i += c->n_columns)
         print_row(c->cells + i, c->n_columns, widths, indent);
 }
@@ -84,7 +93,9 @@ static str cell_text(struct kubectl *k, const struct json *cell)
         /* One line a row: what follows the first line is cut, as kubectl does. */
         ptrdiff_t end = str_index(cell->s, '\n');
 
-        return end < 0 ? cell->s : arena_fmt(k->a, PRI_STR "...", STR_ARG(str_slice(cell->s, 0, (size_t)end)));
+        return end < 0
+                   ? cell->s
+                   : arena_fmt(k->a, PRI_STR "...", STR_ARG(str_slice(cell->s, 0, (size_t)end)));
     }
     case JSON_NULL:
         return S("<none>");
@@ -104,7 +115,8 @@ static str labels_text(struct kubectl *k, const struct json *labels)
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     JSON_EACH_MEMBER(m, labels)
-        buf_fmt(&b, "%s" PRI_STR "=" PRI_STR, b.n ? "," : "", STR_ARG(m->key), STR_ARG(json_str(&m->value)));
+        buf_fmt(&b, "%s" PRI_STR "=" PRI_STR, b.n ? "," : "", STR_ARG(m->key),
+                STR_ARG(json_str(&m->value)));
     return b.n ? arena_dup(k->a, buf_view(&b)) : S("<none>");
 }
 
@@ -118,7 +130,8 @@ static str upper(struct kubectl *k, str s)
     return (str){z, s.n};
 }
 
-void kube_print_table(struct kubectl *k, const struct json *table, const struct kube_output *o, str kind_prefix, struct table_state *state)
+void kube_print_table(struct kubectl *k, const struct json *table, const struct kube_output *o,
+                      str kind_prefix, struct table_state *state)
 {
     const struct json *defs = json_findz(table, "columnDefinitions");
     struct columns c = {.a = k->a};
@@ -169,13 +182,15 @@ void kube_print_table(struct kubectl *k, const struct json *table, const struct 
     /* Watches print row by row: columns keep the width that they once had. */
     for (size_t at = 0; at < c.n_cells; at++)
         if (at % c.n_columns < ARRAY_LEN(state->widths))
-            state->widths[at % c.n_columns] = (uint32_t)MAX((size_t)state->widths[at % c.n_columns], width(c.cells[at]));
+            state->widths[at % c.n_columns] =
+                (uint32_t)MAX((size_t)state->widths[at % c.n_columns], width(c.cells[at]));
     if (c.n_columns && c.n_columns <= ARRAY_LEN(state->widths))
         for (size_t at = 0; at + c.n_columns <= c.n_cells; at += c.n_columns)
             print_row(c.cells + at, c.n_columns, state->widths, "");
 }
 
-static struct err *print_columns(struct kubectl *k, const struct json *object, const struct kube_output *o)
+static struct err *print_columns(struct kubectl *k, const struct json *object,
+                                 const struct kube_output *o)
 {
     struct columns c = {.a = k->a};
     struct json one = json_array();
@@ -189,7 +204,10 @@ static struct err *print_columns(struct kubectl *k, const struct json *object, c
     while (str_cut(&specs, ',', &spec)) {
         str_cut(&spec, ':', &head);
         if (spec.n == 0)
-            return err_new(REASON_BAD_REQUEST, "unexpected custom-columns spec: " PRI_STR ", expected <header>:<json-path-expr>", STR_ARG(head));
+            return err_new(REASON_BAD_REQUEST,
+                           "unexpected custom-columns spec: " PRI_STR
+                           ", expected <header>:<json-path-expr>",
+                           STR_ARG(head));
         c.n_columns++;
         columns_add(&c, head);
     }
@@ -224,9 +242,11 @@ static void print_names(struct kubectl *k, const struct json *object)
     }
     if (str_has_char(api_version, '/'))
         str_cut(&api_version, '/', &group);
-    printf(PRI_STR "/" PRI_STR "\n",
-           STR_ARG(kube_full_name(k->a, &(struct kube_resource){.group = group, .kind = json_get_str(object, "kind")})),
-           STR_ARG(json_get_str(object, "metadata.name")));
+    printf(
+        PRI_STR "/" PRI_STR "\n",
+        STR_ARG(kube_full_name(
+            k->a, &(struct kube_resource){.group = group, .kind = json_get_str(object, "kind")})),
+        STR_ARG(json_get_str(object, "metadata.name")));
 }
 
 /* kubectl hides managedFields from people. */
@@ -287,18 +307,22 @@ str kube_age(struct kubectl *k, str rfc3339)
     if (s < 120)
         return arena_fmt(k->a, "%" PRId64 "s", s);
     if (m < 10)
-        return s % 60 ? arena_fmt(k->a, "%" PRId64 "m%" PRId64 "s", m, s % 60) : arena_fmt(k->a, "%" PRId64 "m", m);
+        return s % 60 ? arena_fmt(k->a, "%" PRId64 "m%" PRId64 "s", m, s % 60)
+                      : arena_fmt(k->a, "%" PRId64 "m", m);
     if (h < 3)
         return arena_fmt(k->a, "%" PRId64 "m", m);
     if (h < 8)
-        return m % 60 ? arena_fmt(k->a, "%" PRId64 "h%" PRId64 "m", h, m % 60) : arena_fmt(k->a, "%" PRId64 "h", h);
+        return m % 60 ? arena_fmt(k->a, "%" PRId64 "h%" PRId64 "m", h, m % 60)
+                      : arena_fmt(k->a, "%" PRId64 "h", h);
     if (h < 48)
         return arena_fmt(k->a, "%" PRId64 "h", h);
     if (d < 8)
-        return h % 24 ? arena_fmt(k->a, "%" PRId64 "d%" PRId64 "h", d, h % 24) : arena_fmt(k->a, "%" PRId64 "d", d);
+        return h % 24 ? arena_fmt(k->a, "%" PRId64 "d%" PRId64 "h", d, h % 24)
+                      : arena_fmt(k->a, "%" PRId64 "d", d);
     if (d < 365 * 2)
         return arena_fmt(k->a, "%" PRId64 "d", d);
     if (d < 365 * 8)
-        return d % 365 ? arena_fmt(k->a, "%" PRId64 "y%" PRId64 "d", d / 365, d % 365) : arena_fmt(k->a, "%" PRId64 "y", d / 365);
+        return d % 365 ? arena_fmt(k->a, "%" PRId64 "y%" PRId64 "d", d / 365, d % 365)
+                       : arena_fmt(k->a, "%" PRId64 "y", d / 365);
     return arena_fmt(k->a, "%" PRId64 "y", d / 365);
 }

@@ -23,7 +23,9 @@ static struct err *discover(struct kubectl *k)
     for (size_t i = 0; i < ARRAY_LEN(roots); i++) {
         struct json *doc;
         struct err *err = kube_call_json(
-            k, &(struct kube_request){.method = "GET", .path = str_of(roots[i]), .accept = AGGREGATED}, &doc);
+            k,
+            &(struct kube_request){.method = "GET", .path = str_of(roots[i]), .accept = AGGREGATED},
+            &doc);
 
         if (err)
             return err;
@@ -32,7 +34,8 @@ static struct err *discover(struct kubectl *k)
                 JSON_EACH(r, json_findz(version, "resources")) {
                     struct json *item = json_append(k->a, k->discovery, json_share(k->a, r));
 
-                    json_setz(k->a, item, "group", json_string(json_get_str(group, "metadata.name")));
+                    json_setz(k->a, item, "group",
+                              json_string(json_get_str(group, "metadata.name")));
                     json_setz(k->a, item, "version", json_string(json_get_str(version, "version")));
                 }
             }
@@ -55,7 +58,8 @@ static void to_resource(const struct json *r, struct kube_resource *ret)
 
 static bool names(const struct json *r, str name)
 {
-    if (str_eq_nocase(json_get_str(r, "resource"), name) || str_eq_nocase(json_get_str(r, "singularResource"), name) ||
+    if (str_eq_nocase(json_get_str(r, "resource"), name) ||
+        str_eq_nocase(json_get_str(r, "singularResource"), name) ||
         str_eq_nocase(json_get_str(r, "responseKind.kind"), name))
         return true;
     JSON_EACH(s, json_findz(r, "shortNames"))
@@ -77,21 +81,27 @@ struct err *kube_resource_find(struct kubectl *k, str name, struct kube_resource
 
         if (!names(r, head))
             continue;
-        if (rest.n && !str_eq(rest, group) && !(str_cut(&tail, '.', &version) && str_eq(version, json_get_str(r, "version")) && str_eq(tail, group)))
+        if (rest.n && !str_eq(rest, group) &&
+            !(str_cut(&tail, '.', &version) && str_eq(version, json_get_str(r, "version")) &&
+              str_eq(tail, group)))
             continue;
         to_resource(r, ret);
         return NULL;
     }
-    return err_new(REASON_NOT_FOUND, "the server doesn't have a resource type \"" PRI_STR "\"", STR_ARG(name));
+    return err_new(REASON_NOT_FOUND, "the server doesn't have a resource type \"" PRI_STR "\"",
+                   STR_ARG(name));
 }
 
-struct err *kube_resource_of(struct kubectl *k, const struct json *object, struct kube_resource *ret)
+struct err *kube_resource_of(struct kubectl *k, const struct json *object,
+                             struct kube_resource *ret)
 {
-    str api_version = json_get_str(object, "apiVersion"), kind = json_get_str(object, "kind"), group, version;
+    str api_version = json_get_str(object, "apiVersion"), kind = json_get_str(object, "kind"),
+        group, version;
     struct err *err;
 
     if (api_version.n == 0 || kind.n == 0)
-        return err_new(REASON_BAD_REQUEST, "error validating data: [apiVersion not set, kind not set]");
+        return err_new(REASON_BAD_REQUEST,
+                       "error validating data: [apiVersion not set, kind not set]");
     version = api_version;
     if (str_has_char(api_version, '/'))
         str_cut(&version, '/', &group);
@@ -101,13 +111,15 @@ struct err *kube_resource_of(struct kubectl *k, const struct json *object, struc
     if (err)
         return err;
     JSON_EACH(r, k->discovery) {
-        if (!str_eq(json_get_str(r, "responseKind.kind"), kind) || !str_eq(json_get_str(r, "group"), group) ||
+        if (!str_eq(json_get_str(r, "responseKind.kind"), kind) ||
+            !str_eq(json_get_str(r, "group"), group) ||
             !str_eq(json_get_str(r, "version"), version))
             continue;
         to_resource(r, ret);
         return NULL;
     }
-    return err_new(REASON_NOT_FOUND, "no matches for kind \"" PRI_STR "\" in version \"" PRI_STR "\"", STR_ARG(kind),
+    return err_new(REASON_NOT_FOUND,
+                   "no matches for kind \"" PRI_STR "\" in version \"" PRI_STR "\"", STR_ARG(kind),
                    STR_ARG(api_version));
 }
 
@@ -141,7 +153,8 @@ str kube_full_name(struct arena *a, const struct kube_resource *r)
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     for (size_t i = 0; i < r->kind.n; i++)
-        buf_char(&b, r->kind.p[i] >= 'A' && r->kind.p[i] <= 'Z' ? (char)(r->kind.p[i] + 32) : r->kind.p[i]);
+        buf_char(&b, r->kind.p[i] >= 'A' && r->kind.p[i] <= 'Z' ? (char)(r->kind.p[i] + 32)
+                                                                : r->kind.p[i]);
     if (r->group.n)
         buf_fmt(&b, "." PRI_STR, STR_ARG(r->group));
     return arena_dup(a, buf_view(&b));
@@ -173,7 +186,8 @@ static struct err *category_targets(struct kubectl *k, str name, struct kube_tar
 
                 to_resource(r, &t.res);
                 for (size_t i = 0; i < ret->n; i++)
-                    twice |= str_eq(ret->items[i].res.plural, t.res.plural) && str_eq(ret->items[i].res.group, t.res.group);
+                    twice |= str_eq(ret->items[i].res.plural, t.res.plural) &&
+                             str_eq(ret->items[i].res.group, t.res.group);
                 t.ns = target_ns(k, &t.res);
                 if (!twice)
                     targets_add(k, ret, t);
@@ -181,7 +195,8 @@ static struct err *category_targets(struct kubectl *k, str name, struct kube_tar
     return NULL;
 }
 
-static struct err *type_targets(struct kubectl *k, str types, char **names_, int n_names, struct kube_targets *ret)
+static struct err *type_targets(struct kubectl *k, str types, char **names_, int n_names,
+                                struct kube_targets *ret)
 {
     str type;
 
@@ -221,7 +236,11 @@ struct err *kube_targets_of_args(struct kubectl *k, char **args, int n, struct k
         struct kube_target t = {0};
 
         if (!str_has_char(name, '/'))
-            return err_new(REASON_BAD_REQUEST, "there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource resource/<resource_name>'");
+            return err_new(
+                REASON_BAD_REQUEST,
+                "there is no need to specify a resource type as a separate argument when passing "
+                "arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' "
+                "instead of 'kubectl get resource resource/<resource_name>'");
         str_cut(&name, '/', &type);
         err = kube_resource_find(k, type, &t.res);
         if (err)
@@ -233,14 +252,16 @@ struct err *kube_targets_of_args(struct kubectl *k, char **args, int n, struct k
     return NULL;
 }
 
-static struct err *object_target(struct kubectl *k, struct json *object, str file, struct kube_targets *ret)
+static struct err *object_target(struct kubectl *k, struct json *object, str file,
+                                 struct kube_targets *ret)
 {
     struct kube_target t = {.object = object};
     struct err *err;
     str ns;
 
     if (object->type != JSON_OBJECT)
-        return err_new(REASON_BAD_REQUEST, "error parsing " PRI_STR ": a document is not an object", STR_ARG(file));
+        return err_new(REASON_BAD_REQUEST, "error parsing " PRI_STR ": a document is not an object",
+                       STR_ARG(file));
     if (str_has_suffix(json_get_str(object, "kind"), S("List")) && json_findz(object, "items")) {
         JSON_EACH(item, json_findz(object, "items")) {
             err = object_target(k, item, file, ret);
@@ -251,8 +272,12 @@ static struct err *object_target(struct kubectl *k, struct json *object, str fil
     }
     err = kube_resource_of(k, object, &t.res);
     if (err) {
-        struct err *named = err_new(REASON_BAD_REQUEST, "resource mapping not found for name: \"" PRI_STR "\" namespace: \"" PRI_STR "\" from \"" PRI_STR "\": %s",
-                                    STR_ARG(json_get_str(object, "metadata.name")), STR_ARG(json_get_str(object, "metadata.namespace")), STR_ARG(file), err_text(err));
+        struct err *named = err_new(REASON_BAD_REQUEST,
+                                    "resource mapping not found for name: \"" PRI_STR
+                                    "\" namespace: \"" PRI_STR "\" from \"" PRI_STR "\": %s",
+                                    STR_ARG(json_get_str(object, "metadata.name")),
+                                    STR_ARG(json_get_str(object, "metadata.namespace")),
+                                    STR_ARG(file), err_text(err));
 
         err_free(err);
         return named;
@@ -261,12 +286,14 @@ static struct err *object_target(struct kubectl *k, struct json *object, str fil
     ns = json_get_str(object, "metadata.namespace");
     t.ns = !t.res.namespaced ? STR_NONE : ns.n ? ns : k->ns;
     if (t.res.namespaced && ns.n == 0)
-        json_setz(k->a, json_make(k->a, object, "metadata", JSON_OBJECT), "namespace", json_string(t.ns));
+        json_setz(k->a, json_make(k->a, object, "metadata", JSON_OBJECT), "namespace",
+                  json_string(t.ns));
     targets_add(k, ret, t);
     return NULL;
 }
 
-static struct err *file_targets(struct kubectl *k, str path, bool recursive, struct kube_targets *ret)
+static struct err *file_targets(struct kubectl *k, str path, bool recursive,
+                                struct kube_targets *ret)
 {
     CLEANUP(buf) struct buf text = BUF_INIT;
     const char *z = arena_dupz(k->a, path);
@@ -285,10 +312,14 @@ static struct err *file_targets(struct kubectl *k, str path, bool recursive, str
 
         err = n_entries < 0 ? err_errno(-errno, "reading %s", z) : NULL;
         for (int i = 0; i < n_entries; i++) {
-            str name = str_of(entries[i]->d_name), full = arena_fmt(k->a, "%s/%s", z, entries[i]->d_name);
+            str name = str_of(entries[i]->d_name),
+                full = arena_fmt(k->a, "%s/%s", z, entries[i]->d_name);
             bool folder = !stat(full.p, &st) && S_ISDIR(st.st_mode);
 
-            if (!err && name.p[0] != '.' && (folder ? recursive : str_has_suffix(name, S(".yaml")) || str_has_suffix(name, S(".yml")) || str_has_suffix(name, S(".json"))))
+            if (!err && name.p[0] != '.' &&
+                (folder ? recursive
+                        : str_has_suffix(name, S(".yaml")) || str_has_suffix(name, S(".yml")) ||
+                              str_has_suffix(name, S(".json"))))
                 err = file_targets(k, full, recursive, ret);
             free(entries[i]);
         }
@@ -317,7 +348,8 @@ static struct err *file_targets(struct kubectl *k, str path, bool recursive, str
     return NULL;
 }
 
-struct err *kube_targets_of_files(struct kubectl *k, const str *files, size_t n, bool recursive, struct kube_targets *ret)
+struct err *kube_targets_of_files(struct kubectl *k, const str *files, size_t n, bool recursive,
+                                  struct kube_targets *ret)
 {
     for (size_t i = 0; i < n; i++) {
         struct err *err = file_targets(k, files[i], recursive, ret);
@@ -332,5 +364,9 @@ struct err *kube_targets_of_files(struct kubectl *k, const str *files, size_t n,
 
 struct err *kube_get(struct kubectl *k, const struct kube_target *t, struct json **ret)
 {
-    return kube_call_json(k, &(struct kube_request){.method = "GET", .path = kube_path(k, &t->res, t->ns, t->name, STR_NONE)}, ret);
+    return kube_call_json(
+        k,
+        &(struct kube_request){.method = "GET",
+                               .path = kube_path(k, &t->res, t->ns, t->name, STR_NONE)},
+        ret);
 }

@@ -88,33 +88,39 @@ static void on_upgraded(void *ctx, const struct http_response *r, struct stream 
     loop_stop(w->k->loop);
 }
 
-static struct err *run(struct waiting *w, const struct kube_request *r, const struct http_header *more, size_t n_more)
+static struct err *run(struct waiting *w, const struct kube_request *r,
+                       const struct http_header *more, size_t n_more)
 {
     struct kubectl *k = w->k;
     struct http_header headers[12];
     size_t n = 0;
-    struct http_call_events ev = {.head = on_head, .data = on_data, .done = on_done, .upgraded = n_more ? on_upgraded : NULL};
+    struct http_call_events ev = {
+        .head = on_head, .data = on_data, .done = on_done, .upgraded = n_more ? on_upgraded : NULL};
 
     headers[n++] = (struct http_header){S("User-Agent"), S("kubectl/v1.36.2 (linux/amd64) k1s")};
-    headers[n++] = (struct http_header){S("Accept"), r->accept ? str_of(r->accept) : S("application/json")};
+    headers[n++] =
+        (struct http_header){S("Accept"), r->accept ? str_of(r->accept) : S("application/json")};
     if (r->body.n)
-        headers[n++] = (struct http_header){S("Content-Type"), r->content_type ? str_of(r->content_type) : S("application/json")};
+        headers[n++] = (struct http_header){
+            S("Content-Type"), r->content_type ? str_of(r->content_type) : S("application/json")};
     if (k->config.token.n)
-        headers[n++] = (struct http_header){S("Authorization"), arena_fmt(k->a, "Bearer " PRI_STR, STR_ARG(k->config.token))};
+        headers[n++] = (struct http_header){
+            S("Authorization"), arena_fmt(k->a, "Bearer " PRI_STR, STR_ARG(k->config.token))};
     for (size_t i = 0; i < n_more; i++)
         headers[n++] = more[i];
     w->body.limit = ANSWER_MAX;
-    w->call = http_call(k->http,
-                        &(struct http_call_options){
-                            .method = str_of(r->method),
-                            .url = arena_fmt(k->a, PRI_STR PRI_STR, STR_ARG(k->config.server), STR_ARG(r->path)),
-                            .headers = headers,
-                            .n_headers = n,
-                            .body = r->body,
-                            .timeout_ns = r->timeout_ns,
-                            .server_name = k->config.server_name,
-                        },
-                        &ev, w);
+    w->call = http_call(
+        k->http,
+        &(struct http_call_options){
+            .method = str_of(r->method),
+            .url = arena_fmt(k->a, PRI_STR PRI_STR, STR_ARG(k->config.server), STR_ARG(r->path)),
+            .headers = headers,
+            .n_headers = n,
+            .body = r->body,
+            .timeout_ns = r->timeout_ns,
+            .server_name = k->config.server_name,
+        },
+        &ev, w);
     while (!w->done)
         loop_run(k->loop);
     if (w->stopped) {
@@ -122,7 +128,9 @@ static struct err *run(struct waiting *w, const struct kube_request *r, const st
         return NULL;
     }
     if (w->err) {
-        struct err *err = err_new(REASON_UNAVAILABLE, "The connection to the server " PRI_STR " failed: %s", STR_ARG(k->config.server), err_text(w->err));
+        struct err *err =
+            err_new(REASON_UNAVAILABLE, "The connection to the server " PRI_STR " failed: %s",
+                    STR_ARG(k->config.server), err_text(w->err));
 
         err_free(TAKE(w->err));
         return err;
@@ -153,10 +161,15 @@ struct err *kube_call_json(struct kubectl *k, const struct kube_request *r, stru
     return json_parse(k->a, body, &(struct json_limits){JSON_DEPTH_MAX, ANSWER_MAX}, NULL, ret);
 }
 
-struct err *kube_stream(struct kubectl *k, str path, const char *accept, int64_t timeout_ns, kube_data_fn *fn, void *ctx)
+struct err *kube_stream(struct kubectl *k, str path, const char *accept, int64_t timeout_ns,
+                        kube_data_fn *fn, void *ctx)
 {
     struct waiting w = {.k = k, .fn = fn, .ctx = ctx};
-    struct err *err = run(&w, &(struct kube_request){.method = "GET", .path = path, .accept = accept, .timeout_ns = timeout_ns}, NULL, 0);
+    struct err *err =
+        run(&w,
+            &(struct kube_request){
+                .method = "GET", .path = path, .accept = accept, .timeout_ns = timeout_ns},
+            NULL, 0);
 
     buf_fini(&w.body);
     return err;
@@ -182,7 +195,9 @@ static bool watch_data(void *ctx, str data)
 
         if (end < 0)
             return !w->line.overflow;
-        w->err = json_parse(w->k->a, arena_dup(w->k->a, str_slice(buf_view(&w->line), 0, (size_t)end)), NULL, NULL, &event);
+        w->err =
+            json_parse(w->k->a, arena_dup(w->k->a, str_slice(buf_view(&w->line), 0, (size_t)end)),
+                       NULL, NULL, &event);
         if (w->err)
             return false;
         buf_drop(&w->line, (size_t)end + 1);
@@ -196,7 +211,8 @@ static bool watch_data(void *ctx, str data)
     }
 }
 
-struct err *kube_watch(struct kubectl *k, str path, const char *accept, int64_t timeout_ns, kube_event_fn *fn, void *ctx)
+struct err *kube_watch(struct kubectl *k, str path, const char *accept, int64_t timeout_ns,
+                       kube_event_fn *fn, void *ctx)
 {
     struct watching w = {.k = k, .fn = fn, .ctx = ctx};
     struct err *err;
@@ -227,9 +243,11 @@ struct err *kube_websocket(struct kubectl *k, str path, const char *protocol, st
     headers[3] = (struct http_header){S("Sec-WebSocket-Key"), buf_view(&key)};
     headers[4] = (struct http_header){S("Sec-WebSocket-Protocol"), str_of(protocol)};
     /* What comes is a stream of its own: a runtime that is asked for JSON refuses. */
-    err = run(&w, &(struct kube_request){.method = "GET", .path = path, .accept = "*/*"}, headers, 5);
+    err =
+        run(&w, &(struct kube_request){.method = "GET", .path = path, .accept = "*/*"}, headers, 5);
     if (!err && !w.upgraded)
-        err = err_new(REASON_INTERNAL, "the server did not upgrade the connection (status %d)", w.status);
+        err = err_new(REASON_INTERNAL, "the server did not upgrade the connection (status %d)",
+                      w.status);
     buf_fini(&w.body);
     if (!err)
         *ret = w.upgraded;

@@ -38,54 +38,97 @@ static int64_t status_int(const struct json *o, const char *name)
 }
 
 /* What is missing, in kubectl's words; *ret_done when nothing is. Source: kubectl/pkg/polymorphichelpers/rollout_status.go */
-static struct err *rollout_state(struct kubectl *k, const struct json *o, str *ret_text, bool *ret_done)
+static struct err *rollout_state(struct kubectl *k, const struct json *o, str *ret_text,
+                                 bool *ret_done)
 {
     str name = json_get_str(o, "metadata.name"), kind = json_get_str(o, "kind");
     int64_t want = json_get_int(o, "spec.replicas", 1), updated, total, available;
 
     *ret_done = false;
     if (json_get_int(o, "metadata.generation", 0) > status_int(o, "observedGeneration")) {
-        *ret_text = arena_fmt(k->a, "Waiting for %s spec update to be observed...\n", str_is(kind, "Deployment") ? "deployment" : str_is(kind, "DaemonSet") ? "daemon set" : "statefulset");
+        *ret_text = arena_fmt(k->a, "Waiting for %s spec update to be observed...\n",
+                              str_is(kind, "Deployment")  ? "deployment"
+                              : str_is(kind, "DaemonSet") ? "daemon set"
+                                                          : "statefulset");
         return NULL;
     }
     if (str_is(kind, "Deployment")) {
-        updated = status_int(o, "updatedReplicas"), total = status_int(o, "replicas"), available = status_int(o, "availableReplicas");
+        updated = status_int(o, "updatedReplicas"), total = status_int(o, "replicas"),
+        available = status_int(o, "availableReplicas");
         JSON_EACH(c, json_path(o, "status.conditions"))
-            if (str_is(json_get_str(c, "type"), "Progressing") && str_is(json_get_str(c, "reason"), "ProgressDeadlineExceeded"))
-                return err_new(REASON_TIMEOUT, "deployment \"" PRI_STR "\" exceeded its progress deadline", STR_ARG(name));
+            if (str_is(json_get_str(c, "type"), "Progressing") &&
+                str_is(json_get_str(c, "reason"), "ProgressDeadlineExceeded"))
+                return err_new(REASON_TIMEOUT,
+                               "deployment \"" PRI_STR "\" exceeded its progress deadline",
+                               STR_ARG(name));
         if (updated < want)
-            *ret_text = arena_fmt(k->a, "Waiting for deployment \"" PRI_STR "\" rollout to finish: %" PRId64 " out of %" PRId64 " new replicas have been updated...\n", STR_ARG(name), updated, want);
+            *ret_text =
+                arena_fmt(k->a,
+                          "Waiting for deployment \"" PRI_STR "\" rollout to finish: %" PRId64
+                          " out of %" PRId64 " new replicas have been updated...\n",
+                          STR_ARG(name), updated, want);
         else if (total > updated)
-            *ret_text = arena_fmt(k->a, "Waiting for deployment \"" PRI_STR "\" rollout to finish: %" PRId64 " old replicas are pending termination...\n", STR_ARG(name), total - updated);
+            *ret_text =
+                arena_fmt(k->a,
+                          "Waiting for deployment \"" PRI_STR "\" rollout to finish: %" PRId64
+                          " old replicas are pending termination...\n",
+                          STR_ARG(name), total - updated);
         else if (available < updated)
-            *ret_text = arena_fmt(k->a, "Waiting for deployment \"" PRI_STR "\" rollout to finish: %" PRId64 " of %" PRId64 " updated replicas are available...\n", STR_ARG(name), available, updated);
+            *ret_text =
+                arena_fmt(k->a,
+                          "Waiting for deployment \"" PRI_STR "\" rollout to finish: %" PRId64
+                          " of %" PRId64 " updated replicas are available...\n",
+                          STR_ARG(name), available, updated);
         else {
-            *ret_text = arena_fmt(k->a, "deployment \"" PRI_STR "\" successfully rolled out\n", STR_ARG(name));
+            *ret_text = arena_fmt(k->a, "deployment \"" PRI_STR "\" successfully rolled out\n",
+                                  STR_ARG(name));
             *ret_done = true;
         }
     } else if (str_is(kind, "DaemonSet")) {
-        want = status_int(o, "desiredNumberScheduled"), updated = status_int(o, "updatedNumberScheduled"), available = status_int(o, "numberAvailable");
+        want = status_int(o, "desiredNumberScheduled"),
+        updated = status_int(o, "updatedNumberScheduled"),
+        available = status_int(o, "numberAvailable");
         if (updated < want)
-            *ret_text = arena_fmt(k->a, "Waiting for daemon set \"" PRI_STR "\" rollout to finish: %" PRId64 " out of %" PRId64 " new pods have been updated...\n", STR_ARG(name), updated, want);
+            *ret_text =
+                arena_fmt(k->a,
+                          "Waiting for daemon set \"" PRI_STR "\" rollout to finish: %" PRId64
+                          " out of %" PRId64 " new pods have been updated...\n",
+                          STR_ARG(name), updated, want);
         else if (available < want)
-            *ret_text = arena_fmt(k->a, "Waiting for daemon set \"" PRI_STR "\" rollout to finish: %" PRId64 " of %" PRId64 " updated pods are available...\n", STR_ARG(name), available, want);
+            *ret_text =
+                arena_fmt(k->a,
+                          "Waiting for daemon set \"" PRI_STR "\" rollout to finish: %" PRId64
+                          " of %" PRId64 " updated pods are available...\n",
+                          STR_ARG(name), available, want);
         else {
-            *ret_text = arena_fmt(k->a, "daemon set \"" PRI_STR "\" successfully rolled out\n", STR_ARG(name));
+            *ret_text = arena_fmt(k->a, "daemon set \"" PRI_STR "\" successfully rolled out\n",
+                                  STR_ARG(name));
             *ret_done = true;
         }
     } else if (str_is(kind, "StatefulSet")) {
         int64_t ready = status_int(o, "readyReplicas");
 
         if (ready < want)
-            *ret_text = arena_fmt(k->a, "Waiting for %" PRId64 " pods to be ready...\n", want - ready);
-        else if (!str_eq(json_get_str(o, "status.updateRevision"), json_get_str(o, "status.currentRevision")))
-            *ret_text = arena_fmt(k->a, "waiting for statefulset rolling update to complete %" PRId64 " pods at revision " PRI_STR "...\n", status_int(o, "updatedReplicas"), STR_ARG(json_get_str(o, "status.updateRevision")));
+            *ret_text =
+                arena_fmt(k->a, "Waiting for %" PRId64 " pods to be ready...\n", want - ready);
+        else if (!str_eq(json_get_str(o, "status.updateRevision"),
+                         json_get_str(o, "status.currentRevision")))
+            *ret_text = arena_fmt(k->a,
+                                  "waiting for statefulset rolling update to complete %" PRId64
+                                  " pods at revision " PRI_STR "...\n",
+                                  status_int(o, "updatedReplicas"),
+                                  STR_ARG(json_get_str(o, "status.updateRevision")));
         else {
-            *ret_text = arena_fmt(k->a, "statefulset rolling update complete %" PRId64 " pods at revision " PRI_STR "...\n", status_int(o, "currentReplicas"), STR_ARG(json_get_str(o, "status.currentRevision")));
+            *ret_text = arena_fmt(k->a,
+                                  "statefulset rolling update complete %" PRId64
+                                  " pods at revision " PRI_STR "...\n",
+                                  status_int(o, "currentReplicas"),
+                                  STR_ARG(json_get_str(o, "status.currentRevision")));
             *ret_done = true;
         }
     } else {
-        return err_new(REASON_BAD_REQUEST, "no status viewer has been implemented for " PRI_STR, STR_ARG(kind));
+        return err_new(REASON_BAD_REQUEST, "no status viewer has been implemented for " PRI_STR,
+                       STR_ARG(kind));
     }
     return NULL;
 }
@@ -116,8 +159,11 @@ static struct err *until_run(struct until *u, int64_t timeout_ns)
 
     for (;;) {
         struct json *list, *object;
-        str path = arena_fmt(k->a, PRI_STR "?fieldSelector=metadata.name%%3D" PRI_STR, STR_ARG(kube_path(k, &u->t->res, u->t->ns, STR_NONE, STR_NONE)), STR_ARG(u->t->name));
-        struct err *err = kube_call_json(k, &(struct kube_request){.method = "GET", .path = path}, &list);
+        str path = arena_fmt(k->a, PRI_STR "?fieldSelector=metadata.name%%3D" PRI_STR,
+                             STR_ARG(kube_path(k, &u->t->res, u->t->ns, STR_NONE, STR_NONE)),
+                             STR_ARG(u->t->name));
+        struct err *err =
+            kube_call_json(k, &(struct kube_request){.method = "GET", .path = path}, &list);
 
         if (err)
             return err;
@@ -129,8 +175,14 @@ static struct err *until_run(struct until *u, int64_t timeout_ns)
             return u->err;
         left = deadline == INT64_MAX ? 0 : deadline - loop_now(k->loop).ns;
         if (deadline != INT64_MAX && left <= 0)
-            return err_new(REASON_TIMEOUT, "timed out waiting for the condition on " PRI_STR "/" PRI_STR, STR_ARG(u->t->res.plural), STR_ARG(u->t->name));
-        err = kube_watch(k, arena_fmt(k->a, PRI_STR "&watch=true&resourceVersion=" PRI_STR, STR_ARG(path), STR_ARG(json_get_str(list, "metadata.resourceVersion"))), NULL, left, until_event, u);
+            return err_new(REASON_TIMEOUT,
+                           "timed out waiting for the condition on " PRI_STR "/" PRI_STR,
+                           STR_ARG(u->t->res.plural), STR_ARG(u->t->name));
+        err = kube_watch(k,
+                         arena_fmt(k->a, PRI_STR "&watch=true&resourceVersion=" PRI_STR,
+                                   STR_ARG(path),
+                                   STR_ARG(json_get_str(list, "metadata.resourceVersion"))),
+                         NULL, left, until_event, u);
         if (u->err || u->done) {
             err_free(err);
             return u->err;
@@ -175,7 +227,8 @@ static int by_revision(const void *a, const void *b, void *ctx)
     return x < y ? -1 : x > y;
 }
 
-static struct err *revisions(struct kube_args *args, const struct kube_target *t, struct json **ret_deployment, struct json **ret)
+static struct err *revisions(struct kube_args *args, const struct kube_target *t,
+                             struct json **ret_deployment, struct json **ret)
 {
     struct kubectl *k = args->k;
     struct kube_resource rs;
@@ -183,12 +236,17 @@ static struct err *revisions(struct kube_args *args, const struct kube_target *t
     struct err *err;
 
     if (!str_is(t->res.plural, "deployments"))
-        return err_new(REASON_BAD_REQUEST, "rollout history and undo work for deployments only here");
+        return err_new(REASON_BAD_REQUEST,
+                       "rollout history and undo work for deployments only here");
     err = kube_get(k, t, ret_deployment);
     if (!err)
         err = kube_resource_find(k, S("replicasets.apps"), &rs);
     if (!err)
-        err = kube_call_json(k, &(struct kube_request){.method = "GET", .path = kube_path(k, &rs, t->ns, STR_NONE, STR_NONE)}, &list);
+        err = kube_call_json(
+            k,
+            &(struct kube_request){.method = "GET",
+                                   .path = kube_path(k, &rs, t->ns, STR_NONE, STR_NONE)},
+            &list);
     if (err)
         return err;
     JSON_EACH(item, json_findz(list, "items"))
@@ -213,7 +271,8 @@ static struct err *rollout_history(struct kube_args *args, const struct kube_tar
     columns_add(&c, S("REVISION"));
     columns_add(&c, S("CHANGE-CAUSE"));
     JSON_EACH(rs, sets) {
-        str cause = json_str(json_findz(json_path(rs, "metadata.annotations"), "kubernetes.io/change-cause"));
+        str cause = json_str(
+            json_findz(json_path(rs, "metadata.annotations"), "kubernetes.io/change-cause"));
 
         columns_add(&c, json_str(json_findz(json_path(rs, "metadata.annotations"), REVISION)));
         columns_add(&c, cause.n ? cause : S("<none>"));
@@ -223,19 +282,22 @@ static struct err *rollout_history(struct kube_args *args, const struct kube_tar
     return NULL;
 }
 
-static struct err *patch(struct kube_args *args, const struct kube_target *t, const char *type, const struct json *body, const char *manager)
+static struct err *patch(struct kube_args *args, const struct kube_target *t, const char *type,
+                         const struct json *body, const char *manager)
 {
     struct kubectl *k = args->k;
     struct json *after;
 
-    return kube_call_json(k,
-                          &(struct kube_request){
-                              .method = "PATCH",
-                              .path = arena_fmt(k->a, PRI_STR "?fieldManager=%s", STR_ARG(kube_path(k, &t->res, t->ns, t->name, STR_NONE)), manager),
-                              .content_type = type,
-                              .body = encode(k, body),
-                          },
-                          &after);
+    return kube_call_json(
+        k,
+        &(struct kube_request){
+            .method = "PATCH",
+            .path = arena_fmt(k->a, PRI_STR "?fieldManager=%s",
+                              STR_ARG(kube_path(k, &t->res, t->ns, t->name, STR_NONE)), manager),
+            .content_type = type,
+            .body = encode(k, body),
+        },
+        &after);
 }
 
 static struct err *rollout_undo(struct kube_args *args, const struct kube_target *t)
@@ -250,20 +312,26 @@ static struct err *rollout_undo(struct kube_args *args, const struct kube_target
     if (args->f->to_revision.n && !str_to_int64(args->f->to_revision, &wanted))
         return err_new(REASON_BAD_REQUEST, "--to-revision is not a number");
     if (json_get_bool(deployment, "spec.paused", false))
-        return err_new(REASON_BAD_REQUEST, "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume deployment/" PRI_STR "' and try again", STR_ARG(t->name));
+        return err_new(REASON_BAD_REQUEST,
+                       "you cannot rollback a paused deployment; resume it first with 'kubectl "
+                       "rollout resume deployment/" PRI_STR "' and try again",
+                       STR_ARG(t->name));
     if (wanted == 0 && sets->n >= 2)
         chosen = &sets->items[sets->n - 2];
     JSON_EACH(rs, sets) {
         int64_t revision = 0;
 
-        str_to_int64(json_str(json_findz(json_path(rs, "metadata.annotations"), REVISION)), &revision);
+        str_to_int64(json_str(json_findz(json_path(rs, "metadata.annotations"), REVISION)),
+                     &revision);
         if (wanted && revision == wanted)
             chosen = rs;
     }
     if (!chosen && wanted)
-        return err_new(REASON_NOT_FOUND, "unable to find specified revision %" PRId64 " in history", wanted);
+        return err_new(REASON_NOT_FOUND, "unable to find specified revision %" PRId64 " in history",
+                       wanted);
     if (!chosen)
-        return err_new(REASON_NOT_FOUND, "no rollout history found for deployment \"" PRI_STR "\"", STR_ARG(t->name));
+        return err_new(REASON_NOT_FOUND, "no rollout history found for deployment \"" PRI_STR "\"",
+                       STR_ARG(t->name));
     template = json_copy(k->a, json_path(chosen, "spec.template"));
     json_removez(json_path(&template, "metadata.labels"), "pod-template-hash");
     ops = json_new(k->a, json_array());
@@ -273,7 +341,8 @@ static struct err *rollout_undo(struct kube_args *args, const struct kube_target
     json_setz(k->a, op, "value", template);
     err = patch(args, t, "application/json-patch+json", ops, "kubectl-rollout");
     if (!err)
-        printf(PRI_STR "/" PRI_STR " rolled back\n", STR_ARG(kube_full_name(k->a, &t->res)), STR_ARG(t->name));
+        printf(PRI_STR "/" PRI_STR " rolled back\n", STR_ARG(kube_full_name(k->a, &t->res)),
+               STR_ARG(t->name));
     return err;
 }
 
@@ -285,10 +354,12 @@ static struct err *rollout_restart(struct kube_args *args, const struct kube_tar
     struct err *err;
 
     buf_rfc3339(&now, loop_wall(k->loop));
-    json_setz(k->a, json_make(k->a, body, "spec.template.metadata.annotations", JSON_OBJECT), "kubectl.kubernetes.io/restartedAt", json_string(buf_view(&now)));
+    json_setz(k->a, json_make(k->a, body, "spec.template.metadata.annotations", JSON_OBJECT),
+              "kubectl.kubernetes.io/restartedAt", json_string(buf_view(&now)));
     err = patch(args, t, "application/strategic-merge-patch+json", body, "kubectl-rollout");
     if (!err)
-        printf(PRI_STR "/" PRI_STR " restarted\n", STR_ARG(kube_full_name(k->a, &t->res)), STR_ARG(t->name));
+        printf(PRI_STR "/" PRI_STR " restarted\n", STR_ARG(kube_full_name(k->a, &t->res)),
+               STR_ARG(t->name));
     return err;
 }
 
@@ -298,10 +369,12 @@ static struct err *rollout_pause(struct kube_args *args, const struct kube_targe
     struct json *body = json_new(k->a, json_object());
     struct err *err;
 
-    json_setz(k->a, json_make(k->a, body, "spec", JSON_OBJECT), "paused", paused ? json_bool(true) : json_null());
+    json_setz(k->a, json_make(k->a, body, "spec", JSON_OBJECT), "paused",
+              paused ? json_bool(true) : json_null());
     err = patch(args, t, "application/merge-patch+json", body, "kubectl-rollout");
     if (!err)
-        printf(PRI_STR "/" PRI_STR " %s\n", STR_ARG(kube_full_name(k->a, &t->res)), STR_ARG(t->name), paused ? "paused" : "resumed");
+        printf(PRI_STR "/" PRI_STR " %s\n", STR_ARG(kube_full_name(k->a, &t->res)),
+               STR_ARG(t->name), paused ? "paused" : "resumed");
     return err;
 }
 
@@ -328,7 +401,8 @@ struct err *cmd_rollout(struct kube_args *args)
     struct err *err;
 
     if (args->n < 2)
-        return err_new(REASON_BAD_REQUEST, "usage: rollout status|history|undo|restart|pause|resume TYPE/NAME");
+        return err_new(REASON_BAD_REQUEST,
+                       "usage: rollout status|history|undo|restart|pause|resume TYPE/NAME");
     err = kube_targets_of_args(args->k, args->args + 1, args->n - 1, &t);
     if (err)
         return err;
@@ -339,15 +413,16 @@ struct err *cmd_rollout(struct kube_args *args)
             err = verbs[v].run(args, &t.items[i]);
         return err;
     }
-    return err_new(REASON_BAD_REQUEST, "unknown command \"%s\" for \"kubectl rollout\"", args->args[0]);
+    return err_new(REASON_BAD_REQUEST, "unknown command \"%s\" for \"kubectl rollout\"",
+                   args->args[0]);
 }
 
 /* ---- wait ---- */
 
 struct condition {
     bool deleted;
-    str type, status;   /* --for=condition=TYPE[=STATUS] */
-    str path, value;    /* --for=jsonpath={...}[=VALUE] */
+    str type, status; /* --for=condition=TYPE[=STATUS] */
+    str path, value;  /* --for=jsonpath={...}[=VALUE] */
 };
 
 static struct err *condition_parse(str s, struct condition *ret)
@@ -386,7 +461,8 @@ static struct err *look_condition(struct until *u, str type, struct json *object
         return NULL;
     }
     if (gone)
-        return err_new(REASON_NOT_FOUND, PRI_STR " \"" PRI_STR "\" not found", STR_ARG(u->t->res.plural), STR_ARG(u->t->name));
+        return err_new(REASON_NOT_FOUND, PRI_STR " \"" PRI_STR "\" not found",
+                       STR_ARG(u->t->res.plural), STR_ARG(u->t->name));
     if (c->path.n) {
         CLEANUP(buf) struct buf out = BUF_INIT;
         struct err *err = jsonpath_eval(u->k->a, c->path, object, &out);
@@ -413,7 +489,9 @@ struct err *cmd_wait(struct kube_args *args)
     if (!err)
         err = timeout_of(args->f->timeout, 30 * NS_PER_S, &timeout_ns);
     if (!err)
-        err = args->f->n_files ? kube_targets_of_files(k, args->f->files, args->f->n_files, args->f->recursive, &named) : kube_targets_of_args(k, args->args, args->n, &named);
+        err = args->f->n_files ? kube_targets_of_files(k, args->f->files, args->f->n_files,
+                                                       args->f->recursive, &named)
+                               : kube_targets_of_args(k, args->args, args->n, &named);
     if (err)
         return err;
     for (size_t i = 0; i < named.n; i++) {
@@ -431,7 +509,17 @@ struct err *cmd_wait(struct kube_args *args)
         } else if (!args->f->all) {
             return err_new(REASON_BAD_REQUEST, "name, --selector or --all is required");
         }
-        err = kube_call_json(k, &(struct kube_request){.method = "GET", .path = arena_fmt(k->a, PRI_STR PRI_STR, STR_ARG(kube_path(k, &named.items[i].res, k->all_namespaces ? STR_NONE : named.items[i].ns, STR_NONE, STR_NONE)), STR_ARG(buf_view(&q)))}, &list);
+        err = kube_call_json(
+            k,
+            &(struct kube_request){
+                .method = "GET",
+                .path =
+                    arena_fmt(k->a, PRI_STR PRI_STR,
+                              STR_ARG(kube_path(k, &named.items[i].res,
+                                                k->all_namespaces ? STR_NONE : named.items[i].ns,
+                                                STR_NONE, STR_NONE)),
+                              STR_ARG(buf_view(&q)))},
+            &list);
         if (err)
             return err;
         JSON_EACH(item, json_findz(list, "items")) {
@@ -451,7 +539,8 @@ struct err *cmd_wait(struct kube_args *args)
         err = until_run(&u, timeout_ns);
         if (err)
             return err;
-        printf(PRI_STR "/" PRI_STR " condition met\n", STR_ARG(kube_full_name(k->a, &t.items[i].res)), STR_ARG(t.items[i].name));
+        printf(PRI_STR "/" PRI_STR " condition met\n",
+               STR_ARG(kube_full_name(k->a, &t.items[i].res)), STR_ARG(t.items[i].name));
         fflush(stdout);
     }
     return NULL;
