@@ -1,5 +1,6 @@
 /* test.c - runs the registered tests of one binary; see test.h. */
 #include "test/test.h"
+#include "test_config.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
