@@ -22,6 +22,7 @@ struct model_field {
     str values, shown; /* for OpenAPI: possible values, and a default that is told */
     str format, pattern, required_detail;
     bool nonempty;
+    bool unlisted; /* enum_values are checked but not told in OpenAPI, as Kubernetes has it */
     bool has_min, has_max, value; /* value: Go's non-pointer struct */
     int64_t min, max;
     uint32_t min_length, max_length, min_items, max_items;
@@ -36,6 +37,7 @@ struct model_type {
     uint32_t n_fields, cap;
     struct model_package *package;
     str defaults;         /* name of the function that computes defaults; empty: none */
+    str union_members;    /* "discriminator:member,member": for OpenAPI */
     str local, doc, like; /* name within the package; name of the type whose fields it repeats */
     bool is_kind, untyped, everywhere, atomic, internal, is_list, proto3, has_defaults, has_rules;
     uint32_t defaults_index;

@@ -25,6 +25,7 @@ void openapi_want(struct openapi *o, struct model_type *t);
 void openapi_write_paths(struct openapi *o, struct model_package *p);
 /* "rbac.authorization.k8s.io" -> "RbacAuthorization", or with a small first letter. */
 str openapi_group_name(struct openapi *o, str group, bool capital);
+str openapi_capital(struct openapi *o, str s); /* the same with a first letter in upper case */
 /* One GET that answers with a type (or a plain string, when type is NULL). */
 void openapi_write_get(struct openapi *o, str path, str id, str tag, const char *description,
                        struct model_type *t, const char *const *media);

@@ -96,7 +96,7 @@ str openapi_group_name(struct openapi *o, str group, bool capital)
     return name;
 }
 
-static str capital(struct openapi *o, str s)
+str openapi_capital(struct openapi *o, str s)
 {
     char *z = arena_dupz(o->m->arena, s);
 
@@ -382,19 +382,34 @@ static str describe(struct context *c, const char *fmt, str a)
     return s;
 }
 
+/* In the order of their names, whether they stand in the path or in the query. */
 static void path_parameters(struct context *c, bool name, bool namespace, uint32_t query)
 {
     struct writer *w = &c->o->w;
-    char doc[128];
+    struct {
+        bool wanted;
+        const char *name;
+        str doc;
+    } in_path[] = {
+        {name, "name", arena_fmt(c->o->m->arena, "name of the " PRI_STR, STR_ARG(c->r->kind))},
+        {namespace, "namespace", S("namespace of the object")},
+    };
+    size_t next = 0;
 
     writer_key(w, "parameters");
     writer_open(w, '[');
-    snprintf(doc, sizeof doc, "name of the " PRI_STR, STR_ARG(c->r->kind));
-    if (name)
-        write_parameter(c->o, "path", "name", "string", doc, true);
-    if (namespace)
-        write_parameter(c->o, "path", "namespace", "string", "namespace of the object", true);
-    write_query(c->o, query);
+    for (size_t i = 0; i <= ARRAY_LEN(parameters); i++) {
+        for (; next < ARRAY_LEN(in_path); next++) {
+            if (i < ARRAY_LEN(parameters) && strcmp(in_path[next].name, parameters[i].name) > 0)
+                break;
+            if (in_path[next].wanted)
+                write_parameter(c->o, "path", in_path[next].name, "string", in_path[next].doc.p,
+                                true);
+        }
+        if (i < ARRAY_LEN(parameters) && query & 1u << i)
+            write_parameter(c->o, "query", parameters[i].name, parameters[i].type,
+                            parameters[i].doc, false);
+    }
     writer_close(w, ']');
 }
 
@@ -623,7 +638,7 @@ static void sub_paths(struct context *c, const struct model_sub *s)
     struct operation op;
     str kind = r->kind;
 
-    snprintf(suffix, sizeof suffix, PRI_STR, STR_ARG(capital(c->o, s->name)));
+    snprintf(suffix, sizeof suffix, PRI_STR, STR_ARG(openapi_capital(c->o, s->name)));
     open_path(c, "%s" PRI_STR "/{name}/" PRI_STR, ns, STR_ARG(r->plural), STR_ARG(s->name));
     if (str_has_suffix(s->kind, S("Options")) && s->kind.n) {
         connect_operations(c, s, middle, suffix);
@@ -682,7 +697,7 @@ void openapi_write_paths(struct openapi *o, struct model_package *p)
     tag = arena_fmt(a, PRI_STR "_" PRI_STR, STR_ARG(openapi_group_name(o, p->group, false)),
                     STR_ARG(p->version));
     who = arena_fmt(a, PRI_STR PRI_STR, STR_ARG(openapi_group_name(o, p->group, true)),
-                    STR_ARG(capital(o, p->version)));
+                    STR_ARG(openapi_capital(o, p->version)));
     openapi_write_get(
         o, arena_fmt(a, PRI_STR "/", STR_ARG(prefix)),
         arena_fmt(a, "get" PRI_STR "APIResources", STR_ARG(who)), tag, "get available resources",

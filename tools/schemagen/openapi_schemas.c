@@ -245,14 +245,16 @@ static void write_property(struct openapi *o, const struct model_field *f)
         writer_key(w, "default");
         writer_raw(w, f->shown.n ? f->shown : str_of(zero));
     }
-    if (o->v3 && is_ref(f->type)) {
+    /* What stands beside a $ref does not count in OpenAPI 3.0: then it is wrapped. */
+    if (o->v3 && is_ref(f->type) && (f->doc.n || f->shown.n || zero[0])) {
         writer_key(w, "allOf");
         writer_open(w, '[');
         write_type(o, f->type);
         writer_close(w, ']');
     } else if (!write_type_with_values(o, f))
         write_type_members(o, f->type);
-    if (o->v3 && (f->enum_values.n || f->values.n) && f->type->kind == SCHEMA_STRING)
+    if (o->v3 && ((f->enum_values.n && !f->unlisted) || f->values.n) &&
+        f->type->kind == SCHEMA_STRING)
         write_words(o, "enum", f->values.n ? f->values : f->enum_values, '|');
     if (f->has_list_type) {
         if (f->list_type == SCHEMA_LIST_MAP)
@@ -336,6 +338,27 @@ static void write_gvks(struct openapi *o, struct model_type *t)
     writer_close(&o->w, ']');
 }
 
+/* Members are named as in Go, which generators of typed clients expect. */
+static void write_union(struct openapi *o, str members)
+{
+    struct writer *w = &o->w;
+    str discriminator, member;
+
+    str_cut(&members, ':', &discriminator);
+    writer_key(w, "x-kubernetes-unions");
+    writer_open(w, '[');
+    writer_open(w, '{');
+    if (discriminator.n)
+        writer_member(w, "discriminator", discriminator);
+    writer_key(w, "fields-to-discriminateBy");
+    writer_open(w, '{');
+    while (str_cut(&members, ',', &member))
+        writer_member(w, arena_dupz(o->m->arena, member), openapi_capital(o, member));
+    writer_close(w, '}');
+    writer_close(w, '}');
+    writer_close(w, ']');
+}
+
 static void write_schema(struct openapi *o, struct model_type *t)
 {
     struct writer *w = &o->w;
@@ -361,6 +384,8 @@ static void write_schema(struct openapi *o, struct model_type *t)
         write_gvks(o, t);
     if (t->atomic)
         writer_memberz(w, "x-kubernetes-map-type", "atomic");
+    if (t->union_members.n)
+        write_union(o, t->union_members);
     writer_close(w, '}');
 }
 

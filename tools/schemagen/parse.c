@@ -8,7 +8,7 @@
  * types' OpenAPI names served off|legacy           not served unless asked for resource PLURAL KIND
  * cluster|namespaced verbs=… [singular= short= categories= hash= stored= warning= deleted] sub NAME
  * verbs=… [kind=GROUP/VERSION/KIND] type NAME [kind|untyped] [everywhere] [atomic] [internal] [like
- * OTHER] [defaults=FUNCTION] FIELD[?] NUMBER TYPE [attribute…]      `?`: omitted when zero; NUMBER:
+ * OTHER] [defaults=FUNCTION] [union=[DISCRIMINATOR]:FIELD,…] FIELD[?] NUMBER TYPE [attribute…]      `?`: omitted when zero; NUMBER:
  * protobuf's, or - inline NUMBER TYPE list NAME of TYPE enum NAME VALUE NUMBER service NAME METHOD
  * [stream] REQUEST [stream] RESPONSE
  *
@@ -228,6 +228,8 @@ static void parse_field(struct parser *p, str rest, str doc)
             f->flags |= FIELD_MAP_ATOMIC;
         else if (str_is(w, "granular"))
             f->flags |= FIELD_MAP_GRANULAR;
+        else if (str_is(w, "unlisted"))
+            f->unlisted = true;
         else if (str_is(w, "atomic") || str_is(w, "set")) {
             f->list_type = str_is(w, "set") ? SCHEMA_LIST_SET : SCHEMA_LIST_ATOMIC;
             f->has_list_type = true;
@@ -279,7 +281,8 @@ static void parse_type(struct parser *p, str rest, str doc)
             p->type->atomic = true;
         else if (str_is(w, "internal"))
             p->type->internal = true;
-        else if (attribute(w, "defaults", &p->type->defaults))
+        else if (attribute(w, "defaults", &p->type->defaults) ||
+                 attribute(w, "union", &p->type->union_members))
             ;
         else if (str_is(w, "like"))
             next_word(&rest, &p->type->like);
