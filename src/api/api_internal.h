@@ -99,6 +99,7 @@ struct ip_allocator;
 struct event_ttl;
 struct discovery;
 struct crds;
+struct outgoing;
 
 struct api {
     struct loop *loop;
@@ -117,7 +118,8 @@ struct api {
     struct api_check *checks;
     struct http_client *kubelets; /* for log, exec, proxy; made at first use */
     struct tls_client *kubelet_tls;
-    struct list watchers; /* open watches, so that close can end them */
+    struct outgoing *outgoing; /* to webhooks and aggregated servers; made at first use */
+    struct list watchers;      /* open watches, so that close can end them */
     bool bootstrapped, closing;
     wall_time started;
     uint64_t n_requests; /* for /metrics */

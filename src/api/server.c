@@ -4,6 +4,7 @@
  * path ends in exactly one reply_*(), watch or tunnel, which ends the exchange. */
 #include "api/api_internal.h"
 #include "api/crd.h"
+#include "api/outgoing.h"
 
 static str keep(struct arena *a, str s)
 {
@@ -35,6 +36,7 @@ static void options_keep(struct api *api, const struct api_options *o)
 
 static void api_free(struct api *api)
 {
+    outgoing_free(api->outgoing); /* first: requests that wait for an answer end now */
     rbac_free(api->rbac);
     authn_free(api->authn);
     ips_free(api->ips);

@@ -152,6 +152,7 @@ struct http_call_options {
     int64_t timeout_ns; /* whole call; 0: none */
     str host;           /* overrides the Host header; may be empty */
     str server_name;    /* TLS name to verify; empty: the URL's host */
+    str address;        /* "10.0.0.1:8443": connects there, whatever the URL's host; may be empty */
 };
 /* Host names in URLs are resolved through getaddrinfo on the pool. */
 struct http_call *http_call(struct http_client *c, const struct http_call_options *o,

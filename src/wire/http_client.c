@@ -56,6 +56,7 @@ struct http_call {
     char *key;
     struct http_url url;
     str method, server_name, request;
+    struct http_url dial_url; /* where to connect */
     struct http_dial *dial;
     struct client_conn *conn;
     struct loop_timer *timer; /* deadline, or a failure that must not be told yet */
@@ -479,7 +480,7 @@ static void call_dial(struct http_call *call)
 {
     struct http_client *c = call->client;
 
-    call->dial = http_dial(c->loop, &call->url, c->o.tls, call->server_name,
+    call->dial = http_dial(c->loop, &call->dial_url, c->o.tls, call->server_name,
                            c->o.connect_timeout_ns, on_dialled, call);
 }
 
@@ -527,6 +528,22 @@ static struct err *request_write(struct http_call *call, const struct http_call_
     return NULL;
 }
 
+/* Another address than the URL's own; the certificate has to name the URL's host all the same. */
+static struct err *call_redirect(struct http_call *call, str address)
+{
+    struct http_url at;
+    struct err *err;
+
+    err = http_url_parse(arena_fmt(call->arena, "http://" PRI_STR, STR_ARG(address)), &at);
+    if (err)
+        return err;
+    call->dial_url.host = at.host;
+    call->dial_url.port = at.port;
+    if (!call->server_name.n)
+        call->server_name = call->url.host;
+    return NULL;
+}
+
 static struct err *call_prepare(struct http_call *call, const struct http_call_options *o)
 {
     CLEANUP(buf) struct buf key = BUF_INIT;
@@ -537,13 +554,18 @@ static struct err *call_prepare(struct http_call *call, const struct http_call_o
     err = http_url_parse(arena_dup(call->arena, o->url), &call->url);
     if (err)
         return err;
+    call->dial_url = call->url;
+    if (o->address.n)
+        err = call_redirect(call, o->address);
+    if (err)
+        return err;
     if (call->url.tls && !call->client->o.tls)
         return err_new(REASON_BAD_REQUEST, "https is not set up for " PRI_STR, STR_ARG(o->url));
     if (call->url.socket.n)
         buf_fmt(&key, "unix:" PRI_STR, STR_ARG(call->url.socket));
     else
         buf_fmt(&key, "%s " PRI_STR " %d " PRI_STR, call->url.tls ? "https" : "http",
-                STR_ARG(call->url.host), call->url.port, STR_ARG(o->server_name));
+                STR_ARG(call->dial_url.host), call->dial_url.port, STR_ARG(call->server_name));
     call->key = mem_strdup(buf_cstr(&key));
     return request_write(call, o);
 }

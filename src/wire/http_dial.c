@@ -142,10 +142,14 @@ static void on_tls_ready(void *ctx, int error, const char *why, struct stream *s
                          const struct tls_peer *peer)
 {
     struct http_dial *d = ctx;
+    CLEANUP(buf) struct buf text = BUF_INIT;
 
     d->handshake = NULL;
     if (error) {
-        dial_fail(d, error, why);
+        if (!strncmp(why, "x509: ", 6)) /* as crypto/tls introduces it */
+            buf_z(&text, "tls: failed to verify certificate: ");
+        buf_z(&text, why);
+        dial_fail(d, error, buf_cstr(&text));
     } else if (str_is(peer->alpn, "h2")) { /* the TLS client was made for HTTP/2 */
         stream_close(s, NULL, NULL);
         dial_fail(d, -EPROTO, "the server chose HTTP/2");
