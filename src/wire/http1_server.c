@@ -109,29 +109,21 @@ static void start(struct http_exchange *ex, int status, const struct http_header
         http_conn_flush_later(c);
 }
 
-static void chunk_head(struct buf *out, size_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-    char text[20], *p = text + sizeof text;
-
-    *--p = '\n';
-    *--p = '\r';
-    do {
-        *--p = digits[n & 15];
-        n >>= 4;
-    } while (n);
-    buf_add(out, p, (size_t)(text + sizeof text - p));
-}
-
 static void body_write(struct http1_exchange *x, str data, const struct bytes *shared)
 {
     struct http_conn *c = x->c;
 
     if (x->ex.gone || c->dead || x->no_body)
         return;
+    if (shared && data.n < COPY_BELOW && !c->h1.processing) {
+        http_conn_hold(c, shared, x->chunked);
+        if (http_conn_queued(c) >= HTTP_QUEUE_HIGH / 2)
+            x->full = true;
+        return;
+    }
     http_conn_reserve(c, data.n < COPY_BELOW ? data.n + 32 : 32);
     if (x->chunked)
-        chunk_head(&c->out, data.n);
+        http_chunk_head(&c->out, data.n);
     if (data.n < COPY_BELOW) {
         buf_str(&c->out, data);
     } else {

@@ -19,6 +19,7 @@
 #define HTTP_PIPELINE_MAX ((size_t)64 << 10) /* bytes behind a request being answered */
 #define HTTP_SPARE_MAX 32                    /* arenas and buffers kept for the next requests */
 #define HTTP_SPARE_BYTES ((size_t)64 << 10)  /* larger buffers are not kept */
+#define HTTP_HELD_MAX 32                     /* shared pieces that wait for the end of a turn */
 
 /* What a connection is waiting for; all that wait for the same are due in the order in which
  * they began. */
@@ -54,6 +55,15 @@ struct http_server {
     void *closed_ctx;
 };
 
+/* Pieces that other connections send too, a watch's frames say. They become this connection's own bytes when it is flushed:
+ * a thousand watchers then use one buffer after the other instead of a thousand at once. */
+struct http_held {
+    unsigned n;
+    bool chunked;
+    size_t bytes;
+    const struct bytes *items[HTTP_HELD_MAX]; /* references */
+};
+
 struct http_conn;
 struct http_protocol {
     void (*data)(struct http_conn *c, const char *p, size_t n);
@@ -82,9 +92,10 @@ struct http_conn {
     unsigned refs;                        /* the stream, every exchange, every deferred call */
     const struct http_protocol *protocol; /* NULL: not known yet */
     struct http_peer peer;
-    char *peer_block; /* memory of its strings */
-    struct buf out;   /* answers of this turn */
-    bool dead;        /* being closed: no more reads or writes */
+    char *peer_block;       /* memory of its strings */
+    struct buf out;         /* answers of this turn */
+    struct http_held *held; /* behind `out`; NULL: none */
+    bool dead;              /* being closed: no more reads or writes */
     bool flush_deferred, write_watched, lingering, peer_ended;
     struct http1_conn h1;
     struct http2_conn *h2;
@@ -102,6 +113,9 @@ void http_conn_flush(struct http_conn *c);                /* `out` to the stream
 void http_conn_flush_later(struct http_conn *c);          /* at the end of this turn */
 void http_conn_reserve(struct http_conn *c, size_t more); /* room in `out` */
 size_t http_conn_queued(const struct http_conn *c);
+void http_conn_hold(struct http_conn *c, const struct bytes *b,
+                    bool chunked); /* takes a reference */
+void http_chunk_head(struct buf *out, size_t n);
 
 struct arena *http_arena_get(struct http_server *s);
 void http_arena_put(struct http_server *s, struct arena *a); /* s NULL: frees it */

@@ -12,6 +12,9 @@
 #include <time.h>
 
 #define OUT_KEEP ((size_t)64 << 10) /* bytes collected before they are sent within a turn */
+#define OUT_SEND                                                                                   \
+    ((size_t)48 << 10) /* bytes of held pieces sent at once: what TLS encrypts at once */
+#define CHUNK_ROOM 24  /* bytes around a chunk's data */
 
 /* ---- spare memory ---- */
 
@@ -30,13 +33,81 @@ void http_arena_put(struct http_server *s, struct arena *a)
     s->arenas[s->n_arenas++] = a;
 }
 
-void http_conn_reserve(struct http_conn *c, size_t more)
+static void out_reserve(struct http_conn *c, size_t more)
 {
     struct http_server *s = c->server;
 
     if (!c->out.p && s->n_bufs)
         c->out = s->bufs[--s->n_bufs];
     buf_reserve(&c->out, more);
+}
+
+void http_chunk_head(struct buf *out, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[20], *p = text + sizeof text;
+
+    *--p = '\n';
+    *--p = '\r';
+    do {
+        *--p = digits[n & 15];
+        n >>= 4;
+    } while (n);
+    buf_add(out, p, (size_t)(text + sizeof text - p));
+}
+
+/* Moves what is held to `out`, which is sent whenever it holds enough. */
+static void held_move(struct http_conn *c)
+{
+    struct http_held *h = TAKE(c->held);
+
+    for (unsigned i = 0; i < h->n; i++) {
+        str data = bytes_str(h->items[i]);
+
+        if (c->out.n && c->out.n + data.n + CHUNK_ROOM > OUT_SEND) {
+            stream_write(c->stream, buf_view(&c->out), NULL, NULL);
+            buf_clear(&c->out);
+        }
+        out_reserve(c, data.n + CHUNK_ROOM);
+        if (h->chunked)
+            http_chunk_head(&c->out, data.n);
+        buf_str(&c->out, data);
+        if (h->chunked)
+            buf_str(&c->out, S("\r\n"));
+        bytes_unref(h->items[i]);
+    }
+    mem_free(h);
+}
+
+static void held_drop(struct http_conn *c)
+{
+    struct http_held *h = TAKE(c->held);
+
+    for (unsigned i = 0; h && i < h->n; i++)
+        bytes_unref(h->items[i]);
+    mem_free(h);
+}
+
+void http_conn_hold(struct http_conn *c, const struct bytes *b, bool chunked)
+{
+    if (c->held && (c->held->n == HTTP_HELD_MAX || c->held->chunked != chunked))
+        held_move(c);
+    if (!c->held) {
+        c->held = mem_alloc(sizeof *c->held);
+        c->held->n = 0;
+        c->held->bytes = 0;
+        c->held->chunked = chunked;
+    }
+    c->held->items[c->held->n++] = bytes_ref(b);
+    c->held->bytes += b->n;
+    http_conn_flush_later(c);
+}
+
+void http_conn_reserve(struct http_conn *c, size_t more)
+{
+    if (c->held)
+        held_move(c);
+    out_reserve(c, more);
 }
 
 static void out_release(struct http_conn *c)
@@ -182,6 +253,7 @@ void http_conn_close(struct http_conn *c)
     if (c->protocol)
         c->protocol->gone(c);
     buf_fini(&c->out);
+    held_drop(c);
     if (stream) {
         stream_close(stream, on_stream_closed, c);
     } else {
@@ -194,7 +266,7 @@ void http_conn_close(struct http_conn *c)
 
 size_t http_conn_queued(const struct http_conn *c)
 {
-    return c->out.n + (c->stream ? stream_queued(c->stream) : 0);
+    return c->out.n + (c->held ? c->held->bytes : 0) + (c->stream ? stream_queued(c->stream) : 0);
 }
 
 static void on_last_written(void *ctx, int error)
@@ -252,6 +324,8 @@ void http_conn_flush(struct http_conn *c)
 {
     if (c->dead || !c->stream || c->lingering)
         return;
+    if (c->held)
+        held_move(c);
     if (c->out.n)
         stream_write(c->stream, buf_view(&c->out), NULL, NULL);
     if (c->out.p)
@@ -272,7 +346,7 @@ void http_conn_flush_later(struct http_conn *c)
 {
     if (c->out.n >= OUT_KEEP)
         http_conn_flush(c);
-    if (c->flush_deferred || !c->out.n)
+    if (c->flush_deferred || (!c->out.n && !c->held))
         return;
     c->flush_deferred = true;
     c->refs++;

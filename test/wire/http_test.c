@@ -414,6 +414,33 @@ TEST(http_server, unknown_length_is_chunked_or_ends_with_the_connection)
     talk_fini(&t);
 }
 
+TEST(http_server, shared_pieces_leave_in_the_order_of_the_writes)
+{
+    const struct bytes *piece = bytes_new(S("shared"));
+    struct talk t;
+
+    talk_init(&t, NULL);
+    ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_start(t.held, 200, NULL, 0);
+    for (int i = 0; i < 100; i++) /* more than are held at once */
+        http_write_bytes(t.held, piece);
+    http_write(t.held, S("own"));
+    http_write_bytes(t.held, piece);
+    CHECK_INT(http_queued(t.held) >= 606, true);
+    http_end(t.held);
+    talk_run(&t, NS_PER_S);
+    for (int i = 0; i < 101; i++) {
+        str expected = S("6\r\nshared\r\n");
+        ptrdiff_t at = str_find(buf_view(&t.got), i ? expected : S("\r\n\r\n"));
+
+        CHECK(i ? at == 0 : at > 0);
+        buf_drop(&t.got, (size_t)at + (i ? expected.n : 4));
+    }
+    CHECK_STRZ(buf_view(&t.got), "3\r\nown\r\n6\r\nshared\r\n0\r\n\r\n");
+    bytes_unref(piece);
+    talk_fini(&t);
+}
+
 TEST(http_server, connection_ends_when_either_side_says_so)
 {
     struct talk t;
