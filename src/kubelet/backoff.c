@@ -10,7 +10,7 @@ static bool is_forgotten(const struct backoff *b, const struct backoff_entry *e,
 int64_t backoff_wait_ns(const struct backoff *b, struct backoff_entry *e, wall_time failed,
                         wall_time now)
 {
-    if (is_forgotten(b, e, failed))
+    if (is_forgotten(b, e, failed) || failed.ns > now.ns) /* the clock was set back */
         return 0;
     return failed.ns + e->delay_ns - now.ns;
 }

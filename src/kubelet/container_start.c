@@ -79,7 +79,7 @@ static void end(struct container_start *s, const char *reason, str message, int6
     struct container_local *l = worker_local(w, str_of(s->name));
 
     worker_local_waiting(l, reason, message);
-    l->retry_at.ns = reason ? loop_wall(w->k->loop).ns + retry_ns : 0;
+    l->retry_at.ns = reason ? loop_now(w->k->loop).ns + retry_ns : 0;
     w->start = NULL;
     w->stale = true;
     start_free(s);
@@ -102,6 +102,11 @@ static bool goes_on(struct container_start *s)
         return false;
     }
     return true;
+}
+
+bool container_start_is_in_hook(const struct pod_worker *w, str name)
+{
+    return w->start && w->start->stage == STAGE_HOOK && str_is(name, w->start->name);
 }
 
 void container_start_abort(struct pod_worker *w)
@@ -129,7 +134,7 @@ static void on_hook(void *ctx, bool ok, bool unknown, str message)
 {
     struct container_start *s = ctx;
     struct pod_worker *w = s->w;
-    const struct rt_container *c;
+    struct rt_container started;
 
     s->hook = NULL;
     if (!goes_on(s))
@@ -141,13 +146,10 @@ static void on_hook(void *ctx, bool ok, bool unknown, str message)
     event(s, "Warning", "FailedPostStartHook", "PostStartHook failed");
     log_warning("kubelet", "pod %s/%s container %s: postStart: " PRI_STR, w->ns, w->name, s->name,
                 STR_ARG(message));
-    c = pod_runtime_find_id(w->rt, str_of(s->created_id));
-    if (c) {
-        container_stop_begin(w, c, podspec_grace_s(w->pod), "Killing", S("FailedPostStartHook"));
-        end(s, NULL, STR_NONE, 0);
-    } else {
-        end(s, "PostStartHookError", message, 0);
-    }
+    /* A hook may fail sooner than the runtime is asked again: what is stopped is what this start has made. */
+    started = (struct rt_container){.name = str_of(s->name), .id = str_of(s->created_id)};
+    container_stop_begin(w, &started, podspec_grace_s(w->pod), "Killing", S("FailedPostStartHook"));
+    end(s, NULL, STR_NONE, 0);
 }
 
 static void on_running(struct container_start *s)
@@ -165,8 +167,7 @@ static void on_running(struct container_start *s)
     target = (struct action_target){s->w->k, c->spec, str_of(s->created_id),
                                     pc.n_pod_ips ? pc.pod_ips[0] : STR_NONE};
     s->stage = STAGE_HOOK;
-    s->w->stale =
-        true; /* it runs: the API should know, though Kubernetes calls it waiting until the hook is done */
+    s->w->stale = true;
     worker_call(s->w);
     s->hook = action_run(&target, hook, 0, false, on_hook, s);
     worker_wake(s->w);
@@ -183,7 +184,7 @@ static void on_started(void *ctx, struct err *err, const struct json *response)
         return;
     }
     if (err) {
-        str message = arena_dup(s->arena, str_of(err_text(err)));
+        str message = arena_dup(s->arena, runtime_message(err));
 
         err_free(err);
         event(s, "Warning", "Failed", "Error: " PRI_STR, STR_ARG(message));
@@ -204,7 +205,7 @@ static void on_created(void *ctx, struct err *err, const struct json *response)
         return;
     }
     if (err) {
-        str message = arena_dup(s->arena, str_of(err_text(err)));
+        str message = arena_dup(s->arena, runtime_message(err));
 
         err_free(err);
         event(s, "Warning", "Failed", "Error: " PRI_STR, STR_ARG(message));

@@ -210,6 +210,15 @@ static struct err *err_of_grpc(int code, str message)
                    STR_ARG(message));
 }
 
+str runtime_message(const struct err *err)
+{
+    str text = str_of(err_text(err));
+    ptrdiff_t at = str_find(text, S(" desc = "));
+
+    return str_has_prefix(text, S("rpc error: code = ")) && at >= 0 ? str_skip(text, (size_t)at + 8)
+                                                                    : text;
+}
+
 static void on_answer(void *ctx, int status, str message, str response)
 {
     CLEANUP(arena) struct arena *a = NULL;

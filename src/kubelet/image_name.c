@@ -62,6 +62,39 @@ static bool is_digest(str s)
     return true;
 }
 
+static bool has_upper(str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] >= 'A' && s.p[i] <= 'Z')
+            return true;
+    return false;
+}
+
+/* The part before the first slash names a registry when no path could begin like this. */
+static bool looks_like_registry(str part)
+{
+    return str_has_char(part, '.') || str_has_char(part, ':') || str_is(part, "localhost") ||
+           has_upper(part);
+}
+
+str image_name_problem(struct arena *a, str text)
+{
+    str rest = text, path, part;
+    ptrdiff_t slash = str_index(rest, '/');
+
+    part = slash < 0 ? STR_NONE : str_slice(rest, 0, (size_t)slash);
+    if (part.n && looks_like_registry(part))
+        rest = str_skip(rest, (size_t)slash + 1);
+    else if (slash < 0)
+        rest = arena_fmt(a, "library/" PRI_STR, STR_ARG(rest));
+    str_cut(&rest, ':', &path);
+    if (has_upper(path))
+        return arena_fmt(
+            a, "invalid reference format: repository name (" PRI_STR ") must be lowercase",
+            STR_ARG(path));
+    return S("invalid reference format");
+}
+
 bool image_name_parse(struct arena *a, str text, struct image_name *ret)
 {
     struct image_name n = {0};
@@ -84,8 +117,7 @@ bool image_name_parse(struct arena *a, str text, struct image_name *ret)
     }
     slash = str_index(rest, '/');
     part = slash < 0 ? STR_NONE : str_slice(rest, 0, (size_t)slash);
-    if (part.n &&
-        (str_has_char(part, '.') || str_has_char(part, ':') || str_is(part, "localhost"))) {
+    if (part.n && looks_like_registry(part)) {
         n.registry = part;
         n.path = str_skip(rest, (size_t)slash + 1);
         if (!is_registry(part))

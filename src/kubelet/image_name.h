@@ -10,6 +10,8 @@ struct image_name {
 };
 /* "busybox" -> docker.io, library/busybox. false: not a name. */
 bool image_name_parse(struct arena *a, str text, struct image_name *ret);
+/* Why it is not, in the words of Kubernetes. */
+str image_name_problem(struct arena *a, str text);
 /* "docker.io/library/busybox:latest" */
 str image_name_full(struct arena *a, const struct image_name *n);
 /* What to ask the runtime for: the text with ":latest" when it has neither tag nor digest. */

@@ -238,11 +238,11 @@ static void look(struct image_wait *w)
 static void on_bad_name(void *ctx)
 {
     struct image_wait *w = ctx;
-    str message =
-        arena_fmt(w->arena,
-                  "Failed to apply default image tag \"" PRI_STR
-                  "\": couldn't parse image name \"" PRI_STR "\": invalid reference format",
-                  STR_ARG(w->r.image), STR_ARG(w->r.image));
+    str message = arena_fmt(w->arena,
+                            "Failed to apply default image tag \"" PRI_STR
+                            "\": couldn't parse image name \"" PRI_STR "\": " PRI_STR,
+                            STR_ARG(w->r.image), STR_ARG(w->r.image),
+                            STR_ARG(image_name_problem(w->arena, w->r.image)));
 
     event(w, "Warning", "InspectFailed", PRI_STR, STR_ARG(message));
     fail(w, "InvalidImageName", message, w->im->backoff.first_ns);

@@ -80,7 +80,7 @@ struct container_local { /* what the agent remembers of a container by name */
     char *waiting_reason, *waiting_message;
     struct backoff_entry crash, pull;
     char *pull_error;          /* of the last pull */
-    wall_time retry_at;        /* 0: not set; of a start that failed */
+    mono_time retry_at;        /* 0: not set; of a start that failed */
     char *probed_id;           /* the container whose probes' results these are */
     struct prober *probers[3]; /* enum probe_kind */
     enum probe_result results[3];
@@ -131,9 +131,9 @@ struct pod_worker {
     struct token *tokens;
     size_t n_tokens;
     char *fail_reason, *fail_message;
-    wall_time volume_retry_at, sandbox_retry_at;
+    mono_time volume_retry_at, sandbox_retry_at; /* 0: not set */
     int64_t volume_retry_ns, sandbox_retry_ns;
-    wall_time stop_deadline; /* of the whole pod's graceful end; 0: not begun */
+    mono_time stop_deadline; /* of the whole pod's graceful end; 0: not begun */
     struct arena *sent_arena;
     struct json *sent; /* status told last, until the informer has caught up with it */
     int64_t sent_revision;
@@ -179,6 +179,7 @@ void worker_tokens_free(struct pod_worker *w);
 
 /* ---- container_start.c: image, create, start, postStart ---- */
 void container_start_begin(struct pod_worker *w, size_t index);
+bool container_start_is_in_hook(const struct pod_worker *w, str name);
 void container_start_abort(struct pod_worker *w); /* when it waits for an image only */
 
 /* ---- container_stop.c: preStop, then stop ---- */

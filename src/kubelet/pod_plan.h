@@ -19,6 +19,7 @@ struct pod_container {
     enum probe_result startup, liveness,
         readiness; /* of the container that runs now; UNKNOWN: not probed yet */
     bool stopping; /* a stop is under way */
+    bool in_hook;  /* its postStart hook is not over: the API calls it waiting */
     str waiting_reason,
         waiting_message; /* why it does not run: "CrashLoopBackOff", "ErrImagePull" ...; empty: none */
 };

@@ -106,15 +106,18 @@ static struct json container_status(struct arena *a, const struct pod_status_inp
                                     const struct pod_container *c)
 {
     const struct rt_sandbox *sandbox = pod_runtime_sandbox(in->rt);
-    const struct rt_container *last = pod_runtime_find(in->rt, c->name, 0),
-                              *before = pod_runtime_find(in->rt, c->name, 1);
     const struct rt_container *now =
         sandbox ? pod_runtime_find_in(in->rt, sandbox->id, c->name) : NULL;
+    bool in_hook = c->in_hook && now && now->state == CONTAINER_STATE_RUNNING;
+    const struct rt_container *last = pod_runtime_find(in->rt, c->name, in_hook ? 1 : 0),
+                              *before = pod_runtime_find(in->rt, c->name, in_hook ? 2 : 1);
     const struct json *old = old_status_of(in->pod, c->kind, c->name);
     struct json s = json_object(), state, last_state = json_object(), resources;
     const struct json *user = NULL;
     bool created = last && last->state != CONTAINER_STATE_CREATED;
 
+    if (in_hook)
+        now = NULL;
     if (!last && old && !c->waiting_reason.n &&
         (json_at(old, "state", "terminated", NULL) || in->finished))
         if (json_at(old, "state", "terminated", NULL))

@@ -207,8 +207,8 @@ void probes_update(struct pod_worker *w)
         const struct pod_container *c = &w->containers[i];
         struct container_local *l = worker_local(w, c->name);
         const struct rt_container *now = worker_running(w, c->name);
-        bool probed =
-            now && !(c->kind == CONTAINER_INIT && !c->sidecar) && c->kind != CONTAINER_EPHEMERAL;
+        bool probed = now && !(c->kind == CONTAINER_INIT && !c->sidecar) &&
+                      c->kind != CONTAINER_EPHEMERAL && !container_start_is_in_hook(w, c->name);
 
         if (l->probed_id && (!probed || strcmp(l->probed_id, now->id.p)))
             probes_stop(l);

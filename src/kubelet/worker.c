@@ -541,6 +541,7 @@ static void refresh_containers(struct pod_worker *w)
         c->liveness = l->results[PROBE_LIVENESS];
         c->readiness = l->results[PROBE_READINESS];
         c->stopping = l->stopping;
+        c->in_hook = container_start_is_in_hook(w, c->name);
         c->waiting_reason = str_of(l->waiting_reason);
         c->waiting_message = str_of(l->waiting_message);
     }

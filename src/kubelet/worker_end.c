@@ -30,7 +30,7 @@ static const struct pod_container *find(const struct pod_worker *w, str name)
 static void stop_one(struct pod_worker *w, const struct rt_container *c)
 {
     CLEANUP(buf) struct buf message = BUF_INIT;
-    wall_time now = loop_wall(w->k->loop);
+    mono_time now = loop_now(w->k->loop);
     int64_t grace = grace_of(w, c), left;
 
     if (!w->stop_deadline.ns || now.ns + grace * NS_PER_S < w->stop_deadline.ns)

@@ -120,6 +120,7 @@ bool worker_publish(struct pod_worker *w, bool finished)
     for (size_t i = 0; i < w->n_containers; i++) { /* a step may have changed them since it began */
         struct container_local *l = worker_local(w, w->containers[i].name);
 
+        w->containers[i].in_hook = container_start_is_in_hook(w, w->containers[i].name);
         w->containers[i].waiting_reason = str_of(l->waiting_reason);
         w->containers[i].waiting_message = str_of(l->waiting_message);
     }

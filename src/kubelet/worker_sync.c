@@ -64,6 +64,27 @@ static bool admit(struct pod_worker *w)
     return false;
 }
 
+/* ---- its time ---- */
+
+/* spec.activeDeadlineSeconds: how long the pod may take in all, counted from its arrival on this node. */
+static bool is_in_time(struct pod_worker *w)
+{
+    int64_t allowed_s = json_get_int(w->pod, "spec.activeDeadlineSeconds", 0), left_ns;
+    wall_time began;
+
+    if (!allowed_s || !rfc3339_parse(json_get_str(w->pod, "status.startTime"), &began))
+        return true;
+    left_ns = began.ns + allowed_s * NS_PER_S - loop_wall(w->k->loop).ns;
+    if (left_ns > 0) {
+        worker_wake_in(w, left_ns);
+        return true;
+    }
+    w->fail_reason = mem_strdup("DeadlineExceeded");
+    w->fail_message = mem_strdup("Pod was active on the node longer than the specified deadline");
+    kubelet_event(w->k, w->pod, STR_NONE, "Normal", w->fail_reason, "%s", w->fail_message);
+    return false;
+}
+
 /* ---- volumes and cgroup ---- */
 
 struct prepare {
@@ -127,7 +148,7 @@ static void volumes_failed(struct pod_worker *w, struct err *err)
         w->volume_retry_ns = VOLUME_RETRY_FIRST_NS;
     }
     err_free(err);
-    w->volume_retry_at.ns = loop_wall(w->k->loop).ns + w->volume_retry_ns;
+    w->volume_retry_at.ns = loop_now(w->k->loop).ns + w->volume_retry_ns;
     worker_wake_in(w, w->volume_retry_ns);
 }
 
@@ -183,7 +204,7 @@ static bool prepared(struct pod_worker *w)
 
     if (w->volumes_applied && !w->volumes_dirty)
         return true;
-    wait = w->volume_retry_at.ns - loop_wall(w->k->loop).ns;
+    wait = w->volume_retry_at.ns - loop_now(w->k->loop).ns;
     if (w->volume_retry_at.ns && wait > 0 && !w->volumes_dirty) {
         worker_wake_in(w, wait);
         return w->volumes_applied;
@@ -290,7 +311,7 @@ static void on_sandbox(void *ctx, struct err *err, const struct json *response)
         w->sandbox_retry_ns = w->sandbox_retry_ns
                                   ? MIN(w->sandbox_retry_ns * 2, SANDBOX_RETRY_MAX_NS)
                                   : SANDBOX_RETRY_FIRST_NS;
-        w->sandbox_retry_at.ns = loop_wall(w->k->loop).ns + w->sandbox_retry_ns;
+        w->sandbox_retry_at.ns = loop_now(w->k->loop).ns + w->sandbox_retry_ns;
     } else {
         w->sandbox_retry_ns = 0;
         w->sandbox_retry_at.ns = 0;
@@ -304,7 +325,7 @@ static void run_sandbox(struct pod_worker *w, uint32_t attempt)
     CLEANUP(buf) struct buf resolv = BUF_INIT;
     struct json request = json_object(), dns;
     str hostname, domain;
-    int64_t wait = w->sandbox_retry_at.ns - loop_wall(w->k->loop).ns;
+    int64_t wait = w->sandbox_retry_at.ns - loop_now(w->k->loop).ns;
 
     if (w->sandbox_retry_at.ns && wait > 0) {
         worker_wake_in(w, wait);
@@ -378,7 +399,8 @@ static bool old_sandbox_stopped(struct pod_worker *w)
 
 static void start_next(struct pod_worker *w, const struct pod_plan *plan)
 {
-    wall_time now = loop_wall(w->k->loop);
+    wall_time now = loop_wall(w->k->loop); /* the runtime's times are the clock's, too */
+    mono_time mono = loop_now(w->k->loop);
     const struct backoff crash = BACKOFF_CONTAINER;
 
     for (size_t i = 0; i < plan->n_start && !w->start; i++) {
@@ -389,8 +411,8 @@ static void start_next(struct pod_worker *w, const struct pod_plan *plan)
 
         if (l->stopping)
             continue;
-        if (l->retry_at.ns && l->retry_at.ns > now.ns) {
-            worker_wake_in(w, l->retry_at.ns - now.ns);
+        if (l->retry_at.ns && l->retry_at.ns > mono.ns) {
+            worker_wake_in(w, l->retry_at.ns - mono.ns);
             continue;
         }
         if (last && last->state == CONTAINER_STATE_EXITED) {
@@ -516,7 +538,7 @@ void worker_sync(struct pod_worker *w)
     CLEANUP(arena) struct arena *a = NULL;
     struct pod_plan plan;
 
-    if (!admit(w))
+    if (!admit(w) || !is_in_time(w))
         return;
     a = arena_new();
     pod_plan_make(a, w->pod, w->containers, w->n_containers, w->rt, &plan);

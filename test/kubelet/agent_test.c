@@ -511,6 +511,55 @@ TEST(agent, hooks_run_around_a_container)
     world_fini(&w);
 }
 
+TEST(agent, a_container_waits_until_its_post_start_hook_is_done)
+{
+    struct world w;
+
+    world_init(&w);
+    put_pod(&w, "a",
+            ",\"lifecycle\":{\"postStart\":{\"sleep\":{\"seconds\":3}}},\"readinessProbe\":{"
+            "\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":1}",
+            "");
+    run(&w, 1500);
+    CHECK_INT(fake_runtime_running(w.runtime, "c"), 1);
+    CHECK_STRZ(phase(&w, "a"), "Pending");
+    CHECK_STRZ(json_get_str(container(&w, "a"), "state.waiting.reason"), "ContainerCreating");
+    CHECK_INT(fake_runtime_count(w.runtime, "ExecSync"), 0);
+    run(&w, 3500);
+    CHECK_STRZ(phase(&w, "a"), "Running");
+    CHECK_STRZ(condition(&w, "a", "Ready"), "True");
+    world_fini(&w);
+}
+
+TEST(agent, a_post_start_hook_that_fails_ends_the_container)
+{
+    struct world w;
+
+    world_init(&w);
+    fake_runtime_set_exec(w.runtime, 1);
+    put_pod(&w, "a", ",\"lifecycle\":{\"postStart\":{\"exec\":{\"command\":[\"x\"]}}}", "");
+    run(&w, 1000);
+    CHECK(str_find(fake_runtime_log(w.runtime), S("stop c 5\n")) >= 0);
+    CHECK(json_get_int(container(&w, "a"), "restartCount", 0) > 0);
+    world_fini(&w);
+}
+
+TEST(agent, a_pod_past_its_deadline_fails)
+{
+    struct world w;
+
+    world_init(&w);
+    put_pod(&w, "a", "", ",\"activeDeadlineSeconds\":20");
+    run(&w, 10000);
+    CHECK_STRZ(phase(&w, "a"), "Running");
+    run(&w, 16000);
+    CHECK_INT(fake_runtime_running(w.runtime, "c"), 0);
+    CHECK_STRZ(phase(&w, "a"), "Failed");
+    CHECK_STRZ(json_get_str(pod(&w, "a"), "status.reason"), "DeadlineExceeded");
+    CHECK_STRZ(condition(&w, "a", "Ready"), "False");
+    world_fini(&w);
+}
+
 TEST(agent, a_shorter_grace_period_hurries_a_deletion)
 {
     struct world w;

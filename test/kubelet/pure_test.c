@@ -73,6 +73,8 @@ TEST(backoff, doubles_up_to_the_longest_and_is_forgotten_after_calm)
     CHECK_INT(backoff_wait_ns(&b, &e, now, now), 0);
     backoff_raise(&b, &e, now);
     CHECK_INT(backoff_wait_ns(&b, &e, now, now), 10 * NS_PER_S);
+    /* The clock was set back: nothing waits until it has caught up. */
+    CHECK_INT(backoff_wait_ns(&b, &e, (wall_time){now.ns + 1}, now), 0);
 }
 
 TEST_MAIN

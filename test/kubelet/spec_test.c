@@ -459,6 +459,17 @@ static void add_auth(void *ctx, const struct json *auth)
     snprintf(x->text + n, sizeof x->text - n, "%.*s:%.*s ", STR_ARG(user), STR_ARG(password));
 }
 
+TEST(image_name, a_problem_is_named_as_kubernetes_does)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+
+    CHECK_STRZ(image_name_problem(a, S("Foo/UPPER:1")),
+               "invalid reference format: repository name (UPPER) must be lowercase");
+    CHECK_STRZ(image_name_problem(a, S("Busybox")),
+               "invalid reference format: repository name (library/Busybox) must be lowercase");
+    CHECK_STRZ(image_name_problem(a, S("busybox:")), "invalid reference format");
+}
+
 TEST(image_name, credentials_fit_by_host_and_path_most_exact_first)
 {
     static const char config[] =
