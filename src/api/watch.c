@@ -95,7 +95,8 @@ static void put_u32(struct buf *b, size_t at, uint32_t v)
     b->p[at + 3] = (char)v;
 }
 
-/* WatchEvent in protobuf: length, envelope of {type, object: {raw: envelope of the object}}. */
+/* WatchEvent in protobuf: length, then {type, object: {raw: envelope of the object}}. The event itself has no envelope: clients read
+ * it with the serializer of streams, which is a bare one. */
 static void varint(struct buf *b, uint64_t v)
 {
     while (v >= 0x80) {
@@ -114,24 +115,14 @@ static void tagged(struct buf *b, int field, str v)
 
 static void frame_protobuf(struct buf *b, const char *type, str envelope)
 {
-    struct buf event = BUF_INIT, raw = BUF_INIT, meta = BUF_INIT;
+    CLEANUP(buf) struct buf raw = BUF_INIT;
+    size_t at = b->n;
 
     tagged(&raw, 1, envelope);
-    tagged(&event, 1, str_of(type));
-    tagged(&event, 2, buf_view(&raw));
-    tagged(&meta, 1, S("v1"));
-    tagged(&meta, 2, S("WatchEvent"));
-    size_t at = b->n;
     buf_add(b, "\0\0\0\0", 4);
-    buf_add(b, "k8s\0", 4);
-    tagged(b, 1, buf_view(&meta));
-    tagged(b, 2, buf_view(&event));
-    tagged(b, 3, S(""));
-    tagged(b, 4, S(""));
+    tagged(b, 1, str_of(type));
+    tagged(b, 2, buf_view(&raw));
     put_u32(b, at, (uint32_t)(b->n - at - 4));
-    buf_fini(&event);
-    buf_fini(&raw);
-    buf_fini(&meta);
 }
 
 static void frame_json(struct buf *b, const char *type, str object)

@@ -217,9 +217,8 @@ static void dns_service_made(void *ctx, struct err *err, int status, str body)
 
 /* The Service by which everybody knows the cluster DNS. It has no endpoints, since every node answers at this address itself; but it
  * keeps the address from being given to another Service. */
-static void dns_ready(void *ctx)
+static void make_dns_service(struct app *app)
 {
-    struct app *app = ctx;
     CLEANUP(buf) struct buf body = BUF_INIT;
 
     buf_fmt(&body,
@@ -238,6 +237,30 @@ static void dns_ready(void *ctx)
                   .body = buf_view(&body),
               },
               dns_service_made, app);
+}
+
+static void dns_service_asked(void *ctx, struct err *err, int status, str body)
+{
+    struct app *app = ctx;
+
+    if (err && err->reason == REASON_NOT_FOUND) {
+        err_free(err);
+        make_dns_service(app);
+        return;
+    }
+    dns_service_made(app, err, status, body);
+}
+
+static void dns_ready(void *ctx)
+{
+    struct app *app = ctx;
+
+    client_do(app->dns_client,
+              &(struct client_request){
+                  .method = "GET",
+                  .path = S("/api/v1/namespaces/kube-system/services/kube-dns"),
+              },
+              dns_service_asked, app);
 }
 
 static void node_start_dns(struct app *app, struct loop *loop)

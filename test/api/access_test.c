@@ -309,4 +309,26 @@ TEST(forms, follow_the_accept_header)
     world_fini(&w);
 }
 
+/* The frame of a watch: four bytes of length, then type and object of the event without an envelope. */
+TEST(forms, a_protobuf_watch_has_bare_events_around_enveloped_objects)
+{
+    static const char head[] = "\n\5ADDED\22"; /* field 1: the type; field 2: the object */
+    struct world w;
+    struct call *c;
+    str body;
+
+    world_init(&w);
+    c = world_call(&w, "GET",
+                   "/api/v1/namespaces?watch=true&resourceVersion=0&timeoutSeconds=1&fieldSelector="
+                   "metadata.name%3Ddefault",
+                   NULL, "Accept: application/vnd.kubernetes.protobuf");
+    body = buf_view(&c->body);
+    CHECK(body.n > 20);
+    CHECK_INT((size_t)(unsigned char)body.p[2] << 8 | (unsigned char)body.p[3], body.n - 4);
+    CHECK(str_has_prefix(str_skip(body, 4), (str){head, sizeof head - 1}));
+    CHECK(str_find(str_slice(body, 12, 24), (str){"k8s\0", 4}) >= 0);
+    call_free(c);
+    world_fini(&w);
+}
+
 TEST_MAIN
