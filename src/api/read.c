@@ -163,18 +163,20 @@ struct err *list_options_parse(struct req *q, bool watch, struct list_options *o
 
 /* ---- continue tokens: {"v":"meta.k8s.io/v1","rv":7,"start":"ns/name\u0000"}, base64url ---- */
 
+#define TOKEN_INCONSISTENT (-1) /* the rest as it is now; handed out when the past is gone */
+
 static str token_make(struct arena *a, const struct kind *k, int64_t revision,
-                      const struct obj *last, bool all_namespaces)
+                      const struct key *last, bool all_namespaces)
 {
     struct buf json = BUF_INIT, b = BUF_INIT;
     str out;
 
     buf_fmt(&json, "{\"v\":\"meta.k8s.io/v1\",\"rv\":%lld,\"start\":\"", (long long)revision);
     if (k->r->namespaced && all_namespaces) {
-        buf_str(&json, last->key.ns);
+        buf_str(&json, last->ns);
         buf_char(&json, '/');
     }
-    buf_str(&json, last->key.name);
+    buf_str(&json, last->name);
     buf_z(&json, "\\u0000\"}");
     buf_base64url(&b, buf_view(&json));
     out = arena_dup(a, buf_view(&b));
@@ -249,6 +251,7 @@ static struct err *token_parse(struct req *q, str token, int64_t *ret_revision,
 struct listing {
     struct req *q;
     struct list_options o;
+    struct key after; /* with a continue token: where the page before ended */
     const struct obj **objs;
     size_t n, cap;
     int64_t revision, remaining; /* remaining < 0: not told */
@@ -499,7 +502,7 @@ static void reply_list(struct listing *l)
     if (!l->more || l->o.has_labels || l->o.has_fields)
         l->remaining = -1;
     if (l->more && l->n)
-        l->next = token_make(q->a, k, l->revision, l->objs[l->n - 1], !q->route.ns.n);
+        l->next = token_make(q->a, k, l->revision, &l->objs[l->n - 1]->key, !q->route.ns.n);
     if (q->ex->shares && q->accept.media == MEDIA_JSON &&
         (q->accept.as == AS_PARTIAL_LIST || (q->accept.as == AS_OBJECT && k->storage == k)))
         reply_list_shared(l);
@@ -539,6 +542,9 @@ static void listed_at(void *ctx, struct err *e, const struct obj *const *objs, s
                           "list - objects that were created, modified, or deleted between the time "
                           "the first chunk was returned and now may show up in the list.")
                     : expired_list();
+            if (l->o.continue_token.n)
+                e->continue_token = str_dupz(
+                    token_make(q->a, q->route.kind, TOKEN_INCONSISTENT, &l->after, !q->route.ns.n));
         }
         reply_error(q, e);
         return;
@@ -554,7 +560,6 @@ void verb_list(struct req *q)
     struct listing *l = ARENA_NEW(q->a, struct listing);
     const struct kind *k = q->route.kind;
     int64_t current = store_revision(q->api->store);
-    struct key after = {0};
     bool has_after = false;
     struct err *e;
 
@@ -565,7 +570,7 @@ void verb_list(struct req *q)
             e = err_new(REASON_BAD_REQUEST,
                         "specifying resource version is not allowed when using continue");
         if (!e)
-            e = token_parse(q, l->o.continue_token, &l->revision, &after);
+            e = token_parse(q, l->o.continue_token, &l->revision, &l->after);
         has_after = true;
     }
     if (e) {
@@ -586,18 +591,18 @@ void verb_list(struct req *q)
         if (l->o.has_revision && l->o.revision == 0 && !l->o.match.n)
             l->o.limit = 0;
     }
-    if (l->revision < 0)
-        l->revision = current; /* a token that asks for an inconsistent rest */
+    if (l->revision < 0) /* TOKEN_INCONSISTENT, or as good as */
+        l->revision = current;
     if (l->revision > current) {
         reply_error(q, too_large(l->revision, current));
         return;
     }
     if (l->revision != current) {
         store_list_at(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""),
-                      l->revision, has_after ? &after : NULL, 0, listed_at, l);
+                      l->revision, has_after ? &l->after : NULL, 0, listed_at, l);
         return;
     }
     store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""),
-               has_after ? &after : NULL, list_one, l);
+               has_after ? &l->after : NULL, list_one, l);
     reply_list(l);
 }

@@ -167,7 +167,12 @@ void buf_status(struct buf *b, const struct err *e)
     bool details = e->details_kind || e->details_name || e->details_group || e->details_uid ||
                    e->n_causes || e->retry_after_s;
 
-    buf_z(b, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\"");
+    buf_z(b, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{");
+    if (e->continue_token) {
+        buf_z(b, "\"continue\":");
+        json_encode_string(b, str_of(e->continue_token));
+    }
+    buf_z(b, "},\"status\":\"Failure\"");
     if (e->message && *e->message) {
         buf_z(b, ",\"message\":");
         json_encode_string(b, str_of(e->message));

@@ -104,6 +104,9 @@ bool str_cut(
     str *
         ret_head); /* rest "a/b/c" -> head "a", rest "b/c"; false when rest is exhausted (rest.p NULL) */
 bool str_to_int64(str s, int64_t *ret); /* whole string, decimal, range-checked */
+/* Go's text of a duration ("1h30m", "-1.5s", "300ms", "0") in nanoseconds; false when it is none or out of range.
+ * API: https://pkg.go.dev/time#ParseDuration */
+bool str_to_duration(str s, int64_t *ret_ns);
 uint64_t str_hash(str s);
 char *str_dupz(str s); /* heap, NUL-terminated; caller frees */
 static inline bool str_is_empty(str s)
@@ -306,6 +309,7 @@ struct err {
     struct err_cause *causes; /* Invalid: one per field path */
     unsigned n_causes, retry_after_s;
     char *details_name, *details_group, *details_kind, *details_uid; /* NULL: absent */
+    char *continue_token; /* of an expired list: how to get the rest all the same; NULL: none */
 };
 MUST_USE struct err *err_new(enum reason reason, const char *fmt, ...) PRINTF(2, 3);
 MUST_USE struct err *err_note(struct err *err, const char *doing, ...)

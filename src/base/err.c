@@ -101,6 +101,7 @@ struct err *err_copy(const struct err *err)
     copy->details_group = dup_or_null(err->details_group);
     copy->details_kind = dup_or_null(err->details_kind);
     copy->details_uid = dup_or_null(err->details_uid);
+    copy->continue_token = dup_or_null(err->continue_token);
     copy->causes = NULL;
     copy->n_causes = 0;
     for (unsigned i = 0; i < err->n_causes; i++)
@@ -125,6 +126,7 @@ void err_free(struct err *err)
     free(err->details_group);
     free(err->details_kind);
     free(err->details_uid);
+    free(err->continue_token);
     free(err);
 }
 

@@ -130,6 +130,66 @@ bool str_to_int64(str s, int64_t *ret)
     return true;
 }
 
+bool str_to_duration(str s, int64_t *ret_ns)
+{
+    static const struct {
+        str name;
+        int64_t ns;
+    } units[] = {
+        {STR("ns"), 1},
+        {STR("us"), 1000},
+        {STR("\xc2\xb5s"), 1000},
+        {STR("\xce\xbcs"), 1000},
+        {STR("ms"), 1000000},
+        {STR("s"), INT64_C(1000000000)},
+        {STR("m"), INT64_C(60000000000)},
+        {STR("h"), INT64_C(3600000000000)},
+    };
+    bool negative = s.n && s.p[0] == '-';
+    __int128 total = 0;
+
+    if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
+        s = str_skip(s, 1);
+    if (str_eq(s, S("0"))) {
+        *ret_ns = 0;
+        return true;
+    }
+    if (!s.n)
+        return false;
+    while (s.n) {
+        __int128 whole = 0, part = 0, scale = 1;
+        size_t i = 0, digits = 0, unit;
+        int64_t best = 0;
+
+        for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++, digits++)
+            if ((whole = whole * 10 + (s.p[i] - '0')) > INT64_MAX)
+                return false;
+        if (i < s.n && s.p[i] == '.')
+            for (i++; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++, digits++)
+                if (scale < INT64_C(1000000000000000000)) { /* more digits are below a nanosecond */
+                    part = part * 10 + (s.p[i] - '0');
+                    scale *= 10;
+                }
+        if (!digits)
+            return false;
+        s = str_skip(s, i);
+        for (unit = 0; unit < s.n && s.p[unit] != '.' && (s.p[unit] < '0' || s.p[unit] > '9');
+             unit++)
+            ;
+        for (size_t u = 0; u < ARRAY_LEN(units); u++)
+            if (str_eq(units[u].name, str_slice(s, 0, unit)))
+                best = units[u].ns;
+        if (!best)
+            return false;
+        s = str_skip(s, unit);
+        total += whole * best + part * best / scale;
+        if (total > (__int128)INT64_MAX + negative)
+            return false;
+    }
+    *ret_ns = (int64_t)(negative ? -total : total);
+    return true;
+}
+
 /* wyhash-like mixing: the maps hold keys from the wire only inside bounded requests, or names that cost a durable write
  * each, so a keyed hash is not needed. */
 uint64_t str_hash(str s)

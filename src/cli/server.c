@@ -629,6 +629,7 @@ static struct err *open_token_file(struct app *app)
 struct apiserver_args {
     str issuer;
     bool anonymous;
+    int64_t compact_age_ns; /* 0: the store's default */
 };
 
 static struct err *read_apiserver_args(struct app *app, struct apiserver_args *ret)
@@ -643,7 +644,13 @@ static struct err *read_apiserver_args(struct app *app, struct apiserver_args *r
             ret->anonymous = !str_is(value, "false");
         else if (str_is(key, "token-auth-file"))
             app->o.token_auth_file = value;
-        else
+        else if (str_is(key, "etcd-compaction-interval")) {
+            if (!str_to_duration(value, &ret->compact_age_ns) || ret->compact_age_ns <= 0)
+                return err_new(REASON_BAD_REQUEST,
+                               "--kube-apiserver-arg: etcd-compaction-interval=" PRI_STR
+                               " is not a duration above 0",
+                               STR_ARG(value));
+        } else
             return err_new(REASON_BAD_REQUEST,
                            "--kube-apiserver-arg: \"" PRI_STR "\" is not supported", STR_ARG(key));
     }
@@ -660,6 +667,7 @@ static struct err *open_api(struct app *app, const struct apiserver_args *args)
         &(struct store_options){
             .path = arena_dupz(app->arena, arena_fmt(app->arena, PRI_STR "/server/db/state.db",
                                                      STR_ARG(o->data_dir))),
+            .compact_age_ns = args->compact_age_ns,
         },
         &app->store);
     if (err)

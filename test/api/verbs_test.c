@@ -387,6 +387,31 @@ TEST(watch, from_a_version_that_is_compacted_says_so)
     world_fini(&w);
 }
 
+TEST(list, whose_pages_are_of_the_forgotten_past_can_go_on_with_the_present)
+{
+    struct world w;
+    struct json *page;
+    char path[512];
+
+    world_init(&w);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", 201);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"b\"}}", 201);
+    page = world_json(&w, "GET", CM "?limit=1", NULL, 200);
+    snprintf(path, sizeof path, CM "?limit=1&continue=" PRI_STR,
+             STR_ARG(json_str(json_path(page, "metadata.continue"))));
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"c\"}}", 201);
+    store_compact(w.store, store_revision(w.store));
+    world_run(&w, NS_PER_S);
+    page = world_json(&w, "GET", path, NULL, 410);
+    CHECK_STRZ(json_str(json_path(page, "reason")), "Expired");
+    snprintf(path, sizeof path, CM "?continue=" PRI_STR,
+             STR_ARG(json_str(json_path(page, "metadata.continue"))));
+    page = world_json(&w, "GET", path, NULL, 200);
+    CHECK_INT(json_count(json_findz(page, "items")), 2);
+    CHECK_STRZ(json_str(json_path(&json_findz(page, "items")->items[0], "metadata.name")), "b");
+    world_fini(&w);
+}
+
 TEST(watch, that_falls_behind_is_ended)
 {
     struct world w;

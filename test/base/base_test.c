@@ -40,6 +40,40 @@ TEST(str, to_int64_refuses_overflow_and_garbage)
     }
 }
 
+TEST(str, durations_are_gos)
+{
+    static const struct {
+        str text;
+        bool ok;
+        int64_t ns;
+    } cases[] = {
+        {STR("0"), true, 0},
+        {STR("5s"), true, INT64_C(5000000000)},
+        {STR("1h30m"), true, INT64_C(5400000000000)},
+        {STR("-1.5s"), true, INT64_C(-1500000000)},
+        {STR("300ms"), true, 300000000},
+        {STR("1.000000000000000000001s"), true, INT64_C(1000000000)},
+        {STR("\xc2\xb5s"), false, 0},
+        {STR("3\xc2\xb5s"), true, 3000},
+        {STR(".5h"), true, INT64_C(1800000000000)},
+        {STR("2562047h47m16.854775807s"), true, INT64_MAX},
+        {STR("2562047h47m16.854775808s"), false, 0},
+        {STR(""), false, 0},
+        {STR("5"), false, 0},
+        {STR("s"), false, 0},
+        {STR(".s"), false, 0},
+        {STR("1d"), false, 0},
+        {STR("99999999999999999999h"), false, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t v = 0;
+
+        CHECK(str_to_duration(cases[i].text, &v) == cases[i].ok);
+        CHECK_INT(v, cases[i].ns);
+    }
+}
+
 TEST(str, compares_as_go_does)
 {
     CHECK(str_cmp(S("a"), S("ab")) < 0);
