@@ -1,280 +1,659 @@
-/* crd_rules.c - what a CustomResourceDefinition has to be: names, versions, structural schemas.
+/* crd_rules.c - what a CustomResourceDefinition has to be: names, versions, columns, conversion.
  *
- * Of a single version Kubernetes speaks by the older field paths (spec.validation, spec.subresources), since its internal form has them.
- * Not here: x-kubernetes-validations.
+ * What all versions say alike, Kubernetes keeps at the definition itself, and speaks of it by those older paths (spec.validation,
+ * spec.subresources); so does this.
+ * Not here: schemas (crd_schema_rules.c).
  * API: k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation */
-#include "api/crd.h"
+#include "api/crd_rules.h"
 #include "api/api_internal.h"
-#include "schema/crd.h"
+#include "api/validation/policy.h"
+#include "wire/tls.h"
 
-static const char dns1035_help[] =
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
-    "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-static const char subdomain_help[] =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
-    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+#define SELECTABLE_MAX 8
+#define WARNING_MAX 256 /* bytes of a deprecationWarning */
+#define APPROVED "api-approved.kubernetes.io"
 
-static void invalid(struct err **errs, str field, str value, const char *why)
+/* ---- paths into schemas ---- */
+
+static bool token_next(str *rest, str *ret)
 {
-    CLEANUP(buf) struct buf b = BUF_INIT;
+    size_t n = 0;
 
-    buf_quoted(&b, value);
-    cause(errs, CAUSE_INVALID, field, "Invalid value: %s: %s", buf_cstr(&b), why);
+    if (!rest->n)
+        return false;
+    while (n < rest->n && !strchr(".[]", rest->p[n]))
+        n++;
+    n = n ? n : 1;
+    *ret = str_slice(*rest, 0, n);
+    *rest = str_skip(*rest, n);
+    return true;
 }
 
-static bool is_1035(str s)
+static const struct json *step(const struct json *schema, str name)
 {
-    return name_is_dns_label(s) && s.p[0] >= 'a' && s.p[0] <= 'z';
+    const struct json *props = field(schema, "properties"),
+                      *more = field(schema, "additionalProperties");
+
+    if (json_count(props))
+        return json_find(props, name);
+    return json_is(more, JSON_OBJECT) ? more : NULL;
 }
 
-static str under(struct arena *a, str path, const char *what)
+bool crd_field_path(struct arena *a, const struct json *schema, str path, bool brackets,
+                    const struct json **ret_schema, const char **ret_why)
 {
-    return arena_fmt(a, PRI_STR ".%s", STR_ARG(path), what);
-}
+    str token, rest = path;
 
-static void check_schema(struct arena *a, const struct json *s, str path, bool root,
-                         struct err **errs)
-{
-    static const char *const types[] = {"array",  "boolean", "integer",
-                                        "number", "object",  "string"};
-    str type = json_get_str(s, "type"), list = json_get_str(s, "x-kubernetes-list-type"), problem;
-    const struct json *items = json_findz(s, "items"), *def = json_findz(s, "default"),
-                      *pattern = json_findz(s, "pattern"),
-                      *more = json_findz(s, "additionalProperties");
-    bool known = false, free_type = json_get_bool(s, "x-kubernetes-int-or-string", false) ||
-                                    json_get_bool(s, "x-kubernetes-preserve-unknown-fields", false);
+    while (token_next(&rest, &token)) {
+        bool bracket = str_is(token, "[");
 
-    for (size_t i = 0; i < ARRAY_LEN(types); i++)
-        known |= str_is(type, types[i]);
-    if (json_findz(s, "$ref")) {
-        cause(errs, CAUSE_FORBIDDEN, under(a, path, "$ref"), "Forbidden: $ref is not supported");
-        return;
-    }
-    if (type.n && !known) {
-        CLEANUP(buf) struct buf b = BUF_INIT;
-
-        buf_quoted(&b, type);
-        cause(errs, CAUSE_NOT_SUPPORTED, under(a, path, "type"),
-              "Unsupported value: %s: supported values: \"array\", \"boolean\", \"integer\", "
-              "\"number\", \"object\", \"string\"",
-              buf_cstr(&b));
-        return;
-    }
-    if (!type.n && !free_type)
-        cause(errs, CAUSE_REQUIRED, under(a, path, "type"), "Required value: must not be empty %s",
-              root ? "at the root" : "for specified object fields");
-    if (root && type.n && !str_is(type, "object"))
-        invalid(errs, under(a, path, "type"), type, "must be object at the root");
-    if (json_is(pattern, JSON_STRING) && !crd_pattern_check(a, pattern->s, &problem))
-        invalid(errs, under(a, path, "pattern"), pattern->s,
-                arena_fmt(a, "must be a valid regular expression, but isn't: " PRI_STR,
-                          STR_ARG(problem))
-                    .p);
-    if (str_is(type, "array") && !items)
-        cause(errs, CAUSE_REQUIRED, under(a, path, "items"), "Required value: must be specified");
-    if (str_is(list, "map") && !json_count(json_findz(s, "x-kubernetes-list-map-keys")))
-        cause(errs, CAUSE_REQUIRED, under(a, path, "x-kubernetes-list-map-keys"),
-              "Required value: must not be empty if x-kubernetes-list-type is map");
-    if (str_is(list, "set") && str_is(json_get_str(items, "type"), "object") &&
-        !str_is(json_get_str(items, "x-kubernetes-map-type"), "atomic"))
-        cause(errs, CAUSE_INVALID, under(a, path, "items.x-kubernetes-map-type"),
-              "Invalid value: null: must be atomic as item of a list with "
-              "x-kubernetes-list-type=set");
-    if (def && def->type != JSON_NULL)
-        crd_validate_value(a, s, def, under(a, path, "default"), S(""), errs);
-    JSON_EACH_MEMBER(m, json_findz(s, "properties")) {
-        str at = arena_fmt(a, PRI_STR ".properties[" PRI_STR "]", STR_ARG(path), STR_ARG(m->key));
-
-        if (root && str_is(m->key, "metadata")) {
-            bool other = false;
-
-            JSON_EACH_MEMBER(x, json_findz(&m->value, "properties"))
-                other |= !str_is(x->key, "name") && !str_is(x->key, "generateName");
-            if (other)
-                cause(errs, CAUSE_FORBIDDEN, at,
-                      "Forbidden: must not specify anything other than name and generateName, but "
-                      "metadata is implicitly specified");
-            continue;
+        if (bracket && !brackets) {
+            *ret_why = "array notation is not allowed";
+            return false;
         }
-        check_schema(a, &m->value, at, false, errs);
+        if (!bracket && !str_is(token, ".")) {
+            *ret_why = arena_fmt(a, "expected [ or . but got: " PRI_STR, STR_ARG(token)).p;
+            return false;
+        }
+        if (!token_next(&rest, &token)) {
+            *ret_why = "unexpected end of JSON path";
+            return false;
+        }
+        if (bracket) {
+            if (token.n < 2 || token.p[0] != '\'' || token.p[token.n - 1] != '\'') {
+                *ret_why =
+                    arena_fmt(a, "expected single quoted string but got " PRI_STR, STR_ARG(token))
+                        .p;
+                return false;
+            }
+            token = str_slice(token, 1, token.n - 1);
+        }
+        schema = step(schema, token);
+        if (!schema) {
+            *ret_why = "does not refer to a valid field";
+            return false;
+        }
+        if (bracket && (!token_next(&rest, &token) || !str_is(token, "]"))) {
+            *ret_why = "unexpected end of JSON path";
+            return false;
+        }
     }
-    if (json_is(items, JSON_OBJECT))
-        check_schema(a, items, under(a, path, "items"), false, errs);
-    if (json_is(more, JSON_OBJECT))
-        check_schema(a, more, under(a, path, "additionalProperties"), false, errs);
+    if (ret_schema)
+        *ret_schema = schema;
+    return true;
 }
 
-static void simple_path(struct err **errs, str field, str path)
+static bool simple_path(struct check *c, const struct at *at, str path)
 {
     if (!path.n)
-        cause(errs, CAUSE_REQUIRED, field, "Required value");
+        bad_required(c, at, "");
     else if (path.p[0] != '.')
-        invalid(errs, field, path, "must be a simple json path starting with .");
+        bad_invalid(c, at, json_string(path), "must be a simple json path starting with .");
+    return path.n && path.p[0] == '.';
 }
 
-static void check_version(struct arena *a, const struct json *v, str base, bool one,
-                          struct err **errs)
+/* ---- parts of a version ---- */
+
+static void check_scale(struct check *c, const struct at *at, const struct json *subresources)
 {
-    const struct json *schema = json_at(v, "schema", "openAPIV3Schema", NULL),
-                      *scale = json_at(v, "subresources", "scale", NULL);
-    static const char *const types[] = {"boolean", "date", "integer", "number", "string"};
+    static const struct {
+        const char *name, *under, *text;
+        const char *or_under;
+        bool required;
+    } paths[] = {
+        {"specReplicasPath", ".spec.", "should be a json path under .spec", NULL, true},
+        {"statusReplicasPath", ".status.", "should be a json path under .status", NULL, true},
+        {"labelSelectorPath", ".spec.", "should be a json path under either .spec or .status",
+         ".status.", false},
+    };
+    const struct json *scale = field(subresources, "scale");
+
+    for (size_t i = 0; scale && i < ARRAY_LEN(paths); i++) {
+        const struct at *here = AT(AT(at, "scale"), paths[i].name);
+        str path = json_get_str(scale, paths[i].name);
+
+        if (!path.n && !paths[i].required)
+            continue;
+        if (simple_path(c, here, path) && !str_has_prefix(path, str_of(paths[i].under)) &&
+            !(paths[i].or_under && str_has_prefix(path, str_of(paths[i].or_under))))
+            bad_invalid(c, here, json_string(path), "%s", paths[i].text);
+    }
+}
+
+static bool is_one_of(str s, const char *list)
+{
+    str rest = str_of(list), head;
+
+    while (str_cut(&rest, ',', &head))
+        if (str_eq(head, s))
+            return true;
+    return false;
+}
+
+static void check_columns(struct check *c, const struct at *at, const struct json *columns)
+{
+    static const char types[] = "boolean,date,integer,number,string";
+    static const char formats[] = "byte,date,date-time,double,float,int32,int64,password";
+    int64_t i = 0;
+
+    JSON_EACH(x, columns) {
+        const struct at *here = AT_INDEX(at, i++);
+        str type = json_get_str(x, "type"), format = json_get_str(x, "format");
+
+        if (!json_get_str(x, "name").n)
+            bad_required(c, AT(here, "name"), "");
+        if (!type.n)
+            bad_required(c, AT(here, "type"), arena_fmt(c->a, "must be one of %s", types).p);
+        else if (!is_one_of(type, types))
+            bad_invalid(c, AT(here, "type"), json_string(type), "must be one of %s", types);
+        if (format.n && !is_one_of(format, formats))
+            bad_invalid(c, AT(here, "format"), json_string(format), "must be one of %s", formats);
+        simple_path(c, AT(here, "JSONPath"), json_get_str(x, "jsonPath"));
+    }
+}
+
+static void check_selectable(struct check *c, const struct at *at, const struct json *fields,
+                             const struct json *schema)
+{
+    int64_t i = 0;
+    uint32_t different = 0;
+
+    JSON_EACH(f, fields) {
+        const struct at *here = AT(AT_INDEX(at, i), "jsonPath");
+        str path = json_get_str(f, "jsonPath");
+        const struct json *found = NULL;
+        const char *why;
+        bool seen = false;
+
+        i++;
+        if (!path.n) {
+            bad_required(c, here, "");
+            continue;
+        }
+        if (!crd_field_path(c->a, schema, path, false, &found, &why)) {
+            bad_invalid(c, here, json_string(path), "is an invalid path: %s", why);
+            continue;
+        }
+        if (str_is(path, ".metadata") || str_has_prefix(path, S(".metadata.")))
+            bad_invalid(c, here, json_string(path), "must not point to fields in metadata");
+        if (!is_one_of(json_get_str(found, "type"), "string,boolean,integer"))
+            bad_invalid(c, here, json_string(path),
+                        "must point to a field of type string, boolean or integer. Enum string "
+                        "fields and strings with formats are allowed.");
+        for (int64_t k = 0; k + 1 < i && !seen; k++)
+            seen = str_eq(json_get_str(&fields->items[k], "jsonPath"), path);
+        if (seen)
+            bad_duplicate(c, here, json_string(path), "");
+        else
+            different++;
+    }
+    if (different > SELECTABLE_MAX)
+        bad_too_many(c, at, different, SELECTABLE_MAX);
+}
+
+static void check_deprecation(struct check *c, const struct at *at, const struct json *version)
+{
+    const struct json *w = field(version, "deprecationWarning");
+
+    if (!w)
+        return;
+    if (!json_get_bool(version, "deprecated", false)) {
+        bad_invalid(c, at, *w, "can only be set for deprecated versions");
+        return;
+    }
+    if (w->s.n > WARNING_MAX)
+        bad_invalid(c, at, *w, "must be <= %d characters long", WARNING_MAX);
+    if (!w->s.n)
+        bad_invalid(c, at, *w, "must not be an empty string");
+    for (size_t i = 0; i < w->s.n; i++)
+        if ((unsigned char)w->s.p[i] < 0x20 || w->s.p[i] == 0x7f) {
+            bad_invalid(c, at, *w,
+                        "must only contain printable UTF-8 characters; non-printable character "
+                        "found at index %zu",
+                        i);
+            return;
+        }
+}
+
+static bool has_status(const struct json *subresources)
+{
+    return field(subresources, "status") != NULL;
+}
+
+/* ---- versions ---- */
+
+/* Do all versions say the same of it? */
+static bool alike(const struct json *versions, const char *part, bool list)
+{
+    const struct json *first = field(json_item(versions, 0), part);
+
+    if (!first || (list && !json_count(first)))
+        return false;
+    JSON_EACH(v, versions) {
+        const struct json *x = field(v, part);
+
+        if (!x || !json_equal(x, first))
+            return false;
+    }
+    return true;
+}
+
+static const struct json *schema_of(const struct json *version)
+{
+    return field(field(version, "schema"), "openAPIV3Schema");
+}
+
+static void check_version(struct check *c, const struct at *at, const struct json *v,
+                          const struct crd_hoisted *h)
+{
+    const struct json *schema = schema_of(v), *subs = field(v, "subresources"),
+                      *fields = field(v, "selectableFields");
+    const struct crd_schema_options o = {.status_enabled = has_status(subs)};
+
+    check_deprecation(c, AT(at, "deprecationWarning"), v);
+    if (schema && !h->schema)
+        crd_check_schema(c, AT(at, "schema"), schema, &o);
+    if (!h->subresources)
+        check_scale(c, AT(at, "subresources"), subs);
+    if (!h->columns)
+        check_columns(c, AT(at, "additionalPrinterColumns"), field(v, "additionalPrinterColumns"));
+    if (json_count(fields) && !h->selectable) {
+        if (!schema || h->schema)
+            bad_invalid(c, AT(at, "selectableFields"), json_z(""),
+                        "selectableFields may only be set when version.schema.openAPIV3Schema is "
+                        "not included");
+        else
+            check_selectable(c, AT(at, "selectableFields"), fields, schema);
+    }
+}
+
+static void check_versions(struct check *c, const struct at *spec, const struct json *versions,
+                           const struct crd_hoisted *h)
+{
+    const struct at *at = AT(spec, "versions");
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    unsigned storage = 0;
+    bool unique = true;
     uint32_t i = 0;
 
-    if (schema)
-        check_schema(a, schema,
-                     arena_fmt(a, PRI_STR "%s", STR_ARG(base),
-                               one ? ".validation.openAPIV3Schema" : ".schema.openAPIV3Schema"),
-                     true, errs);
-    if (scale) {
-        simple_path(errs, under(a, base, "subresources.scale.specReplicasPath"),
-                    json_get_str(scale, "specReplicasPath"));
-        simple_path(errs, under(a, base, "subresources.scale.statusReplicasPath"),
-                    json_get_str(scale, "statusReplicasPath"));
-    }
-    JSON_EACH(c, json_findz(v, "additionalPrinterColumns")) {
-        str at = arena_fmt(a, PRI_STR ".additionalPrinterColumns[%u]", STR_ARG(base), i++),
-            type = json_get_str(c, "type");
-        bool known = false;
+    JSON_EACH(v, versions) {
+        const struct at *here = AT_INDEX(at, i);
+        str name = json_get_str(v, "name");
 
-        for (size_t k = 0; k < ARRAY_LEN(types); k++)
-            known |= str_is(type, types[k]);
-        if (!json_get_str(c, "name").n)
-            cause(errs, CAUSE_REQUIRED, under(a, at, "name"), "Required value");
-        if (!type.n)
-            cause(errs, CAUSE_REQUIRED, under(a, at, "type"),
-                  "Required value: must be one of boolean,date,integer,number,string");
-        else if (!known)
-            invalid(errs, under(a, at, "type"), type,
-                    "must be one of boolean,date,integer,number,string");
-        simple_path(errs, under(a, at, "JSONPath"), json_get_str(c, "jsonPath"));
+        storage += json_get_bool(v, "storage", false);
+        for (uint32_t k = 0; k < i && unique; k++)
+            unique = !str_eq(json_get_str(&versions->items[k], "name"), name);
+        check_dns1035_label(c, AT(here, "name"), name);
+        check_version(c, here, v, h);
+        i++;
     }
-    i = 0;
-    JSON_EACH(f, json_findz(v, "selectableFields")) {
-        str at = arena_fmt(a, PRI_STR ".selectableFields[%u].jsonPath", STR_ARG(base), i++),
-            path = json_get_str(f, "jsonPath"), rest = path, head;
-        const struct json *s = schema;
+    if (unique && storage == 1)
+        return;
+    crd_go_versions(&text, versions, h);
+    if (!unique)
+        bad_invalid_text(c, at, buf_view(&text), "must contain unique version names");
+    if (storage != 1)
+        bad_invalid_text(c, at, buf_view(&text),
+                         "must have exactly one version marked as storage version");
+}
 
-        if (rest.n && rest.p[0] == '.')
-            rest = str_skip(rest, 1);
-        while (s && str_cut(&rest, '.', &head))
-            s = json_find(json_findz(s, "properties"), head);
-        if (!s)
-            invalid(errs, at, path, "is an invalid path: does not refer to a valid field");
+static void check_hoisted(struct check *c, const struct at *spec, const struct json *versions,
+                          const struct crd_hoisted *h)
+{
+    const struct json *first = json_item(versions, 0), *schema = schema_of(first),
+                      *fields = field(first, "selectableFields");
+    struct crd_schema_options o = {0};
+
+    JSON_EACH(v, versions)
+        o.status_enabled |= has_status(field(v, "subresources"));
+    if (h->schema && schema)
+        crd_check_schema(c, AT(spec, "validation"), schema, &o);
+    if (h->subresources)
+        check_scale(c, AT(spec, "subresources"), field(first, "subresources"));
+    if (h->columns)
+        check_columns(c, AT(spec, "additionalPrinterColumns"),
+                      field(first, "additionalPrinterColumns"));
+    if (h->selectable) {
+        if (!h->schema)
+            bad_invalid(c, AT(spec, "selectableFields"), json_z(""),
+                        "selectableFields may only be set when validations.schema is included");
+        else
+            check_selectable(c, AT(spec, "selectableFields"), fields, schema);
     }
 }
 
-static void immutable(struct write *w, const char *path, struct err **errs)
+/* ---- names ---- */
+
+static str lower(struct arena *a, str s)
+{
+    char *p = arena_alloc(a, s.n + 1);
+
+    for (size_t i = 0; i < s.n; i++)
+        p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] + 32) : s.p[i];
+    return (str){p, s.n};
+}
+
+static void check_names(struct check *c, const struct at *at, const struct json *names)
+{
+    static const struct {
+        const char *name;
+        bool mixed_case;
+    } single[] = {{"plural", false}, {"singular", false}, {"kind", true}, {"listKind", true}};
+    static const char *const lists[] = {"shortNames", "categories"};
+    str kind = json_get_str(names, "kind"), list_kind = json_get_str(names, "listKind");
+
+    for (size_t i = 0; i < ARRAY_LEN(single); i++) {
+        str s = json_get_str(names, single[i].name);
+        const char *why;
+
+        if (!s.n)
+            continue;
+        if (!single[i].mixed_case) {
+            check_dns1035_label(c, AT(at, single[i].name), s);
+            continue;
+        }
+        why = not_dns1035_label(lower(c->a, s));
+        if (why)
+            bad_invalid(c, AT(at, single[i].name), json_string(s),
+                        "may have mixed case, but should otherwise match: %s", why);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        int64_t k = 0;
+
+        if (i == 1 && kind.n && str_eq(kind, list_kind))
+            bad_invalid(c, AT(at, "listKind"), json_string(list_kind),
+                        "kind and listKind may not be the same");
+        JSON_EACH(x, field(names, lists[i]))
+            check_dns1035_label(c, AT_INDEX(AT(at, lists[i]), k++), json_str(x));
+    }
+}
+
+static void check_required_names(struct check *c, const struct at *at, const struct json *names)
+{
+    static const char *const required[] = {"plural", "singular", "kind", "listKind"};
+
+    /* The others follow from the kind unless they are given. */
+    for (size_t i = 0; i < ARRAY_LEN(required); i++)
+        if (!json_get_str(names, required[i]).n &&
+            (i == 0 || i == 2 || !json_get_str(names, "kind").n))
+            bad_required(c, AT(at, required[i]), "");
+}
+
+/* ---- conversion ---- */
+
+static bool ca_is_bad(struct arena *a, str base64)
+{
+    struct tls_client *t = NULL;
+    struct err *e = NULL;
+    str pem;
+    bool bad;
+
+    if (!base64_decode(a, base64, &pem))
+        return true;
+    e = tls_client_new(&(struct tls_client_options){.ca_pem = pem}, &t);
+    bad = e != NULL;
+    err_free(e);
+    tls_client_free(t);
+    return bad;
+}
+
+static void check_review_versions(struct check *c, const struct at *at, const struct json *list)
+{
+    bool known = false;
+    int64_t i = 0;
+
+    if (!json_count(list)) {
+        bad_required(c, at, "");
+        return;
+    }
+    JSON_EACH(v, list) {
+        const struct at *here = AT_INDEX(at, i);
+        bool seen = false;
+
+        for (int64_t k = 0; k < i && !seen; k++)
+            seen = str_eq(json_str(&list->items[k]), json_str(v));
+        i++;
+        if (seen) {
+            bad_invalid(c, here, *v, "duplicate version");
+            continue;
+        }
+        check_dns1035_label(c, here, json_str(v));
+        known |= str_is(json_str(v), "v1") || str_is(json_str(v), "v1beta1");
+    }
+    if (!known)
+        bad_invalid(c, at, *list, "must include at least one of v1, v1beta1");
+}
+
+static void check_conversion(struct check *c, const struct at *at, const struct json *conversion,
+                             const struct json *old, bool established)
+{
+    static const char *const strategies[] = {"None", "Webhook", NULL};
+    const struct json *strategy = field(conversion, "strategy"),
+                      *webhook = field(conversion, "webhook"),
+                      *config = field(webhook, "clientConfig"),
+                      *versions = field(webhook, "conversionReviewVersions");
+    const struct at *client = AT(at, "webhookClientConfig");
+    str ca = json_get_str(config, "caBundle"),
+        old_ca = json_get_str(old, "webhook.clientConfig.caBundle");
+
+    if (!conversion)
+        return;
+    if (!json_str(strategy).n)
+        bad_required(c, AT(at, "strategy"), "");
+    else
+        check_enum(c, AT(at, "strategy"), strategy, strategies);
+    if (!str_is(json_str(strategy), "Webhook")) {
+        if (config)
+            bad_forbidden(c, client, "should not be set when strategy is not set to Webhook");
+        if (json_count(versions))
+            bad_forbidden(c, AT(at, "conversionReviewVersions"),
+                          "should not be set when strategy is not set to Webhook");
+        return;
+    }
+    if (!config)
+        bad_required(c, client, "required when strategy is set to Webhook");
+    else
+        check_client_config(c, client, config);
+    /* A bundle that cannot be read stays allowed where it was, and until the kind is served. */
+    if (ca.n && established && ca_is_bad(c->a, ca) && !(old_ca.n && ca_is_bad(c->a, old_ca)))
+        bad_invalid(c, AT(client, "caBundle"), json_string(ca),
+                    "unable to load root certificates: unable to parse bytes as PEM block");
+    check_review_versions(c, AT(at, "conversionReviewVersions"), versions);
+}
+
+/* ---- the definition ---- */
+
+static bool is_protected(str group)
+{
+    return str_is(group, "k8s.io") || str_has_suffix(group, S(".k8s.io")) ||
+           str_is(group, "kubernetes.io") || str_has_suffix(group, S(".kubernetes.io"));
+}
+
+enum crd_approval crd_approval(struct arena *a, const struct json *crd, str *ret_why)
+{
+    const struct json *v = json_find(json_at(crd, "metadata", "annotations", NULL), S(APPROVED));
+    str text = json_str(v), host;
+    ptrdiff_t at = str_find(text, S("://"));
+
+    if (!is_protected(json_get_str(crd, "spec.group")))
+        return CRD_APPROVAL_NOT_NEEDED;
+    if (!text.n) {
+        *ret_why = S("protected groups must have approval annotation \"" APPROVED
+                     "\", see https://github.com/kubernetes/enhancements/pull/1111");
+        return CRD_APPROVAL_MISSING;
+    }
+    if (str_has_prefix(text, S("unapproved"))) {
+        *ret_why = arena_fmt(a, "not approved: \"" PRI_STR "\"", STR_ARG(text));
+        return CRD_APPROVAL_BYPASSED;
+    }
+    host = at > 0 ? str_skip(text, (size_t)at + 3) : S("");
+    if (host.n && host.p[0] != '/') {
+        *ret_why = arena_fmt(a, "approved in " PRI_STR, STR_ARG(text));
+        return CRD_APPROVED;
+    }
+    *ret_why = S("protected groups must have approval annotation \"" APPROVED
+                 "\" with either a URL or a reason starting with \"unapproved\", see "
+                 "https://github.com/kubernetes/enhancements/pull/1111");
+    return CRD_APPROVAL_INVALID;
+}
+
+static void check_approval(struct check *c, const struct write *w)
+{
+    const struct at *at = AT_KEY(AT(AT(NULL, "metadata"), "annotations"), S(APPROVED));
+    str why, was_why;
+    enum crd_approval now = crd_approval(c->a, w->obj, &why);
+
+    if (now == CRD_APPROVAL_NOT_NEEDED || now == CRD_APPROVED || now == CRD_APPROVAL_BYPASSED ||
+        (w->old && crd_approval(c->a, w->old, &was_why) == now))
+        return;
+    if (now == CRD_APPROVAL_MISSING)
+        bad_required(c, at, why.p);
+    else
+        bad_invalid(c, at,
+                    json_string(json_str(
+                        json_find(json_at(w->obj, "metadata", "annotations", NULL), S(APPROVED)))),
+                    PRI_STR, STR_ARG(why));
+}
+
+/* At creation there is one stored version: the first that is marked. */
+static void check_stored_versions(struct check *c, const struct write *w,
+                                  const struct json *versions)
+{
+    const struct at *at = AT(AT(NULL, "status"), "storedVersions");
+    const struct json *given = json_at(w->old ? w->obj : NULL, "status", "storedVersions", NULL);
+    struct json stored = given ? json_copy(c->a, given) : json_array();
+    bool marked = false;
+    int64_t i = 0;
+
+    JSON_EACH(v, versions)
+        if (!marked && json_get_bool(v, "storage", false)) {
+            bool has = false;
+
+            marked = true;
+            JSON_EACH(s, &stored)
+                has |= str_eq(json_str(s), json_get_str(v, "name"));
+            if (!has)
+                json_append(c->a, &stored, json_string(json_get_str(v, "name")));
+        }
+    if (!stored.n) {
+        bad_invalid(c, at, json_null(), "must have at least one stored version");
+        return;
+    }
+    JSON_EACH(v, versions) {
+        bool has = false;
+
+        JSON_EACH(s, &stored)
+            has |= str_eq(json_str(s), json_get_str(v, "name"));
+        if (json_get_bool(v, "storage", false) && !has)
+            bad_invalid(c, at, stored, "must have the storage version " PRI_STR,
+                        STR_ARG(json_get_str(v, "name")));
+    }
+    JSON_EACH(s, &stored) {
+        bool has = false;
+
+        JSON_EACH(v, versions)
+            has |= str_eq(json_str(s), json_get_str(v, "name"));
+        if (!has)
+            bad_invalid(c, AT_INDEX(at, i), *s,
+                        "missing from spec.versions; " PRI_STR
+                        " was previously a storage version, and must remain in spec.versions until "
+                        "a storage migration ensures no data remains persisted in " PRI_STR
+                        " and removes " PRI_STR " from status.storedVersions",
+                        STR_ARG(s->s), STR_ARG(s->s), STR_ARG(s->s));
+        i++;
+    }
+}
+
+static void check_spec(struct check *c, const struct write *w, const struct json *spec,
+                       bool established)
+{
+    static const char *const scopes[] = {"Cluster", "Namespaced", NULL};
+    const struct at *at = AT(NULL, "spec");
+    const struct json *versions = field(spec, "versions"), *names = field(spec, "names"),
+                      *scope = field(spec, "scope");
+    const struct crd_hoisted h = {.schema = alike(versions, "schema", false),
+                                  .subresources = alike(versions, "subresources", false),
+                                  .columns = alike(versions, "additionalPrinterColumns", true),
+                                  .selectable = alike(versions, "selectableFields", true)};
+    str group = json_get_str(spec, "group"), first = json_get_str(json_item(versions, 0), "name");
+    int64_t i = 0;
+
+    if (!group.n)
+        bad_required(c, AT(at, "group"), "");
+    else if (not_dns_subdomain(group))
+        bad_invalid(c, AT(at, "group"), json_string(group), "%s", not_dns_subdomain(group));
+    else if (!str_has_char(group, '.'))
+        bad_invalid(c, AT(at, "group"), json_string(group),
+                    "should be a domain with at least one dot");
+    if (!json_str(scope).n)
+        bad_required(c, AT(at, "scope"), "");
+    else
+        check_enum(c, AT(at, "scope"), scope, scopes);
+    JSON_EACH(v, versions) {
+        if (!schema_of(v))
+            bad_required(c, AT(AT(AT_INDEX(AT(at, "versions"), i), "schema"), "openAPIV3Schema"),
+                         "");
+        i++;
+    }
+    check_versions(c, at, versions, &h);
+    if (first.n)
+        check_dns1035_label(c, AT(at, "version"), first);
+    check_required_names(c, AT(at, "names"), names);
+    check_names(c, AT(at, "names"), names);
+    check_hoisted(c, at, versions, &h);
+    check_conversion(c, AT(at, "conversion"), field(spec, "conversion"),
+                     json_at(w->old, "spec", "conversion", NULL), established);
+}
+
+static void check_same(struct check *c, const struct write *w, const struct at *at,
+                       const char *path)
 {
     str now = json_get_str(w->obj, path), was = json_get_str(w->old, path);
 
     if (!str_eq(now, was))
-        invalid(errs, str_of(path), now, "field is immutable");
+        bad_invalid(c, at, json_string(now), "field is immutable");
+}
+
+static bool is_established(const struct json *crd)
+{
+    JSON_EACH(x, json_at(crd, "status", "conditions", NULL))
+        if (str_is(json_get_str(x, "type"), "Established"))
+            return str_is(json_get_str(x, "status"), "True");
+    return false;
 }
 
 void crd_rules(struct write *w, struct err **errs)
 {
-    struct arena *a = w->a;
-    const struct json *spec = json_findz(w->obj, "spec"), *versions = json_findz(spec, "versions"),
-                      *conversion = json_findz(spec, "conversion");
-    str group = json_get_str(spec, "group"), plural = json_get_str(spec, "names.plural"),
-        scope = json_get_str(spec, "scope"), strategy = json_get_str(conversion, "strategy");
+    struct check c = {w->a, errs};
+    const struct json *spec = json_findz(w->obj, "spec");
+    const struct at *at = AT(NULL, "spec");
+    bool established = w->old && is_established(w->old);
     str name = meta_str(w->obj, "name");
-    bool one = json_count(versions) == 1;
-    unsigned storage = 0;
-    uint32_t i = 0;
 
-    if (str_is(w->subresource, "status") || json_at(w->obj, "metadata", "deletionTimestamp", NULL))
+    if (str_is(w->subresource, "status")) {
+        check_names(&c, AT(AT(NULL, "status"), "acceptedNames"),
+                    json_at(w->obj, "status", "acceptedNames", NULL));
         return;
+    }
+    if (!w->old && !str_eq(name, arena_fmt(w->a, PRI_STR "." PRI_STR,
+                                           STR_ARG(json_get_str(spec, "names.plural")),
+                                           STR_ARG(json_get_str(spec, "group")))))
+        bad_invalid(&c, AT(AT(NULL, "metadata"), "name"), json_string(name),
+                    "must be spec.names.plural+\".\"+spec.group");
+    check_spec(&c, w, spec, established);
+    if (established) {
+        check_same(&c, w, AT(at, "scope"), "spec.scope");
+        check_same(&c, w, AT(AT(at, "names"), "kind"), "spec.names.kind");
+    }
     if (w->old) {
-        struct err *before = *errs;
-
-        if (!str_eq(group, json_get_str(w->old, "spec.group"))) {
-            immutable(w, "spec.group", errs);
-            return;
-        }
-        immutable(w, "spec.scope", errs);
-        immutable(w, "spec.names.kind", errs);
-        immutable(w, "spec.names.plural", errs);
-        if (*errs != before)
-            return;
+        check_same(&c, w, AT(at, "group"), "spec.group");
+        check_same(&c, w, AT(AT(at, "names"), "plural"), "spec.names.plural");
     }
-    if (!str_eq(name, arena_fmt(a, PRI_STR "." PRI_STR, STR_ARG(plural), STR_ARG(group))))
-        invalid(errs, S("metadata.name"), name, "must be spec.names.plural+\".\"+spec.group");
-    if ((str_has_suffix(group, S(".k8s.io")) || str_has_suffix(group, S(".kubernetes.io"))) &&
-        !json_find(json_at(w->obj, "metadata", "annotations", NULL),
-                   S("api-approved.kubernetes.io")))
-        cause(errs, CAUSE_REQUIRED, S("metadata.annotations[api-approved.kubernetes.io]"),
-              "Required value: protected groups must have approval annotation "
-              "\"api-approved.kubernetes.io\", see "
-              "https://github.com/kubernetes/enhancements/pull/1111");
-    if (!group.n)
-        cause(errs, CAUSE_REQUIRED, S("spec.group"), "Required value");
-    else if (!name_is_dns_subdomain(group))
-        invalid(errs, S("spec.group"), group, subdomain_help);
-    if (!scope.n)
-        cause(errs, CAUSE_REQUIRED, S("spec.scope"), "Required value");
-    else if (!str_is(scope, "Cluster") && !str_is(scope, "Namespaced"))
-        cause(errs, CAUSE_NOT_SUPPORTED, S("spec.scope"),
-              "Unsupported value: \"" PRI_STR "\": supported values: \"Cluster\", \"Namespaced\"",
-              STR_ARG(scope));
-    JSON_EACH(v, versions) {
-        str base = one ? S("spec") : arena_fmt(a, "spec.versions[%u]", i),
-            vname = json_get_str(v, "name");
-
-        storage += json_get_bool(v, "storage", false);
-        for (uint32_t k = 0; k < i; k++)
-            if (str_eq(json_get_str(json_item(versions, k), "name"), vname)) {
-                CLEANUP(buf) struct buf b = BUF_INIT;
-
-                json_encode(&b, versions);
-                cause(errs, CAUSE_INVALID, S("spec.versions"),
-                      "Invalid value: %s: must contain unique version names", buf_cstr(&b));
-            }
-        if (!is_1035(vname)) {
-            invalid(errs, arena_fmt(a, "spec.versions[%u].name", i), vname, dns1035_help);
-            if (one)
-                invalid(errs, S("spec.version"), vname, dns1035_help);
-        }
-        if (!json_at(v, "schema", "openAPIV3Schema", NULL))
-            cause(errs, CAUSE_REQUIRED, arena_fmt(a, "spec.versions[%u].schema.openAPIV3Schema", i),
-                  "Required value");
-        check_version(a, v, base, one, errs);
-        i++;
-    }
-    if (storage != 1) {
-        CLEANUP(buf) struct buf b = BUF_INIT;
-        struct json none = json_array();
-
-        json_encode(&b, json_is(versions, JSON_ARRAY) ? versions : &none);
-        cause(errs, CAUSE_INVALID, S("spec.versions"),
-              "Invalid value: %s: must have exactly one version marked as storage version",
-              buf_cstr(&b));
-        if (!storage)
-            cause(errs, CAUSE_INVALID, S("status.storedVersions"),
-                  "Invalid value: null: must have at least one stored version");
-    }
-    if (!plural.n)
-        cause(errs, CAUSE_REQUIRED, S("spec.names.plural"), "Required value");
-    else if (!is_1035(plural))
-        invalid(errs, S("spec.names.plural"), plural, dns1035_help);
-    if (!json_get_str(spec, "names.kind").n)
-        cause(errs, CAUSE_REQUIRED, S("spec.names.kind"), "Required value");
-    if (json_get_bool(spec, "preserveUnknownFields", false))
-        cause(errs, CAUSE_INVALID, S("spec.preserveUnknownFields"),
-              "Invalid value: true: cannot set to true, set x-kubernetes-preserve-unknown-fields "
-              "to true in spec.versions[*].schema instead");
-    if (strategy.n && !str_is(strategy, "None") && !str_is(strategy, "Webhook"))
-        cause(errs, CAUSE_NOT_SUPPORTED, S("spec.conversion.strategy"),
-              "Unsupported value: \"" PRI_STR "\": supported values: \"None\", \"Webhook\"",
-              STR_ARG(strategy));
-    if (str_is(strategy, "Webhook")) {
-        if (!json_at(conversion, "webhook", "clientConfig", NULL))
-            cause(errs, CAUSE_REQUIRED, S("spec.conversion.webhookClientConfig"),
-                  "Required value: required when strategy is set to Webhook");
-        if (!json_count(json_at(conversion, "webhook", "conversionReviewVersions", NULL)))
-            cause(errs, CAUSE_REQUIRED, S("spec.conversion.conversionReviewVersions"),
-                  "Required value");
-    }
+    check_stored_versions(&c, w, json_findz(spec, "versions"));
+    check_approval(&c, w);
+    if (json_get_bool(spec, "preserveUnknownFields", false) &&
+        !json_get_bool(w->old, "spec.preserveUnknownFields", false))
+        bad_invalid(&c, AT(at, "preserveUnknownFields"), json_bool(true),
+                    "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in "
+                    "spec.versions[*].schema instead");
 }

@@ -138,12 +138,54 @@ static pcre2_code *pattern_compile(str p, int *ret_code)
                          ret_code, &at, NULL);
 }
 
+/* What PCRE2 has and Go's RE2 has not: look-around, atomic groups, back references, possessive repetition, large counts. */
+static bool beyond_re2(struct arena *a, str p, str *ret_problem)
+{
+    bool in_class = false;
+
+    for (size_t i = 0; i < p.n; i++) {
+        char ch = p.p[i], next = i + 1 < p.n ? p.p[i + 1] : 0;
+
+        if (ch == '\\') {
+            if (!in_class && ((next >= '1' && next <= '9') || next == 'k')) {
+                *ret_problem =
+                    arena_fmt(a, "error parsing regexp: invalid escape sequence: `\\%c`", next);
+                return true;
+            }
+            i++;
+        } else if (in_class) {
+            in_class = ch != ']';
+        } else if (ch == '[') {
+            in_class = true;
+            if (next == '^')
+                i++;
+            if (i + 1 < p.n && p.p[i + 1] == ']')
+                i++;
+        } else if (ch == '(' && next == '?' && i + 2 < p.n &&
+                   (strchr("=!>|#", p.p[i + 2]) ||
+                    (p.p[i + 2] == '<' && i + 3 < p.n && strchr("=!", p.p[i + 3])))) {
+            *ret_problem =
+                arena_fmt(a, "error parsing regexp: invalid or unsupported Perl syntax: `(?%.*s`",
+                          1, p.p + i + 2);
+            return true;
+        } else if (strchr("*+?", ch) && next == '+') {
+            *ret_problem =
+                arena_fmt(a, "error parsing regexp: invalid nested repetition operator: `%c+`", ch);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool crd_pattern_check(struct arena *a, str pattern, str *ret_problem)
 {
     int code;
-    pcre2_code *re = pattern_compile(pattern, &code);
+    pcre2_code *re;
     PCRE2_UCHAR text[256];
 
+    if (beyond_re2(a, pattern, ret_problem))
+        return false;
+    re = pattern_compile(pattern, &code);
     if (re) {
         pcre2_code_free(re);
         return true;
@@ -385,6 +427,18 @@ struct err *crd_decode(struct arena *a, const struct schema_type *t, struct json
         v->members[0] = m;
     }
     return NULL;
+}
+
+bool crd_is_pruned(struct arena *a, const struct json *schema, const struct json *v)
+{
+    struct json *copy = ARENA_NEW(a, struct json);
+    struct pruning p = {.a = a, .path = BUF_INIT};
+
+    *copy = json_copy(a, v);
+    prune(&p, schema, copy, false);
+    buf_fini(&p.path);
+    err_free(p.err);
+    return json_equal(copy, v);
 }
 
 /* ---- defaults ---- */

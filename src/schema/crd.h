@@ -24,6 +24,8 @@ void crd_validate(struct arena *a, const struct schema_type *t, const struct jso
 /* One value by one schema, as defaults in a schema are checked. path: of the value in field names; name: of it in messages. */
 void crd_validate_value(struct arena *a, const struct json *schema, const struct json *v, str path,
                         str name, struct err **errs);
+/* Would nothing of the value be dropped? */
+bool crd_is_pruned(struct arena *a, const struct json *schema, const struct json *v);
 /* Does the schema say anything of x-kubernetes-validations, at any depth? */
 bool crd_has_rules(const struct json *schema);
 /* False: no regular expression; *ret_problem says why. */

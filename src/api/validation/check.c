@@ -38,10 +38,10 @@
 
 /* ---- places and complaints ---- */
 
-static void place(struct buf *b, const struct at *at)
+void buf_place(struct buf *b, const struct at *at)
 {
     if (at->up)
-        place(b, at->up);
+        buf_place(b, at->up);
     if (at->name) {
         if (b->n)
             buf_char(b, '.');
@@ -57,7 +57,7 @@ static void complain(struct check *c, const char *reason, const struct at *at, s
 {
     CLEANUP(buf) struct buf path = BUF_INIT;
 
-    place(&path, at);
+    buf_place(&path, at);
     if (!*c->errs)
         *c->errs = err_new(REASON_INVALID, "%s", "");
     err_cause_add(*c->errs, reason, buf_view(&path), message);
@@ -83,6 +83,18 @@ void bad_invalid(struct check *c, const struct at *at, struct json value, const 
     buf_z(&b, "Invalid value: ");
     value_text(&b, &value);
     buf_z(&b, ": ");
+    va_start(ap, fmt);
+    buf_vfmt(&b, fmt, ap);
+    va_end(ap);
+    complain(c, "FieldValueInvalid", at, buf_view(&b));
+}
+
+void bad_invalid_text(struct check *c, const struct at *at, str value, const char *fmt, ...)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    va_list ap;
+
+    buf_fmt(&b, "Invalid value: " PRI_STR ": ", STR_ARG(value));
     va_start(ap, fmt);
     buf_vfmt(&b, fmt, ap);
     va_end(ap);

@@ -13,6 +13,7 @@ struct at {
     str key;          /* [key] when p is set */
     int64_t index;
 };
+void buf_place(struct buf *b, const struct at *at);
 #define AT(up_, name_) (&(struct at){(up_), (name_), STR_NONE, 0})
 #define AT_INDEX(up_, index_) (&(struct at){(up_), NULL, STR_NONE, (index_)})
 #define AT_KEY(up_, key_) (&(struct at){(up_), NULL, (key_), 0})
@@ -37,6 +38,9 @@ struct check {
 };
 void bad_required(struct check *c, const struct at *at, const char *detail); /* detail may be "" */
 void bad_invalid(struct check *c, const struct at *at, struct json value, const char *fmt, ...)
+    PRINTF(4, 5);
+/* The value as it is to be shown: of a type that has another form in Go than on the wire. */
+void bad_invalid_text(struct check *c, const struct at *at, str value, const char *fmt, ...)
     PRINTF(4, 5);
 void bad_forbidden(struct check *c, const struct at *at, const char *fmt, ...) PRINTF(3, 4);
 void bad_duplicate(struct check *c, const struct at *at, struct json value, const char *detail);

@@ -52,7 +52,7 @@ static void check_webhook_url(struct check *c, const struct at *at, str url)
                     "query parameters are not permitted in the URL");
 }
 
-static void check_client_config(struct check *c, const struct at *at, const struct json *config)
+void check_client_config(struct check *c, const struct at *at, const struct json *config)
 {
     const struct json *url = field(config, "url"), *service = field(config, "service");
 

@@ -6,5 +6,7 @@
 #define MATCH_CONDITIONS_MAX 64
 
 void check_admission_rule(struct check *c, const struct at *at, const struct json *rule);
+/* url or service of a webhook, of whatever kind. */
+void check_client_config(struct check *c, const struct at *at, const struct json *config);
 void check_match_conditions(struct check *c, const struct at *at, const struct json *conditions);
 #endif
