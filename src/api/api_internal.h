@@ -183,6 +183,8 @@ void buf_quoted(struct buf *b, str s); /* as Go's %q */
 /* ---- respond.c: all answers leave through here ---- */
 void reply_error(struct req *q, struct err *e); /* owns e */
 void reply_bytes(struct req *q, int code, const char *content_type, str body);
+/* With an ETag: whoever sends it back is answered before the body is made. */
+void reply_cacheable(struct req *q, const char *content_type, str etag, str vary, str body);
 /* Canonical JSON of a stored object of kind k (in storage version) in the negotiated form. */
 void reply_object(struct req *q, int code, const struct kind *k, str data);
 /* A tree that is not stored: Status, reviews, Scale. t may be NULL: then protobuf is refused. */
@@ -348,7 +350,8 @@ MUST_USE struct err *admission_delete(struct req *q, const struct kind *k, str n
                                       const struct obj *current);
 void discovery_init(struct api *api);
 void discovery_fini(struct api *api);
-bool discovery_handle(struct req *q); /* false: not its path */
+bool discovery_handle(struct req *q);         /* false: not its path */
+bool openapi_handle(struct req *q, str path); /* below /openapi/ */
 bool health_handle(struct req *q);
 void proxy_log(struct req *q);
 void proxy_exec(struct req *q);

@@ -11,6 +11,8 @@ size_t
 crds_count(const struct crds
                *c); /* served kinds, by group, version (newest first) and plural; c may be NULL */
 const struct kind *crds_at(const struct crds *c, size_t i);
+/* Identifies what is served of a custom group-version, or of all custom kinds (NULL, NULL). false: nothing is. */
+bool crds_hash(const struct crds *c, const str *group, const str *version, char ret[65]);
 /* The kind stays valid until the arena is freed, whatever happens to its definition. */
 void crds_hold(const struct kind *k, struct arena *a);
 /* 405 while the definition is being deleted: nothing new may be created. */
@@ -26,5 +28,6 @@ void crd_mark_deleted(struct arena *a, struct json *crd, wall_time now);
 void crd_condition(struct arena *a, struct json *crd, const char *type, bool on, const char *reason,
                    const char *message, wall_time now);
 void crd_warn(struct write *w);
+void crd_prepare(struct write *w); /* the storage version is among the stored ones */
 void crd_rules(struct write *w, struct err **errs); /* kind_validate_fn of definitions */
 #endif

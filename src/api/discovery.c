@@ -4,7 +4,6 @@
  * made again when the kinds change. Clients that send the ETag back get 304. API:
  * https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api */
 #include "api/api_internal.h"
-#include "schema/openapi.h"
 
 /* Order of /apis, and the priorities that the local APIService objects carry. */
 const struct group_info api_groups[] = {
@@ -416,98 +415,6 @@ static void reply_meta(struct req *q, const char *kind, struct json *v)
     reply_tree(q, 200,
                schema_find_type(arena_fmt(q->a, "io.k8s.apimachinery.pkg.apis.meta.v1.%s", kind)),
                v);
-}
-
-/* One of the documents made at build time. They lie compressed in the binary, and mostly leave it
- * so. */
-static void openapi_reply(struct req *q, const struct openapi_doc *doc, const char *content_type,
-                          str vary)
-{
-    bool zipped = str_find(http_header(&q->ex->req, "accept-encoding"), S("gzip")) >= 0;
-    str etag = arena_fmt(q->a, "\"" PRI_STR "\"", STR_ARG(doc->etag));
-    struct buf text = BUF_INIT;
-    struct http_header *h;
-    str body = doc->gzip;
-    size_t n;
-
-    h = reply_headers(q, content_type, &n, 4);
-    h[n++] = (struct http_header){S("ETag"), etag};
-    h[n++] = (struct http_header){S("Vary"), vary};
-    if (str_eq(http_header(&q->ex->req, "if-none-match"), etag)) {
-        http_start(q->ex, 304, h, n);
-        http_end(q->ex);
-        return;
-    }
-    if (zipped)
-        h[n++] = (struct http_header){S("Content-Encoding"), S("gzip")};
-    else {
-        openapi_text(doc, &text);
-        body = buf_view(&text);
-    }
-    h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", body.n)};
-    http_start(q->ex, 200, h, n);
-    if (!str_is(q->ex->req.method, "HEAD"))
-        http_write(q->ex, body);
-    http_end(q->ex);
-    buf_fini(&text);
-}
-
-/* Where the v3 documents are; the hash in an address lets clients keep them for ever. */
-static void openapi_index(struct req *q)
-{
-    struct buf b = BUF_INIT;
-
-    buf_z(&b, "{\"paths\":{");
-    for (size_t i = 0; i < openapi_n_docs; i++) {
-        const struct openapi_doc *d = &openapi_docs[i];
-
-        if (!str_has_prefix(d->path, S("v3/")) || (d->legacy && !q->api->o.legacy_apis))
-            continue;
-        buf_fmt(&b,
-                "%s\"" PRI_STR "\":{\"serverRelativeURL\":\"/openapi/" PRI_STR "?hash=" PRI_STR
-                "\"}",
-                b.p[b.n - 1] == '{' ? "" : ",", STR_ARG(str_skip(d->path, 3)), STR_ARG(d->path),
-                STR_ARG(d->etag));
-    }
-    buf_z(&b, "}}");
-    reply_bytes(q, 200, "text/plain; charset=utf-8", buf_view(&b));
-    buf_fini(&b);
-}
-
-/* OpenAPI documents come as JSON; that of v2 as protobuf, too, which clients before Kubernetes 1.27
- * insist on. */
-static bool openapi_handle(struct req *q, str path)
-{
-    str accept = http_header(&q->ex->req, "accept");
-    const struct openapi_doc *doc;
-
-    if (str_is(path, "/openapi/v3") || str_is(path, "/openapi/v3/")) {
-        openapi_index(q);
-        return true;
-    }
-    if (str_is(path, "/openapi/v2") && str_find(accept, S("proto-openapi")) >= 0) {
-        openapi_reply(q, openapi_find(S("v2.pb")),
-                      "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
-                      S("Accept-Encoding, Accept"));
-        return true;
-    }
-    doc = openapi_find(str_skip(path, strlen("/openapi/")));
-    if (!doc || str_is(doc->path, "v2.pb") || (doc->legacy && !q->api->o.legacy_apis)) {
-        reply_page_not_found(q);
-        return true;
-    }
-    if (accept.n && str_find(accept, S("json")) < 0 && str_find(accept, S("*/*")) < 0 &&
-        str_find(accept, S("application/*")) < 0) {
-        reply_error(
-            q, err_details(
-                   err_new(REASON_NOT_ACCEPTABLE,
-                           "406: Not Acceptable\n\nAvailable representations: application/json"),
-                   S(""), S(""), S("")));
-        return true;
-    }
-    openapi_reply(q, doc, "application/json",
-                  str_is(path, "/openapi/v2") ? S("Accept-Encoding, Accept") : S("Accept"));
-    return true;
 }
 
 bool discovery_handle(struct req *q)

@@ -93,6 +93,27 @@ void reply_bytes(struct req *q, int code, const char *content_type, str body)
     http_end(ex);
 }
 
+void reply_cacheable(struct req *q, const char *content_type, str etag, str vary, str body)
+{
+    struct buf zipped = BUF_INIT;
+    struct http_header *h;
+    size_t n;
+
+    h = reply_headers(q, content_type, &n, 4);
+    h[n++] = (struct http_header){S("ETag"), etag};
+    h[n++] = (struct http_header){S("Vary"), vary};
+    if (body.n >= API_GZIP_MIN && wants_gzip(q) && gzip_all(&zipped, body)) {
+        h[n++] = (struct http_header){S("Content-Encoding"), S("gzip")};
+        body = buf_view(&zipped);
+    }
+    h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", body.n)};
+    http_start(q->ex, 200, h, n);
+    if (!str_is(q->ex->req.method, "HEAD"))
+        http_write(q->ex, body);
+    buf_fini(&zipped);
+    http_end(q->ex);
+}
+
 void encode_media(struct req *q, struct buf *b, const struct schema_type *t, struct json *v)
 {
     switch (q->accept.media) {

@@ -29,6 +29,4 @@ str openapi_capital(struct openapi *o, str s); /* the same with a first letter i
 /* One GET that answers with a type (or a plain string, when type is NULL). */
 void openapi_write_get(struct openapi *o, str path, str id, str tag, const char *description,
                        struct model_type *t, const char *const *media);
-/* The v2 document as protobuf. */
-void openapi_write_proto(struct arena *a, str v2_text, struct buf *out);
 #endif

@@ -4,6 +4,7 @@
  * They are made here so that the server neither builds nor keeps them: a client that accepts gzip
  * gets the bytes as they lie in the binary. The etag is a digest of the uncompressed text. */
 #include "openapi.h"
+#include "schema/openapi_proto.h"
 
 #include <openssl/sha.h>
 #include <zlib.h>
@@ -113,7 +114,7 @@ static void finish(struct openapi *o, struct docs *d, struct buf *b, str path, b
     if (!o->v3) {
         struct buf proto = BUF_INIT;
 
-        openapi_write_proto(d->m->arena, buf_view(b), &proto);
+        openapi_proto_document(d->m->arena, buf_view(b), &proto);
         add_doc(d, S("v2.pb"), buf_view(&proto), legacy);
         buf_fini(&proto);
     }

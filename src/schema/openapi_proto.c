@@ -1,12 +1,12 @@
 /* openapi_proto.c - the v2 document as protobuf, for clients before Kubernetes 1.27, which ask for
- * nothing else.
+ * nothing else. The build uses it for the built-in kinds, the server for custom ones.
  *
  * The messages are gnostic's (openapi.v2,
  * https://github.com/google/gnostic-models/blob/main/openapiv2/OpenAPIv2.proto). Such clients look
  * into definitions (to validate what a user wrote) and into PATCH operations (which parameters a
  * kind supports): this much is written. Extensions are YAML there; ours are JSON, which is YAML
  * too. */
-#include "openapi.h"
+#include "schema/openapi_proto.h"
 
 /* Field numbers. */
 enum {
@@ -142,10 +142,28 @@ static void put_patch(struct buf *paths, str path, const struct json *patch)
     put_named(paths, PATHS_PATH, path, &item);
 }
 
-void openapi_write_proto(struct arena *a, str v2_text, struct buf *out)
+void openapi_proto_parts(struct buf *out, const struct json *all_paths,
+                         const struct json *all_definitions)
+{
+    struct buf paths = BUF_INIT, definitions = BUF_INIT;
+
+    JSON_EACH_MEMBER(p, all_paths)
+        if (json_findz(&p->value, "patch"))
+            put_patch(&paths, p->key, json_findz(&p->value, "patch"));
+    put_buf(out, DOCUMENT_PATHS, &paths);
+    JSON_EACH_MEMBER(d, all_definitions) {
+        struct buf schema = BUF_INIT;
+
+        put_schema(&schema, &d->value);
+        put_named(&definitions, LIST_OF, d->key, &schema);
+    }
+    put_buf(out, DOCUMENT_DEFINITIONS, &definitions);
+}
+
+void openapi_proto_document(struct arena *a, str v2_text, struct buf *out)
 {
     static const struct json_limits limits = {64, 64u << 20};
-    struct buf info = BUF_INIT, paths = BUF_INIT, definitions = BUF_INIT;
+    struct buf info = BUF_INIT;
     struct json *doc = NULL;
     struct err *err = json_parse(a, v2_text, &limits, NULL, &doc);
 
@@ -154,15 +172,5 @@ void openapi_write_proto(struct arena *a, str v2_text, struct buf *out)
     put(&info, INFO_TITLE, S("Kubernetes"));
     put(&info, INFO_VERSION, json_get_str(json_findz(doc, "info"), "version"));
     put_buf(out, DOCUMENT_INFO, &info);
-    JSON_EACH_MEMBER(p, json_findz(doc, "paths"))
-        if (json_findz(&p->value, "patch"))
-            put_patch(&paths, p->key, json_findz(&p->value, "patch"));
-    put_buf(out, DOCUMENT_PATHS, &paths);
-    JSON_EACH_MEMBER(d, json_findz(doc, "definitions")) {
-        struct buf schema = BUF_INIT;
-
-        put_schema(&schema, &d->value);
-        put_named(&definitions, LIST_OF, d->key, &schema);
-    }
-    put_buf(out, DOCUMENT_DEFINITIONS, &definitions);
+    openapi_proto_parts(out, json_findz(doc, "paths"), json_findz(doc, "definitions"));
 }
