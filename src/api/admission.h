@@ -11,4 +11,6 @@ MUST_USE struct err *pod_security(struct write *w);
 /* node_restriction.c */
 MUST_USE struct err *node_restriction(struct write *w);
 MUST_USE struct err *node_restriction_delete(struct req *q, const struct kind *k, str name);
+/* A kubelet gets tokens only for pods that run on its node. */
+MUST_USE struct err *node_restriction_token(struct req *q, const struct json *ref);
 #endif

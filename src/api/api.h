@@ -9,6 +9,15 @@
 #include "wire/http.h"
 
 struct api;
+/* Tokens of an OpenID Connect provider: kube-apiserver's --oidc-*. */
+struct oidc_options {
+    str issuer_url; /* empty: none */
+    str client_id, username_claim, username_prefix, groups_claim, groups_prefix;
+    str required_claims; /* "key=value" lines */
+    str signing_algs;    /* comma-separated; empty: RS256 */
+    str ca_pem;          /* empty: the system's */
+    bool has_username_prefix;
+};
 struct api_options {
     struct store *store;
     str service_cidr; /* "10.43.0.0/16" */
@@ -16,7 +25,7 @@ struct api_options {
     str cluster_domain;
     str advertise_address;
     int advertise_port;          /* of the `kubernetes` Service's Endpoints */
-    str service_account_key_pem; /* signs tokens */
+    str service_account_key_pem; /* signs tokens; empty: comes with api_set_service_account_key() */
     str service_account_issuer;  /* "https://kubernetes.default.svc.cluster.local" */
     str ca_pem;                  /* cluster CA (kube-root-ca.crt, CSR signing) */
     str ca_key_pem;
@@ -25,10 +34,17 @@ struct api_options {
     bool anonymous; /* anonymous requests reach authorization as system:anonymous (default true) */
     bool legacy_apis;
     bool allow_privileged;
+    str api_audiences;               /* comma-separated; empty: the issuer */
+    int64_t token_max_expiration_ns; /* longer requests are shortened; 0: no limit */
+    bool token_no_extension;         /* tokens of kubelets end when they say */
+    bool no_bootstrap_tokens;
+    struct oidc_options oidc;
 };
 MUST_USE struct err *api_new(struct loop *loop, const struct api_options *o, struct api **ret);
 /* Creates the bootstrap objects that are missing (namespaces, roles, priority classes, flow schemas, `kubernetes` Service ...). */
 void api_bootstrap(struct api *api, void (*done)(void *ctx, struct err *err), void *ctx);
+/* The key that signs ServiceAccount tokens, when it was not there at api_new(). */
+MUST_USE struct err *api_set_service_account_key(struct api *api, str key_pem);
 void api_close(struct api *api, loop_fn *closed, void *ctx);
 /* http_handler_fn: ctx is the struct api. Authenticates by peer certificate or bearer token. */
 void api_handle(void *api, struct http_exchange *ex);

@@ -254,6 +254,7 @@ void verb_deletecollection(struct req *q);
 /* Dot paths that a view of the object (approval, finalize...) may change; NULL: it is no such view.
  */
 const char *subresource_owns(str plural, str sub);
+void subresource_token(struct req *q);
 void subresource_binding(struct req *q);
 void subresource_eviction(struct req *q);
 void verb_subresource(struct req *q); /* all but status, which the verbs above do themselves */
@@ -313,14 +314,26 @@ MUST_USE struct err *authn_new(struct api *api, struct authn **ret);
 void authn_free(struct authn *n);
 MUST_USE struct err *authn_request(struct req *q);
 MUST_USE struct err *authn_impersonate(struct req *q);
-/* A bearer token's user; UNAUTHORIZED when it is nobody's. audiences: what the caller accepts (n 0:
- * ours); ret_audiences may be NULL. */
-MUST_USE struct err *authn_token(struct api *api, struct arena *a, str token, const str *audiences,
-                                 size_t n, struct user **ret, struct json *ret_audiences);
+struct token_user { /* whose a token is */
+    struct user *user;
+    struct json *audiences; /* given by the caller, or NULL: those of `audiences` that fit */
+    str warning;            /* for a Warning header */
+    str note_key, note;     /* for the audit log */
+};
+/* A bearer token's user; UNAUTHORIZED when it is nobody's. audiences: what the caller accepts (none:
+ * ours). */
+MUST_USE struct err *authn_token(struct api *api, struct arena *a, str token,
+                                 const struct json *audiences, struct token_user *ret);
+struct json authn_audiences(const struct api *api, struct arena *a);
+/* Signs a token; UNAVAILABLE before there is a key. bound: members of the claim "kubernetes.io". */
 MUST_USE struct err *token_issue(struct api *api, struct arena *a, str ns, str name, str uid,
                                  const struct json *audiences, struct json *bound, int64_t seconds,
-                                 str *ret_token, wall_time *ret_expires);
-const char *authn_key_algorithm(const struct api *api); /* "RS256" or "ES256" */
+                                 str *ret_token, str *ret_id);
+str authn_key_pem(const struct api *api); /* empty: not yet */
+
+/* audit.c: nothing when there is no audit log */
+void audit_note(struct req *q, str key, str value);
+void audit_impersonated(struct req *q, const struct user *u, const char *constraint);
 
 struct access { /* what is asked: authorizer attributes */
     bool is_resource;

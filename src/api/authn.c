@@ -1,27 +1,11 @@
-/* authn.c - who is it? Client certificate, bearer token (file or ServiceAccount JWT), or anonymous;
- * then impersonation.
+/* authn.c - who is it? Client certificate, bearer token, or anonymous.
  *
- * A ServiceAccount token is more than its signature: account, pod and secret it is bound to must
- * still be there, with the same uid. The signature check is remembered per token, the liveness
- * checks are made each time. API:
+ * A bearer token is shown to the authenticators one after the other: the token file, ServiceAccount
+ * tokens, bootstrap tokens, OpenID Connect. API:
  * https://kubernetes.io/docs/reference/access-authn-authz/authentication/ */
-#include "api/api_internal.h"
+#include "api/authn.h"
 
-#define TOKENS_REMEMBERED_MAX 4096
 #define TOKEN_MAX (64u << 10)
-
-struct file_token {
-    str token, user, uid;
-    str *groups;
-    size_t n;
-};
-struct authn {
-    struct file_token *tokens;
-    size_t n_tokens;
-    struct map verified; /* token -> payload (heap, NUL-terminated) */
-    str public_pem, key_id;
-    bool has_key;
-};
 
 /* One CSV field: plain or quoted with doubled quotes. */
 static str csv_field(struct arena *a, str *line)
@@ -82,41 +66,60 @@ static void tokens_parse(struct authn *n, struct arena *a, str text)
     }
 }
 
+static void audiences_parse(struct authn *n, struct api *api)
+{
+    str rest = api->o.api_audiences, one;
+
+    n->audiences = json_array();
+    while (rest.n && str_cut(&rest, ',', &one))
+        if (str_trim(one).n)
+            json_append(api->arena, &n->audiences, json_string(str_trim(one)));
+    if (!n->audiences.n)
+        json_append(api->arena, &n->audiences, json_string(api->o.service_account_issuer));
+}
+
 struct err *authn_new(struct api *api, struct authn **ret)
 {
     struct authn *n = NEW(struct authn);
     struct err *e = NULL;
 
-    map_init(&n->verified);
     *ret = n;
+    list_init(&n->awaiting_key);
+    n->accounts = service_accounts_new();
     tokens_parse(n, api->arena, api->o.token_file);
-    if (api->o.service_account_key_pem.n) {
-        e = jwt_public_pem(api->arena, api->o.service_account_key_pem, &n->public_pem);
-        if (!e)
-            e = jwt_key_id(api->arena, api->o.service_account_key_pem, &n->key_id);
-        n->has_key = !e;
-    }
-    return e ? err_note(e, "service account key") : NULL;
-}
-
-static void forget(struct authn *n)
-{
-    MAP_EACH(e, &n->verified)
-        mem_free(e->value);
-    map_fini(&n->verified);
-    map_init(&n->verified);
+    audiences_parse(n, api);
+    if (api->o.service_account_key_pem.n)
+        e = service_accounts_key(n->accounts, api->arena, api->o.service_account_key_pem);
+    if (!e && api->o.oidc.issuer_url.n)
+        e = oidc_new(api, &n->oidc);
+    return e;
 }
 
 void authn_free(struct authn *n)
 {
     if (!n)
         return;
-    forget(n);
-    map_fini(&n->verified);
+    oidc_free(n->oidc);
+    service_accounts_free(n->accounts);
     mem_free(n);
 }
 
-static void group_add(struct arena *a, struct user *u, str g)
+struct err *api_set_service_account_key(struct api *api, str key_pem)
+{
+    struct err *e =
+        service_accounts_key(api->authn->accounts, api->arena, arena_dup(api->arena, key_pem));
+
+    if (!e)
+        token_requests_resume(api);
+    return e;
+}
+
+str authn_key_pem(const struct api *api)
+{
+    return service_accounts_pem(api->authn->accounts);
+}
+
+void user_group_add(struct arena *a, struct user *u, str g)
 {
     for (size_t i = 0; i < u->n_groups; i++)
         if (str_eq(u->groups[i], g))
@@ -128,7 +131,7 @@ static void group_add(struct arena *a, struct user *u, str g)
         u->masters = true;
 }
 
-static void extra_add(struct arena *a, struct user *u, str key, str value)
+void user_extra_add(struct arena *a, struct user *u, str key, str value)
 {
     struct user_extra *x = NULL;
 
@@ -146,7 +149,7 @@ static void extra_add(struct arena *a, struct user *u, str key, str value)
     x->values[x->n_values++] = value;
 }
 
-static struct user *user_named(struct arena *a, str name)
+struct user *user_named(struct arena *a, str name)
 {
     struct user *u = ARENA_NEW(a, struct user);
 
@@ -159,324 +162,136 @@ static struct err *unauthorized(void)
     return err_new(REASON_UNAUTHORIZED, "Unauthorized");
 }
 
-static struct err *bad_token(void)
+struct json authn_audiences(const struct api *api, struct arena *a)
 {
-    return err_new(REASON_UNAUTHORIZED, "invalid bearer token");
+    return json_share(a, &api->authn->audiences);
 }
 
-/* ---- service account tokens ---- */
-
-static const char *jwt_payload(struct api *api, struct arena *a, str token)
+/* Those that know nothing of audiences answer for the API server's own. */
+static bool audience_is_ours(struct api *api, struct arena *a, const struct json *wanted,
+                             struct json *ret)
 {
-    struct authn *n = api->authn;
-    const char *known = map_find(&n->verified, token);
-    struct err *e;
-    str payload;
-
-    if (known)
-        return known;
-    e = jwt_verify(a, token, &n->public_pem, 1, &payload);
-    if (e) {
-        err_free(e);
-        return NULL;
-    }
-    if (n->verified.n >= TOKENS_REMEMBERED_MAX)
-        forget(n);
-    known = str_dupz(payload);
-    map_put(&n->verified, token, (void *)(uintptr_t)known);
-    return known;
-}
-
-static bool object_lives(struct api *api, const char *plural, str ns, str name, str uid)
-{
-    const struct kind *k = api_core(api, plural);
-    const struct obj *o = store_find(api->store, kind_key(k, ns, name));
-
-    return o && (!uid.n || str_eq(o->uid, uid));
-}
-
-static bool audience_fits(struct api *api, struct arena *a, const struct json *aud,
-                          const str *wanted, size_t n, struct json *ret)
-{
+    const struct json *own = &api->authn->audiences;
     bool any = false;
 
-    for (size_t i = 0; i < (n ? n : 1); i++) {
-        str w = n ? wanted[i] : api->o.service_account_issuer;
-        bool found = json_is(aud, JSON_STRING) && str_eq(aud->s, w);
-
-        JSON_EACH(v, aud)
-            found |= str_eq(json_str(v), w);
-        if (found && ret)
-            json_append(a, ret, json_string(w));
-        any |= found;
-    }
+    JSON_EACH(o, own)
+        JSON_EACH(w, json_count(wanted) ? wanted : own)
+            if (str_eq(json_str(o), json_str(w))) {
+                any = true;
+                if (ret)
+                    json_append(a, ret, *o);
+            }
     return any;
 }
 
-static struct err *service_account_token(struct api *api, struct arena *a, str token,
-                                         const str *audiences, size_t n, struct user **ret,
-                                         struct json *ret_audiences)
+static struct user *file_token_user(struct authn *n, struct arena *a, str token)
 {
-    const char *payload = jwt_payload(api, a, token);
-    struct json *v = NULL, *k8s, *pod, *node, *secret;
-    int64_t now_s = loop_wall(api->loop).ns / NS_PER_S;
-    str ns, name, uid, jti;
-    struct user *u;
-    struct err *e;
-
-    if (!payload)
-        return bad_token();
-    e = json_parse(a, arena_dup(a, str_of(payload)), NULL, NULL, &v);
-    if (e) {
-        err_free(e);
-        return bad_token();
-    }
-    if (!str_eq(json_get_str(v, "iss"), api->o.service_account_issuer) ||
-        json_get_int(v, "exp", INT64_MAX) <= now_s || json_get_int(v, "nbf", 0) > now_s)
-        return bad_token();
-    if (!audience_fits(api, a, json_findz(v, "aud"), audiences, n, ret_audiences))
-        return bad_token();
-    k8s = json_find(v, S("kubernetes.io"));
-    ns = json_str(json_findz(k8s, "namespace"));
-    name = json_get_str(k8s, "serviceaccount.name");
-    uid = json_get_str(k8s, "serviceaccount.uid");
-    pod = json_findz(k8s, "pod");
-    node = json_findz(k8s, "node");
-    secret = json_findz(k8s, "secret");
-    if (!object_lives(api, "serviceaccounts", ns, name, uid) ||
-        (pod &&
-         !object_lives(api, "pods", ns, json_get_str(pod, "name"), json_get_str(pod, "uid"))) ||
-        (secret && !object_lives(api, "secrets", ns, json_get_str(secret, "name"),
-                                 json_get_str(secret, "uid"))) ||
-        (node && !pod &&
-         !object_lives(api, "nodes", S(""), json_get_str(node, "name"), json_get_str(node, "uid"))))
-        return bad_token();
-    u = user_named(
-        a, arena_fmt(a, "system:serviceaccount:" PRI_STR ":" PRI_STR, STR_ARG(ns), STR_ARG(name)));
-    u->uid = uid;
-    group_add(a, u, S("system:serviceaccounts"));
-    group_add(a, u, arena_fmt(a, "system:serviceaccounts:" PRI_STR, STR_ARG(ns)));
-    jti = json_get_str(v, "jti");
-    if (jti.n)
-        extra_add(a, u, S("authentication.kubernetes.io/credential-id"),
-                  arena_fmt(a, "JTI=" PRI_STR, STR_ARG(jti)));
-    if (pod) {
-        extra_add(a, u, S("authentication.kubernetes.io/pod-name"), json_get_str(pod, "name"));
-        extra_add(a, u, S("authentication.kubernetes.io/pod-uid"), json_get_str(pod, "uid"));
-    }
-    if (node) {
-        extra_add(a, u, S("authentication.kubernetes.io/node-name"), json_get_str(node, "name"));
-        if (json_get_str(node, "uid").n)
-            extra_add(a, u, S("authentication.kubernetes.io/node-uid"), json_get_str(node, "uid"));
-    }
-    *ret = u;
-    return NULL;
-}
-
-struct err *authn_token(struct api *api, struct arena *a, str token, const str *audiences, size_t n,
-                        struct user **ret, struct json *ret_audiences)
-{
-    struct user *u = NULL;
-    struct err *e;
-
-    for (size_t i = 0; i < api->authn->n_tokens; i++) {
-        const struct file_token *t = &api->authn->tokens[i];
+    for (size_t i = 0; i < n->n_tokens; i++) {
+        const struct file_token *t = &n->tokens[i];
+        struct user *u;
 
         if (!str_eq(t->token, token))
             continue;
         u = user_named(a, t->user);
         u->uid = t->uid;
         for (size_t g = 0; g < t->n; g++)
-            group_add(a, u, t->groups[g]);
+            user_group_add(a, u, t->groups[g]);
+        return u;
     }
-    if (!u) {
-        if (!api->authn->has_key || token.n > TOKEN_MAX)
-            return bad_token();
-        e = service_account_token(api, a, token, audiences, n, &u, ret_audiences);
-        if (e)
-            return e;
+    return NULL;
+}
+
+struct err *authn_token(struct api *api, struct arena *a, str token, const struct json *audiences,
+                        struct token_user *ret)
+{
+    struct authn *n = api->authn;
+    struct err *e = NULL;
+
+    if (token.n <= TOKEN_MAX) {
+        ret->user = file_token_user(n, a, token);
+        if (!ret->user)
+            e = service_account_token(api, a, token, audiences, ret);
+        else if (!audience_is_ours(api, a, audiences, ret->audiences))
+            ret->user = NULL;
+        if (!e && !ret->user && (!ret->audiences || !ret->audiences->n) &&
+            audience_is_ours(api, a, audiences, ret->audiences)) {
+            e = bootstrap_token(api, a, token, ret);
+            if (!e && !ret->user && n->oidc)
+                e = oidc_token(n->oidc, a, token, ret);
+        }
     }
-    group_add(a, u, S("system:authenticated"));
-    *ret = u;
+    if (e) {
+        str text = arena_fmt(a, "[invalid bearer token, %s]", err_text(e));
+
+        err_free(e);
+        ret->user = NULL;
+        return err_new(REASON_UNAUTHORIZED, PRI_STR, STR_ARG(text));
+    }
+    if (!ret->user)
+        return err_new(REASON_UNAUTHORIZED, "invalid bearer token");
+    user_group_add(a, ret->user, S("system:authenticated"));
     return NULL;
 }
 
 /* ---- requests ---- */
 
+static struct err *by_token(struct req *q, str token)
+{
+    struct token_user t = {0};
+    struct err *e = authn_token(q->api, q->a, token, NULL, &t);
+
+    if (e) {
+        log_debug("api", "unable to authenticate the request: %s", err_text(e));
+        err_free(e);
+        return unauthorized();
+    }
+    q->user = t.user;
+    if (t.warning.n)
+        req_warn(q, t.warning);
+    if (t.note.n)
+        audit_note(q, t.note_key, t.note);
+    return NULL;
+}
+
+/* Browsers cannot set headers of a WebSocket: the token is one of the protocols they offer. */
+static bool websocket_token(struct req *q, str *ret)
+{
+    static const str prefix = STR("base64url.bearer.authorization.k8s.io.");
+    str list = http_header(&q->ex->req, "sec-websocket-protocol"), one;
+
+    while (list.n && str_cut(&list, ',', &one))
+        if (str_has_prefix(str_trim(one), prefix))
+            return base64url_decode(q->a, str_skip(str_trim(one), prefix.n), ret) && ret->n;
+    return false;
+}
+
 struct err *authn_request(struct req *q)
 {
     const struct http_peer *peer = &q->ex->req.peer;
     str auth = http_header(&q->ex->req, "authorization"), scheme;
-    struct err *e;
+    str token;
 
     if (peer->cert_verified && peer->cert_common_name.n) {
         q->user = user_named(q->a, peer->cert_common_name);
         for (size_t i = 0; i < peer->n_cert_organizations; i++)
-            group_add(q->a, q->user, peer->cert_organizations[i]);
+            user_group_add(q->a, q->user, peer->cert_organizations[i]);
         if (peer->cert_der_hash.n)
-            extra_add(q->a, q->user, S("authentication.kubernetes.io/credential-id"),
-                      arena_fmt(q->a, "X509SHA256=" PRI_STR, STR_ARG(peer->cert_der_hash)));
-        group_add(q->a, q->user, S("system:authenticated"));
+            user_extra_add(q->a, q->user, S("authentication.kubernetes.io/credential-id"),
+                           arena_fmt(q->a, "X509SHA256=" PRI_STR, STR_ARG(peer->cert_der_hash)));
+        user_group_add(q->a, q->user, S("system:authenticated"));
         return NULL;
     }
     if (auth.n) {
         str_cut(&auth, ' ', &scheme);
         if (str_eq_nocase(scheme, S("Bearer")) && auth.p && str_trim(auth).n) {
-            e = authn_token(q->api, q->a, str_trim(auth), NULL, 0, &q->user, NULL);
-            if (e) {
-                err_free(e);
-                return unauthorized();
-            }
-            return NULL;
+            return by_token(q, str_trim(auth));
         }
     }
+    if (q->ex->req.is_upgrade && websocket_token(q, &token))
+        return by_token(q, token);
     if (!q->api->o.anonymous)
         return unauthorized();
     q->user = user_named(q->a, S("system:anonymous"));
-    group_add(q->a, q->user, S("system:unauthenticated"));
+    user_group_add(q->a, q->user, S("system:unauthenticated"));
     return NULL;
-}
-
-/* ---- impersonation ---- */
-
-static struct err *may_impersonate(struct req *q, const char *group, const char *resource, str sub,
-                                   str ns, str name)
-{
-    struct access x = {.is_resource = true,
-                       .verb = S("impersonate"),
-                       .group = str_of(group),
-                       .resource = str_of(resource),
-                       .subresource = sub,
-                       .ns = ns,
-                       .name = name},
-                  as;
-
-    if (authz_allows(q->api, q->a, q->user, &x, NULL))
-        return NULL;
-    q->nosniff = true;
-    as = access_of(q);
-    as.verb = arena_fmt(q->a, "impersonate-on:user-info:" PRI_STR, STR_ARG(as.verb));
-    return err_access_denied(q->a, q->user, &as, S(""));
-}
-
-struct err *authn_impersonate(struct req *q)
-{
-    static const str extra_prefix = STR("Impersonate-Extra-"),
-                     sa_prefix = STR("system:serviceaccount:");
-    const struct http_request *r = &q->ex->req;
-    str name = http_header(r, "impersonate-user"), uid = http_header(r, "impersonate-uid");
-    struct user *u;
-    bool other = uid.n > 0, groups_given = false;
-    struct err *e = NULL;
-
-    for (size_t i = 0; i < r->n_headers; i++)
-        other |= str_eq_nocase(r->headers[i].name, S("Impersonate-Group")) ||
-                 (r->headers[i].name.n > extra_prefix.n &&
-                  str_eq_nocase(str_slice(r->headers[i].name, 0, extra_prefix.n), extra_prefix));
-    if (!name.n) {
-        if (!other)
-            return NULL;
-        q->nosniff = true;
-        return err_new(REASON_BAD_REQUEST,
-                       "requested impersonation without impersonating a user name");
-    }
-    u = user_named(q->a, name);
-    u->uid = uid;
-    if (str_has_prefix(name, sa_prefix)) {
-        str rest = str_skip(name, sa_prefix.n), ns;
-
-        str_cut(&rest, ':', &ns);
-        e = may_impersonate(q, "", "serviceaccounts", S(""), ns, rest.p ? rest : S(""));
-        for (size_t i = 0; i < r->n_headers && !groups_given; i++)
-            groups_given = str_eq_nocase(r->headers[i].name, S("Impersonate-Group"));
-        if (!groups_given) {
-            group_add(q->a, u, S("system:serviceaccounts"));
-            group_add(q->a, u, arena_fmt(q->a, "system:serviceaccounts:" PRI_STR, STR_ARG(ns)));
-        }
-    } else
-        e = may_impersonate(q, "", "users", S(""), S(""), name);
-    if (!e && uid.n)
-        e = may_impersonate(q, "authentication.k8s.io", "uids", S(""), S(""), uid);
-    for (size_t i = 0; i < r->n_headers && !e; i++) {
-        str h = r->headers[i].name, v = r->headers[i].value;
-
-        if (str_eq_nocase(h, S("Impersonate-Group"))) {
-            e = may_impersonate(q, "", "groups", S(""), S(""), v);
-            group_add(q->a, u, v);
-        } else if (h.n > extra_prefix.n &&
-                   str_eq_nocase(str_slice(h, 0, extra_prefix.n), extra_prefix)) {
-            str key = str_skip(h, extra_prefix.n), decoded = key;
-            char *low;
-
-            http_percent_decode(q->a, key, false, &decoded);
-            low = arena_dupz(q->a, decoded);
-            for (size_t k = 0; k < decoded.n; k++)
-                if (low[k] >= 'A' && low[k] <= 'Z')
-                    low[k] = (char)(low[k] + 32);
-            e = may_impersonate(q, "authentication.k8s.io", "userextras", (str){low, decoded.n},
-                                S(""), v);
-            extra_add(q->a, u, (str){low, decoded.n}, v);
-        }
-    }
-    if (e)
-        return e;
-    group_add(q->a, u,
-              str_is(name, "system:anonymous") ? S("system:unauthenticated")
-                                               : S("system:authenticated"));
-    q->user = u;
-    return NULL;
-}
-
-/* ---- issuing ---- */
-
-struct err *token_issue(struct api *api, struct arena *a, str ns, str name, str uid,
-                        const struct json *audiences, struct json *bound, int64_t seconds,
-                        str *ret_token, wall_time *ret_expires)
-{
-    struct json v = json_object(), *k8s, *sa, aud = json_array();
-    int64_t now_s = loop_wall(api->loop).ns / NS_PER_S;
-    struct buf b = BUF_INIT;
-    struct err *e;
-
-    if (!api->authn->has_key)
-        return err_new(REASON_INTERNAL, "no key to sign service account tokens with");
-    JSON_EACH(x, audiences)
-        json_append(a, &aud, *x);
-    if (!aud.n)
-        json_append(a, &aud, json_string(api->o.service_account_issuer));
-    json_setz(a, &v, "aud", aud);
-    json_setz(a, &v, "exp", json_int(now_s + seconds));
-    json_setz(a, &v, "iat", json_int(now_s));
-    json_setz(a, &v, "iss", json_string(api->o.service_account_issuer));
-    json_setz(a, &v, "jti", json_string(new_uid(api, a)));
-    k8s = json_setz(a, &v, "kubernetes.io", json_object());
-    json_setz(a, k8s, "namespace", json_string(ns));
-    JSON_EACH_MEMBER(m, bound)
-        json_set(a, k8s, m->key, m->value);
-    sa = json_setz(a, k8s, "serviceaccount", json_object());
-    json_setz(a, sa, "name", json_string(name));
-    json_setz(a, sa, "uid", json_string(uid));
-    json_setz(a, &v, "nbf", json_int(now_s));
-    json_setz(a, &v, "sub",
-              json_string(arena_fmt(a, "system:serviceaccount:" PRI_STR ":" PRI_STR, STR_ARG(ns),
-                                    STR_ARG(name))));
-    json_encode(&b, &v);
-    e = jwt_sign(a, api->o.service_account_key_pem, api->authn->key_id, buf_view(&b), ret_token);
-    buf_fini(&b);
-    if (e)
-        return e;
-    *ret_expires = (wall_time){(now_s + seconds) * NS_PER_S};
-    return NULL;
-}
-
-const char *authn_key_algorithm(const struct api *api)
-{
-    struct arena *a = arena_new();
-    str jwk;
-    struct err *e = jwt_jwk(a, api->o.service_account_key_pem, &jwk);
-    const char *alg = !e && str_find(jwk, S("\"RS256\"")) >= 0 ? "RS256" : "ES256";
-
-    err_free(e);
-    arena_free(a);
-    return alg;
 }

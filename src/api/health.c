@@ -165,7 +165,7 @@ static void reply_issuer(struct req *q)
 
     json_append(q->a, &one, json_z("id_token"));
     json_append(q->a, &subject, json_z("public"));
-    json_append(q->a, &alg, json_z(authn_key_algorithm(q->api)));
+    json_append(q->a, &alg, json_z(jwt_key_algorithm(authn_key_pem(q->api))));
     json_setz(q->a, &v, "issuer", json_string(o->service_account_issuer));
     json_setz(q->a, &v, "jwks_uri",
               json_string(arena_fmt(q->a, "https://" PRI_STR ":%d/openid/v1/jwks",
@@ -193,7 +193,12 @@ static void reply_jwks(struct req *q)
                 S(""), S(""), S("")));
         return;
     }
-    e = jwt_jwk(q->a, q->api->o.service_account_key_pem, &text);
+    if (!authn_key_pem(q->api).n) {
+        json_setz(q->a, &v, "keys", keys);
+        reply_public(q, "application/jwk-set+json", &v);
+        return;
+    }
+    e = jwt_jwk(q->a, authn_key_pem(q->api), &text);
     if (!e)
         e = json_parse(q->a, text, NULL, NULL, &key);
     if (e) {

@@ -10,6 +10,8 @@ kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status,
     slice_prepare_update, daemonset_default, pvc_prepare_update, hpa_default, lease_prepare,
     node_default;
 struct json pod_completed(struct arena *a, const struct json *pod);
+/* certificates.c (prepare functions above) */
+kind_admit_fn csr_admit;
 /* service.c */
 kind_prepare_fn service_prepare_create, service_prepare_update;
 kind_admit_fn service_allocate;

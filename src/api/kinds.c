@@ -127,7 +127,7 @@ static const struct kind_hooks table[] = {
      .admit = rbac_admit},
     {"certificates.k8s.io", "certificatesigningrequests", 0, .untracked = "spec",
      .prepare_create = csr_prepare_create, .prepare_update = csr_prepare_update,
-     .prepare_status = csr_prepare_update, .fields = csr_fields},
+     .prepare_status = csr_prepare_update, .allocate = csr_admit, .fields = csr_fields},
     {"authentication.k8s.io", "tokenreviews", KIND_VIRTUAL, .create = token_review},
     {"authentication.k8s.io", "selfsubjectreviews", KIND_VIRTUAL, .create = self_review},
     {"authorization.k8s.io", "subjectaccessreviews", KIND_VIRTUAL, .create = access_review},

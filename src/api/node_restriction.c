@@ -177,3 +177,34 @@ struct err *node_restriction_delete(struct req *q, const struct kind *k, str nam
     }
     return NULL;
 }
+
+struct err *node_restriction_token(struct req *q, const struct json *ref)
+{
+    const struct kind *pods = api_core(q->api, "pods"), *k = q->route.kind;
+    str node = node_of(q->user), name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid"),
+        on = S("");
+    const struct obj *pod;
+
+    if (!node.n)
+        return NULL;
+    if (!str_is(json_get_str(ref, "apiVersion"), "v1") ||
+        !str_is(json_get_str(ref, "kind"), "Pod") || !name.n)
+        return err_forbidden(k, q->route.name, "node requested token not bound to a pod");
+    if (!uid.n)
+        return err_forbidden(k, q->route.name,
+                             "node requested token with a pod binding without a uid");
+    pod = store_find(q->api->store, kind_key(pods, q->route.ns, name));
+    if (!pod)
+        return err_not_found(pods, name);
+    if (!str_eq(uid, pod->uid))
+        return err_forbidden(k, q->route.name,
+                             "the UID in the bound object reference (" PRI_STR
+                             ") does not match the UID in record. The object might have been "
+                             "deleted and then recreated",
+                             STR_ARG(uid));
+    packed_get(pod->fields, S("spec.nodeName"), &on);
+    if (!str_eq(on, node))
+        return err_forbidden(k, q->route.name,
+                             "node requested token bound to a pod scheduled on a different node");
+    return NULL;
+}

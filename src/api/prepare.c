@@ -321,50 +321,6 @@ void node_default(struct write *w)
         json_setz(w->a, spec, "podCIDR", json_string(first));
 }
 
-/* ---- certificate signing requests: who asks is the server's word ---- */
-
-void csr_prepare_create(struct write *w)
-{
-    const struct user *u = w->req->user;
-    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT), groups = json_array(),
-                extra = json_object();
-
-    json_setz(w->a, spec, "username", json_string(u->name));
-    if (u->uid.n)
-        json_setz(w->a, spec, "uid", json_string(u->uid));
-    else
-        json_removez(spec, "uid");
-    for (size_t i = 0; i < u->n_groups; i++)
-        json_append(w->a, &groups, json_string(u->groups[i]));
-    json_setz(w->a, spec, "groups", groups);
-    for (size_t i = 0; i < u->n_extra; i++) {
-        struct json values = json_array();
-
-        for (size_t k = 0; k < u->extra[i].n_values; k++)
-            json_append(w->a, &values, json_string(u->extra[i].values[k]));
-        json_set(w->a, &extra, u->extra[i].key, values);
-    }
-    if (extra.n)
-        json_setz(w->a, spec, "extra", extra);
-    else
-        json_removez(spec, "extra");
-}
-
-void csr_prepare_update(struct write *w)
-{
-    const struct json *spec = json_findz(w->old, "spec");
-
-    if (spec)
-        json_setz(w->a, w->obj, "spec", json_share(w->a, spec));
-    /* A condition says when it was set. */
-    JSON_EACH(c, json_at(w->obj, "status", "conditions", NULL)) {
-        if (!json_get_str(c, "lastUpdateTime").n)
-            json_setz(w->a, c, "lastUpdateTime", json_string(now_text(w->a, w->now)));
-        if (!json_get_str(c, "lastTransitionTime").n)
-            json_setz(w->a, c, "lastTransitionTime", json_string(now_text(w->a, w->now)));
-    }
-}
-
 /* ---- endpoint slices: addressType cannot be lost ---- */
 
 void slice_prepare_update(struct write *w)

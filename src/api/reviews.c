@@ -74,11 +74,8 @@ void self_review(struct req *q, struct json *obj)
 void token_review(struct req *q, struct json *obj)
 {
     str token = json_get_str(obj, "spec.token");
-    const struct json *wanted = json_at(obj, "spec", "audiences", NULL);
     struct json status = json_object(), audiences = json_array();
-    str *aud = ARENA_NEW_N(q->a, str, json_count(wanted) + 1);
-    size_t n = 0;
-    struct user *u = NULL;
+    struct token_user t = {.audiences = &audiences};
     struct err *e;
 
     if (!token.n) {
@@ -87,18 +84,14 @@ void token_review(struct req *q, struct json *obj)
         return;
     }
     track(q, obj);
-    JSON_EACH(v, wanted)
-        aud[n++] = json_str(v);
-    e = authn_token(q->api, q->a, token, aud, n, &u, &audiences);
+    e = authn_token(q->api, q->a, token, json_at(obj, "spec", "audiences", NULL), &t);
     if (e) {
         json_setz(q->a, &status, "user", json_object());
         json_setz(q->a, &status, "error", json_string(arena_dup(q->a, str_of(err_text(e)))));
         err_free(e);
     } else {
         json_setz(q->a, &status, "authenticated", json_bool(true));
-        json_setz(q->a, &status, "user", user_info(q->a, u));
-        if (!audiences.n)
-            json_append(q->a, &audiences, json_string(q->api->o.service_account_issuer));
+        json_setz(q->a, &status, "user", user_info(q->a, t.user));
         json_setz(q->a, &status, "audiences", audiences);
     }
     answer(q, obj, status);

@@ -2,13 +2,23 @@
  *
  * A request's way: who (authn.c), may he (authz.c), what (route.c, request.c), then the verb. Every
  * path ends in exactly one reply_*(), watch or tunnel, which ends the exchange. */
-#include "api/api_internal.h"
+#include "api/authn.h"
 #include "api/crd.h"
 #include "api/outgoing.h"
 
 static str keep(struct arena *a, str s)
 {
     return s.p ? arena_dup(a, s) : S("");
+}
+
+static void oidc_keep(struct arena *a, struct oidc_options *o)
+{
+    str *all[] = {&o->issuer_url,      &o->client_id,    &o->username_claim,
+                  &o->username_prefix, &o->groups_claim, &o->groups_prefix,
+                  &o->required_claims, &o->signing_algs, &o->ca_pem};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        *all[i] = keep(a, *all[i]);
 }
 
 static void options_keep(struct api *api, const struct api_options *o)
@@ -26,6 +36,8 @@ static void options_keep(struct api *api, const struct api_options *o)
     api->o.ca_pem = keep(a, o->ca_pem);
     api->o.ca_key_pem = keep(a, o->ca_key_pem);
     api->o.token_file = keep(a, o->token_file);
+    api->o.api_audiences = keep(a, o->api_audiences);
+    oidc_keep(a, &api->o.oidc);
     api->o.kubelet_client_cert_pem = keep(a, o->kubelet_client_cert_pem);
     api->o.kubelet_client_key_pem = keep(a, o->kubelet_client_key_pem);
     if (!api->o.node_port_min)
@@ -113,6 +125,7 @@ void api_close(struct api *api, loop_fn *closed, void *ctx)
     *c = (struct closing){api, closed, ctx};
     api->closing = true;
     watch_close_all(api);
+    token_requests_resume(api);
     loop_defer(api->loop, close_done, c);
 }
 

@@ -2,7 +2,7 @@
  * resize, binding, token...
  *
  * Those that are a view of the object (part_*) go the way of any update, with everything they do
- * not own put back. Scale and TokenRequest are kinds of their own. Eviction and Binding are in
+ * not own put back. Scale is a kind of its own; TokenRequest is in token_request.c. Eviction and Binding are in
  * binding.c; what needs a connection to the node in proxy.c. */
 #include "api/api_internal.h"
 #include "api/hooks.h"
@@ -257,166 +257,6 @@ static void scale(struct req *q)
     store_update(q->api->store, kind_key(k, q->route.ns, q->route.name), scale_write, scaled, s);
 }
 
-/* ---- token ---- */
-
-#define TOKEN_MIN_S 600
-#define TOKEN_DEFAULT_S 3600
-
-static struct err *bound_object(struct req *q, const struct json *ref, struct json *ret)
-{
-    static const struct {
-        const char *kind, *plural, *claim;
-        bool namespaced;
-    } kinds[] = {{"Pod", "pods", "pod", true},
-                 {"Secret", "secrets", "secret", true},
-                 {"Node", "nodes", "node", false}};
-    str kind = json_get_str(ref, "kind"), version = json_get_str(ref, "apiVersion"),
-        name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
-
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        const struct kind *k;
-        const struct obj *o;
-        struct json v = json_object();
-
-        if (!str_is(kind, kinds[i].kind) || !str_is(version, "v1"))
-            continue;
-        k = api_core(q->api, kinds[i].plural);
-        o = store_find(q->api->store, kind_key(k, q->route.ns, name));
-        if (!o)
-            return err_not_found(k, name);
-        if (uid.n && !str_eq(uid, o->uid))
-            return err_details(err_new(REASON_CONFLICT,
-                                       "Operation cannot be fulfilled on " PRI_STR " \"" PRI_STR
-                                       "\": the UID in the bound object reference (" PRI_STR
-                                       ") does not match the UID in record. The object might have "
-                                       "been deleted and then recreated",
-                                       STR_ARG(kind), STR_ARG(name), STR_ARG(uid)),
-                               S(""), kind, name);
-        json_setz(q->a, &v, "name", json_string(name));
-        json_setz(q->a, &v, "uid", json_string(arena_dup(q->a, o->uid)));
-        json_setz(q->a, ret, kinds[i].claim, v);
-        if (i == 0) {
-            str node_name;
-
-            if (packed_get(o->fields, S("spec.nodeName"), &node_name) && node_name.n) {
-                const struct obj *node = store_find(
-                    q->api->store, kind_key(api_core(q->api, "nodes"), S(""), node_name));
-                struct json n = json_object();
-
-                json_setz(q->a, &n, "name", json_string(arena_dup(q->a, node_name)));
-                if (node)
-                    json_setz(q->a, &n, "uid", json_string(arena_dup(q->a, node->uid)));
-                json_setz(q->a, ret, "node", n);
-            }
-        }
-        return NULL;
-    }
-    return err_new(REASON_BAD_REQUEST,
-                   "cannot bind token to object of type /" PRI_STR ", Kind=" PRI_STR,
-                   STR_ARG(version), STR_ARG(kind));
-}
-
-/* A token request has managed fields like any other body, under its own kind. */
-static struct err *token_track(struct req *q, const struct schema_type *t, struct json *obj)
-{
-    const struct resource r = {.group = S("authentication.k8s.io"),
-                               .version = S("v1"),
-                               .kind = S("TokenRequest"),
-                               .type = t,
-                               .namespaced = true};
-    const struct apply_options o = {.manager = req_manager(q),
-                                    .subresource = S("token"),
-                                    .api_version = S("authentication.k8s.io/v1"),
-                                    .now = loop_wall(q->api->loop)};
-    struct json *spec = json_make(q->a, obj, "spec", JSON_OBJECT);
-
-    json_removez(obj, "status");
-    if (!json_findz(spec, "expirationSeconds"))
-        json_setz(q->a, spec, "expirationSeconds", json_int(TOKEN_DEFAULT_S));
-    return apply_track_update(q->a, &r, NULL, obj, &o);
-}
-
-static void token(struct req *q)
-{
-    const struct schema_type *t =
-        schema_find_gvk(S("authentication.k8s.io"), S("v1"), S("TokenRequest"));
-    struct json *obj, *spec, *meta, status = json_object(), bound = json_object();
-    const struct json *ref;
-    const struct obj *account;
-    int64_t seconds;
-    wall_time expires;
-    str text, uid;
-    struct err *e, *errs = NULL;
-
-    e = write_options_parse(q, "CreateOptions");
-    if (!e)
-        e = body_decode(q, NULL, t, S("authentication.k8s.io"), S("v1"), S("TokenRequest"), &obj);
-    if (e) {
-        reply_error(q, e);
-        return;
-    }
-    e = token_track(q, t, obj);
-    if (e) {
-        reply_error(q, e);
-        return;
-    }
-    account = store_find(q->api->store, kind_key(q->route.kind, q->route.ns, q->route.name));
-    if (!account) {
-        reply_error(q, err_not_found(q->route.kind, q->route.name));
-        return;
-    }
-    uid = arena_dup(q->a, account->uid);
-    spec = json_make(q->a, obj, "spec", JSON_OBJECT);
-    seconds = json_get_int(spec, "expirationSeconds", TOKEN_DEFAULT_S);
-    if (seconds < TOKEN_MIN_S)
-        cause(&errs, CAUSE_INVALID, S("spec.expirationSeconds"),
-              "Invalid value: %lld: may not specify a duration less than 10 minutes",
-              (long long)seconds);
-    if (seconds > INT64_C(1) << 32)
-        cause(&errs, CAUSE_INVALID, S("spec.expirationSeconds"),
-              "Invalid value: %lld: may not specify a duration larger than 2^32 seconds",
-              (long long)seconds);
-    if (errs) {
-        reply_error(q, err_invalid(errs, S("authentication.k8s.io"), S("TokenRequest"), S("")));
-        return;
-    }
-    ref = json_findz(spec, "boundObjectRef");
-    if (json_is(ref, JSON_OBJECT)) {
-        e = bound_object(q, ref, &bound);
-        if (e) {
-            reply_error(q, e);
-            return;
-        }
-    }
-    meta = meta_of(q->a, obj);
-    json_setz(q->a, meta, "name", json_string(q->route.name));
-    json_setz(q->a, meta, "namespace", json_string(q->route.ns));
-    json_setz(q->a, meta, "uid", json_string(uid));
-    json_setz(q->a, meta, "creationTimestamp",
-              json_string(now_text(q->a, loop_wall(q->api->loop))));
-    if (!json_count(json_findz(spec, "audiences"))) {
-        struct json aud = json_array();
-
-        json_append(q->a, &aud, json_string(q->api->o.service_account_issuer));
-        json_setz(q->a, spec, "audiences", aud);
-    }
-    json_setz(q->a, spec, "expirationSeconds", json_int(seconds));
-    e = token_issue(q->api, q->a, q->route.ns, q->route.name, uid, json_findz(spec, "audiences"),
-                    &bound, seconds, &text, &expires);
-    if (e) {
-        reply_error(q, e);
-        return;
-    }
-    json_setz(q->a, &status, "token", json_string(text));
-    json_setz(q->a, &status, "expirationTimestamp", json_string(now_text(q->a, expires)));
-    json_setz(q->a, obj, "status", status);
-    e = schema_decode(q->a, t, obj, NULL);
-    if (e)
-        reply_error(q, e);
-    else
-        reply_tree(q, 201, t, obj);
-}
-
 /* ---- views of the object itself: ephemeralcontainers, resize, approval, finalize ---- */
 
 /* What such a view may change, as dot paths; all else is put back. */
@@ -455,7 +295,7 @@ void verb_subresource(struct req *q)
         const char *sub;
         void (*run)(struct req *q);
     } table[] = {{"scale", scale},
-                 {"token", token},
+                 {"token", subresource_token},
                  {"binding", subresource_binding},
                  {"eviction", subresource_eviction},
                  {"log", proxy_log},

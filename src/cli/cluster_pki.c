@@ -1,6 +1,7 @@
 /* cluster_pki.c - one CA signs servers and clients, as kubeadm has it.
  *
- * Files: ca.crt, ca.key, service-account.key and NAME.crt, NAME.key, NAME.names (what the certificate was made for: when
+ * Files: ca.crt, ca.key, service-account.key (RSA as Kubernetes' tools
+ * make it; EC in data directories of before) and NAME.crt, NAME.key, NAME.names (what the certificate was made for: when
  * the names change, it is made anew). Keys have mode 0600. */
 #include "cli/cluster_pki.h"
 
@@ -174,7 +175,8 @@ struct err *cluster_pki_open(struct loop *loop, const struct cluster_pki_options
         return err_errno(rc, "making " PRI_STR, STR_ARG(o->dir));
     err = ca_open(loop, a, o->dir, &p);
     if (!err)
-        err = key_open(loop, path_of(a, o->dir, "service-account", ".key"), &p.service_account_key);
+        err = read_file(loop, path_of(a, o->dir, "service-account", ".key"), &p.service_account_key,
+                        &p.has_service_account_key);
     for (enum cluster_cert i = 0; !err && i < CLUSTER_N_CERTS; i++)
         err = cert_open(loop, a, o, i, &p);
     if (err) {
@@ -183,6 +185,14 @@ struct err *cluster_pki_open(struct loop *loop, const struct cluster_pki_options
     }
     *ret = p;
     return NULL;
+}
+
+struct err *cluster_pki_service_account_key(struct loop *loop, str dir, struct buf *ret_pem)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct err *err = pki_rsa_key_new(ret_pem);
+
+    return err ? err : write_file(loop, path_of(a, dir, "service-account", ".key"), ret_pem, 0600);
 }
 
 void cluster_pki_fini(struct cluster_pki *p)

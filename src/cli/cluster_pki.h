@@ -12,6 +12,7 @@ enum cluster_cert {
 };
 struct cluster_pki {
     struct buf ca_cert, ca_key, service_account_key;
+    bool has_service_account_key;
     struct buf cert[CLUSTER_N_CERTS], key[CLUSTER_N_CERTS];
 };
 struct cluster_pki_options {
@@ -20,9 +21,13 @@ struct cluster_pki_options {
     size_t n_server_names, n_server_ips;
     str node_name, node_ip;
 };
-/* Reads what is there and makes what is missing, expires within 90 days or no longer fits the names. */
+/* Reads what is there and makes what is missing, expires within 90 days or no longer fits the names; all but the key of the
+ * ServiceAccount tokens, which takes its time. */
 MUST_USE struct err *cluster_pki_open(struct loop *loop, const struct cluster_pki_options *o,
                                       struct cluster_pki *ret);
+/* Makes that key and its file, when has_service_account_key is false. Any thread (40 to 500 ms of processor time). */
+MUST_USE struct err *cluster_pki_service_account_key(struct loop *loop, str dir,
+                                                     struct buf *ret_pem);
 void cluster_pki_fini(struct cluster_pki *p);
 /* The admin's kubeconfig (YAML). */
 void cluster_kubeconfig(const struct cluster_pki *p, str server_url, struct buf *out);

@@ -5,7 +5,13 @@
 
 #include <unistd.h>
 
-enum option_kind { OPTION_STRING, OPTION_INT, OPTION_BOOL, OPTION_LIST };
+enum option_kind {
+    OPTION_STRING,
+    OPTION_INT,
+    OPTION_BOOL,
+    OPTION_LIST,
+    OPTION_ARGS
+}; /* ARGS: a list whose values may have commas */
 
 static const struct option {
     const char *name, *alias; /* without the dashes */
@@ -49,7 +55,7 @@ static const struct option {
     O("kubelet-port", NULL, OPTION_INT, kubelet_port, "(10250)"),
     O("token-auth-file", NULL, OPTION_STRING, token_auth_file,
       "CSV: token,user,uid,\"group1,group2\""),
-    O("kube-apiserver-arg", NULL, OPTION_LIST, kube_apiserver_arg,
+    O("kube-apiserver-arg", NULL, OPTION_ARGS, kube_apiserver_arg,
       "key=value of kube-apiserver, repeatable"),
     O("v", NULL, OPTION_INT, verbosity, "log level: 0 to 4"),
 #undef O
@@ -112,11 +118,13 @@ static struct err *option_set(struct server_options *o, const struct option *opt
         return NULL;
     case OPTION_BOOL:
         return option_bool(value, opt->name, field);
-    case OPTION_LIST: {
+    case OPTION_LIST:
+    case OPTION_ARGS: {
         struct option_list *list = field;
         str item;
 
-        while (str_cut(&value, ',', &item)) {
+        while (opt->kind == OPTION_ARGS ? str_cut(&value, '\0', &item)
+                                        : str_cut(&value, ',', &item)) {
             if (item.n == 0)
                 continue;
             if (list->n == OPTION_LIST_MAX)

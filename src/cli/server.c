@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 
 #include "api/api.h"
+#include "cli/apiserver_args.h"
 #include "cli/cluster_pki.h"
 #include "cli/options.h"
 #include "cli/version.h"
@@ -60,6 +61,11 @@ struct app {
     str service_ip, token_users, resolv_conf;
     int lock_fd;
     mono_time started;
+    struct apiserver_args args;
+    struct err *key_err; /* of make_key() */
+    struct buf made_key; /* by make_key() */
+    str token_key;       /* what the control thread starts with; perhaps empty */
+    bool key_pending;
 
     struct loop *loop; /* the core loop */
     struct store *store;
@@ -164,6 +170,7 @@ static void control_start(void *ctx, struct loop *loop)
             .client = app->controllers_client,
             .ca_pem = buf_view(&app->pki.ca_cert),
             .ca_key_pem = buf_view(&app->pki.ca_key),
+            .token_key_pem = app->token_key,
             .cluster_cidr = app->o.cluster_cidr,
             .synced = part_ready,
             .ctx = &app->parts[PART_CONTROLLERS],
@@ -417,7 +424,9 @@ static void store_closed(void *ctx)
 {
     struct app *app = ctx;
 
-    loop_stop(app->loop);
+    app->store_closed = true;
+    if (!app->key_pending)
+        loop_stop(app->loop);
 }
 
 static void api_closed(void *ctx)
@@ -497,6 +506,47 @@ static void bootstrapped(void *ctx, struct err *err)
         app->control_thread = loop_thread_start(app->loop, "k1s-control", control_start, app);
     if (!app->o.disable_agent)
         app->node_thread = loop_thread_start(app->loop, "k1s-node", node_start, app);
+}
+
+/* On a pool thread, since an RSA key takes longer than all the rest of the start. */
+static void make_key(void *ctx)
+{
+    struct app *app = ctx;
+    CLEANUP(arena) struct arena *a = arena_new();
+
+    app->key_err = cluster_pki_service_account_key(
+        app->loop, arena_fmt(a, PRI_STR "/server/tls", STR_ARG(app->o.data_dir)), &app->made_key);
+}
+
+/* On the control thread. */
+static void give_key(void *ctx)
+{
+    struct app *app = ctx;
+
+    if (app->controllers)
+        controllers_token_key(app->controllers, buf_view(&app->made_key));
+}
+
+static void key_made(void *ctx)
+{
+    struct app *app = ctx;
+    struct err *err = TAKE(app->key_err);
+
+    app->key_pending = false;
+    if (app->store_closed)
+        loop_stop(app->loop);
+    if (!err && !app->stopping)
+        err = api_set_service_account_key(app->api, buf_view(&app->made_key));
+    if (err) {
+        log_error(AREA, "the key of service account tokens: %s", err_text(err));
+        err_free(err);
+        server_fail(app);
+        return;
+    }
+    if (app->control_thread && !app->stopping)
+        loop_post(app->control_loop, give_key, app);
+    else if (!app->control_thread)
+        app->token_key = buf_view(&app->made_key);
 }
 
 /* The first IPv4 address of an interface that is up and not loopback; "127.0.0.1" when there is none. */
@@ -610,6 +660,30 @@ static struct err *open_pki(struct app *app)
         &app->pki);
 }
 
+static struct err *read_apiserver_args(struct app *app)
+{
+    const struct server_options *o = &app->o;
+
+    struct err *err;
+
+    app->args.api = (struct api_options){
+        .service_cidr = o->service_cidr,
+        .node_port_min = o->node_port_min,
+        .node_port_max = o->node_port_max,
+        .cluster_domain = o->cluster_domain,
+        .advertise_port = (int)o->https_listen_port,
+        .service_account_issuer = arena_fmt(app->arena, "https://kubernetes.default.svc." PRI_STR,
+                                            STR_ARG(o->cluster_domain)),
+        .anonymous = true,
+        .legacy_apis = o->legacy_apis,
+        .allow_privileged = true,
+    };
+    err = apiserver_args_read(app->loop, app->arena, &o->kube_apiserver_arg, &app->args);
+    if (!err && app->args.token_auth_file.n)
+        app->o.token_auth_file = app->args.token_auth_file;
+    return err;
+}
+
 static struct err *open_token_file(struct app *app)
 {
     CLEANUP(buf) struct buf text = BUF_INIT;
@@ -625,39 +699,7 @@ static struct err *open_token_file(struct app *app)
     return NULL;
 }
 
-/* What kube-apiserver calls otherwise, or what has no flag of ours. */
-struct apiserver_args {
-    str issuer;
-    bool anonymous;
-    int64_t compact_age_ns; /* 0: the store's default */
-};
-
-static struct err *read_apiserver_args(struct app *app, struct apiserver_args *ret)
-{
-    for (size_t i = 0; i < app->o.kube_apiserver_arg.n; i++) {
-        str value = app->o.kube_apiserver_arg.items[i], key;
-
-        str_cut(&value, '=', &key);
-        if (str_is(key, "service-account-issuer"))
-            ret->issuer = value;
-        else if (str_is(key, "anonymous-auth"))
-            ret->anonymous = !str_is(value, "false");
-        else if (str_is(key, "token-auth-file"))
-            app->o.token_auth_file = value;
-        else if (str_is(key, "etcd-compaction-interval")) {
-            if (!str_to_duration(value, &ret->compact_age_ns) || ret->compact_age_ns <= 0)
-                return err_new(REASON_BAD_REQUEST,
-                               "--kube-apiserver-arg: etcd-compaction-interval=" PRI_STR
-                               " is not a duration above 0",
-                               STR_ARG(value));
-        } else
-            return err_new(REASON_BAD_REQUEST,
-                           "--kube-apiserver-arg: \"" PRI_STR "\" is not supported", STR_ARG(key));
-    }
-    return NULL;
-}
-
-static struct err *open_api(struct app *app, const struct apiserver_args *args)
+static struct err *open_api(struct app *app)
 {
     const struct server_options *o = &app->o;
     struct err *err;
@@ -667,33 +709,20 @@ static struct err *open_api(struct app *app, const struct apiserver_args *args)
         &(struct store_options){
             .path = arena_dupz(app->arena, arena_fmt(app->arena, PRI_STR "/server/db/state.db",
                                                      STR_ARG(o->data_dir))),
-            .compact_age_ns = args->compact_age_ns,
+            .compact_age_ns = app->args.compact_age_ns,
         },
         &app->store);
     if (err)
         return err;
-    err = api_new(
-        app->loop,
-        &(struct api_options){
-            .store = app->store,
-            .service_cidr = o->service_cidr,
-            .node_port_min = o->node_port_min,
-            .node_port_max = o->node_port_max,
-            .cluster_domain = o->cluster_domain,
-            .advertise_address = o->node_ip,
-            .advertise_port = (int)o->https_listen_port,
-            .service_account_key_pem = buf_view(&app->pki.service_account_key),
-            .service_account_issuer = args->issuer,
-            .ca_pem = buf_view(&app->pki.ca_cert),
-            .ca_key_pem = buf_view(&app->pki.ca_key),
-            .token_file = app->token_users,
-            .kubelet_client_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_KUBELET_CLIENT]),
-            .kubelet_client_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_KUBELET_CLIENT]),
-            .anonymous = args->anonymous,
-            .legacy_apis = o->legacy_apis,
-            .allow_privileged = true,
-        },
-        &app->api);
+    app->args.api.store = app->store;
+    app->args.api.advertise_address = o->node_ip;
+    app->args.api.service_account_key_pem = buf_view(&app->pki.service_account_key);
+    app->args.api.ca_pem = buf_view(&app->pki.ca_cert);
+    app->args.api.ca_key_pem = buf_view(&app->pki.ca_key);
+    app->args.api.token_file = app->token_users;
+    app->args.api.kubelet_client_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_KUBELET_CLIENT]);
+    app->args.api.kubelet_client_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_KUBELET_CLIENT]);
+    err = api_new(app->loop, &app->args.api, &app->api);
     if (err)
         return err;
     err = tls_server_new(
@@ -762,15 +791,10 @@ static struct err *check_supported(const struct server_options *o)
 
 static struct err *server_open(struct app *app)
 {
-    struct apiserver_args args = {
-        .issuer = arena_fmt(app->arena, "https://kubernetes.default.svc." PRI_STR,
-                            STR_ARG(app->o.cluster_domain)),
-        .anonymous = true,
-    };
     struct err *err = check_supported(&app->o);
 
     if (!err)
-        err = read_apiserver_args(app, &args);
+        err = read_apiserver_args(app);
     if (!err)
         err = open_addresses(app);
     if (!err)
@@ -780,7 +804,7 @@ static struct err *server_open(struct app *app)
     if (!err)
         err = open_token_file(app);
     if (!err)
-        err = open_api(app, &args);
+        err = open_api(app);
     if (!err)
         err = open_https(app);
     if (!err)
@@ -843,6 +867,11 @@ int cmd_server(int argc, char **argv)
         status = 1;
         goto out;
     }
+    app->token_key = buf_view(&app->pki.service_account_key);
+    if (!app->pki.has_service_account_key) {
+        app->key_pending = true;
+        pool_run(app->loop, make_key, key_made, app);
+    }
     expect_parts(app);
     app->on_term = signal_watch_new(app->loop, SIGTERM, server_stop, app);
     app->on_int = signal_watch_new(app->loop, SIGINT, server_stop, app);
@@ -851,6 +880,7 @@ int cmd_server(int argc, char **argv)
     status = app->status;
     tls_server_free(app->tls);
     cluster_pki_fini(&app->pki);
+    buf_fini(&app->made_key);
     loop_free(app->loop);
 out:
     err_free(err);

@@ -39,6 +39,7 @@ static const struct controller_type *const table[] = {
     &pvc_protection_controller,
     &csr_signer_controller,
     &node_ttl_controller,
+    &role_aggregation_controller,
     &claim_controller,
     &volume_controller,
 };
@@ -413,10 +414,12 @@ struct controllers *controllers_start(const struct controllers_options *o)
     m->synced_ctx = o->ctx;
     m->ca_pem = str_dupz(o->ca_pem);
     m->ca_key_pem = str_dupz(o->ca_key_pem);
+    m->token_key_pem = str_dupz(o->token_key_pem);
     m->cluster_cidr = str_dupz(o->cluster_cidr);
     m->config =
         (struct config){.ca_pem = str_of(m->ca_pem),
                         .ca_key_pem = str_of(m->ca_key_pem),
+                        .token_key_pem = str_of(m->token_key_pem),
                         .cluster_cidr = str_of(m->cluster_cidr),
                         .node_monitor_grace_ns =
                             o->node_monitor_grace_ns ? o->node_monitor_grace_ns : 50 * NS_PER_S};
@@ -465,6 +468,22 @@ static void controller_free(struct controller *c)
     mem_free(c);
 }
 
+static bool wake_each(void *ctx, const struct obj *o)
+{
+    wake(ctx, o->key.ns, o->key.name);
+    return true;
+}
+
+void controllers_token_key(struct controllers *m, str pem)
+{
+    mem_free(m->token_key_pem);
+    m->token_key_pem = str_dupz(pem);
+    m->config.token_key_pem = str_of(m->token_key_pem);
+    for (size_t i = 0; i < m->n; i++)
+        if (m->list[i]->type == &token_controller)
+            informer_each(m->caches[K_SECRETS], STR_NONE, wake_each, m->list[i]);
+}
+
 void controllers_stop(struct controllers *m)
 {
     if (!m)
@@ -478,6 +497,7 @@ void controllers_stop(struct controllers *m)
     arena_free(m->change);
     mem_free(m->ca_pem);
     mem_free(m->ca_key_pem);
+    mem_free(m->token_key_pem);
     mem_free(m->cluster_cidr);
     mem_free(m);
 }

@@ -36,6 +36,7 @@
     X(SECRETS, "", "v1", "secrets", "Secret", true)                                                \
     X(PVCS, "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true)                     \
     X(PVS, "", "v1", "persistentvolumes", "PersistentVolume", false)                               \
+    X(CLUSTERROLES, "rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false)       \
     X(CSRS, "certificates.k8s.io", "v1", "certificatesigningrequests",                             \
       "CertificateSigningRequest", false)
 #define X(id, ...) K_##id,
@@ -99,6 +100,7 @@ struct action {
     const struct kind *kind;
     str ns, name, sub, uid, resource_version; /* uid, resource_version: preconditions of a delete */
     const char *patch_type;
+    const char *query; /* of a patch, with its '?'; NULL: none */
     struct json *body; /* create, update, patch; may be shared by actions that follow each other */
     str label;         /* a name for the log: execute.c's */
     str text;          /* the body as it is sent: execute.c's */
@@ -129,11 +131,12 @@ void plan_requeue(struct plan *p, int64_t delay_ns); /* the earliest counts */
 void plan_format(const struct plan *p,
                  struct buf *out); /* a line per action: for tests and the debug log */
 #define PATCH_MERGE "application/merge-patch+json"
+#define PATCH_APPLY "application/apply-patch+yaml"
 #define PATCH_STRATEGIC "application/strategic-merge-patch+json"
 
 /* ---- the framework (controllers.c) ---- */
 struct config { /* what reconciles may know of the outside */
-    str ca_pem, ca_key_pem, cluster_cidr;
+    str ca_pem, ca_key_pem, token_key_pem, cluster_cidr;
     int64_t node_monitor_grace_ns;
 };
 struct reconcile {
@@ -199,7 +202,7 @@ extern const struct controller_type namespace_controller, serviceaccount_control
     taint_eviction_controller, job_controller, ttl_after_finished_controller, cronjob_controller,
     daemonset_controller, statefulset_controller, podgc_controller, disruption_controller,
     resourcequota_controller, token_controller, pvc_protection_controller, csr_signer_controller,
-    node_ttl_controller, volume_controller, claim_controller;
+    node_ttl_controller, role_aggregation_controller, volume_controller, claim_controller;
 
 #define JOB_FINALIZER "batch.kubernetes.io/job-tracking"
 #define JOB_INDEX "batch.kubernetes.io/job-completion-index"

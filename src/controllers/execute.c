@@ -124,6 +124,8 @@ static void action_path(const struct action *act, struct buf *path)
 {
     buf_api_path(path, act->kind->group, act->kind->version, act->kind->plural, act->ns,
                  act->type == ACT_CREATE ? STR_NONE : act->name, act->sub);
+    if (act->query)
+        buf_z(path, act->query);
 }
 
 static void delete_options(const struct action *act, struct buf *body)

@@ -49,7 +49,7 @@ struct controllers {
     struct loop *loop;
     struct client *client;
     struct config config;
-    char *ca_pem, *ca_key_pem, *cluster_cidr;
+    char *ca_pem, *ca_key_pem, *token_key_pem, *cluster_cidr;
     struct informer *caches[K_N];
     struct cache_handler {
         struct controllers *m;

@@ -1,161 +1,94 @@
 /* token.c - Secrets of type kubernetes.io/service-account-token: fills them with a token, and
  * removes them with their account.
  *
- * Tokens are signed by the API server: the account's token subresource is asked for one that is
- * bound to the Secret. API:
+ * The token is of the old form: it lives as long as the Secret, and the API server accepts it only
+ * while the Secret holds it. API:
  * https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#token-controller
  */
-#include "controllers/framework.h"
+#include "controllers/controllers_internal.h"
+#include "wire/tls.h"
 
 #define ANNOTATION_NAME "kubernetes.io/service-account.name"
 #define ANNOTATION_UID "kubernetes.io/service-account.uid"
-#define LIFETIME_S                                                                                 \
-    (INT64_C(10) * 365 * 86400) /* such tokens are meant to last; the server may give less */
+#define CLAIM "kubernetes.io/serviceaccount/"
 
-struct state {
-    struct controller *c;
-    struct list jobs;
-};
-struct job {
-    struct list link;
-    struct state *s;
-    char *key;
-    struct arena *a;
-    struct json *secret;
-    struct client_call *call;
-};
-
-static void job_free(struct job *j)
+static bool is_token(const struct obj *o)
 {
-    list_del(&j->link);
-    arena_free(j->a);
-    mem_free(j->key);
-    mem_free(j);
+    return str_is(client_text_find(o->data, "type"), "kubernetes.io/service-account-token");
 }
 
-static void job_end(struct job *j, bool retry)
-{
-    struct controller *c = j->s->c;
-    CLEANUP(mem) void *key = mem_strdup(j->key);
-
-    job_free(j);
-    work_done(c, str_of(key), retry);
-}
-
-static void on_written(void *ctx, struct err *err, int status, str body)
-{
-    struct job *j = ctx;
-    bool retry = err && err->reason != REASON_NOT_FOUND;
-
-    if (retry)
-        log_warning("token", "%s: %s", j->key, err_text(err));
-    err_free(err);
-    job_end(j, retry);
-}
-
-static void put_base64(struct job *j, const char *name, str value)
+/* true: it was different. */
+static bool put_data(struct arena *a, struct json *secret, const char *name, str value)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
+    struct json *data = json_make(a, secret, "data", JSON_OBJECT);
 
     buf_base64(&b, value);
-    json_make(j->a, j->secret, "data", JSON_OBJECT);
-    json_setz(j->a, json_findz(j->secret, "data"), name,
-              json_string(arena_dup(j->a, buf_view(&b))));
+    if (str_eq(json_str(json_findz(data, name)), buf_view(&b)))
+        return false;
+    json_setz(a, data, name, json_string(arena_dup(a, buf_view(&b))));
+    return true;
 }
 
-static void on_token(void *ctx, struct err *err, int status, str body)
+static struct err *make_token(struct reconcile *r, const struct obj *account, str *ret)
 {
-    struct job *j = ctx;
-    CLEANUP(buf) struct buf path = BUF_INIT, text = BUF_INIT;
-    str ns, name, token = client_text_find(body, "status.token");
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct json v = json_object();
+    struct err *err;
+    str key_id;
 
-    if (err || !token.n) {
-        on_written(j, err, status, body);
-        return;
-    }
-    key_split(str_of(j->key), &ns, &name);
-    put_base64(j, "ca.crt", controller_config(j->s->c)->ca_pem);
-    put_base64(j, "namespace", ns);
-    put_base64(j, "token", token);
-    buf_api_path(&path, S(""), S("v1"), S("secrets"), ns, name, STR_NONE);
-    json_encode(&text, j->secret);
-    j->call = client_do(
-        controller_client(j->s->c),
-        &(struct client_request){.method = "PUT", .path = buf_view(&path), .body = buf_view(&text)},
-        on_written, j);
+    json_setz(r->a, &v, "iss", json_z("kubernetes/serviceaccount"));
+    json_setz(r->a, &v, CLAIM "namespace", json_string(r->ns));
+    json_setz(r->a, &v, CLAIM "secret.name", json_string(r->name));
+    json_setz(r->a, &v, CLAIM "service-account.name", json_string(account->key.name));
+    json_setz(r->a, &v, CLAIM "service-account.uid", json_string(account->uid));
+    json_setz(r->a, &v, "sub",
+              json_string(arena_fmt(r->a, "system:serviceaccount:" PRI_STR ":" PRI_STR,
+                                    STR_ARG(r->ns), STR_ARG(account->key.name))));
+    json_encode(&b, &v);
+    err = jwt_key_id(r->a, r->config->token_key_pem, &key_id);
+    return err ? err : jwt_sign(r->a, r->config->token_key_pem, key_id, buf_view(&b), ret);
 }
 
-static void job_start(struct controller *c, str key, const struct obj *secret,
-                      const struct obj *account, bool gone)
+static void reconcile(struct reconcile *r)
 {
-    struct state *s = controller_state(c);
-    struct job *j = NEW(struct job);
-    CLEANUP(buf) struct buf path = BUF_INIT, body = BUF_INIT;
+    const struct obj *o = look_up(r, K_SECRETS, r->ns, r->name), *account;
+    struct json *secret;
+    struct err *err;
+    bool changed;
+    str uid, token;
 
-    j->s = s;
-    j->key = str_dupz(key);
-    j->a = arena_new();
-    list_add_tail(&s->jobs, &j->link);
-    j->secret = json_new(j->a, json_copy(j->a, tree_of(j->a, secret)));
-    if (gone) {
-        buf_api_path(&path, S(""), S("v1"), S("secrets"), secret->key.ns, secret->key.name,
-                     STR_NONE);
-        buf_fmt(&body,
-                "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":"
-                "\"" PRI_STR "\"}}",
-                STR_ARG(secret->uid));
-        j->call =
-            client_do(controller_client(c),
-                      &(struct client_request){
-                          .method = "DELETE", .path = buf_view(&path), .body = buf_view(&body)},
-                      on_written, j);
+    if (!o || !is_token(o))
+        return;
+    secret = tree_of(r->a, o);
+    account =
+        look_up(r, K_SERVICEACCOUNTS, r->ns, meta_get(secret, "annotations", S(ANNOTATION_NAME)));
+    uid = meta_get(secret, "annotations", S(ANNOTATION_UID));
+    if (!account || (uid.n && !str_eq(uid, account->uid))) {
+        plan_delete(&r->plan, K_SECRETS, o)->flags = ACT_IGNORE_NOT_FOUND;
         return;
     }
-    meta_set(j->a, j->secret, "annotations", S(ANNOTATION_UID), arena_dup(j->a, account->uid));
-    buf_api_path(&path, S(""), S("v1"), S("serviceaccounts"), account->key.ns, account->key.name,
-                 S("token"));
-    buf_fmt(&body,
-            "{\"kind\":\"TokenRequest\",\"apiVersion\":\"authentication.k8s.io/"
-            "v1\",\"spec\":{\"audiences\":null,\"expirationSeconds\":%lld,"
-            "\"boundObjectRef\":{\"kind\":\"Secret\",\"apiVersion\":\"v1\",\"name\":\"" PRI_STR
-            "\",\"uid\":\"" PRI_STR "\"}}}",
-            (long long)LIFETIME_S, STR_ARG(secret->key.name), STR_ARG(secret->uid));
-    j->call = client_do(controller_client(c),
-                        &(struct client_request){
-                            .method = "POST", .path = buf_view(&path), .body = buf_view(&body)},
-                        on_token, j);
-}
-
-static void work(struct controller *c, str key)
-{
-    CLEANUP(arena) struct arena *a = NULL;
-    const struct obj *secret, *account;
-    const struct json *tree;
-    str ns, name, uid;
-
-    key_split(key, &ns, &name);
-    secret = informer_find(controller_cache(c, K_SECRETS), ns, name);
-    if (!secret ||
-        !str_is(client_text_find(secret->data, "type"), "kubernetes.io/service-account-token")) {
-        work_done(c, key, false);
-        return;
+    changed = meta_set(r->a, secret, "annotations", S(ANNOTATION_UID), account->uid);
+    changed |= put_data(r->a, secret, "ca.crt", r->config->ca_pem);
+    changed |= put_data(r->a, secret, "namespace", r->ns);
+    if (!json_get_str(json_findz(secret, "data"), "token").n && r->config->token_key_pem.n) {
+        err = make_token(r, account, &token);
+        if (err) {
+            log_warning("token", PRI_STR "/" PRI_STR ": %s", STR_ARG(r->ns), STR_ARG(r->name),
+                        err_text(err));
+            err_free(err);
+            return;
+        }
+        changed |= put_data(r->a, secret, "token", token);
     }
-    a = arena_new();
-    tree = tree_of(a, secret);
-    account = informer_find(controller_cache(c, K_SERVICEACCOUNTS), ns,
-                            meta_get(tree, "annotations", S(ANNOTATION_NAME)));
-    uid = meta_get(tree, "annotations", S(ANNOTATION_UID));
-    if (!account || (uid.n && !str_eq(uid, account->uid)))
-        job_start(c, key, secret, NULL, true);
-    else if (!json_get_str(json_findz(tree, "data"), "token").n)
-        job_start(c, key, secret, account, false);
-    else
-        work_done(c, key, false);
+    if (changed)
+        plan_update(&r->plan, K_SECRETS, secret)->flags =
+            ACT_IGNORE_CONFLICT | ACT_IGNORE_NOT_FOUND;
 }
 
 static bool wake_token(void *ctx, const struct obj *o)
 {
-    if (str_is(client_text_find(o->data, "type"), "kubernetes.io/service-account-token"))
+    if (is_token(o))
         wake(ctx, o->key.ns, o->key.name);
     return true;
 }
@@ -166,28 +99,6 @@ static void account_changed(struct controller *c, const struct obj *obj, const s
         informer_each(controller_cache(c, K_SECRETS), (obj ? obj : prev)->key.ns, wake_token, c);
 }
 
-static void *state_new(struct controller *c)
-{
-    struct state *s = NEW(struct state);
-
-    s->c = c;
-    list_init(&s->jobs);
-    return s;
-}
-
-static void state_free(void *state)
-{
-    struct state *s = state;
-
-    while (!list_is_empty(&s->jobs)) {
-        struct job *j = LIST_ITEM(s->jobs.next, struct job, link);
-
-        client_cancel(j->call);
-        job_free(j);
-    }
-    mem_free(s);
-}
-
 static const struct trigger triggers[] = {{K_SERVICEACCOUNTS, account_changed}};
 
 const struct controller_type token_controller = {
@@ -196,8 +107,6 @@ const struct controller_type token_controller = {
     .primary = K_SECRETS,
     .triggers = triggers,
     .n_triggers = ARRAY_LEN(triggers),
-    .work = work,
-    .state_new = state_new,
-    .state_free = state_free,
+    .reconcile = reconcile,
     .parallel = 4,
 };

@@ -69,6 +69,7 @@ static void start_components(struct sim *s)
         controllers_start(&(struct controllers_options){.loop = s->loop,
                                                         .client = s->controllers_client,
                                                         .ca_pem = S(CA_PEM),
+                                                        .token_key_pem = buf_view(&s->token_key),
                                                         .cluster_cidr = S("10.42.0.0/16"),
                                                         .synced = synced,
                                                         .ctx = s});

@@ -16,6 +16,8 @@
 #define SERIAL_BITS                                                                                \
     127 /* as k8s.io/client-go/util/cert: positive and within 20 octets (RFC 5280, 4.1.2.2) */
 
+#define RSA_BITS 2048
+
 DEFINE_CLEANUP(names, GENERAL_NAMES *, GENERAL_NAMES_free)
 DEFINE_CLEANUP(asn1_time, ASN1_TIME *, ASN1_TIME_free)
 
@@ -25,15 +27,28 @@ static void extensions_free(STACK_OF(X509_EXTENSION) * list)
 }
 DEFINE_CLEANUP(extensions, STACK_OF(X509_EXTENSION) *, extensions_free)
 
-struct err *pki_key_new(struct buf *key_pem)
+static struct err *key_write(EVP_PKEY *key, struct buf *key_pem)
 {
-    CLEANUP(pkey) EVP_PKEY *key = EVP_EC_gen("P-256");
     CLEANUP(bio) BIO *out = BIO_new(BIO_s_mem());
 
     if (!key || !out || !PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL))
         return ssl_err("make a key");
     ssl_bio_to_buf(out, key_pem);
     return NULL;
+}
+
+struct err *pki_key_new(struct buf *key_pem)
+{
+    CLEANUP(pkey) EVP_PKEY *key = EVP_EC_gen("P-256");
+
+    return key_write(key, key_pem);
+}
+
+struct err *pki_rsa_key_new(struct buf *key_pem)
+{
+    CLEANUP(pkey) EVP_PKEY *key = EVP_RSA_gen(RSA_BITS);
+
+    return key_write(key, key_pem);
 }
 
 static bool name_add(X509_NAME *name, int nid, str value)
@@ -340,6 +355,79 @@ struct err *pki_csr_parse(struct arena *a, str csr_pem, struct pki_csr *ret)
     ERR_clear_error();
     *ret = csr;
     return NULL;
+}
+
+const char *pki_csr_check(str csr_pem)
+{
+    CLEANUP(bio) BIO *in = ssl_bio_of(csr_pem);
+    char *name = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    const unsigned char *at;
+    const char *wrong = NULL;
+    X509_REQ *req = NULL;
+    long n = 0;
+
+    if (!in || !PEM_read_bio(in, &name, &header, &der, &n) || strcmp(name, "CERTIFICATE REQUEST")) {
+        wrong = "PEM block type must be CERTIFICATE REQUEST";
+    } else {
+        at = der;
+        req = d2i_X509_REQ(NULL, &at, n);
+        if (!req)
+            wrong = "asn1: structure error: malformed certificate request";
+        else if (X509_REQ_verify(req, X509_REQ_get0_pubkey(req)) != 1)
+            wrong = EVP_PKEY_is_a(X509_REQ_get0_pubkey(req), "RSA")
+                        ? "crypto/rsa: verification error"
+                        : "x509: ECDSA verification failure";
+    }
+    X509_REQ_free(req);
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return wrong;
+}
+
+/* One PEM block of a chain; NULL: fine. */
+static const char *cert_block_check(struct arena *a, const char *name, const char *header,
+                                    const unsigned char *der, long n)
+{
+    const unsigned char *at = der;
+
+    if (strcmp(name, "CERTIFICATE") != 0)
+        return arena_dupz(
+            a, arena_fmt(a, "only CERTIFICATE PEM blocks are allowed, found \"%s\"", name));
+    if (*header)
+        return "no PEM block headers are permitted";
+    if (n == 0)
+        return "found CERTIFICATE PEM block containing 0 certificates";
+    while (at < der + n) {
+        X509 *cert = d2i_X509(NULL, &at, der + n - at);
+
+        if (!cert)
+            return "x509: malformed certificate";
+        X509_free(cert);
+    }
+    return NULL;
+}
+
+const char *pki_certs_check(struct arena *a, str pem)
+{
+    CLEANUP(bio) BIO *in = ssl_bio_of(pem);
+    char *name = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    const char *wrong = NULL;
+    size_t blocks = 0;
+    long n;
+
+    while (in && !wrong && PEM_read_bio(in, &name, &header, &der, &n)) {
+        wrong = cert_block_check(a, name, header, der, n);
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_free(der);
+        blocks++;
+    }
+    ERR_clear_error();
+    return wrong || blocks ? wrong : "must contain at least one CERTIFICATE PEM block";
 }
 
 struct err *pki_cert_not_after(str cert_pem, wall_time *ret)

@@ -27,5 +27,7 @@ BIO *ssl_bio_of(str pem);
 EVP_PKEY *ssl_private_key(str pem);
 EVP_PKEY *ssl_public_key(str pem); /* of a public key, a certificate or a private key */
 X509 *ssl_cert(str pem);           /* the first in it */
+struct json;
+EVP_PKEY *jwk_key(struct arena *a, const struct json *jwk); /* NULL: no RSA or EC public key */
 void ssl_bio_to_buf(BIO *bio, struct buf *out);
 #endif

@@ -49,6 +49,8 @@ void tls_cancel(struct tls_handshake *h); /* closes `raw`; ready does not run */
 
 /* ---- keys and certificates (pki.c): EC P-256, PEM text in buffers ---- */
 MUST_USE struct err *pki_key_new(struct buf *key_pem);
+/* RSA of 2048 bits, as Kubernetes' tools make for ServiceAccount tokens. Takes 10 to 500 ms. */
+MUST_USE struct err *pki_rsa_key_new(struct buf *key_pem);
 struct pki_cert_options {
     str common_name;
     const str *organizations;
@@ -78,6 +80,10 @@ struct pki_csr {
     size_t n_other_sans;
 };
 MUST_USE struct err *pki_csr_parse(struct arena *a, str csr_pem, struct pki_csr *ret);
+/* NULL: a request whose own signature fits. Otherwise what is wrong, in Kubernetes' words. */
+const char *pki_csr_check(str csr_pem);
+/* NULL: one or more certificates and nothing else. Otherwise what is wrong; text in the arena. */
+const char *pki_certs_check(struct arena *a, str pem);
 MUST_USE struct err *pki_cert_not_after(str cert_pem, wall_time *ret);
 
 /* ---- JSON Web Tokens (jwt.c): RS256 and ES256 ---- */
@@ -86,10 +92,18 @@ MUST_USE struct err *jwt_sign(struct arena *a, str key_pem, str key_id, str payl
 /* Verifies the signature with one of the public keys (PEM); *ret_payload is the JSON text. UNAUTHORIZED when none fits. Times are for the caller to check. */
 MUST_USE struct err *jwt_verify(struct arena *a, str token, const str *public_keys_pem, size_t n,
                                 str *ret_payload);
+/* The same with a JSON Web Key Set's array of keys and the algorithms that are allowed
+ * (comma-separated). ret_key_unknown: no such key, perhaps a newer set has it. */
+struct json;
+MUST_USE struct err *jwt_verify_jwks(struct arena *a, str token, const struct json *keys,
+                                     str allowed_algs, str *ret_payload, bool *ret_key_unknown);
 MUST_USE struct err *jwt_key_id(struct arena *a, str key_pem,
                                 str *ret); /* as Kubernetes: base64url(SHA-256 of the PKIX DER) */
 MUST_USE struct err *jwt_jwk(struct arena *a, str key_pem,
                              str *ret_jwk_json); /* public part as a JWK with kid, alg, use */
+const char *jwt_key_algorithm(str key_pem);      /* "ES256", or "RS256" (without a key too) */
+/* The payload as it is, whoever signed it. */
+MUST_USE struct err *jwt_payload(struct arena *a, str token, str *ret_payload);
 MUST_USE struct err *jwt_public_pem(struct arena *a, str key_pem, str *ret);
 void sha256_hex(str data, char ret[65]);
 #endif

@@ -66,6 +66,12 @@ static bool is_booted(void *ctx)
 
 void world_init(struct world *w)
 {
+    world_init_with(w, NULL);
+}
+
+void world_init_with(struct world *w, void (*adjust)(struct world *w, struct api_options *o))
+{
+    struct api_options o;
     struct buf key = BUF_INIT, ca = BUF_INIT;
 
     memset(w, 0, sizeof *w);
@@ -79,20 +85,20 @@ void world_init(struct world *w)
                                                      .not_before = {0},
                                                      .not_after = {INT64_C(2000000000) * NS_PER_S}},
                           buf_view(&key), S(""), S(""), &ca));
-    CHECK_OK(
-        api_new(w->loop,
-                &(struct api_options){
-                    .store = w->store,
-                    .service_cidr = S("10.96.0.0/16"),
-                    .advertise_address = S("192.0.2.1"),
-                    .advertise_port = 6443,
-                    .service_account_key_pem = buf_view(&key),
-                    .ca_pem = buf_view(&ca),
-                    .ca_key_pem = buf_view(&key),
-                    .token_file =
-                        S("admin-token,admin,uid-1,\"system:masters\"\nalice-token,alice,uid-2\n"),
-                    .anonymous = true},
-                &w->api));
+    o = (struct api_options){
+        .store = w->store,
+        .service_cidr = S("10.96.0.0/16"),
+        .advertise_address = S("192.0.2.1"),
+        .advertise_port = 6443,
+        .service_account_key_pem = buf_view(&key),
+        .ca_pem = buf_view(&ca),
+        .ca_key_pem = buf_view(&key),
+        .token_file = S("admin-token,admin,uid-1,\"system:masters\"\nalice-token,alice,uid-2\n"
+                        "node-token,system:node:n1,uid-3,\"system:nodes\"\n"),
+        .anonymous = true};
+    if (adjust)
+        adjust(w, &o);
+    CHECK_OK(api_new(w->loop, &o, &w->api));
     booted = false;
     api_bootstrap(w->api, on_boot, NULL);
     loop_virtual_run(w->loop, 60 * NS_PER_S, is_booted, NULL);

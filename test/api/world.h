@@ -27,6 +27,8 @@ struct call { /* one request and what came back */
 };
 
 void world_init(struct world *w);
+/* The same with options that `adjust` has changed; what they borrow must live until this returns. */
+void world_init_with(struct world *w, void (*adjust)(struct world *w, struct api_options *o));
 void world_fini(struct world *w);
 /* As admin unless headers say otherwise ("Authorization: Bearer x\nAccept: y"). Runs until the
  * answer is complete or ns of virtual time have passed. */

@@ -235,4 +235,61 @@ TEST(cluster, a_quota_gives_back_what_has_gone)
     cluster_end(&c);
 }
 
+TEST(cluster, roles_that_aggregate_have_the_rules_of_others)
+{
+    struct cluster c;
+    const struct json *rules;
+
+    cluster_start(&c);
+    wait_s(&c, 10);
+    CHECK(json_count(json_findz(get(&c, "/apis/rbac.authorization.k8s.io/v1/clusterroles/view"),
+                                "rules")) > 5);
+    CHECK(json_count(json_findz(get(&c, "/apis/rbac.authorization.k8s.io/v1/clusterroles/admin"),
+                                "rules")) > 20);
+    call(&c, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+         "{\"metadata\":{\"name\":\"sum\"},\"aggregationRule\":{\"clusterRoleSelectors\":[{"
+         "\"matchLabels\":{\"part\":\"x\"}}]}}");
+    call(&c, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+         "{\"metadata\":{\"name\":\"part\",\"labels\":{\"part\":\"x\"}},\"rules\":[{\"apiGroups\":"
+         "[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"get\"]}]}");
+    wait_s(&c, 5);
+    rules = json_findz(get(&c, "/apis/rbac.authorization.k8s.io/v1/clusterroles/sum"), "rules");
+    CHECK_INT(json_count(rules), 1);
+    call(&c, "DELETE", "/apis/rbac.authorization.k8s.io/v1/clusterroles/part", "");
+    wait_s(&c, 5);
+    rules = json_findz(get(&c, "/apis/rbac.authorization.k8s.io/v1/clusterroles/sum"), "rules");
+    CHECK_INT(json_count(rules), 0);
+    cluster_end(&c);
+}
+
+TEST(cluster, a_token_secret_gets_a_token_that_lives_as_long_as_itself)
+{
+    struct cluster c;
+    struct json *v;
+    const char *review;
+    str token;
+
+    cluster_start(&c);
+    call(&c, "POST", NS "/serviceaccounts", "{\"metadata\":{\"name\":\"sa\"}}");
+    call(&c, "POST", NS "/secrets",
+         "{\"metadata\":{\"name\":\"s\",\"annotations\":{\"kubernetes.io/service-account.name\":"
+         "\"sa\"}},\"type\":\"kubernetes.io/service-account-token\"}");
+    wait_s(&c, 5);
+    CHECK(base64_decode(c.a, json_get_str(get(&c, NS "/secrets/s"), "data.token"), &token));
+    CHECK(token.n > 0);
+    review =
+        arena_dupz(c.a, arena_fmt(c.a, "{\"spec\":{\"token\":\"" PRI_STR "\"}}", STR_ARG(token)));
+    v = call(&c, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", review);
+    CHECK_STRZ(json_get_str(v, "status.user.username"), "system:serviceaccount:default:sa");
+    wait_s(&c, 1);
+    CHECK(json_str(json_find(json_path(get(&c, NS "/secrets/s"), "metadata.labels"),
+                             S("kubernetes.io/legacy-token-last-used")))
+              .n == 10);
+    call(&c, "DELETE", NS "/secrets/s", "");
+    v = call(&c, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", review);
+    CHECK_STRZ(json_get_str(v, "status.error"),
+               "[invalid bearer token, Token has been invalidated]");
+    cluster_end(&c);
+}
+
 TEST_MAIN

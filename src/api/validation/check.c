@@ -1,5 +1,6 @@
 /* check.c - places, complaints, and the forms of names. */
 #include "api/validation/check.h"
+#include "api/api_internal.h" /* buf_quoted() */
 
 #include <arpa/inet.h>
 
@@ -64,9 +65,13 @@ static void complain(struct check *c, const char *reason, const struct at *at, s
 }
 
 /* Go's %q for strings, %v for numbers, JSON for the rest. */
+/* Strings as Go's %q, all else as JSON. */
 static void value_text(struct buf *b, const struct json *v)
 {
-    json_encode(b, v);
+    if (v->type == JSON_STRING)
+        buf_quoted(b, v->s);
+    else
+        json_encode(b, v);
 }
 
 void bad_required(struct check *c, const struct at *at, const char *detail)

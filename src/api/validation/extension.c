@@ -1,4 +1,4 @@
-/* extension.c - rules of what extends or guards the API: webhook configurations, CertificateSigningRequests, APIServices, flow control.
+/* extension.c - rules of what extends or guards the API: webhook configurations, APIServices, flow control.
  *
  * Source of rules and texts: k8s.io/kubernetes/pkg/apis/{admissionregistration,certificates,flowcontrol}/validation, kube-aggregator. CEL
  * expressions are not compiled here. */
@@ -125,75 +125,6 @@ void validate_webhookconfiguration(struct write *w, struct err **errs)
         check_match_conditions(c, AT(here, "matchConditions"), field(h, "matchConditions"));
     }
     map_fini(&names);
-}
-
-/* ---- certificates ---- */
-
-#define CSR_SECONDS_MIN 600
-
-void validate_certificatesigningrequest(struct write *w, struct err **errs)
-{
-    static const char *const usages[] = {"any",
-                                         "cert sign",
-                                         "client auth",
-                                         "code signing",
-                                         "content commitment",
-                                         "crl sign",
-                                         "data encipherment",
-                                         "decipher only",
-                                         "digital signature",
-                                         "email protection",
-                                         "encipher only",
-                                         "ipsec end system",
-                                         "ipsec tunnel",
-                                         "ipsec user",
-                                         "key agreement",
-                                         "key encipherment",
-                                         "microsoft sgc",
-                                         "netscape sgc",
-                                         "ocsp signing",
-                                         "s/mime",
-                                         "server auth",
-                                         "signing",
-                                         "timestamping",
-                                         NULL};
-    struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *request = field(spec, "request"),
-                      *seconds = field(spec, "expirationSeconds");
-    const struct at *at = AT(NULL, "spec");
-    str signer = json_get_str(spec, "signerName"), pem = STR_NONE, domain, path;
-    struct map seen;
-    int64_t i = 0;
-
-    if (w->subresource.n)
-        return;
-    if (!base64_decode(c->a, json_str(request), &pem) ||
-        str_find(pem, S("-----BEGIN CERTIFICATE REQUEST-----")) < 0)
-        bad_invalid(c, AT(at, "request"), request ? *request : json_null(),
-                    "PEM block type must be CERTIFICATE REQUEST");
-    if (!json_count(field(spec, "usages")))
-        bad_required(c, AT(at, "usages"), "");
-    map_init(&seen);
-    JSON_EACH(u, field(spec, "usages")) {
-        const struct at *here = AT_INDEX(AT(at, "usages"), i++);
-
-        check_enum(c, here, u, usages);
-        if (map_put(&seen, json_str(u), &seen))
-            bad_duplicate(c, here, *u, "");
-    }
-    map_fini(&seen);
-    path = signer;
-    str_cut(&path, '/', &domain);
-    if (signer.n == 0)
-        bad_required(c, AT(at, "signerName"), "");
-    else if (!path.p || path.n == 0 || domain.n == 0)
-        bad_invalid(
-            c, AT(at, "signerName"), json_string(signer),
-            "must be a fully qualified domain and path of the form 'example.com/signer-name'");
-    if (json_is(seconds, JSON_INT) && seconds->i < CSR_SECONDS_MIN)
-        bad_invalid(c, AT(at, "expirationSeconds"), *seconds,
-                    "may not specify a duration less than %d seconds (10 minutes)",
-                    CSR_SECONDS_MIN);
 }
 
 /* ---- aggregation ---- */

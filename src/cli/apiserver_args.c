@@ -1,0 +1,111 @@
+/* apiserver_args.c - one table of kube-apiserver's flags that are understood; any other is refused.
+ *
+ * API: https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/ */
+#include "cli/apiserver_args.h"
+
+#define FILE_MAX_BYTES ((size_t)1 << 20)
+
+enum arg_kind { ARG_STRING, ARG_BOOL, ARG_NOT, ARG_INT, ARG_DURATION, ARG_FILE, ARG_LINES };
+
+static const struct arg {
+    const char *name;
+    enum arg_kind kind;
+    size_t offset;
+} table[] = {
+#define A(name, kind, field)                                                                       \
+    {                                                                                              \
+        name, kind, offsetof(struct apiserver_args, field)                                         \
+    }
+    A("token-auth-file", ARG_STRING, token_auth_file),
+    A("etcd-compaction-interval", ARG_DURATION, compact_age_ns),
+    A("service-account-issuer", ARG_STRING, api.service_account_issuer),
+    A("api-audiences", ARG_STRING, api.api_audiences),
+    A("service-account-max-token-expiration", ARG_DURATION, api.token_max_expiration_ns),
+    A("service-account-extend-token-expiration", ARG_NOT, api.token_no_extension),
+    A("anonymous-auth", ARG_BOOL, api.anonymous),
+    A("enable-bootstrap-token-auth", ARG_NOT, api.no_bootstrap_tokens),
+    A("oidc-issuer-url", ARG_STRING, api.oidc.issuer_url),
+    A("oidc-client-id", ARG_STRING, api.oidc.client_id),
+    A("oidc-username-claim", ARG_STRING, api.oidc.username_claim),
+    A("oidc-username-prefix", ARG_STRING, api.oidc.username_prefix),
+    A("oidc-groups-claim", ARG_STRING, api.oidc.groups_claim),
+    A("oidc-groups-prefix", ARG_STRING, api.oidc.groups_prefix),
+    A("oidc-required-claim", ARG_LINES, api.oidc.required_claims),
+    A("oidc-signing-algs", ARG_STRING, api.oidc.signing_algs),
+    A("oidc-ca-file", ARG_FILE, api.oidc.ca_pem),
+#undef A
+};
+
+static struct err *bad(str name, str value, const char *what)
+{
+    return err_new(REASON_BAD_REQUEST,
+                   "--kube-apiserver-arg: " PRI_STR ": \"" PRI_STR "\" is not %s", STR_ARG(name),
+                   STR_ARG(value), what);
+}
+
+static struct err *read_file(struct loop *loop, struct arena *a, str name, str path, str *ret)
+{
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    int rc = file_read(loop, arena_dupz(a, path), FILE_MAX_BYTES, &text);
+
+    if (rc)
+        return err_errno(rc, "--kube-apiserver-arg: " PRI_STR "=" PRI_STR, STR_ARG(name),
+                         STR_ARG(path));
+    *ret = arena_dup(a, buf_view(&text));
+    return NULL;
+}
+
+static struct err *set(struct loop *loop, struct arena *a, const struct arg *arg, str value,
+                       struct apiserver_args *o)
+{
+    void *field = (char *)o + arg->offset;
+    str name = str_of(arg->name);
+
+    switch (arg->kind) {
+    case ARG_STRING:
+        *(str *)field = value;
+        return NULL;
+    case ARG_BOOL:
+    case ARG_NOT:
+        if (value.n && !str_is(value, "true") && !str_is(value, "false"))
+            return bad(name, value, "true or false");
+        *(bool *)field = str_is(value, "false") == (arg->kind == ARG_NOT);
+        return NULL;
+    case ARG_INT:
+        return str_to_int64(value, field) ? NULL : bad(name, value, "a number");
+    case ARG_DURATION:
+        return str_to_duration(value, field) && *(int64_t *)field > 0
+                   ? NULL
+                   : bad(name, value, "a duration above 0");
+    case ARG_FILE:
+        return read_file(loop, a, name, value, field);
+    case ARG_LINES:
+        *(str *)field = arena_fmt(a, PRI_STR PRI_STR "\n", STR_ARG(*(str *)field), STR_ARG(value));
+        return NULL;
+    }
+    return NULL;
+}
+
+struct err *apiserver_args_read(struct loop *loop, struct arena *a, const struct option_list *args,
+                                struct apiserver_args *o)
+{
+    for (size_t i = 0; i < args->n; i++) {
+        str value = args->items[i], key;
+        size_t k = 0;
+        struct err *err;
+
+        str_cut(&value, '=', &key);
+        if (!value.p)
+            value = S("");
+        while (k < ARRAY_LEN(table) && !str_is(key, table[k].name))
+            k++;
+        if (k == ARRAY_LEN(table))
+            return err_new(REASON_BAD_REQUEST,
+                           "--kube-apiserver-arg: \"" PRI_STR "\" is not supported", STR_ARG(key));
+        err = set(loop, a, &table[k], value, o);
+        if (err)
+            return err;
+        o->api.oidc.has_username_prefix |= str_is(key, "oidc-username-prefix");
+    }
+    return NULL;
+}

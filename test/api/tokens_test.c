@@ -1,0 +1,218 @@
+/* tokens_test.c - bearer tokens and certificate requests: whose they are, and when they stop. */
+#include "test/api/world.h"
+
+#define ACCOUNTS "/api/v1/namespaces/default/serviceaccounts"
+#define CSRS "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+#define REVIEWS "/apis/authentication.k8s.io/v1/tokenreviews"
+#define SELF "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+static int as(struct world *w, const char *method, const char *path, const char *body,
+              const char *headers, struct json **ret)
+{
+    struct call *c = world_call(w, method, path, body, headers);
+    int status = c->status;
+
+    if (ret)
+        *ret = call_json(c);
+    call_free(c);
+    return status;
+}
+
+static const char *bearer(struct world *w, str token)
+{
+    return arena_dupz(w->arena,
+                      arena_fmt(w->arena, "Authorization: Bearer " PRI_STR, STR_ARG(token)));
+}
+
+static str token_for(struct world *w, const char *spec)
+{
+    return json_get_str(world_json(w, "POST", ACCOUNTS "/sa/token",
+                                   arena_dupz(w->arena, arena_fmt(w->arena, "{\"spec\":%s}", spec)),
+                                   201),
+                        "status.token");
+}
+
+static struct json *review(struct world *w, str token, const char *audiences)
+{
+    return json_findz(world_json(w, "POST", REVIEWS,
+                                 arena_dupz(w->arena, arena_fmt(w->arena,
+                                                                "{\"spec\":{\"token\":\"" PRI_STR
+                                                                "\",\"audiences\":%s}}",
+                                                                STR_ARG(token), audiences)),
+                                 201),
+                      "status");
+}
+
+static void start(struct world *w)
+{
+    world_init(w);
+    world_json(w, "POST", ACCOUNTS, "{\"metadata\":{\"name\":\"sa\"}}", 201);
+}
+
+TEST(tokens, tell_in_a_review_why_they_are_refused)
+{
+    struct world w;
+    struct json *v;
+    str token;
+
+    start(&w);
+    token = token_for(&w, "{\"expirationSeconds\":600,\"audiences\":[\"a\",\"b\"]}");
+    v = review(&w, token, "[\"b\",\"c\"]");
+    CHECK(json_get_bool(v, "authenticated", false));
+    CHECK_INT(json_count(json_findz(v, "audiences")), 1);
+    CHECK_STRZ(json_str(json_item(json_findz(v, "audiences"), 0)), "b");
+    v = review(&w, token, "null");
+    CHECK_STRZ(json_get_str(v, "error"),
+               "[invalid bearer token, token audiences [\"a\" \"b\"] is invalid for the target "
+               "audiences [\"https://kubernetes.default.svc.cluster.local\"]]");
+    world_run(&w, 655 * NS_PER_S);
+    CHECK(json_get_bool(review(&w, token, "[\"a\"]"), "authenticated", false)); /* clocks differ */
+    world_run(&w, 10 * NS_PER_S);
+    CHECK_STRZ(json_get_str(review(&w, token, "[\"a\"]"), "error"),
+               "[invalid bearer token, service account token has expired]");
+    CHECK_STRZ(json_get_str(review(&w, S("admin-token"), "[\"elsewhere\"]"), "error"),
+               "invalid bearer token");
+    CHECK(json_get_bool(review(&w, S("admin-token"), "null"), "authenticated", false));
+    world_fini(&w);
+}
+
+TEST(tokens, of_a_pod_tell_pod_and_node_and_end_with_the_pod)
+{
+    struct world w;
+    struct json *v, *extra;
+    str token;
+
+    start(&w);
+    world_json(&w, "POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"n1\"}}", 201);
+    world_json(&w, "POST", "/api/v1/namespaces/default/pods",
+               "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"serviceAccountName\":\"sa\","
+               "\"nodeName\":\"n1\",\"terminationGracePeriodSeconds\":0,\"containers\":[{\"name\":"
+               "\"c\",\"image\":\"i\"}]}}",
+               201);
+    world_json(&w, "POST", ACCOUNTS, "{\"metadata\":{\"name\":\"other\"}}", 201);
+    CHECK_INT(as(&w, "POST", ACCOUNTS "/other/token",
+                 "{\"spec\":{\"boundObjectRef\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"name\":"
+                 "\"p\"}}}",
+                 NULL, &v),
+              400);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "cannot bind token for serviceaccount \"other\" to pod running with different "
+               "serviceaccount name.");
+    token = token_for(&w, "{\"expirationSeconds\":3607,\"boundObjectRef\":{\"kind\":\"Pod\","
+                          "\"apiVersion\":\"v1\",\"name\":\"p\"}}");
+    CHECK_INT(as(&w, "POST", SELF, "{}", bearer(&w, token), &v), 201);
+    extra = json_path(v, "status.userInfo.extra");
+    CHECK_STRZ(json_str(json_item(json_find(extra, S("authentication.kubernetes.io/pod-name")), 0)),
+               "p");
+    CHECK_STRZ(
+        json_str(json_item(json_find(extra, S("authentication.kubernetes.io/node-name")), 0)),
+        "n1");
+    world_run(&w, 7200 * NS_PER_S); /* what a kubelet asks for is good for a year */
+    CHECK_INT(as(&w, "POST", SELF, "{}", bearer(&w, token), NULL), 201);
+    CHECK_INT(world_status(&w, "DELETE", "/api/v1/namespaces/default/pods/p", NULL), 200);
+    CHECK_INT(as(&w, "POST", SELF, "{}", bearer(&w, token), NULL), 401);
+    world_fini(&w);
+}
+
+TEST(tokens, are_for_kubelets_only_when_a_pod_of_theirs_is_named)
+{
+    struct world w;
+    struct json *v;
+
+    start(&w);
+    world_json(&w, "POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"n1\"}}", 201);
+    world_json(&w, "POST", "/api/v1/namespaces/default/pods",
+               "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"serviceAccountName\":\"sa\","
+               "\"nodeName\":\"n1\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+               201);
+    CHECK_INT(as(&w, "POST", ACCOUNTS "/sa/token", "{\"spec\":{}}",
+                 "Authorization: Bearer node-token", &v),
+              403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "serviceaccounts \"sa\" is forbidden: node requested token not bound to a pod");
+    world_fini(&w);
+}
+
+#define BOOTSTRAP(usage, expiration)                                                               \
+    "{\"metadata\":{\"name\":\"bootstrap-token-abcdef\"},\"type\":\"bootstrap.kubernetes.io/"      \
+    "token\",\"stringData\":{\"token-id\":\"abcdef\",\"token-secret\":\"0123456789abcdef\","       \
+    "\"usage-bootstrap-authentication\":\"" usage "\",\"expiration\":\"" expiration "\","          \
+    "\"auth-extra-groups\":\"system:bootstrappers:kubeadm:default-node-token\"}}"
+
+TEST(tokens, of_bootstrap_secrets_are_good_until_they_expire)
+{
+    static const char *const header = "Authorization: Bearer abcdef.0123456789abcdef";
+    static const char *const secret = "/api/v1/namespaces/kube-system/secrets";
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    CHECK_INT(as(&w, "GET", "/api", NULL, header, NULL), 401);
+    world_json(&w, "POST", secret, BOOTSTRAP("true", "2026-09-21T15:13:20Z"), 201);
+    CHECK_INT(as(&w, "POST", SELF, "{}", header, &v), 201);
+    CHECK_STRZ(json_get_str(v, "status.userInfo.username"), "system:bootstrap:abcdef");
+    CHECK_INT(json_count(json_path(v, "status.userInfo.groups")), 3);
+    CHECK_INT(as(&w, "GET", "/api", NULL, "Authorization: Bearer abcdef.0123456789abcdeg", NULL),
+              401);
+    world_run(&w, 4000 * NS_PER_S);
+    CHECK_INT(as(&w, "GET", "/api", NULL, header, NULL), 401);
+    world_fini(&w);
+}
+
+TEST(csr, keeps_its_conditions_and_has_only_certificates)
+{
+    struct world w;
+    struct json *v;
+    CLEANUP(buf) struct buf body = BUF_INIT;
+
+    world_init(&w);
+    /* A request that is none is told in Go's words. */
+    CHECK_INT(as(&w, "POST", CSRS,
+                 "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"request\":\"eA==\",\"signerName\":"
+                 "\"example.test/s\",\"usages\":[\"client auth\"]}}",
+                 NULL, &v),
+              422);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "CertificateSigningRequest.certificates.k8s.io \"x\" is invalid: spec.request: "
+               "Invalid value: \"eA==\": PEM block type must be CERTIFICATE REQUEST");
+    world_fini(&w);
+}
+
+TEST(impersonation, can_be_limited_to_what_is_done_with_it)
+{
+    static const char *const rbac = "/apis/rbac.authorization.k8s.io/v1";
+    static const char *const bob = "Authorization: Bearer alice-token\nImpersonate-User: bob";
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    world_json(
+        &w, "POST", arena_dupz(w.arena, arena_fmt(w.arena, "%s/clusterroles", rbac)),
+        "{\"metadata\":{\"name\":\"act\"},\"rules\":[{\"apiGroups\":[\"authentication.k8s.io\"],"
+        "\"resources\":[\"users\"],\"resourceNames\":[\"bob\"],\"verbs\":[\"impersonate:user-"
+        "info\"]},{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"impersonate-on:"
+        "user-info:list\"]}]}",
+        201);
+    world_json(
+        &w, "POST", arena_dupz(w.arena, arena_fmt(w.arena, "%s/clusterrolebindings", rbac)),
+        "{\"metadata\":{\"name\":\"act\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s."
+        "io\",\"kind\":\"ClusterRole\",\"name\":\"act\"},\"subjects\":[{\"kind\":\"User\","
+        "\"apiGroup\":\"rbac.authorization.k8s.io\",\"name\":\"alice\"}]}",
+        201);
+    CHECK_INT(as(&w, "GET", "/api/v1/pods", NULL, bob, &v), 403);
+    CHECK(str_find(json_get_str(v, "message"), S("User \"bob\" cannot list")) > 0);
+    CHECK_INT(as(&w, "GET", "/api/v1/nodes", NULL, bob, &v), 403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "nodes is forbidden: User \"alice\" cannot impersonate-on:user-info:list resource "
+               "\"nodes\" in API group \"\" at the cluster scope");
+    CHECK_INT(as(&w, "GET", "/api/v1/pods", NULL,
+                 "Authorization: Bearer alice-token\nImpersonate-User: carol", &v),
+              403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "users.authentication.k8s.io \"carol\" is forbidden: User \"alice\" cannot "
+               "impersonate:user-info resource \"users\" in API group \"authentication.k8s.io\" at "
+               "the cluster scope");
+    world_fini(&w);
+}
+
+TEST_MAIN
