@@ -5,6 +5,7 @@
  * store from memory only. API:
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/ */
 #include "api/admission.h"
+#include "api/dynamic/dynamic.h"
 
 #define API_ACCESS_SUFFIX 5
 #define TOLERATION_DEFAULT_S 300
@@ -127,7 +128,7 @@ static void mount_token(struct write *w, struct json *spec)
         if (str_has_prefix(json_get_str(v, "name"), S("kube-api-access-")))
             name = json_get_str(v, "name");
     if (!name.n) {
-        loop_random(w->api->loop, r, sizeof r);
+        answers_random(w->answers, w->api, r, sizeof r);
         for (size_t i = 0; i < sizeof r; i++)
             suffix[i] = alphabet[r[i] % (sizeof alphabet - 1)];
         name = arena_fmt(w->a, "kube-api-access-" PRI_STR, API_ACCESS_SUFFIX, suffix);
@@ -445,11 +446,9 @@ static struct err *default_classes(struct write *w)
 typedef struct err *plugin_fn(struct write *w);
 
 static plugin_fn *const on_create[] = {
-    namespace_lifecycle, limit_ranger_mutate, service_account, taint_node,       priority,
-    default_tolerations, runtime_class,       default_classes, node_restriction, pod_security,
-    resource_quota};
-static plugin_fn *const on_update[] = {default_tolerations, node_restriction, limit_ranger_update,
-                                       pod_security, resource_quota};
+    namespace_lifecycle, limit_ranger_mutate, service_account, taint_node,      priority,
+    default_tolerations, runtime_class,       default_classes, node_restriction};
+static plugin_fn *const on_update[] = {default_tolerations, node_restriction, limit_ranger_update};
 
 struct err *admission_create(struct write *w)
 {
@@ -471,6 +470,18 @@ struct err *admission_update(struct write *w)
             return e;
     }
     return NULL;
+}
+
+struct err *admission_validate(struct write *w)
+{
+    struct err *e = pod_security(w);
+
+    if (!e && w->answers) {
+        struct attributes t = write_attributes(w);
+
+        e = dynamic_validate(&t);
+    }
+    return e ? e : resource_quota(w);
 }
 
 struct err *admission_delete(struct req *q, const struct kind *k, str ns, str name,

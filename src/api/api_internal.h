@@ -97,6 +97,7 @@ struct rbac;
 struct authn;
 struct ip_allocator;
 struct event_ttl;
+struct dynamic;
 struct discovery;
 struct crds;
 struct outgoing;
@@ -113,6 +114,8 @@ struct api {
     struct authn *authn;
     struct ip_allocator *ips;
     struct event_ttl *event_ttl;
+    struct dynamic *dynamic; /* webhooks and policies (dynamic/) */
+    size_t n_dynamic;        /* of them configured; 0: nobody need look */
     struct discovery *discovery;
     struct crds *crds; /* custom kinds */
     struct api_check *checks;
@@ -220,8 +223,8 @@ void meta_fill_create(struct write *w); /* uid, creationTimestamp, generation, g
 void meta_generate_name(struct write *w);
 void meta_validate(struct write *w, struct err **errs);
 void meta_validate_update(struct write *w, struct err **errs);
-void meta_keep_system(struct write *w); /* what an update may leave out */
-str new_uid(struct api *api, struct arena *a);
+void meta_keep_system(struct write *w);                           /* what an update may leave out */
+str new_uid(struct api *api, struct answers *n, struct arena *a); /* n: dynamic.h; mostly NULL */
 str now_text(struct arena *a, wall_time t);
 struct json *meta_of(struct arena *a, struct json *obj); /* made when absent */
 str meta_str(const struct json *obj, const char *field);
@@ -359,6 +362,8 @@ void rbac_rules_of(struct rbac *r, struct arena *a, const struct user *u, str ns
 /* ---- others ---- */
 MUST_USE struct err *admission_create(struct write *w);
 MUST_USE struct err *admission_update(struct write *w);
+/* The plugins that only look, once the object is valid: the last word has the quota. */
+MUST_USE struct err *admission_validate(struct write *w);
 MUST_USE struct err *admission_delete(struct req *q, const struct kind *k, str ns, str name,
                                       const struct obj *current);
 void discovery_init(struct api *api);

@@ -2,7 +2,7 @@
  * allow.
  *
  * API: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/, core/v1 Binding */
-#include "api/api_internal.h"
+#include "api/dynamic/dynamic.h"
 #include "api/hooks.h"
 
 /* ---- binding ---- */
@@ -125,21 +125,55 @@ void binding_create(struct req *q, struct json *obj)
     bind(q, obj, meta_str(obj, "name"));
 }
 
+struct posted { /* to a pod's subresource */
+    struct req *q;
+    struct json *obj;
+};
+
+static void posted_admit(struct posted *p, const struct schema_type *type, const char *group,
+                         const char *kind, void (*go)(void *ctx))
+{
+    struct req *q = p->q;
+    struct attributes t = {.req = q,
+                           .a = q->a,
+                           .kind = q->route.kind,
+                           .ns = q->route.ns,
+                           .name = q->route.name,
+                           .subresource = q->route.subresource,
+                           .op = ADMIT_CREATE,
+                           .type = type,
+                           .group = str_of(group),
+                           .version = S("v1"),
+                           .kind_name = str_of(kind),
+                           .obj = p->obj,
+                           .dry_run = q->wo.dry_run};
+
+    dynamic_admit_then(&t, go, p);
+}
+
+static void binding_admitted(void *ctx)
+{
+    struct posted *p = ctx;
+
+    bind(p->q, p->obj, p->q->route.name);
+}
+
 /* POST .../pods/x/binding */
 void subresource_binding(struct req *q)
 {
     const struct schema_type *t = schema_find_gvk(S(""), S("v1"), S("Binding"));
-    struct json *obj;
+    struct posted *p = ARENA_NEW(q->a, struct posted);
     struct err *e = write_options_parse(q, "CreateOptions");
 
+    p->q = q;
     if (!e)
-        e = body_decode(q, NULL, t, S(""), S("v1"), S("Binding"), &obj);
-    if (!e && meta_str(obj, "name").n && !str_eq(meta_str(obj, "name"), q->route.name))
+        e = body_decode(q, NULL, t, S(""), S("v1"), S("Binding"), &p->obj);
+    if (!e && meta_str(p->obj, "name").n && !str_eq(meta_str(p->obj, "name"), q->route.name))
         e = err_new(REASON_BAD_REQUEST, "name in URL does not match name in Binding object");
     if (e)
         reply_error(q, e);
     else
-        bind(q, obj, q->route.name);
+        posted_admit(p, t, "", "Binding", binding_admitted);
 }
 
 /* ---- eviction ---- */
@@ -352,24 +386,16 @@ static void eviction_options(struct eviction *v, const struct json *obj)
         v->o.dry_run |= str_is(json_str(d), "All");
 }
 
-void subresource_eviction(struct req *q)
+static void eviction_admitted(void *ctx)
 {
-    const struct schema_type *t = schema_find_gvk(S("policy"), S("v1"), S("Eviction"));
+    struct posted *p = ctx;
+    struct req *q = p->q;
+    struct json *obj = p->obj;
     struct eviction *v = ARENA_NEW(q->a, struct eviction);
     const struct obj *pod;
-    struct json *obj;
     struct pdb_search s = {.v = v};
     str phase;
-    struct err *e = write_options_parse(q, "CreateOptions");
 
-    if (!e)
-        e = body_decode(q, NULL, t, S("policy"), S("v1"), S("Eviction"), &obj);
-    if (!e && !str_eq(meta_str(obj, "name"), q->route.name))
-        e = err_new(REASON_BAD_REQUEST, "name in URL does not match name in Eviction object");
-    if (e) {
-        reply_error(q, e);
-        return;
-    }
     v->q = q;
     v->pods = api_core(q->api, "pods");
     v->pdbs = api_find_kind(q->api, S("policy"), S("v1"), S("poddisruptionbudgets"));
@@ -414,4 +440,21 @@ void subresource_eviction(struct req *q)
         }
     }
     store_update(q->api->store, kind_key(v->pdbs, q->route.ns, v->pdb_name), charge, charged, v);
+}
+
+void subresource_eviction(struct req *q)
+{
+    const struct schema_type *t = schema_find_gvk(S("policy"), S("v1"), S("Eviction"));
+    struct posted *p = ARENA_NEW(q->a, struct posted);
+    struct err *e = write_options_parse(q, "CreateOptions");
+
+    p->q = q;
+    if (!e)
+        e = body_decode(q, NULL, t, S("policy"), S("v1"), S("Eviction"), &p->obj);
+    if (!e && !str_eq(meta_str(p->obj, "name"), q->route.name))
+        e = err_new(REASON_BAD_REQUEST, "name in URL does not match name in Eviction object");
+    if (e)
+        reply_error(q, e);
+    else
+        posted_admit(p, t, "policy", "Eviction", eviction_admitted);
 }

@@ -3,11 +3,12 @@
  * All that does not need the store's state is done before the write; the write itself only asks
  * that the name is free. With generateName a taken name is tried again with another suffix, as
  * Kubernetes does. */
-#include "api/api_internal.h"
 #include "api/crd.h"
+#include "api/dynamic/dynamic.h"
 
 struct creation {
     struct write w;
+    struct json *given; /* as it came, where the steps may run more than once */
     int tries;
     bool generated;
     str reply;
@@ -35,6 +36,36 @@ static void settled(struct creation *c, bool ok)
 {
     if (c->w.kind->hooks->settled)
         c->w.kind->hooks->settled(c->w.api, c->w.obj, NULL, ok && !c->w.dry_run);
+}
+
+static void creation_failed(struct creation *c, struct err *e)
+{
+    settled(c, false);
+    reply_error(c->w.req, e);
+}
+
+/* All steps before the store; once more when webhooks have answered. */
+static void create_run(void *ctx, struct err *e)
+{
+    struct creation *c = ctx;
+    struct write *w = &c->w;
+
+    if (!e) {
+        answers_begin(w->answers);
+        if (w->answers) {
+            w->obj = json_new(w->a, json_copy(w->a, c->given));
+            w->name = meta_str(w->obj, "name");
+        }
+        e = write_create_steps(w);
+        if (answers_wait(w->answers, e, create_run, c)) {
+            settled(c, false);
+            return;
+        }
+    }
+    if (e)
+        creation_failed(c, e);
+    else
+        submit(c);
 }
 
 static void created(void *ctx, struct err *e, const struct obj *result)
@@ -113,7 +144,38 @@ static struct err *prepare(struct req *q, struct creation *c)
     if (meta_str(obj, "resourceVersion").n)
         return err_new(REASON_UNKNOWN,
                        "resourceVersion should not be set on objects to be created");
-    return write_create_steps(&c->w);
+    c->w.answers = answers_new(q, k, S(""), ADMIT_CREATE, ADMIT_CREATE);
+    c->w.a = answers_arena(c->w.answers, q);
+    if (c->w.answers)
+        c->given = json_new(q->a, json_copy(q->a, obj));
+    return NULL;
+}
+
+static void create_virtual(void *ctx)
+{
+    struct creation *c = ctx;
+
+    c->w.kind->hooks->create(c->w.req, c->w.obj);
+}
+
+/* Reviews and bindings: nothing is stored, but admitted it has to be. */
+static void admit_virtual(struct creation *c)
+{
+    const struct kind *k = c->w.kind;
+    struct attributes t = {.req = c->w.req,
+                           .a = c->w.a,
+                           .kind = k,
+                           .ns = c->w.ns,
+                           .name = meta_str(c->w.obj, "name"),
+                           .op = ADMIT_CREATE,
+                           .type = k->r->type,
+                           .group = k->r->group,
+                           .version = k->r->version,
+                           .kind_name = k->r->kind,
+                           .obj = c->w.obj,
+                           .dry_run = c->w.dry_run};
+
+    dynamic_admit_then(&t, create_virtual, c);
 }
 
 void verb_create(struct req *q)
@@ -130,20 +192,26 @@ void verb_create(struct req *q)
             e = body_decode(q, k, k->r->type, k->r->group, k->r->version, k->r->kind, &obj);
         if (!e)
             e = check_namespace(q, obj);
-        if (e)
+        if (e) {
             reply_error(q, e);
-        else
-            k->hooks->create(q, obj);
+            return;
+        }
+        c->w = (struct write){.api = q->api,
+                              .req = q,
+                              .a = q->a,
+                              .kind = k,
+                              .ns = k->r->namespaced ? q->route.ns : S(""),
+                              .obj = obj,
+                              .dry_run = q->wo.dry_run};
+        admit_virtual(c);
         return;
     }
     e = k->r->custom ? crds_may_create(k) : NULL;
     if (!e)
         e = prepare(q, c);
     if (e) {
-        if (c->w.obj)
-            settled(c, false);
         reply_error(q, e);
         return;
     }
-    submit(c);
+    create_run(c, NULL);
 }

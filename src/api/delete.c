@@ -4,8 +4,8 @@
  * (pods), mark it because finalizers are pending or asked for by the propagation policy, or end it.
  * API: https://kubernetes.io/docs/concepts/architecture/garbage-collection/,
  * k8s.io/apiserver/pkg/registry/{rest/delete.go,generic/registry/store.go} */
-#include "api/api_internal.h"
 #include "api/crd.h"
+#include "api/dynamic/dynamic.h"
 
 /* ---- options ---- */
 
@@ -373,7 +373,28 @@ struct deletion {
     bool gone;
     str reply, ns, name, uid;
     struct collection *of; /* NULL: a single DELETE */
+    struct answers *answers;
+    struct arena *a;
 };
+
+/* Webhooks and policies see what goes; of a collection's members not the name, as in Kubernetes. */
+static struct err *admit_removal(struct deletion *d, const struct obj *current)
+{
+    bool is_namespace = !d->kind->r->group.n && str_is(d->kind->r->plural, "namespaces");
+    struct attributes t = {.req = d->q,
+                           .a = d->a,
+                           .kind = d->kind,
+                           .ns = is_namespace ? d->name : d->ns,
+                           .name = d->of ? S("") : d->name,
+                           .op = ADMIT_DELETE,
+                           .old = object_parse(d->a, arena_dup(d->a, current->data)),
+                           .deletion = &d->o,
+                           .dry_run = d->o.dry_run,
+                           .answers = d->answers};
+    struct err *e = dynamic_mutate(&t, NULL, NULL);
+
+    return e ? e : dynamic_validate(&t);
+}
 
 static struct err *remove_current(void *ctx, struct arena *a, const struct obj *current,
                                   int64_t revision, struct store_change *ret)
@@ -387,9 +408,12 @@ static struct err *remove_current(void *ctx, struct arena *a, const struct obj *
     e = admission_delete(d->q, d->kind, d->ns, d->name, current);
     if (e)
         return e;
-    d->uid = arena_dup(d->q->a, current->uid);
-    return delete_decide(d->q, d->kind, d->q->a, current, revision, &d->o, ret, &d->gone,
-                         &d->reply);
+    d->uid = arena_dup(d->a, current->uid);
+    e = delete_decide(d->q, d->kind, d->a, current, revision, &d->o, ret, &d->gone, &d->reply);
+    /* What is on its way already, and stays so, is not asked about again. */
+    if (!e && d->answers && (ret->op != STORE_KEEP || d->o.dry_run))
+        e = admit_removal(d, current);
+    return e;
 }
 
 static void settle(struct deletion *d, const struct obj *result)
@@ -399,12 +423,16 @@ static void settle(struct deletion *d, const struct obj *result)
                                 object_parse(d->q->a, arena_dup(d->q->a, result->data)), true);
 }
 
+static void remove_run(void *ctx, struct err *e);
+
 static void removed(void *ctx, struct err *e, const struct obj *result)
 {
     struct deletion *d = ctx;
     struct req *q = d->q;
     int code = 200;
 
+    if (answers_wait(d->answers, e, remove_run, d))
+        return;
     if (e) {
         reply_error(q, e);
         return;
@@ -417,6 +445,18 @@ static void removed(void *ctx, struct err *e, const struct obj *result)
         reply_status_ok(q, code, d->kind, d->name, d->uid);
     } else
         reply_object(q, code, d->kind, d->reply.n ? d->reply : result->data);
+}
+
+static void remove_run(void *ctx, struct err *e)
+{
+    struct deletion *d = ctx;
+
+    if (e) {
+        reply_error(d->q, e);
+        return;
+    }
+    answers_begin(d->answers);
+    store_update(d->q->api->store, kind_key(d->kind, d->ns, d->name), remove_current, removed, d);
 }
 
 void verb_delete(struct req *q)
@@ -437,7 +477,9 @@ void verb_delete(struct req *q)
         req_warn(q, S("child pods are preserved by default when jobs are deleted; set "
                       "propagationPolicy=Background to remove them or set propagationPolicy=Orphan "
                       "to suppress this warning"));
-    store_update(q->api->store, kind_key(d->kind, d->ns, d->name), remove_current, removed, d);
+    d->answers = answers_new(q, d->kind, S(""), ADMIT_DELETE, ADMIT_DELETE);
+    d->a = answers_arena(d->answers, q);
+    remove_run(d, NULL);
 }
 
 /* ---- collections: all that match now are deleted; the answer is the list of what they were ----
@@ -450,6 +492,8 @@ struct collection {
     struct list_options lo;
     struct err *failed;
     bool started;
+    struct deletion *one; /* where webhooks are asked: members go one after the other */
+    size_t next;
 };
 
 static bool collect(void *ctx, const struct obj *o)
@@ -498,11 +542,72 @@ static void member_removed(void *ctx, struct err *e, const struct obj *result)
         collection_done(c);
 }
 
+/* ---- with webhooks: the next member when this one is gone, until one is refused ---- */
+
+static void next_run(void *ctx, struct err *e);
+
+static void next_begin(struct collection *c)
+{
+    struct deletion *d = c->one;
+
+    if (c->failed || c->next == c->n) {
+        collection_done(c);
+        return;
+    }
+    d->ns = c->objs[c->next]->key.ns;
+    d->name = c->objs[c->next]->key.name;
+    d->gone = false;
+    d->reply = S("");
+    c->next++;
+    answers_forget(d->answers);
+    next_run(c, NULL);
+}
+
+static void next_removed(void *ctx, struct err *e, const struct obj *result)
+{
+    struct collection *c = ctx;
+    struct deletion *d = c->one;
+
+    if (answers_wait(d->answers, e, next_run, c))
+        return;
+    if (!e)
+        settle(d, result);
+    else if (e->reason == REASON_NOT_FOUND)
+        err_free(e);
+    else
+        c->failed = e;
+    next_begin(c);
+}
+
+static struct err *remove_member(void *ctx, struct arena *a, const struct obj *current,
+                                 int64_t revision, struct store_change *ret)
+{
+    struct collection *c = ctx;
+
+    return remove_current(c->one, a, current, revision, ret);
+}
+
+static void next_run(void *ctx, struct err *e)
+{
+    struct collection *c = ctx;
+    struct deletion *d = c->one;
+
+    if (e) {
+        c->failed = e;
+        collection_done(c);
+        return;
+    }
+    answers_begin(d->answers);
+    store_update(c->q->api->store, kind_key(d->kind, d->ns, d->name), remove_member, next_removed,
+                 c);
+}
+
 void verb_deletecollection(struct req *q)
 {
     struct collection *c = ARENA_NEW(q->a, struct collection);
     struct delete_options o;
     const struct kind *k = q->route.kind;
+    struct answers *answers;
     struct err *e;
 
     e = delete_options_parse(q, &o);
@@ -515,6 +620,14 @@ void verb_deletecollection(struct req *q)
     c->q = q;
     store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""), NULL,
                collect, c);
+    answers = answers_new(q, k, S(""), ADMIT_DELETE, ADMIT_DELETE);
+    if (answers) {
+        c->one = ARENA_NEW(q->a, struct deletion);
+        *c->one = (struct deletion){
+            .q = q, .kind = k, .o = o, .of = c, .answers = answers, .a = answers_arena(answers, q)};
+        next_begin(c);
+        return;
+    }
     c->open = c->n;
     for (size_t i = 0; i < c->n; i++) {
         struct deletion *d = ARENA_NEW(q->a, struct deletion);
@@ -524,7 +637,8 @@ void verb_deletecollection(struct req *q)
                                .o = o,
                                .ns = c->objs[i]->key.ns,
                                .name = c->objs[i]->key.name,
-                               .of = c};
+                               .of = c,
+                               .a = q->a};
         store_update(q->api->store, kind_key(k, d->ns, d->name), remove_current, member_removed, d);
     }
     c->started = true;

@@ -13,6 +13,7 @@
 
 struct kind;
 struct req;
+struct answers;
 
 /* One object on its way to the store. */
 struct write {
@@ -27,6 +28,7 @@ struct write {
     bool bootstrap; /* the server's own first objects: status and generation as given */
     bool applied;   /* managedFields are already right (server-side apply) */
     wall_time now;
+    struct answers *answers; /* of webhooks and policies; NULL: none are concerned (dynamic.h) */
 };
 
 typedef void kind_prepare_fn(struct write *w);

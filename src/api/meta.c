@@ -2,7 +2,7 @@
  *
  * API: https://kubernetes.io/docs/reference/using-api/api-concepts/,
  * k8s.io/apimachinery/pkg/api/validation/objectmeta.go */
-#include "api/api_internal.h"
+#include "api/dynamic/dynamic.h"
 
 #define NAME_MAX_BYTES 253
 #define LABEL_MAX_BYTES 63
@@ -107,25 +107,25 @@ str now_text(struct arena *a, wall_time t)
 }
 
 /* Random (version 4) UUID. */
-str new_uid(struct api *api, struct arena *a)
+str new_uid(struct api *api, struct answers *n, struct arena *a)
 {
     unsigned char r[16];
     char *p = arena_alloc(a, 37);
-    size_t n = 0;
+    size_t at = 0;
 
-    loop_random(api->loop, r, sizeof r);
+    answers_random(n, api, r, sizeof r);
     r[6] = (unsigned char)((r[6] & 0x0f) | 0x40);
     r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
     for (size_t i = 0; i < sizeof r; i++) {
         static const char hex[] = "0123456789abcdef";
 
         if (i == 4 || i == 6 || i == 8 || i == 10)
-            p[n++] = '-';
-        p[n++] = hex[r[i] >> 4];
-        p[n++] = hex[r[i] & 15];
+            p[at++] = '-';
+        p[at++] = hex[r[i] >> 4];
+        p[at++] = hex[r[i] & 15];
     }
-    p[n] = 0;
-    return (str){p, n};
+    p[at] = 0;
+    return (str){p, at};
 }
 
 /* Kubernetes' alphabet for generated names: no vowels and no look-alikes, so that no words appear.
@@ -138,7 +138,7 @@ void meta_generate_name(struct write *w)
     unsigned char r[GENERATED_SUFFIX];
     char suffix[GENERATED_SUFFIX];
 
-    loop_random(w->api->loop, r, sizeof r);
+    answers_random(w->answers, w->api, r, sizeof r);
     for (size_t i = 0; i < GENERATED_SUFFIX; i++)
         suffix[i] = alphabet[r[i] % (sizeof alphabet - 1)];
     w->name = arena_fmt(w->a, PRI_STR PRI_STR, STR_ARG(base), (int)GENERATED_SUFFIX, suffix);
@@ -153,7 +153,7 @@ void meta_fill_create(struct write *w)
     json_removez(meta, "deletionTimestamp");
     json_removez(meta, "deletionGracePeriodSeconds");
     json_removez(meta, "resourceVersion");
-    json_setz(w->a, meta, "uid", json_string(new_uid(w->api, w->a)));
+    json_setz(w->a, meta, "uid", json_string(new_uid(w->api, w->answers, w->a)));
     json_setz(w->a, meta, "creationTimestamp", json_string(now_text(w->a, w->now)));
     if (w->kind->hooks->flags & KIND_GENERATION)
         json_setz(w->a, meta, "generation", json_int(1));

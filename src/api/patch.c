@@ -4,7 +4,7 @@
  * resourceVersion never conflicts. What comes out is decoded as if it had been sent, and goes the
  * way of an update; apply may create. API:
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
-#include "api/api_internal.h"
+#include "api/dynamic/dynamic.h"
 #include "wire/yaml.h"
 
 #define JSON_PATCH_OPERATIONS_MAX 10000
@@ -15,6 +15,7 @@ struct patching {
     struct write w;
     enum patch_kind how;
     struct json *patch;
+    const struct json *given; /* the patch as it came, where the steps may run more than once */
     str reply;
     bool created;
 };
@@ -340,6 +341,8 @@ static struct err *patch_current(void *ctx, struct arena *a, const struct obj *c
     return e ? e : write_put(w, current, revision, ret, &p->reply);
 }
 
+static void patch_run(void *ctx, struct err *e);
+
 static void patched(void *ctx, struct err *e, const struct obj *result)
 {
     struct patching *p = ctx;
@@ -347,10 +350,32 @@ static void patched(void *ctx, struct err *e, const struct obj *result)
 
     if (w->kind->hooks->settled && w->obj)
         w->kind->hooks->settled(w->api, w->obj, w->old, !e && !w->dry_run);
+    if (answers_wait(w->answers, e, patch_run, p))
+        return;
     if (e)
         reply_error(w->req, e);
     else
         reply_object(w->req, p->created ? 201 : 200, w->kind, p->reply.n ? p->reply : result->data);
+}
+
+static void patch_run(void *ctx, struct err *e)
+{
+    struct patching *p = ctx;
+    struct write *w = &p->w;
+
+    if (e) {
+        reply_error(w->req, e);
+        return;
+    }
+    answers_begin(w->answers);
+    if (w->answers) {
+        p->patch = json_new(w->a, json_copy(w->a, p->given));
+        w->obj = NULL;
+        w->old = NULL;
+        p->created = false;
+        p->reply = S("");
+    }
+    store_update(w->api->store, kind_key(w->kind, w->ns, w->name), patch_current, patched, p);
 }
 
 static struct err *unsupported(void)
@@ -505,5 +530,9 @@ void verb_patch(struct req *q)
         return;
     }
     p->w.dry_run = q->wo.dry_run;
-    store_update(q->api->store, kind_key(k, q->route.ns, q->route.name), patch_current, patched, p);
+    p->w.answers = answers_new(q, k, q->route.subresource, ADMIT_UPDATE,
+                               p->how == PATCH_APPLY ? ADMIT_CREATE : ADMIT_UPDATE);
+    p->w.a = answers_arena(p->w.answers, q);
+    p->given = p->patch;
+    patch_run(p, NULL);
 }

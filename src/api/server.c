@@ -4,6 +4,7 @@
  * path ends in exactly one reply_*(), watch or tunnel, which ends the exchange. */
 #include "api/authn.h"
 #include "api/crd.h"
+#include "api/dynamic/dynamic.h"
 #include "api/outgoing.h"
 
 static str keep(struct arena *a, str s)
@@ -53,6 +54,7 @@ static void api_free(struct api *api)
     authn_free(api->authn);
     ips_free(api->ips);
     event_ttl_free(api->event_ttl);
+    dynamic_free(api->dynamic);
     discovery_fini(api);
     crds_free(api->crds);
     if (api->kubelets)
@@ -90,6 +92,8 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
         e = event_ttl_new(api, &api->event_ttl);
     if (!e)
         e = crds_new(api, &api->crds);
+    if (!e)
+        e = dynamic_new(api, &api->dynamic);
     if (e) {
         api_free(api);
         return err_note(e, "API server");
@@ -124,6 +128,7 @@ void api_close(struct api *api, loop_fn *closed, void *ctx)
 
     *c = (struct closing){api, closed, ctx};
     api->closing = true;
+    dynamic_stop(api->dynamic);
     watch_close_all(api);
     token_requests_resume(api);
     loop_defer(api->loop, close_done, c);

@@ -5,7 +5,7 @@
  * takes what it needs while it is prepared; `settled` gives back what a failed write took and what
  * a finished one no longer uses. API:
  * https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/ */
-#include "api/api_internal.h"
+#include "api/dynamic/dynamic.h"
 #include "api/hooks.h"
 
 #include <arpa/inet.h>
@@ -164,11 +164,20 @@ static bool ip_in_range(const struct ip_allocator *ips, str ip)
     return v > ips->base && v < ips->base + ips->size - 1;
 }
 
-/* A free address from a random place on; the bottom of the range only when the rest is full. */
-static str ip_pick(struct ip_allocator *ips, struct arena *a)
+static uint64_t random_number(struct write *w)
 {
+    uint64_t v;
+
+    answers_random(w->answers, w->api, &v, sizeof v);
+    return v;
+}
+
+/* A free address from a random place on; the bottom of the range only when the rest is full. */
+static str ip_pick(struct ip_allocator *ips, struct write *w)
+{
+    struct arena *a = w->a;
     uint32_t lo = ips->dynamic_from, n = ips->size - 1 - lo,
-             start = n ? (uint32_t)(loop_random_u64(ips->api->loop) % n) : 0;
+             start = n ? (uint32_t)(random_number(w) % n) : 0;
 
     for (uint32_t i = 0; i < n; i++) {
         str ip = ip_text(a, ips->base + lo + (start + i) % n);
@@ -185,10 +194,9 @@ static str ip_pick(struct ip_allocator *ips, struct arena *a)
     return STR_NONE;
 }
 
-static int port_pick(struct ip_allocator *ips)
+static int port_pick(struct ip_allocator *ips, struct write *w)
 {
-    int n = ips->port_max - ips->port_min + 1,
-        start = (int)(loop_random_u64(ips->api->loop) % (uint64_t)n);
+    int n = ips->port_max - ips->port_min + 1, start = (int)(random_number(w) % (uint64_t)n);
 
     for (int i = 0; i < n; i++)
         if (!ips->ports[(start + i) % n])
@@ -240,7 +248,7 @@ static struct err *give_address(struct write *w, struct json *spec)
     if (!has_cluster_ip(json_get_str(spec, "type")) || str_is(ip, "None"))
         return NULL;
     if (!ip.n) {
-        ip = ip_pick(ips, w->a);
+        ip = ip_pick(ips, w);
         if (!ip.n)
             return err_new(REASON_INTERNAL, "failed to allocate a serviceIP: range is full");
     } else if (!str_eq(ip, had)) {
@@ -292,12 +300,12 @@ static struct err *give_node_ports(struct write *w, struct json *spec)
                     !str_eq(json_get_str(o, "protocol"), json_get_str(p, "protocol")))
                     np = json_get_int(o, "nodePort", 0);
             if (!np)
-                np = port_pick(ips);
+                np = port_pick(ips, w);
             if (!np)
                 return err_new(REASON_INTERNAL, "failed to allocate a nodePort: range is full");
             /* Not one that an earlier port of this very Service has just been given. */
             for (int tries = 0; tries < 64 && new_port_taken(spec, p, np); tries++)
-                np = port_pick(ips);
+                np = port_pick(ips, w);
         } else if (!old_has_port(old, np)) {
             if (!port_in_range(ips, (int)np))
                 return invalid_service(w, CAUSE_INVALID,
@@ -335,7 +343,7 @@ static struct err *give_health_port(struct write *w, struct json *spec)
     if (!wants_health_port(spec))
         return NULL;
     if (!port)
-        port = port_pick(ips);
+        port = port_pick(ips, w);
     else if (port != had) {
         if (!port_in_range(ips, (int)port))
             return invalid_service(w, CAUSE_INVALID, "spec.healthCheckNodePort",

@@ -454,7 +454,7 @@ struct err *token_issue(struct api *api, struct arena *a, str ns, str name, str 
         warn_after_s = now_s + seconds;
         seconds = EXTENDED_S;
     }
-    *ret_id = new_uid(api, a);
+    *ret_id = new_uid(api, NULL, a);
     json_setz(a, &v, "aud", aud);
     json_setz(a, &v, "exp", json_int(now_s + seconds));
     json_setz(a, &v, "iat", json_int(now_s));

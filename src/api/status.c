@@ -163,7 +163,7 @@ static void member(struct buf *b, bool *first, const char *name, str value)
 /* metav1.Status as JSON. */
 void buf_status(struct buf *b, const struct err *e)
 {
-    str reason = reason_name(e->reason);
+    str reason = e->reason_text ? str_of(e->reason_text) : reason_name(e->reason);
     bool details = e->details_kind || e->details_name || e->details_group || e->details_uid ||
                    e->n_causes || e->retry_after_s;
 

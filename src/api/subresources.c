@@ -4,7 +4,7 @@
  * Those that are a view of the object (part_*) go the way of any update, with everything they do
  * not own put back. Scale is a kind of its own; TokenRequest is in token_request.c. Eviction and Binding are in
  * binding.c; what needs a connection to the node in proxy.c. */
-#include "api/api_internal.h"
+#include "api/dynamic/dynamic.h"
 #include "api/hooks.h"
 
 /* ---- scale ---- */
@@ -121,9 +121,33 @@ struct scaling {
     struct write w;
     struct json *scale; /* PUT: the body */
     struct json *patch; /* PATCH */
+    const struct json *given;
+    struct answers *answers; /* about the Scale: the object behind it is not what is asked about */
     enum { SCALE_PUT, SCALE_JSON, SCALE_MERGE, SCALE_STRATEGIC } how;
     str reply;
 };
+
+static struct attributes scale_attributes(struct scaling *s, struct json *next,
+                                          const struct json *live)
+{
+    struct write *w = &s->w;
+
+    return (struct attributes){.req = w->req,
+                               .a = w->a,
+                               .kind = w->kind,
+                               .ns = w->ns,
+                               .name = w->name,
+                               .subresource = w->subresource,
+                               .op = ADMIT_UPDATE,
+                               .type = scale_type(),
+                               .group = S("autoscaling"),
+                               .version = S("v1"),
+                               .kind_name = S("Scale"),
+                               .obj = next,
+                               .old = live,
+                               .dry_run = w->dry_run,
+                               .answers = s->answers};
+}
 
 static struct err *scale_write(void *ctx, struct arena *a, const struct obj *current,
                                int64_t revision, struct store_change *ret)
@@ -131,6 +155,7 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
     struct scaling *s = ctx;
     struct write *w = &s->w;
     struct json *live, *next = s->scale;
+    struct attributes t;
     str rv, uid;
     int64_t wanted, replicas;
     struct err *e = NULL;
@@ -160,6 +185,12 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
         return err_conflict(w->kind, w->name,
                             "the object has been modified; please apply your changes to the latest "
                             "version and try again");
+    if (s->answers) {
+        t = scale_attributes(s, next, live);
+        e = dynamic_mutate(&t, NULL, NULL);
+        if (e)
+            return e;
+    }
     replicas = json_get_int(next, "spec.replicas", 0);
     if (replicas < 0) {
         cause(&e, CAUSE_INVALID, S("spec.replicas"),
@@ -169,10 +200,14 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
     w->obj = json_new(w->a, json_copy(w->a, w->old));
     *json_make(w->a, w->obj, scale_paths_of(w->kind).replicas, JSON_INT) = json_int(replicas);
     e = write_update_steps(w);
+    if (!e && s->answers)
+        e = dynamic_validate(&t);
     if (e)
         return e;
     return write_put(w, current, revision, ret, &s->reply);
 }
+
+static void scale_run(void *ctx, struct err *e);
 
 static void scaled(void *ctx, struct err *e, const struct obj *result)
 {
@@ -180,12 +215,34 @@ static void scaled(void *ctx, struct err *e, const struct obj *result)
     struct req *q = s->w.req;
     struct json *obj;
 
+    if (answers_wait(s->answers, e, scale_run, s))
+        return;
     if (e) {
         reply_error(q, e);
         return;
     }
     obj = object_parse(q->a, arena_dup(q->a, s->reply.n ? s->reply : result->data));
     reply_tree(q, 200, scale_type(), scale_of(q, obj));
+}
+
+static void scale_run(void *ctx, struct err *e)
+{
+    struct scaling *s = ctx;
+    struct write *w = &s->w;
+
+    if (e) {
+        reply_error(w->req, e);
+        return;
+    }
+    answers_begin(s->answers);
+    if (s->answers) {
+        struct json *copy = json_new(w->a, json_copy(w->a, s->given));
+
+        s->scale = s->how == SCALE_PUT ? copy : NULL;
+        s->patch = s->how == SCALE_PUT ? NULL : copy;
+        s->reply = S("");
+    }
+    store_update(w->api->store, kind_key(w->kind, w->ns, w->name), scale_write, scaled, s);
 }
 
 static struct err *scale_begin(struct req *q, struct scaling *s)
@@ -254,7 +311,10 @@ static void scale(struct req *q)
                           .subresource = S("scale"),
                           .dry_run = q->wo.dry_run,
                           .now = loop_wall(q->api->loop)};
-    store_update(q->api->store, kind_key(k, q->route.ns, q->route.name), scale_write, scaled, s);
+    s->answers = answers_new(q, k, S("scale"), ADMIT_UPDATE, ADMIT_UPDATE);
+    s->w.a = answers_arena(s->answers, q);
+    s->given = s->how == SCALE_PUT ? s->scale : s->patch;
+    scale_run(s, NULL);
 }
 
 /* ---- views of the object itself: ephemeralcontainers, resize, approval, finalize ---- */
@@ -294,15 +354,16 @@ void verb_subresource(struct req *q)
     static const struct {
         const char *sub;
         void (*run)(struct req *q);
-    } table[] = {{"scale", scale},
-                 {"token", subresource_token},
-                 {"binding", subresource_binding},
-                 {"eviction", subresource_eviction},
-                 {"log", proxy_log},
-                 {"exec", proxy_exec},
-                 {"attach", proxy_exec},
-                 {"portforward", proxy_exec},
-                 {"proxy", proxy_any}};
+        bool connects; /* its body is not ours: no negotiation, admitted as a connection */
+    } table[] = {{"scale", scale, false},
+                 {"token", subresource_token, false},
+                 {"binding", subresource_binding, false},
+                 {"eviction", subresource_eviction, false},
+                 {"log", proxy_log, true},
+                 {"exec", proxy_exec, true},
+                 {"attach", proxy_exec, true},
+                 {"portforward", proxy_exec, true},
+                 {"proxy", proxy_any, true}};
     const struct route *r = &q->route;
     struct err *e;
 
@@ -316,14 +377,17 @@ void verb_subresource(struct req *q)
     }
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         if (str_is(r->subresource, table[i].sub)) {
-            if (i < 4) {
+            if (!table[i].connects) {
                 e = accept_parse(q, false, false);
                 if (e) {
                     reply_error(q, e);
                     return;
                 }
             }
-            table[i].run(q);
+            if (table[i].connects)
+                dynamic_connect(q, table[i].run);
+            else
+                table[i].run(q);
             return;
         }
     if (subresource_owns(r->kind->r->plural, r->subresource)) {

@@ -4,6 +4,7 @@
  * authentication.k8s.io/v1 TokenRequest */
 #include "api/admission.h"
 #include "api/authn.h"
+#include "api/dynamic/dynamic.h"
 
 #define TOKEN_MIN_S 600
 #define TOKEN_MAX_S (INT64_C(1) << 32)
@@ -185,26 +186,61 @@ static struct err *answer(struct req *q, const struct schema_type *t, struct jso
     return schema_decode(q->a, t, obj, NULL);
 }
 
+static const struct schema_type *type_of_request(void)
+{
+    return schema_find_gvk(S("authentication.k8s.io"), S("v1"), S("TokenRequest"));
+}
+
+struct asked {
+    struct req *q;
+    struct json *obj;
+};
+
+static void admitted(void *ctx)
+{
+    struct asked *x = ctx;
+    struct err *e = answer(x->q, type_of_request(), x->obj);
+
+    if (e)
+        reply_error(x->q, e);
+    else
+        reply_tree(x->q, 201, type_of_request(), x->obj);
+}
+
 static void run(struct req *q)
 {
-    const struct schema_type *t =
-        schema_find_gvk(S("authentication.k8s.io"), S("v1"), S("TokenRequest"));
-    struct json *obj;
+    const struct schema_type *type = type_of_request();
+    struct asked *x = ARENA_NEW(q->a, struct asked);
+    struct attributes t;
     struct err *e;
 
+    x->q = q;
     e = write_options_parse(q, "CreateOptions");
     if (!e)
-        e = body_decode(q, NULL, t, S("authentication.k8s.io"), S("v1"), S("TokenRequest"), &obj);
+        e = body_decode(q, NULL, type, S("authentication.k8s.io"), S("v1"), S("TokenRequest"),
+                        &x->obj);
     if (!e)
-        e = node_restriction_token(q, json_path(obj, "spec.boundObjectRef"));
+        e = node_restriction_token(q, json_path(x->obj, "spec.boundObjectRef"));
     if (!e)
-        e = track(q, t, obj);
-    if (!e)
-        e = answer(q, t, obj);
-    if (e)
+        e = track(q, type, x->obj);
+    if (e) {
         reply_error(q, e);
-    else
-        reply_tree(q, 201, t, obj);
+        return;
+    }
+    t = (struct attributes){.req = q,
+                            .a = q->a,
+                            .kind = q->route.kind,
+                            .ns = q->route.ns,
+                            .name = q->route.name,
+                            .subresource = S("token"),
+                            .op = ADMIT_CREATE,
+                            .type = type,
+                            .group = S("authentication.k8s.io"),
+                            .version = S("v1"),
+                            .kind_name = S("TokenRequest"),
+                            .obj = x->obj,
+                            .dry_run = q->wo.dry_run};
+    dynamic_admit_then(&t, admitted, x);
 }
 
 /* ---- the first moments of a new cluster: its key is being made ---- */

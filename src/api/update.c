@@ -1,9 +1,10 @@
 /* update.c - PUT: replace an object or its status, unless someone else did since the version the
  * client read. */
-#include "api/api_internal.h"
+#include "api/dynamic/dynamic.h"
 
 struct update {
     struct write w;
+    struct json *given; /* as it came, where the steps may run more than once */
     str reply;
     bool created;
 };
@@ -69,6 +70,8 @@ static struct err *replace(void *ctx, struct arena *a, const struct obj *current
     return e ? e : write_put(w, current, revision, ret, &u->reply);
 }
 
+static void update_run(void *ctx, struct err *e);
+
 static void replaced(void *ctx, struct err *e, const struct obj *result)
 {
     struct update *u = ctx;
@@ -76,10 +79,31 @@ static void replaced(void *ctx, struct err *e, const struct obj *result)
 
     if (w->kind->hooks->settled)
         w->kind->hooks->settled(w->api, w->obj, w->old, !e && !w->dry_run);
+    if (answers_wait(w->answers, e, update_run, u))
+        return;
     if (e)
         reply_error(w->req, e);
     else
         reply_object(w->req, u->created ? 201 : 200, w->kind, u->reply.n ? u->reply : result->data);
+}
+
+static void update_run(void *ctx, struct err *e)
+{
+    struct update *u = ctx;
+    struct write *w = &u->w;
+
+    if (e) {
+        reply_error(w->req, e);
+        return;
+    }
+    answers_begin(w->answers);
+    if (w->answers) {
+        w->obj = json_new(w->a, json_copy(w->a, u->given));
+        w->old = NULL;
+        u->created = false;
+        u->reply = S("");
+    }
+    store_update(w->api->store, kind_key(w->kind, w->ns, w->name), replace, replaced, u);
 }
 
 static struct err *check_identity(struct req *q, struct json *obj)
@@ -134,5 +158,12 @@ void verb_update(struct req *q)
                           .obj = obj,
                           .dry_run = q->wo.dry_run,
                           .now = loop_wall(q->api->loop)};
-    store_update(q->api->store, kind_key(k, q->route.ns, q->route.name), replace, replaced, u);
+    u->w.answers = answers_new(q, k, q->route.subresource, ADMIT_UPDATE,
+                               k->hooks->flags & KIND_CREATE_ON_UPDATE && !q->route.subresource.n
+                                   ? ADMIT_CREATE
+                                   : ADMIT_UPDATE);
+    u->w.a = answers_arena(u->w.answers, q);
+    if (u->w.answers)
+        u->given = json_new(q->a, json_copy(q->a, obj));
+    update_run(u, NULL);
 }

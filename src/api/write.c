@@ -1,12 +1,14 @@
 /* write.c - the steps every write shares, in Kubernetes' order.
  *
  * defaults -> what this endpoint does not own goes back to what it was -> managedFields ->
- * admission -> the kind's preparation -> generation -> validation -> canonical bytes. managedFields
- * are worked out before admission: what admission adds belongs to nobody.
+ * admission that changes -> the kind's preparation -> generation -> validation -> admission that
+ * only looks -> canonical bytes. managedFields are worked out before admission: what admission adds
+ * belongs to nobody.
  *
  * Everything here runs inside the store's update function (for creates: before it), sees the newest
- * version, and never waits. */
-#include "api/api_internal.h"
+ * version, and never waits. Where a webhook has to be asked first, the steps end with an error, and
+ * run again from their beginning once it has answered (dynamic/dynamic.h). */
+#include "api/dynamic/dynamic.h"
 
 static void take_managers(struct write *w, const struct json *from)
 {
@@ -202,6 +204,58 @@ static struct err *complete(struct write *w)
     return schema_decode(w->a, f->type, status, NULL);
 }
 
+static struct err *in_tree_create(void *ctx)
+{
+    return admission_create(ctx);
+}
+
+static struct err *in_tree_update(void *ctx)
+{
+    return admission_update(ctx);
+}
+
+/* The plugins that may change the object, built-in ones first. What they may not change here goes
+ * back once more. */
+static struct err *admit_changes(struct write *w)
+{
+    in_tree_fn *in_tree = w->old ? in_tree_update : in_tree_create;
+    struct err *e = in_tree(w);
+    struct attributes t;
+
+    if (e || !w->answers)
+        return e;
+    t = write_attributes(w);
+    e = dynamic_mutate(&t, in_tree, w);
+    if (e)
+        return e;
+    if (w->old) {
+        reset_for_update(w);
+        meta_keep_system(w);
+    } else {
+        reset_for_create(w);
+        if (!w->req->route.name.n)
+            w->name = meta_str(w->obj, "name");
+    }
+    return NULL;
+}
+
+/* The last steps of create and update: nothing is changed any more, but by what gives out addresses
+ * and ports. */
+static struct err *decide(struct write *w)
+{
+    const struct kind_hooks *h = w->kind->hooks;
+    struct err *e = w->bootstrap ? NULL : validate(w);
+
+    if (!e && h->allocate)
+        e = h->allocate(w);
+    if (e)
+        return e;
+    if (h->warn)
+        h->warn(w);
+    warnings_add(w);
+    return admission_validate(w);
+}
+
 struct err *write_create_steps(struct write *w)
 {
     const struct kind_hooks *h = w->kind->hooks;
@@ -219,7 +273,7 @@ struct err *write_create_steps(struct write *w)
     e = object_to_storage(w->a, w->kind, w->obj);
     if (e)
         return e;
-    e = admission_create(w);
+    e = admit_changes(w);
     if (e)
         return e;
     if (h->admit) {
@@ -234,20 +288,7 @@ struct err *write_create_steps(struct write *w)
     if (e)
         return e;
     schema_default(w->a, w->kind->storage->r, w->obj);
-    if (!w->bootstrap) {
-        e = validate(w);
-        if (e)
-            return e;
-    }
-    if (h->allocate) {
-        e = h->allocate(w);
-        if (e)
-            return e;
-    }
-    if (h->warn)
-        h->warn(w);
-    warnings_add(w);
-    return NULL;
+    return decide(w);
 }
 
 static bool differs(const struct json *a, const struct json *b, str path)
@@ -337,7 +378,7 @@ struct err *write_update_steps(struct write *w)
     e = object_to_storage(w->a, w->kind, w->obj);
     if (e)
         return e;
-    e = admission_update(w);
+    e = admit_changes(w);
     if (e)
         return e;
     if (h->admit) {
@@ -355,18 +396,7 @@ struct err *write_update_steps(struct write *w)
         return e;
     schema_default(w->a, w->kind->storage->r, w->obj);
     bump_generation(w);
-    e = validate(w);
-    if (e)
-        return e;
-    if (h->allocate) {
-        e = h->allocate(w);
-        if (e)
-            return e;
-    }
-    if (h->warn)
-        h->warn(w);
-    warnings_add(w);
-    return NULL;
+    return decide(w);
 }
 
 /* Equal but for the digits of resourceVersion? */

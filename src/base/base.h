@@ -303,9 +303,10 @@ struct err_cause { /* one StatusCause: a field path and what is wrong with it */
 };
 struct err {
     enum reason reason;
-    int code;                 /* HTTP status; reason_code() unless set otherwise */
-    char *message;            /* for the client; its wording is part of the wire contract */
-    char *trail;              /* for the log: what was being done, outermost first; may be NULL */
+    int code;          /* HTTP status; reason_code() unless set otherwise */
+    char *reason_text; /* a reason that others have chosen (webhooks); NULL: that of `reason` */
+    char *message;     /* for the client; its wording is part of the wire contract */
+    char *trail;       /* for the log: what was being done, outermost first; may be NULL */
     struct err_cause *causes; /* Invalid: one per field path */
     unsigned n_causes, retry_after_s;
     char *details_name, *details_group, *details_kind, *details_uid; /* NULL: absent */

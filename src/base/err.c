@@ -95,6 +95,7 @@ struct err *err_copy(const struct err *err)
     struct err *copy = NEW(struct err);
 
     *copy = *err;
+    copy->reason_text = dup_or_null(err->reason_text);
     copy->message = dup_or_null(err->message);
     copy->trail = dup_or_null(err->trail);
     copy->details_name = dup_or_null(err->details_name);
@@ -120,6 +121,7 @@ void err_free(struct err *err)
         free(err->causes[i].field);
     }
     free(err->causes);
+    free(err->reason_text);
     free(err->message);
     free(err->trail);
     free(err->details_name);
