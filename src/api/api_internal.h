@@ -307,6 +307,13 @@ MUST_USE struct err *delete_decide(struct req *q, const struct kind *k, struct a
 struct json *table_make(struct req *q, const struct kind *k, struct json **objs, size_t n,
                         str list_meta_rv, str cont, int64_t remaining, bool with_columns);
 struct json *table_row(struct req *q, const struct kind *k, struct json *obj);
+/* The same as text, from stored text; uses q's arena. */
+void buf_table_row(struct buf *b, struct req *q, const struct kind *k, str data);
+/* PartialObjectMetadata from stored text, in JSON. */
+void buf_partial(struct buf *b, const struct req *q, str data);
+/* The object in the form that q accepts, where stored text yields that without a tree; false: it does not. */
+bool object_form(struct buf *b, const struct req *q, const struct kind *k, str data,
+                 struct arena *scratch);
 struct json *partial_make(struct req *q, struct json *obj);
 void cell_age(struct arena *a, const struct json *obj, wall_time now,
               struct json *ret); /* the Age column */

@@ -1,10 +1,10 @@
 /* list_form.c - lists in other forms than stored JSON, made one object at a time: tables, metadata
  * alone, protobuf.
  *
- * A list of ten thousand pods as one tree would be ten times its text, and the time would go into
- * pages touched once. So an object's tree lives until its item is written, in an arena that the
- * next one uses again, and JSON leaves as the connection takes it. Protobuf counts before it
- * begins: its items are gathered first.
+ * Items are made from the stored text: metadata is a slice of it, protobuf is written while it is read
+ * (schema/proto_text.c), and only what a column reads becomes a tree, in an arena that the next object uses
+ * again. Everything leaves as the connection takes it. Protobuf tells its length before it begins: how long each
+ * object is in it is found out once, by making it, and remembered.
  *
  * Not here: stored bytes as they are (read.c), rows and columns (table.c). */
 #include "api/api_internal.h"
@@ -14,6 +14,10 @@ struct forming {
     struct req sub;          /* the same request with the arena of one object */
     const struct obj **objs; /* references */
     size_t n, at;
+    void (*next)(struct forming *f, struct buf *b); /* the next object as an item */
+    struct buf partial, one;                        /* protobuf: an item on its way */
+    const struct schema_type *item;
+    uint32_t items_number;
     bool gone;
     str tail;
 };
@@ -22,36 +26,64 @@ static void forming_fini(struct forming *f)
 {
     for (size_t i = 0; i < f->n; i++)
         obj_unref(f->objs[i]);
+    buf_fini(&f->partial);
+    buf_fini(&f->one);
     arena_free(f->sub.a);
-}
-
-/* The next object as the list's item; valid until the one after it. */
-static struct json *next_item(struct forming *f)
-{
-    const struct kind *k = f->q->route.kind;
-    struct json *tree;
-
-    arena_reset(f->sub.a);
-    tree = object_parse(f->sub.a, f->objs[f->at++]->data);
-    if (f->q->accept.as == AS_TABLE)
-        return table_row(&f->sub, k, tree);
-    if (f->q->accept.as == AS_PARTIAL_LIST)
-        return partial_make(&f->sub, tree);
-    if (!k->r->custom) {
-        json_removez(tree, "kind");
-        json_removez(tree, "apiVersion");
-    }
-    return tree;
 }
 
 static void next_json(struct forming *f, struct buf *b)
 {
-    if (f->at)
+    str data = f->objs[f->at]->data;
+
+    if (f->at++)
         buf_char(b, ',');
-    json_encode(b, next_item(f));
+    arena_reset(f->sub.a);
+    if (f->q->accept.as == AS_TABLE)
+        buf_table_row(b, &f->sub, f->q->route.kind, data);
+    else
+        buf_partial(b, &f->sub, data);
 }
 
-/* ---- JSON ---- */
+/* The object's message, into f->one. */
+static void make_protobuf(struct forming *f, const struct obj *o)
+{
+    str data = o->data;
+
+    arena_reset(f->sub.a);
+    if (f->q->accept.as == AS_PARTIAL_LIST) {
+        buf_clear(&f->partial);
+        buf_partial(&f->partial, &f->sub, data);
+        data = buf_view(&f->partial);
+    }
+    buf_clear(&f->one);
+    if (!proto_encode_text(&f->one, f->item, data, f->sub.a))
+        proto_encode(&f->one, f->item, object_parse(f->sub.a, data));
+}
+
+static size_t protobuf_length(struct forming *f, const struct obj *o)
+{
+    uint32_t n =
+        f->q->accept.as == AS_OBJECT ? __atomic_load_n(&o->protobuf_n, __ATOMIC_RELAXED) : 0;
+
+    if (n)
+        return n;
+    make_protobuf(f, o);
+    if (f->q->accept.as == AS_OBJECT)
+        __atomic_store_n(&((struct obj *)(uintptr_t)o)->protobuf_n, (uint32_t)f->one.n,
+                         __ATOMIC_RELAXED);
+    return f->one.n;
+}
+
+static void next_protobuf(struct forming *f, struct buf *b)
+{
+    const struct obj *o = f->objs[f->at++];
+
+    make_protobuf(f, o);
+    BUG_ON(f->q->accept.as == AS_OBJECT && o->protobuf_n && o->protobuf_n != f->one.n);
+    proto_put_bytes(b, f->items_number, buf_view(&f->one));
+}
+
+/* ---- sending ---- */
 
 static void stream_more(struct forming *f)
 {
@@ -61,7 +93,7 @@ static void stream_more(struct forming *f)
     while (!f->gone && f->at < f->n && http_queued(q->ex) < HTTP_QUEUE_HIGH) {
         buf_clear(&b);
         while (f->at < f->n && b.n < API_LIST_CHUNK)
-            next_json(f, &b);
+            f->next(f, &b);
         http_write(q->ex, buf_view(&b));
     }
     buf_fini(&b);
@@ -88,57 +120,97 @@ static void stream_gone(void *user, struct http_exchange *ex)
     stream_more(f);
 }
 
-/* empty: the list without items; its text ends with the empty array and what follows it. */
-static void reply_json(struct forming *f, const struct json *empty)
+/* head, the items, f->tail. length: of all that; SIZE_MAX: not known. */
+static void reply_stream(struct forming *f, enum media media, str head, size_t length)
 {
     struct req *q = f->q;
     struct http_header *h;
-    struct buf b = BUF_INIT;
     size_t n;
 
-    json_encode(&b, empty);
-    BUG_ON(b.n < 3 || memcmp(b.p + b.n - 3, "[]}", 3) != 0);
-    b.n -= 2;
-    f->tail = S("]}\n");
-    if (f->n <= API_LIST_WHOLE || http_header(&q->ex->req, "accept-encoding").n) {
-        while (f->at < f->n)
-            next_json(f, &b);
-        buf_str(&b, f->tail);
-        forming_fini(f);
-        reply_bytes(q, 200, media_name(MEDIA_JSON), buf_view(&b));
-        buf_fini(&b);
-        return;
-    }
-    h = reply_headers(q, media_name(MEDIA_JSON), &n, 0);
+    h = reply_headers(q, media_name(media), &n, 1);
+    if (length != SIZE_MAX)
+        h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", length)};
     q->ex->user = f;
     q->ex->on_drain = stream_drained;
     q->ex->on_gone = stream_gone;
     http_start(q->ex, 200, h, n);
-    http_write(q->ex, buf_view(&b));
-    buf_fini(&b);
+    http_write(q->ex, head);
     stream_more(f);
 }
 
-/* ---- protobuf ---- */
+static void reply_whole(struct forming *f, enum media media, struct buf *head)
+{
+    while (f->at < f->n)
+        f->next(f, head);
+    buf_str(head, f->tail);
+    forming_fini(f);
+    reply_bytes(f->q, 200, media_name(media), buf_view(head));
+}
+
+static bool is_whole(const struct forming *f)
+{
+    const struct http_request *r = &f->q->ex->req;
+
+    return f->n <= API_LIST_WHOLE || http_header(r, "accept-encoding").n ||
+           str_is(r->method, "HEAD");
+}
+
+/* empty: the list without items; its text ends with the empty array and what follows it. */
+static void reply_json(struct forming *f, const struct json *empty)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    json_encode(&b, empty);
+    BUG_ON(b.n < 3 || memcmp(b.p + b.n - 3, "[]}", 3) != 0);
+    b.n -= 2;
+    f->next = next_json;
+    f->tail = S("]}\n");
+    if (is_whole(f))
+        reply_whole(f, MEDIA_JSON, &b);
+    else
+        reply_stream(f, MEDIA_JSON, buf_view(&b), SIZE_MAX);
+}
 
 static void reply_protobuf(struct forming *f, const struct json *empty,
                            const struct schema_type *list, const struct schema_type *item)
 {
-    struct buf fields = BUF_INIT, items = BUF_INIT, one = BUF_INIT;
+    CLEANUP(buf) struct buf fields = BUF_INIT;
+    CLEANUP(buf) struct buf head = BUF_INIT;
+    CLEANUP(buf) struct buf tail = BUF_INIT;
+    size_t total = 0;
 
+    f->next = next_protobuf;
+    f->item = item;
+    f->items_number = schema_find_field(list, S("items"))->proto;
+    for (size_t i = 0; i < f->n; i++)
+        total += proto_bytes_length(f->items_number, protobuf_length(f, f->objs[i]));
     proto_encode(&fields, list, empty);
-    while (f->at < f->n) {
-        buf_clear(&one);
-        proto_encode(&one, item, next_item(f));
-        proto_put_bytes(&items, schema_find_field(list, S("items"))->proto, buf_view(&one));
+    proto_list_envelope(&head, &tail, empty, buf_view(&fields), total);
+    f->tail = arena_dup(f->q->a, buf_view(&tail));
+    if (is_whole(f))
+        reply_whole(f, MEDIA_PROTOBUF, &head);
+    else
+        reply_stream(f, MEDIA_PROTOBUF, buf_view(&head), head.n + total + tail.n);
+}
+
+/* ---- one object ---- */
+
+bool object_form(struct buf *b, const struct req *q, const struct kind *k, str data,
+                 struct arena *scratch)
+{
+    CLEANUP(buf) struct buf one = BUF_INIT;
+
+    if (k->storage != k || q->pretty)
+        return false;
+    if (q->accept.media == MEDIA_JSON && q->accept.as == AS_PARTIAL) {
+        buf_partial(b, q, data);
+        return true;
     }
-    buf_clear(&one);
-    proto_list_envelope(&one, empty, buf_view(&fields), buf_view(&items));
-    buf_fini(&items);
-    forming_fini(f);
-    reply_bytes(f->q, 200, media_name(MEDIA_PROTOBUF), buf_view(&one));
-    buf_fini(&fields);
-    buf_fini(&one);
+    if (q->accept.media != MEDIA_PROTOBUF || q->accept.as != AS_OBJECT || k->r->custom ||
+        !proto_encode_text(&one, k->r->type, data, scratch))
+        return false;
+    proto_envelope(b, k->api_version, k->r->kind, buf_view(&one));
+    return true;
 }
 
 /* ---- which ---- */

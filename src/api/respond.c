@@ -213,12 +213,20 @@ void reply_status_ok(struct req *q, int code, const struct kind *k, str name, st
 
 void reply_object(struct req *q, int code, const struct kind *k, str data)
 {
+    struct buf b = BUF_INIT;
     struct json *v;
     struct err *e;
 
     if (q->accept.media == MEDIA_JSON && q->accept.as == AS_OBJECT && !q->pretty &&
         k->storage == k) {
         reply_bytes(q, code, "application/json", data);
+        return;
+    }
+    if (object_form(&b, q, k, data, q->a)) {
+        if (q->accept.media == MEDIA_JSON)
+            buf_char(&b, '\n');
+        reply_bytes(q, code, media_name(q->accept.media), buf_view(&b));
+        buf_fini(&b);
         return;
     }
     v = object_parse(q->a, data);

@@ -6,6 +6,7 @@
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables */
 #include "api/api_internal.h"
 #include "api/crd.h"
+#include "wire/json_scan.h"
 
 static void cell_name(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
 {
@@ -105,12 +106,11 @@ static struct json column_definitions(struct arena *a, const struct column *colu
     return defs;
 }
 
-struct json *table_row(struct req *q, const struct kind *k, struct json *obj)
+static struct json row_cells(struct req *q, const struct kind *k, const struct json *obj)
 {
     const struct column *columns = k->columns ? k->columns : default_columns;
-    struct json *r = json_new(q->a, json_object()), cells = json_array();
+    struct json cells = json_array();
     wall_time now = loop_wall(q->api->loop);
-    str include = query_str(q, "includeObject");
 
     for (const struct column *c = columns; c->name; c++) {
         struct json v = json_null();
@@ -127,13 +127,76 @@ struct json *table_row(struct req *q, const struct kind *k, struct json *obj)
         }
         json_append(q->a, &cells, v);
     }
-    json_setz(q->a, r, "cells", cells);
-    if (k->hooks->completed) {
-        struct json done = k->hooks->completed(q->a, obj);
+    return cells;
+}
 
-        if (done.type == JSON_ARRAY)
-            json_setz(q->a, r, "conditions", done);
+static struct json row_conditions(struct req *q, const struct kind *k, const struct json *obj)
+{
+    return k->hooks->completed ? k->hooks->completed(q->a, obj) : json_null();
+}
+
+/* What no column of a built-in kind reads, and what is the most of many objects. */
+static const str unread[] = {
+    STR("managedFields"), STR("env"),           STR("volumes"),
+    STR("volumeMounts"),  STR("livenessProbe"), STR("readinessProbe"),
+    STR("startupProbe"),  STR("tolerations"),   STR("affinity"),
+};
+
+static struct json *parse_for_cells(struct req *q, const struct kind *k, str data)
+{
+    static const struct json_limits limits = {
+        .size = 64u << 20, .leave_out = unread, .n_leave_out = ARRAY_LEN(unread)};
+    struct json *v = NULL;
+    struct err *e;
+
+    if (k->r->custom) /* their columns may point anywhere */
+        return object_parse(q->a, data);
+    e = json_parse(q->a, data, &limits, NULL, &v);
+    BUG_ON(e); /* our own bytes */
+    return v;
+}
+
+void buf_partial(struct buf *b, const struct req *q, str data)
+{
+    str meta = json_scan_find(data, S("metadata"));
+
+    buf_z(b, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/");
+    buf_str(b, q->accept.as_version.n ? q->accept.as_version : S("v1"));
+    buf_z(b, "\",\"metadata\":");
+    buf_str(b, meta.n ? meta : S("{}"));
+    buf_char(b, '}');
+}
+
+void buf_table_row(struct buf *b, struct req *q, const struct kind *k, str data)
+{
+    struct json *obj = parse_for_cells(q, k, data);
+    struct json cells = row_cells(q, k, obj), done = row_conditions(q, k, obj);
+    str include = query_str(q, "includeObject");
+
+    buf_z(b, "{\"cells\":");
+    json_encode(b, &cells);
+    if (done.type == JSON_ARRAY) {
+        buf_z(b, ",\"conditions\":");
+        json_encode(b, &done);
     }
+    buf_z(b, ",\"object\":");
+    if (str_is(include, "None"))
+        buf_z(b, "null");
+    else if (str_is(include, "Object"))
+        buf_str(b, data);
+    else
+        buf_partial(b, q, data);
+    buf_char(b, '}');
+}
+
+struct json *table_row(struct req *q, const struct kind *k, struct json *obj)
+{
+    struct json *r = json_new(q->a, json_object()), done = row_conditions(q, k, obj);
+    str include = query_str(q, "includeObject");
+
+    json_setz(q->a, r, "cells", row_cells(q, k, obj));
+    if (done.type == JSON_ARRAY)
+        json_setz(q->a, r, "conditions", done);
     if (str_is(include, "None"))
         json_setz(q->a, r, "object", json_null());
     else

@@ -153,10 +153,20 @@ static void frame_tree(struct watcher *w, struct buf *b, const char *type,
 static void frame_other(struct watcher *w, struct buf *b, const char *type, str data)
 {
     struct req q = *w->q;
+    struct buf body = BUF_INIT;
     struct json *v;
     struct err *e = NULL;
 
     q.a = arena_new();
+    if (object_form(&body, &q, w->kind, data, q.a)) {
+        if (w->protobuf)
+            frame_protobuf(b, type, buf_view(&body));
+        else
+            frame_json(b, type, buf_view(&body));
+        buf_fini(&body);
+        arena_free(q.a);
+        return;
+    }
     v = object_parse(q.a, data);
     if (q.accept.as != AS_PARTIAL)
         e = object_to_served(q.a, w->kind, v);

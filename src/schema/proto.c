@@ -420,6 +420,15 @@ void proto_encode(struct buf *b, const struct schema_type *t, const struct json 
     finish(&r, b);
 }
 
+void proto_put_value(struct buf *b, const struct schema_type *t, uint32_t number,
+                     const struct json *v)
+{
+    struct rbuf r = {NULL, 0, 0};
+
+    put_value(&r, t, number, v);
+    finish(&r, b);
+}
+
 void proto_encode_envelope(struct buf *b, const struct schema_type *t, const struct json *v)
 {
     struct rbuf r = {NULL, 0, 0};
@@ -452,19 +461,46 @@ void proto_put_bytes(struct buf *b, uint32_t field, str value)
     buf_str(b, value);
 }
 
-void proto_list_envelope(struct buf *b, const struct json *list, str fields, str items)
+static size_t varint_length(uint64_t v)
+{
+    size_t n = 1;
+
+    for (; v >= 0x80; v >>= 7)
+        n++;
+    return n;
+}
+
+size_t proto_bytes_length(uint32_t field, size_t n)
+{
+    return varint_length((uint64_t)field << 3) + varint_length(n) + n;
+}
+
+void proto_envelope(struct buf *b, str api_version, str kind, str message)
+{
+    CLEANUP(buf) struct buf type = BUF_INIT;
+
+    proto_put_bytes(&type, 1, api_version);
+    proto_put_bytes(&type, 2, kind);
+    buf_reserve(b, type.n + message.n + 64);
+    buf_add(b, "k8s\0", 4);
+    proto_put_bytes(b, 1, buf_view(&type));
+    proto_put_bytes(b, 2, message);
+    proto_put_bytes(b, 3, STR_NONE);
+    proto_put_bytes(b, 4, STR_NONE);
+}
+
+void proto_list_envelope(struct buf *head, struct buf *tail, const struct json *list, str fields,
+                         size_t items_n)
 {
     CLEANUP(buf) struct buf type = BUF_INIT;
 
     proto_put_bytes(&type, 1, json_get_str(list, "apiVersion"));
     proto_put_bytes(&type, 2, json_get_str(list, "kind"));
-    buf_reserve(b, type.n + fields.n + items.n + 64);
-    buf_add(b, "k8s\0", 4);
-    proto_put_bytes(b, 1, buf_view(&type));
-    forward_varint(b, 2 << 3 | 2);
-    forward_varint(b, fields.n + items.n);
-    buf_str(b, fields);
-    buf_str(b, items);
-    proto_put_bytes(b, 3, STR_NONE);
-    proto_put_bytes(b, 4, STR_NONE);
+    buf_add(head, "k8s\0", 4);
+    proto_put_bytes(head, 1, buf_view(&type));
+    forward_varint(head, 2 << 3 | 2);
+    forward_varint(head, fields.n + items_n);
+    buf_str(head, fields);
+    proto_put_bytes(tail, 3, STR_NONE);
+    proto_put_bytes(tail, 4, STR_NONE);
 }

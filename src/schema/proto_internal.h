@@ -18,4 +18,8 @@ static inline bool is_varint(enum schema_kind k)
            k == SCHEMA_UINT64 || k == SCHEMA_ENUM || k == SCHEMA_DURATION;
 }
 
+/* One value with its tag; v NULL: the zero value. */
+void proto_put_value(struct buf *b, const struct schema_type *t, uint32_t number,
+                     const struct json *v);
+
 #endif

@@ -189,14 +189,22 @@ void schema_validate(struct arena *a, const struct schema_type *t, const struct 
 /* ---- protobuf ---- */
 /* Plain messages (no envelope). The tree is in the form schema_decode leaves. */
 void proto_encode(struct buf *b, const struct schema_type *t, const struct json *v);
+/* The same of stored text, without a tree; appends. false: this text needs one (nothing is appended then). */
+MUST_USE bool proto_encode_text(struct buf *b, const struct schema_type *t, str text,
+                                struct arena *scratch);
 /* Reading: the tree's strings are borrowed from data, which has to outlive it. Errors: BAD_REQUEST. */
 MUST_USE struct err *proto_decode(struct arena *a, const struct schema_type *t, str data,
                                   struct json **ret);
 /* "k8s\0" + runtime.Unknown{typeMeta, raw}: apiVersion and kind come from / go to the tree. */
 void proto_encode_envelope(struct buf *b, const struct schema_type *t, const struct json *v);
-/* The same for a list in pieces: `fields` are the encoded ones but items, `items` the encoded items (proto_put_bytes each). */
-void proto_list_envelope(struct buf *b, const struct json *list, str fields, str items);
+/* The same around a list in pieces: `fields` are the encoded ones but items, the encoded items (proto_put_bytes each, `items_n`
+ * bytes) go between head and tail. */
+void proto_list_envelope(struct buf *head, struct buf *tail, const struct json *list, str fields,
+                         size_t items_n);
+/* The envelope of an object whose message is encoded already. */
+void proto_envelope(struct buf *b, str api_version, str kind, str message);
 void proto_put_bytes(struct buf *b, uint32_t field, str value);
+size_t proto_bytes_length(uint32_t field, size_t n); /* what that adds */
 MUST_USE struct err *proto_decode_envelope(struct arena *a, str data,
                                            struct json **ret /* with apiVersion and kind */);
 

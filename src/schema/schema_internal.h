@@ -19,6 +19,8 @@ struct schema_time {
     int32_t ns;
     bool zero; /* Go's zero time: 0001-01-01T00:00:00Z, written as null */
 };
+/* "2006-01-02T15:04:05Z" alone, from year 2 on; false: anything else. */
+bool schema_time_plain(str s, int64_t *ret_s);
 /* Parses as time.Parse(RFC3339) does; micro: with exactly six decimals. On failure *ret_error is Go's text. */
 bool schema_time_parse(struct arena *a, str text, bool micro, struct schema_time *ret,
                        str *ret_error);

@@ -76,6 +76,31 @@ static int days_in(int64_t y, int m)
     return m == 2 && (y % 4 == 0 && (y % 100 != 0 || y % 400 == 0)) ? 29 : days[m - 1];
 }
 
+bool schema_time_plain(str s, int64_t *ret_s)
+{
+    static const char form[] = "0000-00-00T00:00:00Z";
+    int y, month, d, h, m, sec;
+
+    if (s.n != sizeof form - 1)
+        return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (form[i] == '0' ? s.p[i] < '0' || s.p[i] > '9' : s.p[i] != form[i])
+            return false;
+#define TWO(at) ((s.p[at] - '0') * 10 + (s.p[(at) + 1] - '0'))
+    y = TWO(0) * 100 + TWO(2);
+    month = TWO(5);
+    d = TWO(8);
+    h = TWO(11);
+    m = TWO(14);
+    sec = TWO(17);
+#undef TWO
+    if (y < 2 || month < 1 || month > 12 || d < 1 || d > days_in(y, month) || h > 23 || m > 59 ||
+        sec > 59)
+        return false;
+    *ret_s = days_from_civil(y, month, d) * 86400 + h * 3600 + m * 60 + sec;
+    return true;
+}
+
 bool schema_time_parse(struct arena *a, str text, bool micro, struct schema_time *ret,
                        str *ret_error)
 {

@@ -24,6 +24,9 @@ struct key {
 struct obj {
     uint32_t refs;
     uint32_t flags;
+    /* Bytes of this version in protobuf, 0: nobody has asked yet. Kept for readers by the API on the store's loop; the one
+     * member that changes. */
+    uint32_t protobuf_n;
     int64_t revision; /* metadata.resourceVersion of this version */
     struct key key;   /* slices into this allocation */
     str uid;

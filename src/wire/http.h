@@ -68,7 +68,8 @@ struct http_exchange {
     bool
         shares; /* a caller in this process that takes the objects of lists and watches themselves instead of their text */
 };
-#define HTTP_QUEUE_HIGH (1u << 20)
+#define HTTP_QUEUE_HIGH                                                                            \
+    (256u << 10) /* bytes; the kernel holds megabytes more. What waits here is copied to be kept */
 
 str http_header(const struct http_request *r,
                 const char *name); /* first of that name; p NULL when absent */

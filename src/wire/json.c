@@ -12,6 +12,7 @@
  *
  * Not here: reading and changing trees (json_tree.c), writing text (json_encode.c). */
 #include "wire/json_internal.h"
+#include "wire/json_scan.h"
 
 #include <math.h>
 
@@ -32,7 +33,9 @@ struct parser {
     const uint8_t *p, *end;
     uint32_t depth_left;
     struct json *duplicates;
-    char *scratch; /* the stack of invariant (2) */
+    const struct json_limits *limits; /* NULL: nothing is left out */
+    uint64_t leave_out;               /* key_bit() of each name that is */
+    char *scratch;                    /* the stack of invariant (2) */
     size_t scratch_n, scratch_cap;
     bool scratch_on_heap;
     struct err *err;
@@ -496,6 +499,31 @@ static bool parse_literal(struct parser *ps, const char *word, struct json v, st
 
 /* ---- containers ---- */
 
+/* A bit per (length, first, last byte): sets of them tell surely that a key is new. */
+static inline uint64_t key_bit(str key)
+{
+    return 1ull << (key.n ? (key.n * 7 + (uint8_t)key.p[0] * 3 + (uint8_t)key.p[key.n - 1]) & 63
+                          : 0);
+}
+
+static bool is_left_out(const struct parser *ps, str key)
+{
+    for (size_t i = 0; i < ps->limits->n_leave_out; i++)
+        if (str_eq(ps->limits->leave_out[i], key))
+            return ps->p < ps->end && (*ps->p == '{' || *ps->p == '[');
+    return false;
+}
+
+static bool skip_value(struct parser *ps)
+{
+    const char *behind = json_skip((const char *)ps->p, (const char *)ps->end);
+
+    if (!behind)
+        return fail_eof(ps);
+    ps->p = (const uint8_t *)behind;
+    return true;
+}
+
 static struct json_member *frame_members(struct parser *ps, size_t base)
 {
     return (struct json_member *)(ps->scratch + base);
@@ -542,7 +570,7 @@ static bool parse_members(struct parser *ps, const struct frame *parent, struct 
 {
     struct frame frame = {.parent = parent};
     size_t base = ps->scratch_n;
-    uint64_t seen = 0; /* a bit per (length, first, last byte): clear means surely a new key */
+    uint64_t seen = 0;
     uint32_t n = 0;
 
     for (;;) {
@@ -561,10 +589,12 @@ static bool parse_members(struct parser *ps, const struct frame *parent, struct 
         ps->p++;
         skip_space(ps);
 
-        bit = frame.key.n ? frame.key.n * 7 + (uint8_t)frame.key.p[0] * 3 +
-                                (uint8_t)frame.key.p[frame.key.n - 1]
-                          : 0;
-        bit = 1ull << (bit & 63);
+        bit = key_bit(frame.key);
+        if ((ps->leave_out & bit) && is_left_out(ps, frame.key)) {
+            if (!skip_value(ps))
+                return false;
+            goto next;
+        }
         if (n > JSON_LINEAR_KEYS_MAX) {
             at = json_key_set_find(set, frame_members(ps, base), n, frame.key);
         } else if (seen & bit) {
@@ -588,6 +618,7 @@ static bool parse_members(struct parser *ps, const struct frame *parent, struct 
             m->value = v;
             n++;
         }
+    next:
         skip_space(ps);
         if (ps->p < ps->end && *ps->p == ',') {
             ps->p++;
@@ -671,6 +702,10 @@ static struct err *parse_text(struct arena *a, str text, const struct json_limit
         .scratch_cap = sizeof scratch,
     };
 
+    for (size_t i = 0; limits && i < limits->n_leave_out; i++) {
+        ps.limits = limits;
+        ps.leave_out |= key_bit(limits->leave_out[i]);
+    }
     if (text.n > size_max)
         return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu",
                        size_max);

@@ -45,6 +45,10 @@ struct json_member {
 struct json_limits {
     uint32_t depth;
     size_t size;
+    /* Members with these names are left out where their values are objects or arrays. For text that is known to be ours:
+     * what is left out is skipped, not checked. */
+    const str *leave_out;
+    size_t n_leave_out;
 };
 /* text must outlive the tree. limits NULL: the above. Errors: BAD_REQUEST with Go's wording where clients see it. duplicates
  * may be NULL; otherwise an array of strings (field paths such as `spec.replicas`) appended to. */

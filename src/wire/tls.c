@@ -514,10 +514,21 @@ static void tls_write_now(struct tls_stream *t, str data, stream_done_fn *done, 
         write_nothing(t, done, ctx);
 }
 
+/* As much of a large write as the raw stream takes now; the last piece is left. */
+static size_t write_ahead(struct tls_stream *t, str data)
+{
+    size_t n = 0;
+
+    for (; data.n - n > TLS_CHUNK && !t->failed && tls_can_write_now(t, TLS_CHUNK); n += TLS_CHUNK)
+        tls_write_now(t, (str){data.p + n, TLS_CHUNK}, NULL, NULL);
+    return n;
+}
+
 static void tls_write(struct stream *s, str data, stream_done_fn *done, void *ctx)
 {
     struct tls_stream *t = CONTAINER_OF(s, struct tls_stream, s);
 
+    data = str_skip(data, write_ahead(t, data));
     if (tls_can_write_now(t, data.n))
         tls_write_now(t, data, done, ctx);
     else

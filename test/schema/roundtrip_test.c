@@ -73,12 +73,89 @@ static str path_to(struct arena *a, const char *dir, const char *name, const cha
     return arena_fmt(a, "%s/%s%s", dir, name, suffix);
 }
 
+/* false: the text needs a tree. */
+static bool text_is_as_tree(struct arena *a, const char *name, const struct schema_type *t,
+                            const struct json *v)
+{
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    CLEANUP(buf) struct buf from_tree = BUF_INIT;
+    CLEANUP(buf) struct buf from_text = BUF_INIT;
+
+    json_encode(&text, v);
+    proto_encode(&from_tree, t, v);
+    if (!proto_encode_text(&from_text, t, buf_view(&text), a)) {
+        CHECK_INT(from_text.n, 0);
+        if (getenv("K1S_TEST_VERBOSE"))
+            printf("by tree: %s\n", name);
+        return false;
+    }
+    if (!str_eq(buf_view(&from_tree), buf_view(&from_text)))
+        test_fail(__FILE__, __LINE__, "%s: protobuf from text differs, %zu bytes, want %zu", name,
+                  from_text.n, from_tree.n);
+    return true;
+}
+
+/* Leaves out about every third member, at every level. */
+static void thin_out(struct json *v, uint32_t *seed)
+{
+    for (uint32_t i = 0; json_is(v, JSON_OBJECT) && i < v->n;) {
+        *seed = *seed * 1664525 + 1013904223;
+        if (*seed >> 16 & 1 && *seed >> 20 & 1) {
+            json_remove(v, v->members[i].key);
+        } else {
+            thin_out(&v->members[i].value, seed);
+            i++;
+        }
+    }
+    JSON_EACH(item, v)
+        thin_out(item, seed);
+}
+
+TEST(roundtrip, protobuf_from_text_is_that_of_a_tree_whatever_is_absent)
+{
+    struct arena *a = arena_new(), *names_arena = arena_new();
+    const char *dir = test_shared("suites/kubernetes-roundtrip");
+    char *names[512];
+    size_t n, n_by_text = 0, n_all = 0;
+    uint32_t seed = 1;
+
+    if (!dir) {
+        test_skip("no suites/kubernetes-roundtrip");
+        return;
+    }
+    dir = arena_dupz(names_arena, str_of(dir));
+    n = fixtures(names_arena, dir, names, ARRAY_LEN(names));
+    for (size_t i = 0; i < n * 5; i++) {
+        const char *name = names[i % n];
+        struct json *v = NULL;
+        const struct schema_type *t;
+        struct err *err;
+
+        arena_reset(a);
+        CHECK_OK(json_parse(a, read_all(a, path_to(a, dir, name, ".json").p), NULL, NULL, &v));
+        t = type_of(v);
+        if (!t)
+            continue;
+        thin_out(v, &seed);
+        err = schema_decode(a, t, v, NULL);
+        if (!err) {
+            n_all++;
+            n_by_text += text_is_as_tree(a, name, t, v);
+        }
+        err_free(err);
+    }
+    printf("%zu of %zu went without a tree\n", n_by_text, n_all);
+    CHECK(n_all > 500 && n_by_text * 10 > n_all * 9);
+    arena_free(a);
+    arena_free(names_arena);
+}
+
 TEST(roundtrip, every_kind_is_the_same_in_json_and_protobuf)
 {
     struct arena *a = arena_new(), *names_arena = arena_new();
     const char *dir = test_shared("suites/kubernetes-roundtrip");
     char *names[512];
-    size_t n, n_known = 0;
+    size_t n, n_known = 0, n_by_text = 0;
 
     if (!dir) {
         test_skip("no suites/kubernetes-roundtrip");
@@ -130,6 +207,7 @@ TEST(roundtrip, every_kind_is_the_same_in_json_and_protobuf)
                                                      : "");
             err_free(err);
         }
+        n_by_text += text_is_as_tree(a, names[i], t, v);
         err = proto_decode_envelope(a, pb, &back);
         if (err) {
             test_fail(__FILE__, __LINE__, "%s: %s", names[i], err_text(err));
@@ -143,7 +221,9 @@ TEST(roundtrip, every_kind_is_the_same_in_json_and_protobuf)
         buf_fini(&b);
         buf_fini(&pretty);
     }
-    printf("%zu of %zu fixtures have a type\n", n_known, n);
+    printf("%zu of %zu fixtures have a type, %zu went from text to protobuf without a tree\n",
+           n_known, n, n_by_text);
+    CHECK(n_by_text * 10 > n_known * 9);
     CHECK(n_known > 100);
     arena_free(a);
     arena_free(names_arena);

@@ -1,5 +1,6 @@
 /* json_test.c - claims about the JSON parser, encoder and value tree. */
 #include "wire/json.h"
+#include "wire/json_scan.h"
 
 #include "test/test.h"
 
@@ -364,6 +365,91 @@ TEST(json, kubernetes_objects_round_trip_to_the_same_bytes)
     }
     closedir(d);
     CHECK(n > 100);
+}
+
+/* ---- walking without a tree ---- */
+
+/* All the values in there, each followed by more text, however they lie across blocks of 64 bytes. */
+TEST(json_scan, ends_where_the_parser_ends)
+{
+    static const char *const values[] = {
+        "{}",
+        "[]",
+        "\"\"",
+        "12.5e3",
+        "true",
+        "null",
+        "{\"k:{\\\"name\\\":\\\"web\\\"}\":{\".\":{}},\"b\":[{},[],\"]}\"]}",
+        "[\"\\\\\",\"\\\\\\\"\",{\"\\\\\":\"}\"}]",
+        "\"quote \\\" and backslash \\\\\"",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(values); i++)
+        for (size_t before = 0; before < 130; before++) {
+            CLEANUP(buf) struct buf b = BUF_INIT;
+            size_t end;
+
+            buf_z(&b, "[\"");
+            for (size_t k = 0; k < before; k++)
+                buf_char(&b, 'x');
+            buf_z(&b, "\",");
+            buf_z(&b, values[i]);
+            buf_char(&b, ']');
+            end = b.n;
+            buf_z(&b, ",{\"and\":\"more]}\"}");
+            CHECK_INT(json_skip(b.p, b.p + b.n) - b.p, end);
+            CHECK_INT(json_skip(b.p + before + 4, b.p + b.n) - b.p, end - 1);
+            CHECK(json_skip(b.p, b.p + end - 1) == NULL);
+        }
+}
+
+TEST(json_scan, finds_members_as_they_are_written)
+{
+    str object = S("{\"a\":1,\"metadata\":{\"name\":\"x\",\"labels\":{}},\"z\":\"}\"}");
+    const char *p = object.p;
+    str key, value;
+    int n = 0;
+
+    CHECK_STRZ(json_scan_find(object, S("metadata")), "{\"name\":\"x\",\"labels\":{}}");
+    CHECK_STRZ(json_scan_find(object, S("z")), "\"}\"");
+    CHECK(json_scan_find(object, S("name")).p == NULL);
+    while (json_scan_member(&p, object.p + object.n, &key, &value))
+        n++;
+    CHECK_INT(n, 3);
+    CHECK(p == object.p + object.n);
+}
+
+TEST(json_scan, strings_are_what_the_encoder_was_given)
+{
+    str wanted = S("a<b>&\"\\/\b\f\n\r\t\x01\xe2\x80\xa8\xc3\xa4\xf0\x9f\x98\x80");
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    char out[64];
+    bool escaped;
+    str raw;
+
+    json_encode_string(&b, wanted);
+    CHECK(json_scan_string(b.p + 1, b.p + b.n, &raw, &escaped) == b.p + b.n);
+    CHECK(escaped);
+    CHECK_STR(((str){out, json_unescape(out, raw)}), wanted);
+    CHECK(json_unescape(out, S("\\ud83d\\ude00")) == SIZE_MAX); /* never written so */
+    CHECK(json_unescape(out, S("\\x")) == SIZE_MAX);
+}
+
+TEST(json, members_can_be_left_out)
+{
+    static const str names[] = {STR("managedFields"), STR("env")};
+    static const struct json_limits limits = {.leave_out = names, .n_leave_out = 2};
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct json *v = NULL;
+
+    CHECK_OK(
+        json_parse(a,
+                   S("{\"managedFields\":[{\"a\":\"]\"}],\"labels\":{\"env\":\"prod\"},\"c\":[{"
+                     "\"env\":[1],\"x\":2},{\"env\":{}}]}"),
+                   &limits, NULL, &v));
+    json_encode(&b, v);
+    CHECK_STRZ(buf_view(&b), "{\"labels\":{\"env\":\"prod\"},\"c\":[{\"x\":2},{}]}");
 }
 
 TEST_MAIN
