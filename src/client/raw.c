@@ -146,14 +146,17 @@ bool raw_member(struct raw_iter *it, str *ret_key, str *ret_value)
 /* To the value of that member. */
 static bool raw_seek(struct raw_iter *it, str key)
 {
+    bool named = false;
     str k, v;
 
     while (raw_key(it, &k)) {
         if (str_eq(k, key))
             return true;
-        /* Servers write them last in metadata, and they are longer than all before. */
-        if (str_is(k, "managedFields"))
+        /* Servers write them last in metadata, and they are longer than all before; but of custom
+         * objects, whose members are sorted, all that comes after `m` follows. */
+        if (str_is(k, "managedFields") && named)
             return false;
+        named |= str_is(k, "name");
         if (!raw_item(it, &v))
             return false;
     }

@@ -260,6 +260,25 @@ static uint64_t random_of(void *ctx)
     return loop_random_u64(ctx);
 }
 
+static bool count_object(void *ctx, const struct obj *o)
+{
+    (void)o;
+    ++*(int64_t *)ctx;
+    return true;
+}
+
+static int64_t custom_count(void *ctx, str ns, str name)
+{
+    struct controllers *m = ctx;
+    const struct informer *cache = gc_custom_cache(m->gc, name);
+    int64_t n = 0;
+
+    if (!cache)
+        return -1;
+    informer_each(cache, ns, count_object, &n);
+    return n;
+}
+
 static void run_start(struct controller *c, struct memory *m)
 {
     struct run *run = NEW(struct run);
@@ -279,6 +298,8 @@ static void run_start(struct controller *c, struct memory *m)
     r->failure = m->failure ? arena_dup(r->a, str_of(m->failure)) : STR_NONE;
     r->random = random_of;
     r->random_ctx = c->m->loop;
+    r->custom_count = custom_count;
+    r->custom_ctx = c->m;
     c->type->reconcile(r);
     if (log_level_max >= LOG_DEBUG && r->plan.n) {
         CLEANUP(buf) struct buf text = BUF_INIT;

@@ -87,7 +87,13 @@ void memory_deleted(struct memory *m, enum kind_id k, const struct obj *o);
 /* ---- gc.c ---- */
 struct gc *gc_new(struct controllers *m);
 void gc_free(struct gc *gc);
-/* A namespaced object of some kind has gone: fn(ctx, namespace). */
-void gc_on_gone(struct gc *gc, void (*fn)(void *ctx, str ns), void *ctx);
+/* A namespaced object of some kind has gone, or one of a custom kind has come; ns empty: a custom
+ * kind's objects are all known now. */
+typedef void gc_count_fn(void *ctx, const struct resource *r, str ns);
+#define GC_LISTENERS_MAX 4
+void gc_on_count(struct gc *gc, gc_count_fn *fn, void *ctx);
 bool gc_is_synced(const struct gc *gc);
+struct custom_kinds *gc_custom_kinds(struct gc *gc);
+/* The cache of a custom kind ("widgets.example.com"); NULL: not served, or not filled yet. */
+const struct informer *gc_custom_cache(struct gc *gc, str name);
 #endif

@@ -12,8 +12,9 @@
  * Invariants
  *   (1) Nothing is deleted on the graph's word alone where the graph only guesses: a virtual owner
  * is asked for at the server. (2) A deletion names uid and resourceVersion of what was judged; had
- * it changed, it is judged again. (3) Before every kind's first list is complete, nothing is
- * judged.
+ * it changed, it is judged again. (3) Before every built-in kind's first list is complete, nothing
+ * is judged. (4) While a custom kind's first list is not complete, no owner's finalizer is removed:
+ * its dependents may not all be known. A custom kind that cannot be listed holds up nothing else.
  *
  * Requests: gc_requests.c. API:
  * https://kubernetes.io/docs/concepts/architecture/garbage-collection/ */
@@ -146,13 +147,19 @@ void gc_owner_is_gone(struct gc *gc, str uid)
 
 /* ---- changes ---- */
 
-static const struct resource *resource_of(str api_version, str kind)
+static const struct resource *resource_of(struct gc *gc, str api_version, str kind)
 {
     str group = STR_NONE, version = api_version;
+    const struct resource *r;
+    struct custom_kind *k;
 
     if (str_has_char(api_version, '/'))
         str_cut(&version, '/', &group);
-    return schema_find_kind(group, version, kind);
+    r = schema_find_kind(group, version, kind);
+    if (r)
+        return r;
+    k = custom_kinds_find(gc->custom, group, version, kind);
+    return k ? &k->resource : NULL;
 }
 
 static void node_set_owners(struct gc *gc, struct node *n, const struct json *refs)
@@ -176,7 +183,7 @@ static void node_set_owners(struct gc *gc, struct node *n, const struct json *re
         e->blocks = json_get_bool(ref, "blockOwnerDeletion", false);
         e->owner = gc_find(gc, uid);
         if (!e->owner) {
-            const struct resource *r = resource_of(api_version, kind);
+            const struct resource *r = resource_of(gc, api_version, kind);
 
             e->owner = node_new(gc, uid, r, r && !r->namespaced ? STR_NONE : str_of(n->ns),
                                 str_of(e->name));
@@ -274,16 +281,10 @@ static void object_changed(struct gc *gc, const struct resource *r, const struct
     n->orphaning = orphan;
 }
 
-static void object_gone(struct gc *gc, const struct obj *o)
+static void node_gone(struct gc *gc, struct node *n)
 {
-    struct node *n = gc_find(gc, o->uid);
-
-    if (gc->on_gone && o->key.ns.n && gc->synced)
-        gc->on_gone(gc->on_gone_ctx, o->key.ns);
-    if (!n)
-        return;
     if (n->n_dependents)
-        absent_add(gc, o->uid);
+        absent_add(gc, str_of(n->uid));
     judge_waiting_owners(gc, n);
     judge_dependents(gc, n);
     edges_clear(gc, n);
@@ -296,21 +297,36 @@ static void object_gone(struct gc *gc, const struct obj *o)
     }
 }
 
+static void count_tell(struct gc *gc, const struct resource *r, str ns)
+{
+    for (size_t i = 0; i < gc->n_listeners && gc->synced; i++)
+        gc->listeners[i].fn(gc->listeners[i].ctx, r, ns);
+}
+
+static void object_gone(struct gc *gc, const struct resource *r, const struct obj *o)
+{
+    struct node *n = gc_find(gc, o->uid);
+
+    if (o->key.ns.n)
+        count_tell(gc, r, o->key.ns);
+    if (n)
+        node_gone(gc, n);
+}
+
 static void on_changed(void *ctx, const struct obj *obj, const struct obj *prev)
 {
     struct gc_kind *k = ctx;
 
+    if (obj && !prev && k->resource->custom && !k->waiting)
+        count_tell(k->gc, k->resource, obj->key.ns);
     if (obj)
         object_changed(k->gc, k->resource, obj);
     else
-        object_gone(k->gc, prev);
+        object_gone(k->gc, k->resource, prev);
 }
 
-static void on_synced(void *ctx)
+static void kind_synced(struct gc *gc)
 {
-    struct gc_kind *k = ctx;
-    struct gc *gc = k->gc;
-
     if (--gc->n_unsynced)
         return;
     gc->synced = true;
@@ -322,6 +338,13 @@ static void on_synced(void *ctx)
         if (n->orphaning)
             gc_orphan(gc, n);
     }
+}
+
+static void on_synced(void *ctx)
+{
+    struct gc_kind *k = ctx;
+
+    kind_synced(k->gc);
 }
 
 /* ---- which kinds ---- */
@@ -381,8 +404,133 @@ static void gc_add_kind(struct gc *gc, const struct resource *r)
     informer_add_handler(i, &handler, k);
 }
 
+/* ---- custom kinds come and go ---- */
+
+static void on_custom_synced(void *ctx)
+{
+    struct gc_kind *k = ctx;
+    struct gc *gc = k->gc;
+
+    if (!k->waiting)
+        return;
+    k->waiting = false;
+    gc->n_custom_waiting--;
+    count_tell(gc, k->resource, STR_NONE); /* it can be counted now, everywhere */
+    if (!gc->n_custom_waiting && gc->synced)
+        MAP_EACH(e, &gc->nodes) {
+            struct node *n = e->value;
+
+            if (n->deleting_dependents)
+                gc_judge(gc, n);
+            if (n->orphaning)
+                gc_orphan(gc, n);
+        }
+}
+
+static void custom_kind_free(struct gc *gc, struct custom_kind *c)
+{
+    struct gc_kind *k = c->user;
+
+    c->user = NULL;
+    if (!k)
+        return;
+    informer_free(k->own);
+    if (k->waiting)
+        gc->n_custom_waiting--;
+    mem_free(k);
+}
+
+/* References to the kind were to something unknown. */
+static void owners_known(struct gc *gc, struct custom_kind *c)
+{
+    MAP_EACH(e, &gc->nodes) {
+        struct node *n = e->value;
+
+        if (!n->is_virtual || n->resource || !n->n_dependents)
+            continue;
+        n->resource =
+            resource_of(gc, str_of(n->dependents[0]->api_version), str_of(n->dependents[0]->kind));
+        if (n->resource != &c->resource)
+            continue;
+        if (!n->resource->namespaced)
+            n->ns[0] = 0;
+        gc_judge(gc, n);
+    }
+}
+
+static void on_custom_served(void *ctx, struct custom_kind *c)
+{
+    static const struct informer_handler handler = {.changed = on_changed,
+                                                    .synced = on_custom_synced};
+    struct gc *gc = ctx;
+    struct gc_kind *k = NEW(struct gc_kind);
+
+    k->gc = gc;
+    k->resource = &c->resource;
+    k->waiting = true;
+    gc->n_custom_waiting++;
+    c->user = k;
+    k->own = informer_new(gc->m->client, &(struct informer_options){.group = c->resource.group,
+                                                                    .version = c->resource.version,
+                                                                    .plural = c->resource.plural,
+                                                                    .metadata_only = true,
+                                                                    .reduce = reduce,
+                                                                    .reduce_optional = true});
+    informer_add_handler(k->own, &handler, k);
+    informer_start(k->own);
+    owners_known(gc, c);
+}
+
+/* A definition goes after its last object: whatever is still known of the kind is gone, too. */
+static void on_custom_gone(void *ctx, struct custom_kind *c, bool deleted)
+{
+    struct gc *gc = ctx;
+    bool found = deleted;
+
+    custom_kind_free(gc, c);
+    while (found) { /* a node that goes may take others with it: begin again */
+        found = false;
+        MAP_EACH(e, &gc->nodes) {
+            struct node *n = e->value;
+
+            if (n->resource != &c->resource)
+                continue;
+            if (n->is_virtual) {
+                n->resource = NULL;
+                continue;
+            }
+            n->resource = NULL;
+            node_gone(gc, n);
+            found = true;
+            break;
+        }
+    }
+}
+
+static void on_definitions_read(void *ctx)
+{
+    struct gc *gc = ctx;
+
+    kind_synced(gc);
+}
+
+struct custom_kinds *gc_custom_kinds(struct gc *gc)
+{
+    return gc->custom;
+}
+
+const struct informer *gc_custom_cache(struct gc *gc, str name)
+{
+    struct custom_kind *c = custom_kinds_named(gc->custom, name);
+    const struct gc_kind *k = c ? c->user : NULL;
+
+    return k && !k->waiting ? k->own : NULL;
+}
+
 struct gc *gc_new(struct controllers *m)
 {
+    static const struct custom_kinds_handler custom = {
+        .served = on_custom_served, .gone = on_custom_gone, .synced = on_definitions_read};
     struct gc *gc = NEW(struct gc);
     struct map stored;
 
@@ -405,10 +553,17 @@ struct gc *gc_new(struct controllers *m)
         gc_add_kind(gc, r);
     }
     map_fini(&stored);
+    gc->n_unsynced++;
+    gc->custom = custom_kinds_new(m->client, &custom, gc);
     for (size_t i = 0; i < gc->n_kinds; i++)
         if (gc->kinds[i].own)
             informer_start(gc->kinds[i].own);
     return gc;
+}
+
+static void free_custom(void *ctx, struct custom_kind *c)
+{
+    custom_kind_free(ctx, c);
 }
 
 void gc_free(struct gc *gc)
@@ -420,6 +575,8 @@ void gc_free(struct gc *gc)
     workqueue_free(gc->to_orphan);
     for (size_t i = 0; i < gc->n_kinds; i++)
         informer_free(gc->kinds[i].own);
+    custom_kinds_each(gc->custom, free_custom, gc);
+    custom_kinds_free(gc->custom);
     MAP_EACH(e, &gc->nodes) {
         struct node *n = e->value;
 
@@ -442,10 +599,10 @@ void gc_free(struct gc *gc)
     mem_free(gc);
 }
 
-void gc_on_gone(struct gc *gc, void (*fn)(void *ctx, str ns), void *ctx)
+void gc_on_count(struct gc *gc, gc_count_fn *fn, void *ctx)
 {
-    gc->on_gone = fn;
-    gc->on_gone_ctx = ctx;
+    BUG_ON(gc->n_listeners == GC_LISTENERS_MAX);
+    gc->listeners[gc->n_listeners++] = (struct gc_listener){fn, ctx};
 }
 
 bool gc_is_synced(const struct gc *gc)

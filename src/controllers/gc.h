@@ -2,6 +2,7 @@
  */
 #ifndef K1S_CONTROLLERS_GC_H
 #define K1S_CONTROLLERS_GC_H
+#include "controllers/custom_kinds.h"
 #include "controllers/framework.h"
 
 struct node;
@@ -26,6 +27,7 @@ struct gc_kind {
     struct gc *gc;
     const struct resource *resource;
     struct informer *own; /* NULL: the controllers' cache is shared */
+    bool waiting;         /* of a custom kind: its first list is not complete */
 };
 struct gc {
     struct controllers *m;
@@ -37,10 +39,15 @@ struct gc {
     size_t n_kinds;
     int n_unsynced;
     bool synced;
-    struct arena *arena; /* of one change */
+    struct custom_kinds *custom;
+    int n_custom_waiting; /* custom kinds whose first list is not complete */
+    struct arena *arena;  /* of one change */
     struct list jobs;
-    void (*on_gone)(void *ctx, str ns);
-    void *on_gone_ctx;
+    struct gc_listener {
+        gc_count_fn *fn;
+        void *ctx;
+    } listeners[GC_LISTENERS_MAX];
+    size_t n_listeners;
 };
 struct node *gc_find(struct gc *gc, str uid);
 bool gc_is_absent(struct gc *gc, str uid);

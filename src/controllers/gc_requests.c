@@ -14,6 +14,11 @@ struct job {
     struct client_call *call;
     const char *finalizer; /* to be removed */
     bool failed;
+    struct arena *a; /* of an edit: NULL without one */
+    str path;
+    str *owners; /* references to drop */
+    size_t n_owners;
+    client_done_fn *edited;
 };
 
 static struct job *job_new(struct gc *gc, struct workqueue *q, str uid)
@@ -32,6 +37,8 @@ static void job_free(struct job *j)
     list_del(&j->link);
     mem_free(j->uid);
     mem_free(j->asked);
+    if (j->a)
+        arena_free(j->a);
     mem_free(j);
 }
 
@@ -129,6 +136,62 @@ static void remove_finalizer(struct job *j, const struct node *n, const char *fi
     job_send(j, "GET", buf_view(&path), NULL, STR_NONE, on_read_for_finalizer);
 }
 
+/* ---- owner references of custom objects: no strategic merge there, so read, then write what was read ---- */
+
+static void on_read_for_edit(void *ctx, struct err *err, int status, str body)
+{
+    struct job *j = ctx;
+    CLEANUP(buf) struct buf patch = BUF_INIT;
+    struct json *tree = NULL, *refs;
+
+    if (!err)
+        err = json_parse(j->a, arena_dup(j->a, body), NULL, NULL, &tree);
+    if (err) {
+        j->edited(j, err, status, body);
+        return;
+    }
+    refs = json_path(tree, "metadata.ownerReferences");
+    for (uint32_t i = json_count(refs); i-- > 0;) {
+        struct json *ref = json_item(refs, i);
+        bool drop = false;
+
+        for (size_t k = 0; k < j->n_owners; k++)
+            drop |= str_eq(json_get_str(ref, "uid"), j->owners[k]);
+        if (drop)
+            json_remove_item(refs, i);
+        else if (!j->n_owners)
+            json_setz(j->a, ref, "blockOwnerDeletion", json_bool(false));
+    }
+    buf_z(&patch, "{\"metadata\":{\"resourceVersion\":");
+    json_encode_string(&patch, json_get_str(tree, "metadata.resourceVersion"));
+    buf_z(&patch, ",\"ownerReferences\":");
+    if (json_count(refs))
+        json_encode(&patch, refs);
+    else
+        buf_z(&patch, "null");
+    buf_z(&patch, "}}");
+    job_send(j, "PATCH", j->path, PATCH_MERGE, buf_view(&patch), j->edited);
+}
+
+/* drop: the references to these owners go; else all of them block nobody any more. */
+static void edit_references(struct job *j, const struct node *n, const str *owners, size_t n_owners,
+                            bool drop, client_done_fn *done)
+{
+    CLEANUP(buf) struct buf path = BUF_INIT;
+
+    if (j->a)
+        arena_free(j->a);
+    j->a = arena_new();
+    j->edited = done;
+    j->n_owners = drop ? n_owners : 0;
+    j->owners = ARENA_NEW_N(j->a, str, j->n_owners + 1);
+    for (size_t i = 0; i < j->n_owners; i++)
+        j->owners[i] = arena_dup(j->a, owners[i]);
+    node_path(n, &path);
+    j->path = arena_dup(j->a, buf_view(&path));
+    job_send(j, "GET", j->path, NULL, STR_NONE, on_read_for_edit);
+}
+
 /* ---- judging ---- */
 
 enum judgement { OWNER_SOLID, OWNER_GONE, OWNER_WAITS, OWNER_UNKNOWN };
@@ -209,6 +272,17 @@ static void drop_references(struct job *j, const struct node *n, enum judgement 
     CLEANUP(buf) struct buf path = BUF_INIT, body = BUF_INIT;
     bool first = true;
 
+    if (n->resource->custom) {
+        CLEANUP(mem) void *memory = mem_alloc((n->n_edges + 1) * sizeof(str));
+        str *uids = memory;
+        size_t n_uids = 0;
+
+        for (uint32_t i = 0; i < n->n_edges; i++)
+            if (judged[i] != OWNER_SOLID)
+                uids[n_uids++] = str_of(n->edges[i].owner->uid);
+        edit_references(j, n, uids, n_uids, true, on_written);
+        return;
+    }
     buf_z(&body, "{\"metadata\":{\"ownerReferences\":[");
     for (uint32_t i = 0; i < n->n_edges; i++) {
         if (judged[i] == OWNER_SOLID)
@@ -227,6 +301,10 @@ static void unblock_owners(struct job *j, const struct node *n)
 {
     CLEANUP(buf) struct buf path = BUF_INIT, body = BUF_INIT;
 
+    if (n->resource->custom) {
+        edit_references(j, n, NULL, 0, false, on_written);
+        return;
+    }
     buf_z(&body, "{\"metadata\":{\"ownerReferences\":[");
     for (uint32_t i = 0; i < n->n_edges; i++)
         buf_fmt(&body, "%s{\"uid\":\"%s\",\"blockOwnerDeletion\":false}", i ? "," : "",
@@ -247,8 +325,8 @@ static void finish_foreground(struct job *j, const struct node *n)
         if (!n->dependents[i]->dependent->deleting_dependents)
             gc_judge(j->gc, n->dependents[i]->dependent);
     }
-    if (blocked)
-        job_end(j, false); /* each of them that goes wakes us */
+    if (blocked || j->gc->n_custom_waiting)
+        job_end(j, false); /* each of them that goes wakes us, and so do the last lists */
     else
         remove_finalizer(j, n, "foregroundDeletion");
 }
@@ -348,10 +426,19 @@ static void orphan_next(struct job *j)
         if (!n->dependents[i]->dropped && n->dependents[i]->dependent->resource)
             e = n->dependents[i];
     if (!e) {
-        remove_finalizer(j, n, "orphan");
+        if (j->gc->n_custom_waiting)
+            job_end(j, false); /* the last list wakes us */
+        else
+            remove_finalizer(j, n, "orphan");
         return;
     }
     e->dropped = true;
+    if (e->dependent->resource->custom) {
+        str owner = str_of(n->uid);
+
+        edit_references(j, e->dependent, &owner, 1, true, on_orphaned);
+        return;
+    }
     buf_fmt(&body,
             "{\"metadata\":{\"ownerReferences\":[{\"$patch\":\"delete\",\"uid\":\"%s\"}],\"uid\":"
             "\"%s\"}}",

@@ -7,6 +7,7 @@
  *
  * API: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/ ,
  *      KEP-5080 (pods are deleted before what they may need) */
+#include "controllers/custom_kinds.h"
 #include "controllers/framework.h"
 
 #include <inttypes.h>
@@ -69,13 +70,29 @@ static bool served(const struct resource *r)
     return r->namespaced && !r->legacy && (r->verbs & wanted) == wanted;
 }
 
+static void count_custom(void *ctx, struct custom_kind *k)
+{
+    *(size_t *)ctx += k->resource.namespaced;
+}
+
+static void add_custom(void *ctx, struct custom_kind *k)
+{
+    struct walk *w = ctx;
+
+    if (k->resource.namespaced)
+        w->parts[w->n++].resource = &k->resource;
+}
+
 /* One version of each kind is enough. */
 static void walk_find_parts(struct walk *w)
 {
+    struct custom_kinds *custom = gc_custom_kinds(w->s->c->m->gc);
     struct map stored;
+    size_t n_custom = 0;
 
     map_init(&stored);
-    w->parts = ARENA_NEW_N(w->a, struct part, schema_n_resources + 1);
+    custom_kinds_each(custom, count_custom, &n_custom);
+    w->parts = ARENA_NEW_N(w->a, struct part, schema_n_resources + n_custom + 1);
     w->parts[w->n++].resource = schema_find_resource(S(""), S("v1"), S("pods"));
     map_put(&stored, S("pods"), w);
     for (size_t i = 0; i < schema_n_resources; i++) {
@@ -87,6 +104,7 @@ static void walk_find_parts(struct walk *w)
         w->parts[w->n++].resource = r;
     }
     map_fini(&stored);
+    custom_kinds_each(custom, add_custom, w);
 }
 
 static void part_path(const struct part *p, struct buf *b)
@@ -384,7 +402,7 @@ static void work(struct controller *c, str key)
     walk_advance(w);
 }
 
-static void something_gone(void *ctx, str ns)
+static void something_gone(void *ctx, const struct resource *r, str ns)
 {
     struct state *s = ctx;
     const struct obj *o = informer_find(controller_cache(s->c, K_NAMESPACES), STR_NONE, ns);
@@ -399,7 +417,7 @@ static void *state_new(struct controller *c)
 
     s->c = c;
     list_init(&s->walks);
-    gc_on_gone(c->m->gc, something_gone, s);
+    gc_on_count(c->m->gc, something_gone, s);
     return s;
 }
 

@@ -2,7 +2,7 @@
  *
  * Admission counts up; this counts anew, so that what has gone is given back.
  * API: https://kubernetes.io/docs/concepts/policy/resource-quotas/ */
-#include "controllers/controllers_internal.h"
+#include "controllers/framework.h"
 
 #include <inttypes.h>
 
@@ -161,6 +161,11 @@ static bool usage(struct sum *s, str resource, str *ret)
     if (str_has_prefix(resource, S("count/"))) {
         const struct kind *k = counted_kind(str_skip(resource, 6));
 
+        if (!k && r->custom_count) {
+            s->n = r->custom_count(r->custom_ctx, r->ns, str_skip(resource, 6));
+            *ret = arena_fmt(r->a, "%" PRId64, s->n);
+            return s->n >= 0;
+        }
         if (!k || !r->caches[k - kinds])
             return false;
         informer_each(r->caches[k - kinds], r->ns, count_one, s);
@@ -250,6 +255,20 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
     informer_each(controller_cache(c, K_RESOURCEQUOTAS), (obj ? obj : prev)->key.ns, wake_each, c);
 }
 
+static void custom_counted(void *ctx, const struct resource *r, str ns)
+{
+    struct controller *c = ctx;
+
+    if (r->custom)
+        informer_each(controller_cache(c, K_RESOURCEQUOTAS), ns, wake_each, c);
+}
+
+static void *state_new(struct controller *c)
+{
+    gc_on_count(c->m->gc, custom_counted, c);
+    return NULL;
+}
+
 static const struct trigger triggers[] = {
     {K_PODS, pod_changed},         {K_SERVICES, used_changed},
     {K_CONFIGMAPS, used_changed},  {K_SECRETS, used_changed},
@@ -266,4 +285,5 @@ const struct controller_type resourcequota_controller = {
     .triggers = triggers,
     .n_triggers = ARRAY_LEN(triggers),
     .reconcile = reconcile,
+    .state_new = state_new,
 };
