@@ -235,8 +235,6 @@ bool name_is_dns_label(str s);
 MUST_USE struct err *write_create_steps(struct write *w);
 /* `status`, `scale`... keep what the subresource does not own. */
 MUST_USE struct err *write_update_steps(struct write *w);
-/* Rules of a pod's own subresources (pod_views.c). */
-void pod_view_validate(struct write *w, struct err **errs);
 /* Warning headers about an accepted object (warnings.c). */
 void warnings_add(struct write *w);
 MUST_USE struct err *write_track(struct write *w, str manager, str subresource);

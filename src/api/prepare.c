@@ -8,7 +8,7 @@
 
 /* Guaranteed when every container limits cpu and memory and asks for no less; BestEffort when
  * nobody asks for anything. */
-static const char *pod_qos(const struct json *spec)
+const char *pod_qos(const struct json *spec)
 {
     static const char *const lists[] = {"containers", "initContainers"};
     bool any = false, guaranteed = true;

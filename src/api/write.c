@@ -179,8 +179,6 @@ static struct err *validate(struct write *w)
     schema_validate(w->a, w->kind->storage->r->type, w->obj, S(""), &errs);
     if (w->kind->storage->rules)
         w->kind->storage->rules(w, &errs);
-    if (w->subresource.n)
-        pod_view_validate(w, &errs);
     return err_invalid(
         errs, w->kind->storage->r->group, w->kind->r->kind,
         w->name.n ? w->name

@@ -1,6 +1,8 @@
 /* check.c - places, complaints, and the forms of names. */
 #include "api/validation/check.h"
+
 #include "api/api_internal.h" /* buf_quoted() */
+#include "api/validation/go_form.h"
 
 #include <arpa/inet.h>
 
@@ -72,6 +74,25 @@ static void value_text(struct buf *b, const struct json *v)
         buf_quoted(b, v->s);
     else
         json_encode(b, v);
+}
+
+unsigned check_count(const struct check *c)
+{
+    return *c->errs ? (*c->errs)->n_causes : 0;
+}
+
+struct json go_value(struct check *c, const char *type, const struct json *v)
+{
+    return v ? go_form(c->a, type, v) : json_null();
+}
+
+struct json go_values(struct check *c, const char *type, const struct json *list)
+{
+    struct json out = json_array();
+
+    JSON_EACH(v, list)
+        json_append(c->a, &out, go_form(c->a, type, v));
+    return out.n ? out : json_null();
 }
 
 void bad_required(struct check *c, const struct at *at, const char *detail)
@@ -162,7 +183,7 @@ void bad_unsupported(struct check *c, const struct at *at, struct json value,
     buf_z(&b, ": supported values: ");
     for (size_t i = 0; supported[i]; i++) {
         buf_z(&b, i ? ", " : "");
-        json_encode_string(&b, str_of(supported[i]));
+        buf_quoted(&b, str_of(supported[i]));
     }
     complain(c, "FieldValueNotSupported", at, buf_view(&b));
 }
@@ -213,7 +234,9 @@ static bool is_name_part(str s)
 
 const char *not_dns_label(str s)
 {
-    return is_label(s) ? NULL : LABEL_FORM;
+    if (is_label(s))
+        return NULL;
+    return is_subdomain(s) ? "must not contain dots" : LABEL_FORM;
 }
 
 const char *not_dns_subdomain(str s)
@@ -273,7 +296,7 @@ bool is_ip(str s)
 }
 
 /* Once upon a time 010.0.0.1 was taken for 10.0.0.1: it is told apart from what is no address at all. */
-static bool is_loose_ip(str s)
+bool is_loose_ip(str s)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
     str part;
@@ -314,6 +337,14 @@ const char *not_ip(str s)
                           : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 }
 
+bool is_one_of(str s, const char *const *list)
+{
+    for (size_t i = 0; list[i]; i++)
+        if (str_is(s, list[i]))
+            return true;
+    return false;
+}
+
 static void say(struct check *c, const struct at *at, str s, const char *text)
 {
     if (text)
@@ -346,7 +377,85 @@ void check_object_name(struct check *c, const struct at *at, str s)
     check_dns_subdomain(c, at, s);
 }
 
-void check_qualified_name(struct check *c, const struct at *at, str s)
+/* A name that something will follow may end in '-': that is looked at as if a letter followed. */
+void check_object_prefix(struct check *c, const struct at *at, str s)
+{
+    str masked = s;
+
+    while (masked.n > 1 && masked.p[masked.n - 1] == '-')
+        masked.n--;
+    if (s.n > SUBDOMAIN_MAX)
+        bad_invalid(c, at, json_string(s), "must be no more than %d characters", SUBDOMAIN_MAX);
+    say(c, at, s, not_dns_subdomain(masked));
+}
+
+/* Search domains may have underscores. */
+void check_dns_search(struct check *c, const struct at *at, str s)
+{
+    str rest = s, part;
+    bool ok = s.n > 0;
+
+    if (s.n > SUBDOMAIN_MAX)
+        bad_invalid(c, at, json_string(s), "must be no more than %d characters", SUBDOMAIN_MAX);
+    while (ok && str_cut(&rest, '.', &part)) {
+        if (part.n && part.p[0] == '_')
+            part = str_skip(part, 1);
+        ok = part.n && is_lower_alnum(part.p[0]) && is_lower_alnum(part.p[part.n - 1]);
+        for (size_t i = 0; ok && i < part.n; i++)
+            ok = is_lower_alnum(part.p[i]) || part.p[i] == '-' || part.p[i] == '_';
+    }
+    if (!ok)
+        bad_invalid(
+            c, at, json_string(s),
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
+            "'_', '-' or '.', and must start and end with an alphanumeric character (e.g. "
+            "'example.com', regex used for validation is "
+            "'_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')");
+}
+
+void check_config_key(struct check *c, const struct at *at, str s)
+{
+    if (s.n > SUBDOMAIN_MAX)
+        bad_invalid(c, at, json_string(s), "must be no more than %d characters", SUBDOMAIN_MAX);
+    say(c, at, s, not_config_map_key(s));
+    if (str_is(s, "."))
+        bad_invalid(c, at, json_string(s), "must not be '.'");
+    else if (str_is(s, ".."))
+        bad_invalid(c, at, json_string(s), "must not be '..'");
+    else if (str_has_prefix(s, S("..")))
+        bad_invalid(c, at, json_string(s), "must not start with '..'");
+}
+
+/* ---- paths inside volumes and images ---- */
+
+bool check_no_backsteps(struct check *c, const struct at *at, str path)
+{
+    str rest = path, part;
+
+    while (str_cut(&rest, '/', &part))
+        if (str_is(part, "..")) {
+            bad_invalid(c, at, json_string(path), "must not contain '..'");
+            return false;
+        }
+    return true;
+}
+
+void check_local_path(struct check *c, const struct at *at, str path)
+{
+    if (path.n && path.p[0] == '/')
+        bad_invalid(c, at, json_string(path), "must be a relative path");
+    check_no_backsteps(c, at, path);
+}
+
+void check_local_free_path(struct check *c, const struct at *at, str path)
+{
+    check_local_path(c, at, path);
+    if (str_has_prefix(path, S("..")) && !str_has_prefix(path, S("../")))
+        bad_invalid(c, at, json_string(path), "must not start with '..'");
+}
+
+/* shown: what the complaint is about; s: what is looked at. */
+static void check_label_key(struct check *c, const struct at *at, str shown, str s)
 {
     str name = s, prefix = STR_NONE;
     ptrdiff_t slash = str_index(s, '/');
@@ -355,8 +464,8 @@ void check_qualified_name(struct check *c, const struct at *at, str s)
         prefix = str_slice(s, 0, (size_t)slash);
         name = str_skip(s, (size_t)slash + 1);
         if (str_has_char(name, '/')) {
-            bad_invalid(c, at, json_string(s),
-                        "a qualified name must consist of alphanumeric characters, '-', '_' or "
+            bad_invalid(c, at, json_string(shown),
+                        "a valid label key must consist of alphanumeric characters, '-', '_' or "
                         "'.', and must start and end with an alphanumeric character (e.g. "
                         "'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
                         "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS "
@@ -364,16 +473,37 @@ void check_qualified_name(struct check *c, const struct at *at, str s)
             return;
         }
         if (prefix.n == 0)
-            bad_invalid(c, at, json_string(s), "prefix part must be non-empty");
-        else if (not_dns_subdomain(prefix))
-            bad_invalid(c, at, json_string(s), "prefix part %s", not_dns_subdomain(prefix));
+            bad_invalid(c, at, json_string(shown), "prefix part must be non-empty");
+        else {
+            if (prefix.n > SUBDOMAIN_MAX)
+                bad_invalid(c, at, json_string(shown),
+                            "prefix part must be no more than %d characters", SUBDOMAIN_MAX);
+            if (not_dns_subdomain(prefix))
+                bad_invalid(c, at, json_string(shown), "prefix part %s", not_dns_subdomain(prefix));
+        }
     }
     if (name.n == 0)
-        bad_invalid(c, at, json_string(s), "name part must be non-empty");
+        bad_invalid(c, at, json_string(shown), "name part must be non-empty");
     else if (name.n > LABEL_MAX)
-        bad_invalid(c, at, json_string(s), "name part must be no more than %d bytes", LABEL_MAX);
+        bad_invalid(c, at, json_string(shown), "name part must be no more than %d bytes",
+                    LABEL_MAX);
     if (!is_name_part(name))
-        bad_invalid(c, at, json_string(s), "%s", NAME_PART_FORM);
+        bad_invalid(c, at, json_string(shown), "%s", NAME_PART_FORM);
+}
+
+void check_qualified_name(struct check *c, const struct at *at, str s)
+{
+    check_label_key(c, at, s, s);
+}
+
+static void check_key_in_any_case(struct check *c, const struct at *at, str s)
+{
+    char *p = arena_dupz(c->a, s);
+
+    for (size_t i = 0; i < s.n; i++)
+        if (p[i] >= 'A' && p[i] <= 'Z')
+            p[i] = (char)(p[i] + 'a' - 'A');
+    check_label_key(c, at, s, (str){p, s.n});
 }
 
 void check_label_value(struct check *c, const struct at *at, str s)
@@ -536,6 +666,39 @@ void check_enum(struct check *c, const struct at *at, const struct json *v,
     bad_unsupported(c, at, *v, supported);
 }
 
+void check_required_enum(struct check *c, const struct at *at, const struct json *v,
+                         const char *const *supported)
+{
+    if (!json_str(v).n)
+        bad_required(c, at, "");
+    else
+        check_enum(c, at, v, supported);
+}
+
+void check_not_negative_quantity(struct check *c, const struct at *at, str text)
+{
+    struct quantity q;
+
+    if (quantity_parse(text, &q) && q.nano < 0)
+        bad_invalid(c, at, json_string(text), "must be greater than or equal to 0");
+}
+
+bool check_positive_quantity(struct check *c, const struct at *at, str text)
+{
+    struct quantity q;
+
+    if (!quantity_parse(text, &q) || q.nano > 0)
+        return true;
+    bad_invalid(c, at, json_string(text), "must be greater than zero");
+    return false;
+}
+
+void check_id(struct check *c, const struct at *at, const struct json *v)
+{
+    if (json_is(v, JSON_INT) && (v->i < 0 || v->i > INT32_MAX))
+        bad_invalid(c, at, *v, "must be between 0 and 2147483647, inclusive");
+}
+
 void check_not_negative(struct check *c, const struct at *at, const struct json *v)
 {
     if (json_is(v, JSON_INT) && v->i < 0)
@@ -557,6 +720,21 @@ void check_labels(struct check *c, const struct at *at, const struct json *label
         check_qualified_name(c, at, m->key);
         check_label_value(c, at, json_str(&m->value));
     }
+}
+
+#define ANNOTATIONS_MAX (256 * 1024)
+
+/* Keys may be in capitals, unlike those of labels. */
+void check_annotations(struct check *c, const struct at *at, const struct json *annotations)
+{
+    size_t size = 0;
+
+    JSON_EACH_MEMBER(m, annotations) {
+        check_key_in_any_case(c, at, m->key);
+        size += m->key.n + json_str(&m->value).n;
+    }
+    if (size > ANNOTATIONS_MAX)
+        bad_too_long(c, at, ANNOTATIONS_MAX);
 }
 
 void check_label_selector(struct check *c, const struct at *at, const struct json *selector)

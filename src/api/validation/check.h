@@ -32,10 +32,17 @@ static inline const struct json *field_at(const struct json *obj, const char *do
     return present(json_path(obj, dotted));
 }
 
+/* Neither null nor an empty string or list. */
+static inline bool is_there(const struct json *v)
+{
+    return v && !(v->type == JSON_STRING && !v->s.n) && !(v->type == JSON_ARRAY && !v->n);
+}
+
 struct check {
     struct arena *a;
     struct err **errs;
 };
+unsigned check_count(const struct check *c);                                 /* complaints so far */
 void bad_required(struct check *c, const struct at *at, const char *detail); /* detail may be "" */
 void bad_invalid(struct check *c, const struct at *at, struct json value, const char *fmt, ...)
     PRINTF(4, 5);
@@ -74,9 +81,26 @@ void check_special_ip(struct check *c, const struct at *at,
                       str s); /* unspecified, loopback, link-local */
 void check_domain_path(struct check *c, const struct at *at, str s); /* "acme.io/foo" */
 bool is_ip(str s);
+bool is_loose_ip(str s); /* also with leading zeros */
 bool is_ipv6(str s);
 
+bool is_one_of(str s, const char *const *list);
+void check_object_prefix(struct check *c, const struct at *at, str s);
+void check_dns_search(struct check *c, const struct at *at, str s);
+void check_config_key(struct check *c, const struct at *at, str s);
+bool check_no_backsteps(struct check *c, const struct at *at, str path);    /* no ".." inside */
+void check_local_path(struct check *c, const struct at *at, str path);      /* and relative */
+void check_local_free_path(struct check *c, const struct at *at, str path); /* nor "..x" at first */
+
 /* ---- common pieces ---- */
+/* A value of a core/v1 type as Kubernetes' messages show it. */
+struct json go_value(struct check *c, const char *type, const struct json *v);
+struct json go_values(struct check *c, const char *type, const struct json *list);
+void check_required_enum(struct check *c, const struct at *at, const struct json *v,
+                         const char *const *supported); /* absent or empty: Required */
+void check_not_negative_quantity(struct check *c, const struct at *at, str text);
+bool check_positive_quantity(struct check *c, const struct at *at, str text);
+void check_id(struct check *c, const struct at *at, const struct json *v); /* of a user or group */
 void check_enum(struct check *c, const struct at *at, const struct json *v,
                 const char *const *supported); /* absent is fine */
 void check_not_negative(struct check *c, const struct at *at,
@@ -84,6 +108,7 @@ void check_not_negative(struct check *c, const struct at *at,
 void check_immutable(struct check *c, const struct at *at, const struct json *now,
                      const struct json *old);
 void check_labels(struct check *c, const struct at *at, const struct json *labels);
+void check_annotations(struct check *c, const struct at *at, const struct json *annotations);
 void check_label_selector(struct check *c, const struct at *at, const struct json *selector);
 void check_int_or_percent(struct check *c, const struct at *at, const struct json *v);
 void check_object_name(struct check *c, const struct at *at,

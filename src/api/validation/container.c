@@ -1,533 +1,340 @@
-/* container.c - rules of one container: image, ports, environment, resources, mounts, probes, lifecycle.
+/* container.c - rules of one container and of the three lists of them: main, init and ephemeral.
  *
  * Source of rules and texts: k8s.io/kubernetes/pkg/apis/core/validation/validation.go. */
 #include "api/validation/container.h"
 
-#include "api/validation/pod.h"
+#include "api/validation/references.h"
+#include "api/validation/resources.h"
+#include "api/validation/security.h"
+
+#define RESTART_RULES_MAX 20
+#define EXIT_CODES_MAX 255
 
 static const char *const protocols[] = {"SCTP", "TCP", "UDP", NULL};
-static const char *const pull_policies[] = {"Always", "IfNotPresent", "Never", NULL};
-static const char *const message_policies[] = {"FallbackToLogsOnError", "File", NULL};
-static const char *const standard_resources[] = {"cpu", "memory", "ephemeral-storage", NULL};
 
-static bool in_list(str s, const char *const *list)
+bool container_next(struct each_container *it)
 {
-    for (size_t i = 0; list[i]; i++)
-        if (str_is(s, list[i]))
-            return true;
+    static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
+
+    for (; it->kind < ARRAY_LEN(lists); it->kind++, it->i = -1) {
+        it->container = json_item(field(it->spec, lists[it->kind]), (uint32_t)++it->i);
+        if (!it->container)
+            continue;
+        it->list.name = lists[it->kind];
+        it->at = (struct at){.up = &it->list, .index = it->i};
+        return true;
+    }
     return false;
 }
 
 /* ---- ports ---- */
 
-static void check_ports(struct check *c, const struct at *at, const struct json *ports,
-                        struct map *names)
+static void check_ports(struct check *c, const struct at *at, const struct json *ports)
 {
+    struct map names;
     int64_t i = 0;
 
+    map_init(&names);
     JSON_EACH(p, ports) {
         const struct at *here = AT_INDEX(at, i++);
-        str name = json_get_str(p, "name"), protocol = json_get_str(p, "protocol");
-        int64_t container_port = json_get_int(p, "containerPort", 0),
-                host_port = json_get_int(p, "hostPort", 0);
+        str name = json_get_str(p, "name");
+        int64_t port = json_get_int(p, "containerPort", 0), host = json_get_int(p, "hostPort", 0);
+        unsigned before = check_count(c);
 
         if (name.n) {
             check_port_name(c, AT(here, "name"), name);
-            if (map_find(names, name))
+            if (check_count(c) == before && map_put(&names, name, &names))
                 bad_duplicate(c, AT(here, "name"), json_string(name), "");
-            else
-                map_put(names, name, names);
         }
-        if (container_port == 0)
+        if (port == 0)
             bad_required(c, AT(here, "containerPort"), "");
         else
-            check_port(c, AT(here, "containerPort"), container_port);
-        if (host_port != 0)
-            check_port(c, AT(here, "hostPort"), host_port);
-        if (protocol.n == 0)
-            bad_required(c, AT(here, "protocol"), "");
-        else if (!in_list(protocol, protocols))
-            bad_unsupported(c, AT(here, "protocol"), json_string(protocol), protocols);
+            check_port(c, AT(here, "containerPort"), port);
+        if (host != 0)
+            check_port(c, AT(here, "hostPort"), host);
+        check_required_enum(c, AT(here, "protocol"), field(p, "protocol"), protocols);
     }
+    map_fini(&names);
 }
 
-/* ---- environment ---- */
-
-static const char *const env_fields[] = {"metadata.name",
-                                         "metadata.namespace",
-                                         "metadata.uid",
-                                         "spec.nodeName",
-                                         "spec.serviceAccountName",
-                                         "status.hostIP",
-                                         "status.hostIPs",
-                                         "status.podIP",
-                                         "status.podIPs",
-                                         NULL};
-static const char *const env_resources[] = {"limits.cpu",
-                                            "limits.ephemeral-storage",
-                                            "limits.memory",
-                                            "requests.cpu",
-                                            "requests.ephemeral-storage",
-                                            "requests.memory",
-                                            NULL};
-
-static void check_field_ref(struct check *c, const struct at *at, const struct json *ref)
-{
-    str version = json_get_str(ref, "apiVersion"), path = json_get_str(ref, "fieldPath"),
-        base = path;
-    ptrdiff_t bracket = str_find(path, S("['"));
-
-    if (path.n == 0) {
-        bad_required(c, AT(at, "fieldPath"), "");
-        return;
-    }
-    if (version.n && !str_is(version, "v1")) {
-        bad_invalid(c, AT(at, "fieldPath"), json_string(path),
-                    "error converting fieldPath: unsupported pod version: " PRI_STR,
-                    STR_ARG(version));
-        return;
-    }
-    if (bracket >= 0 && str_has_suffix(path, S("']"))) {
-        str key = str_slice(path, (size_t)bracket + 2, path.n - 2);
-
-        base = str_slice(path, 0, (size_t)bracket);
-        if (str_is(base, "metadata.annotations") || str_is(base, "metadata.labels")) {
-            check_qualified_name(c, AT(at, "fieldPath"), key);
-            return;
-        }
-    }
-    if (!in_list(base, env_fields))
-        bad_invalid(c, AT(at, "fieldPath"), json_string(path),
-                    "error converting fieldPath: field label not supported: " PRI_STR,
-                    STR_ARG(path));
-}
-
-static void check_key_ref(struct check *c, const struct at *at, const struct json *ref)
-{
-    str key = json_get_str(ref, "key");
-
-    if (key.n == 0) {
-        bad_required(c, AT(at, "key"), "");
-        return;
-    }
-    if (not_config_map_key(key))
-        bad_invalid(c, AT(at, "key"), json_string(key), "%s", not_config_map_key(key));
-}
-
-static void check_value_from(struct check *c, const struct at *at, const struct json *env)
-{
-    const struct json *from = field(env, "valueFrom"), *field_ref = field(from, "fieldRef"),
-                      *resource = field(from, "resourceFieldRef"),
-                      *config = field(from, "configMapKeyRef"),
-                      *secret = field(from, "secretKeyRef"), *file = field(from, "fileKeyRef");
-    int n = (field_ref != NULL) + (resource != NULL) + (config != NULL) + (secret != NULL) +
-            (file != NULL);
-
-    if (!from)
-        return;
-    if (field_ref)
-        check_field_ref(c, AT(at, "fieldRef"), field_ref);
-    if (resource) {
-        str name = json_get_str(resource, "resource");
-
-        if (name.n == 0)
-            bad_required(c, AT(AT(at, "resourceFieldRef"), "resource"), "");
-        else if (!in_list(name, env_resources) && !str_has_prefix(name, S("limits.hugepages-")) &&
-                 !str_has_prefix(name, S("requests.hugepages-")))
-            bad_unsupported(c, AT(AT(at, "resourceFieldRef"), "resource"), json_string(name),
-                            env_resources);
-    }
-    if (config)
-        check_key_ref(c, AT(at, "configMapKeyRef"), config);
-    if (secret)
-        check_key_ref(c, AT(at, "secretKeyRef"), secret);
-    if (n == 0)
-        bad_invalid(c, at, json_z(""),
-                    "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
-                    "`secretKeyRef` or `fileKeyRef`");
-    else if (json_get_str(env, "value").n)
-        bad_invalid(c, at, json_z(""), "may not be specified when `value` is not empty");
-    else if (n > 1)
-        bad_invalid(c, at, json_z(""), "may not have more than one field specified at a time");
-}
-
-static void check_env(struct check *c, const struct at *at, const struct json *env)
+/* No two may want the same port of the node. */
+static void check_port_conflicts(struct check *c, const struct at *at, const struct json *k,
+                                 struct map *seen)
 {
     int64_t i = 0;
 
-    JSON_EACH(e, env) {
-        const struct at *here = AT_INDEX(at, i++);
-        str name = json_get_str(e, "name");
+    JSON_EACH(p, field(k, "ports")) {
+        const struct at *here = AT_INDEX(AT(at, "ports"), i++);
+        int64_t host = json_get_int(p, "hostPort", 0);
+        str key;
 
-        if (name.n == 0)
-            bad_required(c, AT(here, "name"), "");
-        else if (not_env_name(name))
-            bad_invalid(c, AT(here, "name"), json_string(name), "%s", not_env_name(name));
-        check_value_from(c, AT(here, "valueFrom"), e);
-    }
-}
-
-static void check_env_from(struct check *c, const struct at *at, const struct json *env_from)
-{
-    int64_t i = 0;
-
-    JSON_EACH(e, env_from) {
-        const struct at *here = AT_INDEX(at, i++);
-        str prefix = json_get_str(e, "prefix");
-        const struct json *config = field(e, "configMapRef"), *secret = field(e, "secretRef");
-
-        if (prefix.n && not_env_name(prefix))
-            bad_invalid(c, AT(here, "prefix"), json_string(prefix), "%s", not_env_name(prefix));
-        if (config && json_get_str(config, "name").n == 0)
-            bad_required(c, AT(AT(here, "configMapRef"), "name"), "");
-        if (secret && json_get_str(secret, "name").n == 0)
-            bad_required(c, AT(AT(here, "secretRef"), "name"), "");
-        if (!config && !secret)
-            bad_invalid(c, at, json_z(""), "must specify one of: `configMapRef` or `secretRef`");
-        else if (config && secret)
-            bad_invalid(c, at, json_z(""), "may not have more than one field specified at a time");
-    }
-}
-
-/* ---- resources ---- */
-
-static bool is_hugepages(str name)
-{
-    return str_has_prefix(name, S("hugepages-"));
-}
-
-static bool is_extended(str name)
-{
-    return str_has_char(name, '/') && str_find(name, S("kubernetes.io/")) < 0 &&
-           !str_has_prefix(name, S("requests."));
-}
-
-static bool is_overcommittable(str name)
-{
-    return !is_extended(name) && !is_hugepages(name);
-}
-
-static void check_quantity(struct check *c, const struct at *at, str name, str text)
-{
-    struct quantity q, page;
-
-    if (!quantity_parse(text, &q))
-        return;
-    if (q.negative)
-        bad_invalid(c, at, json_string(text), "must be greater than or equal to 0");
-    if (is_extended(name) && quantity_milli(&q) % 1000)
-        bad_invalid(c, at, json_string(text), "must be an integer");
-    if (is_hugepages(name) && quantity_parse(str_skip(name, 10), &page) &&
-        quantity_value(&page) > 0 && quantity_value(&q) % quantity_value(&page))
-        bad_invalid(c, at, json_string(text),
-                    PRI_STR " is not positive integer multiple of " PRI_STR, STR_ARG(text),
-                    STR_ARG(name));
-}
-
-static void check_resource_name(struct check *c, const struct at *at, str name)
-{
-    check_qualified_name(c, at, name);
-    if (c->errs && !str_has_char(name, '/')) {
-        bool plain = name.n > 0;
-
-        for (size_t i = 0; i < name.n; i++)
-            plain &= name.p[i] > ' ' && name.p[i] < 127;
-        if (plain && !in_list(name, standard_resources) && !is_hugepages(name))
-            bad_invalid(c, at, json_string(name),
-                        "must be a standard resource type or fully qualified");
-        if (!in_list(name, standard_resources) && !is_hugepages(name))
-            bad_invalid(c, at, json_string(name), "must be a standard resource for containers");
-    }
-}
-
-void check_resources(struct check *c, const struct at *at, const struct json *resources,
-                     const struct json *pod_claims)
-{
-    const struct json *limits = field(resources, "limits"),
-                      *requests = field(resources, "requests");
-    bool huge = false, base = false;
-    int64_t i = 0;
-
-    JSON_EACH_MEMBER(m, limits) {
-        const struct at *here = AT_KEY(AT(at, "limits"), m->key);
-
-        check_resource_name(c, here, m->key);
-        check_quantity(c, here, m->key, json_str(&m->value));
-        huge |= is_hugepages(m->key);
-        base |= str_is(m->key, "cpu") || str_is(m->key, "memory");
-    }
-    JSON_EACH_MEMBER(m, requests) {
-        const struct at *here = AT_KEY(AT(at, "requests"), m->key);
-        const struct json *limit = json_find(limits, m->key);
-        struct quantity want, most;
-
-        check_resource_name(c, here, m->key);
-        check_quantity(c, here, m->key, json_str(&m->value));
-        huge |= is_hugepages(m->key);
-        base |= str_is(m->key, "cpu") || str_is(m->key, "memory");
-        if (limit && quantity_parse(json_str(&m->value), &want) &&
-            quantity_parse(json_str(limit), &most)) {
-            int cmp = quantity_cmp(&want, &most);
-
-            if (cmp && !is_overcommittable(m->key))
-                bad_invalid(c, AT(at, "requests"), m->value,
-                            "must be equal to " PRI_STR " limit of " PRI_STR, STR_ARG(m->key),
-                            STR_ARG(json_str(limit)));
-            else if (cmp > 0)
-                bad_invalid(c, AT(at, "requests"), m->value,
-                            "must be less than or equal to " PRI_STR " limit of " PRI_STR,
-                            STR_ARG(m->key), STR_ARG(json_str(limit)));
-        } else if (!limit && !is_overcommittable(m->key)) {
-            bad_required(c, AT(at, "limits"), "Limit must be set for non overcommitable resources");
-        }
-    }
-    if (huge && !base)
-        bad_forbidden(c, at, "HugePages require cpu or memory");
-    JSON_EACH(claim, field(resources, "claims")) {
-        const struct at *here = AT_INDEX(AT(at, "claims"), i++);
-        str name = json_get_str(claim, "name");
-        bool found = false;
-
-        if (name.n == 0) {
-            bad_required(c, AT(here, "name"), "");
+        if (host == 0)
             continue;
-        }
-        JSON_EACH(p, pod_claims)
-            found |= str_eq(json_get_str(p, "name"), name);
-        if (!found)
-            bad_not_found(
-                c, here, json_string(name),
-                json_count(pod_claims)
-                    ? "must be one of the names in pod.spec.resourceClaims"
-                    : "must be one of the names in pod.spec.resourceClaims which is empty");
+        key = arena_fmt(c->a, PRI_STR "/" PRI_STR "/%lld", STR_ARG(json_get_str(p, "protocol")),
+                        STR_ARG(json_get_str(p, "hostIP")), (long long)host);
+        if (map_put(seen, key, seen))
+            bad_duplicate(c, AT(here, "hostPort"), json_string(key), "");
     }
 }
 
-static void check_resize_policy(struct check *c, const struct at *at, const struct json *policies)
+void check_host_ports(struct check *c, const struct at *at, const struct json *spec, bool is_pod)
+{
+    int64_t i = 0;
+
+    if (!json_get_bool(spec, "hostNetwork", false))
+        return;
+    JSON_EACH(k, field(spec, "containers")) {
+        const struct at *ports = AT(AT_INDEX(AT(at, "containers"), i++), "ports");
+        int64_t n = 0;
+
+        JSON_EACH(p, field(k, "ports")) {
+            int64_t host = json_get_int(p, "hostPort", 0);
+
+            if ((is_pod || host) && host != json_get_int(p, "containerPort", 0))
+                bad_invalid(c, AT(AT_INDEX(ports, n), "hostPort"), json_int(host),
+                            "must match `containerPort` when `hostNetwork` is true");
+            n++;
+        }
+    }
+}
+
+/* ---- resizing and restarting ---- */
+
+static void check_resize_policy(struct check *c, const struct at *at, const struct json *policies,
+                                str pod_policy)
 {
     static const char *const names[] = {"cpu", "memory", NULL};
     static const char *const restarts[] = {"NotRequired", "RestartContainer", NULL};
+    struct map seen;
+    int64_t i = 0;
 
+    map_init(&seen);
     JSON_EACH(p, policies) {
         str name = json_get_str(p, "resourceName"), restart = json_get_str(p, "restartPolicy");
 
-        if (name.n == 0)
-            bad_required(c, at, "");
-        else if (!in_list(name, names))
-            bad_unsupported(c, at, json_string(name), names);
-        if (restart.n == 0)
-            bad_required(c, at, "");
-        else if (!in_list(restart, restarts))
-            bad_unsupported(c, at, json_string(restart), restarts);
+        if (map_put(&seen, name, &seen))
+            bad_duplicate(c, AT_INDEX(at, i), json_string(name), "");
+        check_required_enum(c, at, field(p, "resourceName"), names);
+        check_required_enum(c, at, field(p, "restartPolicy"), restarts);
+        if (str_is(pod_policy, "Never") && !str_is(restart, "NotRequired"))
+            bad_invalid(c, at, json_string(restart),
+                        "must be 'NotRequired' when `restartPolicy` is 'Never'");
+        i++;
     }
+    map_fini(&seen);
 }
 
-/* ---- handlers and probes ---- */
-
-static void check_http_get(struct check *c, const struct at *at, const struct json *h)
+static void check_exit_codes(struct check *c, const struct at *at, const struct json *codes)
 {
-    static const char *const schemes[] = {"HTTP", "HTTPS", NULL};
-    str path = json_get_str(h, "path");
+    static const char *const operators[] = {"In", "NotIn", NULL};
+    const struct json *values = field(codes, "values");
 
-    if (path.n == 0)
-        bad_required(c, AT(at, "path"), "");
-    check_port_or_name(c, AT(at, "port"), field(h, "port"));
-    check_enum(c, AT(at, "scheme"), field(h, "scheme"), schemes);
+    check_required_enum(c, AT(at, "operator"), field(codes, "operator"), operators);
+    if (json_count(values) > EXIT_CODES_MAX)
+        bad_too_many(c, AT(at, "values"), json_count(values), EXIT_CODES_MAX);
 }
 
-/* Exactly one of the ways to act; `what` is for the texts. */
-static void check_handler(struct check *c, const struct at *at, const struct json *h,
-                          bool lifecycle)
+/* init: sidecars are always restarted; others may have a policy of their own, too. */
+static void check_restart_policy(struct check *c, const struct at *at, const struct json *k)
 {
-    const struct json *exec = field(h, "exec"), *http = field(h, "httpGet"),
-                      *tcp = field(h, "tcpSocket"), *grpc = field(h, "grpc"),
-                      *sleep = field(h, "sleep");
-    int n = 0;
-
-    if (exec) {
-        n++;
-        if (!json_count(field(exec, "command")))
-            bad_required(c, AT(AT(at, "exec"), "command"), "");
-    }
-    if (http) {
-        if (n++)
-            bad_forbidden(c, AT(at, "httpGet"), "may not specify more than 1 handler type");
-        else
-            check_http_get(c, AT(at, "httpGet"), http);
-    }
-    if (tcp) {
-        if (n++)
-            bad_forbidden(c, AT(at, "tcpSocket"), "may not specify more than 1 handler type");
-        else
-            check_port_or_name(c, AT(AT(at, "tcpSocket"), "port"), field(tcp, "port"));
-    }
-    if (grpc) {
-        if (n++)
-            bad_forbidden(c, AT(at, "grpc"), "may not specify more than 1 handler type");
-        else
-            check_port(c, AT(AT(at, "grpc"), "port"), json_get_int(grpc, "port", 0));
-    }
-    if (sleep && lifecycle) {
-        if (n++)
-            bad_forbidden(c, AT(at, "sleep"), "may not specify more than 1 handler type");
-        else if (json_get_int(sleep, "seconds", 0) < 0)
-            bad_invalid(c, AT(AT(at, "sleep"), "seconds"),
-                        json_int(json_get_int(sleep, "seconds", 0)),
-                        "must be greater than or equal to 0");
-    }
-    if (n == 0)
-        bad_required(c, at, "must specify a handler type");
-}
-
-static void check_probe(struct check *c, const struct at *at, const struct json *probe,
-                        bool must_succeed_once)
-{
-    static const char *const numbers[] = {"initialDelaySeconds", "timeoutSeconds", "periodSeconds",
-                                          "successThreshold", "failureThreshold"};
-
-    if (!probe)
-        return;
-    check_handler(c, at, probe, false);
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-        check_not_negative(c, AT(at, numbers[i]), field(probe, numbers[i]));
-    if (must_succeed_once && json_get_int(probe, "successThreshold", 1) != 1)
-        bad_invalid(c, AT(at, "successThreshold"), *field(probe, "successThreshold"), "must be 1");
-    if (field(probe, "terminationGracePeriodSeconds") &&
-        json_get_int(probe, "terminationGracePeriodSeconds", 0) <= 0)
-        bad_invalid(c, AT(at, "terminationGracePeriodSeconds"),
-                    *field(probe, "terminationGracePeriodSeconds"), "must be greater than 0");
-}
-
-/* ---- mounts ---- */
-
-static bool has_parent_step(str path)
-{
-    str part;
-
-    while (str_cut(&path, '/', &part))
-        if (str_is(part, ".."))
-            return true;
-    return false;
-}
-
-static void check_sub_path(struct check *c, const struct at *at, str path)
-{
-    if (path.n == 0)
-        return;
-    if (path.p[0] == '/')
-        bad_invalid(c, at, json_string(path), "must be a relative path");
-    if (has_parent_step(path))
-        bad_invalid(c, at, json_string(path), "must not contain '..'");
-}
-
-static void check_mounts(struct check *c, const struct at *at, const struct json *mounts,
-                         const struct json *volumes)
-{
-    struct map paths;
+    static const char *const policies[] = {"Always", "Never", "OnFailure", NULL};
+    static const char *const actions[] = {"Restart", "RestartAllContainers", NULL};
+    const struct json *policy = field(k, "restartPolicy"), *rules = field(k, "restartPolicyRules");
     int64_t i = 0;
 
-    map_init(&paths);
-    JSON_EACH(m, mounts) {
-        const struct at *here = AT_INDEX(at, i++);
-        str name = json_get_str(m, "name"), path = json_get_str(m, "mountPath");
-        bool found = false;
-
-        JSON_EACH(v, volumes)
-            found |= str_eq(json_get_str(v, "name"), name);
-        if (name.n == 0)
-            bad_required(c, AT(here, "name"), "");
-        if (!found)
-            bad_not_found(c, AT(here, "name"), json_string(name), "");
-        if (path.n == 0)
-            bad_required(c, AT(here, "mountPath"), "");
-        if (map_find(&paths, path))
-            bad_invalid(c, AT(here, "mountPath"), json_string(path), "must be unique");
-        else
-            map_put(&paths, path, &paths);
-        check_sub_path(c, AT(here, "subPath"), json_get_str(m, "subPath"));
-        if (json_get_str(m, "subPathExpr").n) {
-            if (json_get_str(m, "subPath").n)
-                bad_invalid(c, AT(here, "subPathExpr"), json_string(json_get_str(m, "subPathExpr")),
-                            "subPathExpr and subPath are mutually exclusive");
-            check_sub_path(c, AT(here, "subPathExpr"), json_get_str(m, "subPathExpr"));
-        }
-    }
-    map_fini(&paths);
-}
-
-/* ---- the whole ---- */
-
-static void check_security(struct check *c, const struct at *at, const struct json *s)
-{
-    if (!s)
+    check_enum(c, AT(at, "restartPolicy"), policy, policies);
+    if (!json_count(rules))
         return;
-    if (json_get_int(s, "runAsUser", 0) < 0)
-        bad_invalid(c, AT(at, "runAsUser"), *field(s, "runAsUser"),
-                    "must be between 0 and 2147483647, inclusive");
-    if (json_get_int(s, "runAsGroup", 0) < 0)
-        bad_invalid(c, AT(at, "runAsGroup"), *field(s, "runAsGroup"),
-                    "must be between 0 and 2147483647, inclusive");
-    if (field(s, "allowPrivilegeEscalation") &&
-        !json_get_bool(s, "allowPrivilegeEscalation", true)) {
-        if (json_get_bool(s, "privileged", false))
-            bad_invalid(c, at, sorted_copy(c->a, s),
-                        "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
-        JSON_EACH(cap, field_at(s, "capabilities.add"))
-            if (str_is(json_str(cap), "CAP_SYS_ADMIN"))
-                bad_invalid(c, at, sorted_copy(c->a, s),
-                            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` "
-                            "CAP_SYS_ADMIN");
+    if (!policy)
+        bad_required(c, AT(at, "restartPolicy"),
+                     "must specify restartPolicy when restart rules are used");
+    if (json_count(rules) > RESTART_RULES_MAX)
+        bad_too_many(c, AT(at, "restartPolicyRules"), json_count(rules), RESTART_RULES_MAX);
+    JSON_EACH(r, rules) {
+        const struct at *here = AT_INDEX(AT(at, "restartPolicyRules"), i++);
+
+        check_required_enum(c, AT(here, "action"), field(r, "action"), actions);
+        if (!field(r, "exitCodes"))
+            bad_required(c, AT(here, "exitCodes"), "must be specified");
+        else
+            check_exit_codes(c, AT(here, "exitCodes"), field(r, "exitCodes"));
     }
 }
 
-void check_container(struct check *c, const struct at *at, const struct json *k,
-                     enum container_role role, const struct json *pod)
-{
-    const struct json *lifecycle = field(k, "lifecycle");
-    str name = json_get_str(k, "name"), image = json_get_str(k, "image");
-    struct map port_names;
+/* ---- what all containers have in common ---- */
 
-    if (name.n == 0)
+static void check_common(struct check *c, const struct at *at, const struct json *k,
+                         const struct json *pod, const struct map *volumes)
+{
+    static const char *const message_policies[] = {"File", "FallbackToLogsOnError", NULL};
+    static const char *const pull_policies[] = {"Always", "IfNotPresent", "Never", NULL};
+    str name = json_get_str(k, "name");
+
+    if (!name.n)
         bad_required(c, AT(at, "name"), "");
     else
         check_dns_label(c, AT(at, "name"), name);
-    if (image.n == 0)
+    if (!json_get_str(k, "image").n)
         bad_required(c, AT(at, "image"), "");
-    else if (str_trim(image).n != image.n)
-        bad_invalid(c, AT(at, "image"), json_string(image),
-                    "must not have leading or trailing whitespace");
-    check_enum(c, AT(at, "terminationMessagePolicy"), field(k, "terminationMessagePolicy"),
-               message_policies);
-    map_init(&port_names);
-    check_ports(c, AT(at, "ports"), field(k, "ports"), &port_names);
-    map_fini(&port_names);
+    check_required_enum(c, AT(at, "terminationMessagePolicy"), field(k, "terminationMessagePolicy"),
+                        message_policies);
+    check_ports(c, AT(at, "ports"), field(k, "ports"));
     check_env(c, AT(at, "env"), field(k, "env"));
     check_env_from(c, AT(at, "envFrom"), field(k, "envFrom"));
-    check_mounts(c, AT(at, "volumeMounts"), field(k, "volumeMounts"), field(pod, "volumes"));
-    check_enum(c, AT(at, "imagePullPolicy"), field(k, "imagePullPolicy"), pull_policies);
+    check_mounts(c, AT(at, "volumeMounts"), k, volumes);
+    check_devices(c, AT(at, "volumeDevices"), k, volumes);
+    check_required_enum(c, AT(at, "imagePullPolicy"), field(k, "imagePullPolicy"), pull_policies);
     check_resources(c, AT(at, "resources"), field(k, "resources"), field(pod, "resourceClaims"));
-    check_resize_policy(c, AT(at, "resizePolicy"), field(k, "resizePolicy"));
-    check_security(c, AT(at, "securityContext"), field(k, "securityContext"));
-    if (role == CONTAINER_INIT) {
-        if (lifecycle)
-            bad_forbidden(c, AT(at, "lifecycle"),
-                          "may not be set for init containers without restartPolicy=Always");
-        if (field(k, "livenessProbe"))
-            bad_forbidden(c, AT(at, "livenessProbe"),
-                          "may not be set for init containers without restartPolicy=Always");
-        if (field(k, "readinessProbe"))
-            bad_forbidden(c, AT(at, "readinessProbe"),
-                          "may not be set for init containers without restartPolicy=Always");
-        if (field(k, "startupProbe"))
-            bad_forbidden(c, AT(at, "startupProbe"),
-                          "may not be set for init containers without restartPolicy=Always");
+    check_resize_policy(c, AT(at, "resizePolicy"), field(k, "resizePolicy"),
+                        json_get_str(pod, "restartPolicy"));
+    check_container_security(c, AT(at, "securityContext"), field(k, "securityContext"), pod);
+}
+
+static void check_image(struct check *c, const struct at *at, const struct json *k)
+{
+    str image = json_get_str(k, "image");
+
+    if (str_trim(image).n != image.n)
+        bad_invalid(c, AT(at, "image"), json_string(image),
+                    "must not have leading or trailing whitespace");
+}
+
+void check_image_spaces(struct check *c, const struct at *at, const struct json *containers)
+{
+    int64_t i = 0;
+
+    JSON_EACH(k, containers)
+        check_image(c, AT_INDEX(at, i++), k);
+}
+
+/* ---- the lists ---- */
+
+void check_containers(struct check *c, const struct at *at, const struct json *spec,
+                      const struct map *volumes)
+{
+    const struct json *list = field(spec, "containers"),
+                      *grace = field(spec, "terminationGracePeriodSeconds");
+    struct map names, ports;
+    int64_t i = 0;
+
+    if (!json_count(list)) {
+        bad_required(c, at, "");
         return;
     }
-    if (field(lifecycle, "postStart"))
-        check_handler(c, AT(AT(at, "lifecycle"), "postStart"), field(lifecycle, "postStart"), true);
-    if (field(lifecycle, "preStop"))
-        check_handler(c, AT(AT(at, "lifecycle"), "preStop"), field(lifecycle, "preStop"), true);
-    check_probe(c, AT(at, "livenessProbe"), field(k, "livenessProbe"), true);
-    check_probe(c, AT(at, "readinessProbe"), field(k, "readinessProbe"), false);
-    check_probe(c, AT(at, "startupProbe"), field(k, "startupProbe"), true);
+    map_init(&names);
+    map_init(&ports);
+    JSON_EACH(k, list) {
+        const struct at *here = AT_INDEX(at, i++);
+        str name = json_get_str(k, "name");
+
+        check_common(c, here, k, spec, volumes);
+        if (map_put(&names, name, &names))
+            bad_duplicate(c, AT(here, "name"), json_string(name), "");
+        check_lifecycle(c, AT(here, "lifecycle"), field(k, "lifecycle"), grace);
+        check_probes(c, here, k, grace);
+        check_restart_policy(c, here, k);
+    }
+    i = 0;
+    JSON_EACH(k, list)
+        check_port_conflicts(c, AT_INDEX(at, i++), k, &ports);
+    map_fini(&names);
+    map_fini(&ports);
+}
+
+static void names_of(struct map *names, const struct json *containers)
+{
+    JSON_EACH(k, containers)
+        map_put(names, json_get_str(k, "name"), names);
+}
+
+void check_init_containers(struct check *c, const struct at *at, const struct json *spec,
+                           const struct map *volumes)
+{
+    static const char *const unused[] = {"lifecycle", "livenessProbe", "readinessProbe",
+                                         "startupProbe"};
+    const struct json *grace = field(spec, "terminationGracePeriodSeconds");
+    struct map names;
+    int64_t i = 0;
+
+    map_init(&names);
+    names_of(&names, field(spec, "containers"));
+    JSON_EACH(k, field(spec, "initContainers")) {
+        const struct at *here = AT_INDEX(at, i++);
+        str name = json_get_str(k, "name");
+        bool sidecar = str_is(json_get_str(k, "restartPolicy"), "Always");
+        struct map ports;
+
+        check_common(c, here, k, spec, volumes);
+        check_restart_policy(c, here, k);
+        if (map_find(&names, name))
+            bad_duplicate(c, AT(here, "name"), json_string(name), "");
+        else if (name.n)
+            map_put(&names, name, &names);
+        /* They run one by one: only ports of the same one are in each other's way. */
+        map_init(&ports);
+        check_port_conflicts(c, AT_INDEX(at, 0), k, &ports);
+        map_fini(&ports);
+        if (sidecar) {
+            check_lifecycle(c, AT(here, "lifecycle"), field(k, "lifecycle"), grace);
+            check_probes(c, here, k, grace);
+            continue;
+        }
+        for (size_t f = 0; f < ARRAY_LEN(unused); f++)
+            if (field(k, unused[f]))
+                bad_forbidden(c, AT(here, unused[f]),
+                              "may not be set for init containers without restartPolicy=Always");
+        if (json_count(field(k, "resizePolicy")))
+            bad_invalid(c, AT(here, "resizePolicy"),
+                        go_values(c, "ContainerResizePolicy", field(k, "resizePolicy")),
+                        "must not be set for init containers");
+    }
+    map_fini(&names);
+}
+
+static bool is_set(const struct json *v)
+{
+    return v && !((v->type == JSON_OBJECT || v->type == JSON_ARRAY) && !v->n);
+}
+
+void check_ephemeral_containers(struct check *c, const struct at *at, const struct json *spec,
+                                const struct map *volumes)
+{
+    /* In the order in which they are told. */
+    static const char *const forbidden[] = {"ports",          "resources",          "resizePolicy",
+                                            "restartPolicy",  "restartPolicyRules", "livenessProbe",
+                                            "readinessProbe", "startupProbe",       "lifecycle"};
+    static const char text[] = "cannot be set for an Ephemeral Container";
+    static const char *const sub_paths[] = {"subPath", "subPathExpr"};
+    struct map others, all;
+    int64_t i = 0;
+
+    map_init(&others);
+    map_init(&all);
+    names_of(&others, field(spec, "containers"));
+    names_of(&others, field(spec, "initContainers"));
+    names_of(&all, field(spec, "containers"));
+    names_of(&all, field(spec, "initContainers"));
+    JSON_EACH(k, field(spec, "ephemeralContainers")) {
+        const struct at *here = AT_INDEX(at, i++);
+        str name = json_get_str(k, "name"), target = json_get_str(k, "targetContainerName");
+        int64_t n = 0;
+
+        check_common(c, here, k, spec, volumes);
+        check_image(c, here, k);
+        if (map_put(&all, name, &all))
+            bad_duplicate(c, AT(here, "name"), json_string(name), "");
+        if (target.n && !map_find(&others, target))
+            bad_not_found(c, AT(here, "targetContainerName"), json_string(target), "");
+        for (size_t f = 0; f < ARRAY_LEN(forbidden); f++)
+            if (is_set(field(k, forbidden[f])))
+                bad_forbidden(c, AT(here, forbidden[f]), "%s", text);
+        JSON_EACH(m, field(k, "volumeMounts")) {
+            for (size_t f = 0; f < ARRAY_LEN(sub_paths); f++)
+                if (json_get_str(m, sub_paths[f]).n)
+                    bad_forbidden(c, AT(AT_INDEX(AT(here, "volumeMounts"), n), sub_paths[f]), text);
+            n++;
+        }
+    }
+    map_fini(&others);
+    map_fini(&all);
 }

@@ -294,59 +294,7 @@ void validate_networkpolicy(struct write *w, struct err **errs)
         check_enum(c, AT_INDEX(AT(at, "policyTypes"), i++), t, types);
 }
 
-/* ---- Endpoints and EndpointSlices ---- */
-
-static void check_endpoint_address(struct check *c, const struct at *at, const struct json *a)
-{
-    str ip = json_get_str(a, "ip"), host = json_get_str(a, "hostname"),
-        node = json_get_str(a, "nodeName");
-
-    check_ip(c, AT(at, "ip"), ip);
-    if (host.n)
-        check_dns_label(c, AT(at, "hostname"), host);
-    if (node.n)
-        check_dns_subdomain(c, AT(at, "nodeName"), node);
-    if (!is_ip(ip))
-        bad_invalid(c, AT(at, "ip"), json_string(ip), "must be a valid IP address");
-    else
-        check_special_ip(c, AT(at, "ip"), ip);
-}
-
-void validate_endpoints(struct write *w, struct err **errs)
-{
-    static const char *const protocols[] = {"SCTP", "TCP", "UDP", NULL};
-    struct check *c = &(struct check){w->a, errs};
-    int64_t i = 0;
-
-    JSON_EACH(s, field(w->obj, "subsets")) {
-        const struct at *here = AT_INDEX(AT(NULL, "subsets"), i++);
-        const struct json *ports = field(s, "ports");
-        int64_t k = 0;
-
-        if (!json_count(field(s, "addresses")) && !json_count(field(s, "notReadyAddresses")))
-            bad_required(c, here, "must specify `addresses` or `notReadyAddresses`");
-        JSON_EACH(a, field(s, "addresses"))
-            check_endpoint_address(c, AT_INDEX(AT(here, "addresses"), k++), a);
-        k = 0;
-        JSON_EACH(a, field(s, "notReadyAddresses"))
-            check_endpoint_address(c, AT_INDEX(AT(here, "notReadyAddresses"), k++), a);
-        k = 0;
-        JSON_EACH(p, ports) {
-            const struct at *place = AT_INDEX(AT(here, "ports"), k++);
-            str name = json_get_str(p, "name");
-
-            if (json_count(ports) > 1 && name.n == 0)
-                bad_required(c, AT(place, "name"), "");
-            else if (name.n)
-                check_dns_label(c, AT(place, "name"), name);
-            check_port(c, AT(place, "port"), json_get_int(p, "port", 0));
-            if (json_get_str(p, "protocol").n == 0)
-                bad_required(c, AT(place, "protocol"), "");
-            else
-                check_enum(c, AT(place, "protocol"), field(p, "protocol"), protocols);
-        }
-    }
-}
+/* ---- EndpointSlices ---- */
 
 #define SLICE_ADDRESSES_MAX 100
 #define SLICE_ENDPOINTS_MAX 1000

@@ -31,6 +31,8 @@ static const struct {
     {"events.k8s.io", "events", validate_event},
     {"", "configmaps", validate_configmap},
     {"", "secrets", validate_secret},
+    {"", "resourcequotas", validate_resourcequota},
+    {"", "limitranges", validate_limitrange},
     {"", "persistentvolumes", validate_persistentvolume},
     {"", "persistentvolumeclaims", validate_persistentvolumeclaim},
     {"storage.k8s.io", "storageclasses", validate_storageclass},

@@ -16,5 +16,5 @@ kind_validate_fn validate_pod, validate_service, validate_deployment, validate_r
     validate_webhookconfiguration, validate_certificatesigningrequest, validate_apiservice,
     validate_flowschema, validate_prioritylevelconfiguration, validate_csidriver, validate_csinode,
     validate_volumeattachment, validate_csistoragecapacity, validate_admissionpolicy,
-    validate_admissionpolicybinding;
+    validate_admissionpolicybinding, validate_resourcequota, validate_limitrange;
 #endif

@@ -193,30 +193,6 @@ void validate_replicaset(struct write *w, struct err **errs)
                         field_at(w->old, "spec.selector"));
 }
 
-void validate_replicationcontroller(struct write *w, struct err **errs)
-{
-    struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *selector = field(spec, "selector"),
-                      *template = field(spec, "template");
-    const struct at *at = AT(NULL, "spec");
-
-    if (w->subresource.n)
-        return;
-    check_not_negative(c, AT(at, "minReadySeconds"), field(spec, "minReadySeconds"));
-    if (!json_count(selector))
-        bad_required(c, AT(at, "selector"), "");
-    check_not_negative(c, AT(at, "replicas"), field(spec, "replicas"));
-    if (!template) {
-        bad_required(c, AT(at, "template"), "");
-        return;
-    }
-    if (json_count(selector) && !labels_include(field_at(template, "metadata.labels"), selector))
-        bad_invalid(c, AT(AT(AT(at, "template"), "metadata"), "labels"),
-                    sorted_copy(c->a, field_at(template, "metadata.labels")),
-                    "`selector` does not match template `labels`");
-    check_running_template(c, at, spec, "ReplicationController");
-}
-
 static void check_statefulset_strategy(struct check *c, const struct at *at,
                                        const struct json *strategy)
 {
@@ -385,10 +361,4 @@ void validate_controllerrevision(struct write *w, struct err **errs)
         bad_required(c, AT(NULL, "data"), "data is mandatory");
     if (w->old)
         check_immutable(c, AT(NULL, "data"), data, field(w->old, "data"));
-}
-
-void validate_podtemplate(struct write *w, struct err **errs)
-{
-    check_pod_template(&(struct check){w->a, errs}, AT(NULL, "template"),
-                       field(w->obj, "template"));
 }
