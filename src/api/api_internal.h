@@ -221,7 +221,7 @@ void object_reorder(struct arena *a, const struct kind *k, struct json *obj);
 /* ---- meta.c: metadata of objects ---- */
 void meta_fill_create(struct write *w); /* uid, creationTimestamp, generation, generateName */
 void meta_generate_name(struct write *w);
-void meta_validate(struct write *w, struct err **errs);
+void meta_validate(struct write *w, struct err **errs); /* validation/metadata.c */
 void meta_validate_update(struct write *w, struct err **errs);
 void meta_keep_system(struct write *w);                           /* what an update may leave out */
 str new_uid(struct api *api, struct answers *n, struct arena *a); /* n: dynamic.h; mostly NULL */

@@ -76,6 +76,10 @@ struct kind_hooks {
     uint32_t flags;
     const char *generation_of; /* dot paths, space-separated, whose change bumps the generation;
                                   NULL: "spec" */
+    const char
+        *update_passes; /* how often and in which order an update's metadata is looked at by the
+                                  kind's own rules: 'n' as of a new object, 'c' as a change;
+                                  NULL: "c". See validation/metadata.c */
     kind_prepare_fn *default_extra; /* after the schema's defaults, before managedFields: belongs to
                                        the writer */
     kind_prepare_fn *prepare_create, *prepare_update, *prepare_status;

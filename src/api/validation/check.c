@@ -214,7 +214,7 @@ static bool is_subdomain(str s)
 {
     str part;
 
-    if (s.n == 0)
+    if (s.n == 0 || s.p[s.n - 1] == '.')
         return false;
     while (str_cut(&s, '.', &part))
         if (!is_label(part))

@@ -1,0 +1,225 @@
+/* metadata.c - rules of ObjectMeta: of new objects and of changes.
+ *
+ * Kubernetes looks at an update's metadata several times: once as if the object were new, once as a change,
+ * and again in the kind's own rules, kind by kind in another order; each look tells all it finds, so
+ * that one bad label is several causes (kind_hooks.update_passes).
+ *
+ * Source of rules and texts: k8s.io/apimachinery/pkg/api/validation/objectmeta.go,
+ * k8s.io/apiserver/pkg/registry/rest/{create,update}.go. */
+#include "api/api_internal.h"
+#include "api/validation/check.h"
+
+#define NAME_MAX_BYTES 253
+#define LABEL_MAX_BYTES 63
+
+bool name_is_dns_label(str s)
+{
+    return s.n <= LABEL_MAX_BYTES && !not_dns_label(s);
+}
+
+bool name_is_dns_subdomain(str s)
+{
+    return s.n <= NAME_MAX_BYTES && !not_dns_subdomain(s);
+}
+
+static void check_path_segment(struct check *c, const struct at *at, str s)
+{
+    if (str_is(s, ".") || str_is(s, ".."))
+        bad_invalid(c, at, json_string(s), "may not be '" PRI_STR "'", STR_ARG(s));
+    if (str_has_char(s, '/'))
+        bad_invalid(c, at, json_string(s), "may not contain '/'");
+    if (str_has_char(s, '%'))
+        bad_invalid(c, at, json_string(s), "may not contain '%%'");
+}
+
+static void check_form(struct check *c, const struct at *at, str name, size_t max, const char *form)
+{
+    if (name.n > max)
+        bad_invalid(c, at, json_string(name), "must be no more than %zu characters", max);
+    if (form)
+        bad_invalid(c, at, json_string(name), "%s", form);
+}
+
+/* prefix: something will follow, so that it may end in '-'. */
+static void check_name(struct check *c, const struct at *at, const struct kind *k, str name,
+                       bool prefix)
+{
+    uint32_t f = k->hooks->flags;
+    str s = name;
+
+    while (prefix && s.n > 1 && s.p[s.n - 1] == '-')
+        s.n--;
+    if (f & KIND_NAME_PATH_SEGMENT)
+        check_path_segment(c, at, name);
+    else if (f & KIND_NAME_DNS_LABEL)
+        check_form(c, at, name, LABEL_MAX_BYTES, not_dns_label(s));
+    else if (f & KIND_NAME_DNS1035)
+        check_form(c, at, name, LABEL_MAX_BYTES, not_dns1035_label(s));
+    else
+        check_form(c, at, name, NAME_MAX_BYTES, not_dns_subdomain(s));
+}
+
+static void check_owner(struct check *c, const struct at *at, const struct json *o)
+{
+    static const struct {
+        const char *field, *text;
+    } needed[] = {{"apiVersion", "version must not be empty"},
+                  {"kind", "must not be empty"},
+                  {"name", "must not be empty"},
+                  {"uid", "must not be empty"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if (!json_get_str(o, needed[i].field).n)
+            bad_invalid(c, AT(at, needed[i].field), json_z(""), "%s", needed[i].text);
+    if (str_is(json_get_str(o, "kind"), "Event") && str_is(json_get_str(o, "apiVersion"), "v1"))
+        bad_invalid(c, at, *o, "/v1, Kind=Event is disallowed from being an owner");
+}
+
+static void check_owners(struct check *c, const struct at *at, const struct json *owners)
+{
+    str first = S("");
+    int64_t i = 0;
+
+    JSON_EACH(o, owners) {
+        str name;
+
+        check_owner(c, AT_INDEX(at, i++), o);
+        if (!json_get_bool(o, "controller", false))
+            continue;
+        name = arena_fmt(c->a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(o, "kind")),
+                         STR_ARG(json_get_str(o, "name")));
+        if (first.n)
+            bad_invalid(c, at, *owners,
+                        "Only one reference can have Controller set to true. Found \"true\" in "
+                        "references for " PRI_STR " and " PRI_STR,
+                        STR_ARG(first), STR_ARG(name));
+        else
+            first = name;
+    }
+}
+
+static void check_finalizers(struct check *c, const struct at *at, const struct json *finalizers)
+{
+    bool orphan = false, foreground = false;
+
+    JSON_EACH(f, finalizers) {
+        check_qualified_name(c, at, json_str(f));
+        orphan |= str_is(json_str(f), "orphan");
+        foreground |= str_is(json_str(f), "foregroundDeletion");
+    }
+    if (orphan && foreground)
+        bad_invalid(c, at, *finalizers,
+                    "finalizer orphan and finalizer foregroundDeletion cannot be both set");
+}
+
+/* Names without a domain are Kubernetes' own. */
+static void check_own_finalizers(struct check *c, const struct at *at,
+                                 const struct json *finalizers)
+{
+    static const char *const known[] = {"kubernetes", "orphan", "foregroundDeletion", NULL};
+    int64_t i = 0;
+
+    JSON_EACH(f, finalizers) {
+        if (!str_has_char(json_str(f), '/') && !is_one_of(json_str(f), known))
+            bad_invalid(c, AT_INDEX(at, i), *f,
+                        "name is neither a standard finalizer name nor is it fully qualified");
+        i++;
+    }
+}
+
+static void check_any(struct check *c, const struct json *meta)
+{
+    const struct at *at = AT(NULL, "metadata");
+
+    check_labels(c, AT(at, "labels"), field(meta, "labels"));
+    check_annotations(c, AT(at, "annotations"), field(meta, "annotations"));
+    check_owners(c, AT(at, "ownerReferences"), field(meta, "ownerReferences"));
+}
+
+/* kind NULL: any name that can stand in a path will do. */
+static void check_new(struct check *c, const struct json *meta, const struct kind *kind)
+{
+    const struct at *at = AT(NULL, "metadata");
+    str name = json_get_str(meta, "name"), base = json_get_str(meta, "generateName");
+
+    if (base.n && kind)
+        check_name(c, AT(at, "generateName"), kind, base, true);
+    if (!name.n)
+        bad_required(c, AT(at, "name"), "name or generateName is required");
+    else if (kind)
+        check_name(c, AT(at, "name"), kind, name, false);
+    else
+        check_path_segment(c, AT(at, "name"), name);
+    check_not_negative(c, AT(at, "generation"), field(meta, "generation"));
+    check_any(c, meta);
+    check_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"));
+    if (kind && !kind->r->custom)
+        check_own_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"));
+}
+
+static void check_added_finalizers(struct check *c, const struct at *at, const struct json *now,
+                                   const struct json *old)
+{
+    CLEANUP(buf) struct buf added = BUF_INIT;
+
+    JSON_EACH(f, now) {
+        bool had = false;
+
+        JSON_EACH(g, old)
+            had |= json_equal(f, g);
+        if (!had) {
+            buf_z(&added, added.n ? ", " : "");
+            buf_quoted(&added, json_str(f));
+        }
+    }
+    if (added.n)
+        bad_forbidden(c, at,
+                      "no new finalizers can be added if the object is being deleted, found new "
+                      "finalizers []string{%s}",
+                      buf_cstr(&added));
+}
+
+static void check_change(struct check *c, const struct json *meta, const struct json *old, bool own)
+{
+    static const char *const fixed[] = {"name",
+                                        "namespace",
+                                        "uid",
+                                        "creationTimestamp",
+                                        "deletionTimestamp",
+                                        "deletionGracePeriodSeconds"};
+    const struct at *at = AT(NULL, "metadata");
+
+    if (field(old, "deletionTimestamp"))
+        check_added_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"),
+                               field(old, "finalizers"));
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+        check_immutable(c, AT(at, fixed[i]), field(meta, fixed[i]), field(old, fixed[i]));
+    check_any(c, meta);
+    if (own)
+        check_own_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"));
+}
+
+void meta_validate(struct write *w, struct err **errs)
+{
+    check_new(&(struct check){w->a, errs}, field(w->obj, "metadata"), w->kind);
+}
+
+void meta_validate_update(struct write *w, struct err **errs)
+{
+    struct check *c = &(struct check){w->a, errs};
+    const struct json *meta = field(w->obj, "metadata"), *old = field(w->old, "metadata");
+    const char *passes = w->kind->hooks->update_passes;
+
+    check_new(c, meta, NULL);
+    check_change(c, meta, old, false);
+    if (w->kind->r->custom)
+        return;
+    if (!passes || (w->subresource.n && !str_is(w->subresource, "ephemeralcontainers") &&
+                    !str_is(w->subresource, "resize")))
+        passes = "c";
+    for (; *passes; passes++)
+        if (*passes == 'n')
+            check_new(c, meta, w->kind);
+        else
+            check_change(c, meta, old, true);
+}
