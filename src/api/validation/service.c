@@ -282,6 +282,7 @@ static void check_class(struct check *c, const struct at *at, const struct json 
 static void check_traffic(struct check *c, const struct at *at, const struct json *spec)
 {
     static const char *const policies[] = {"Cluster", "Local", NULL};
+    static const char *const inside[] = {"ClusterIP", "LoadBalancer", "NodePort", NULL};
     static const char *const distributions[] = {"PreferClose", "PreferSameZone", "PreferSameNode",
                                                 NULL};
     const struct json *external = field(spec, "externalTrafficPolicy"),
@@ -300,7 +301,7 @@ static void check_traffic(struct check *c, const struct at *at, const struct jso
             "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
     else if (health)
         check_port(c, AT(at, "healthCheckNodePort"), health);
-    if (!internal && !is_external_name(spec))
+    if (!internal && is_one_of(json_get_str(spec, "type"), inside))
         bad_required(c, AT(at, "internalTrafficPolicy"), "");
     check_enum(c, AT(at, "internalTrafficPolicy"), internal, policies);
     check_enum(c, AT(at, "trafficDistribution"), field(spec, "trafficDistribution"), distributions);
