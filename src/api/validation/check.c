@@ -337,7 +337,7 @@ const char *not_ip(str s)
                           : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 }
 
-bool is_one_of(str s, const char *const *list)
+bool one_of(str s, const char *const *list)
 {
     for (size_t i = 0; list[i]; i++)
         if (str_is(s, list[i]))

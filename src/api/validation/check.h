@@ -84,7 +84,7 @@ bool is_ip(str s);
 bool is_loose_ip(str s); /* also with leading zeros */
 bool is_ipv6(str s);
 
-bool is_one_of(str s, const char *const *list);
+bool one_of(str s, const char *const *list);
 void check_object_prefix(struct check *c, const struct at *at, str s);
 void check_dns_search(struct check *c, const struct at *at, str s);
 void check_config_key(struct check *c, const struct at *at, str s);

@@ -53,7 +53,7 @@ void check_field_ref(struct check *c, const struct at *at, const struct json *re
                     STR_ARG(path));
         return;
     }
-    if (!subscript && !is_one_of(path, convertible)) {
+    if (!subscript && !one_of(path, convertible)) {
         bad_invalid(c, AT(at, "fieldPath"), json_string(path),
                     "error converting fieldPath: field label not supported: " PRI_STR,
                     STR_ARG(path));
@@ -70,7 +70,7 @@ void check_field_ref(struct check *c, const struct at *at, const struct json *re
     }
     if (subscript)
         check_qualified_name(c, at, key);
-    else if (!is_one_of(path, known))
+    else if (!one_of(path, known))
         bad_unsupported(c, AT(at, "fieldPath"), json_string(path), known);
 }
 
@@ -132,7 +132,7 @@ void check_resource_ref(struct check *c, const struct at *at, const struct json 
         bad_required(c, AT(at, "containerName"), "");
     else if (!resource.n)
         bad_required(c, AT(at, "resource"), "");
-    else if (!is_one_of(resource, resources) && !str_has_prefix(resource, S("limits.hugepages-")) &&
+    else if (!one_of(resource, resources) && !str_has_prefix(resource, S("limits.hugepages-")) &&
              !str_has_prefix(resource, S("requests.hugepages-")))
         bad_unsupported(c, AT(at, "resource"), json_string(resource), resources);
     check_divisor(c, at, resource, json_get_str(ref, "divisor"));

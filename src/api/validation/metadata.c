@@ -120,7 +120,7 @@ static void check_own_finalizers(struct check *c, const struct at *at,
     int64_t i = 0;
 
     JSON_EACH(f, finalizers) {
-        if (!str_has_char(json_str(f), '/') && !is_one_of(json_str(f), known))
+        if (!str_has_char(json_str(f), '/') && !one_of(json_str(f), known))
             bad_invalid(c, AT_INDEX(at, i), *f,
                         "name is neither a standard finalizer name nor is it fully qualified");
         i++;

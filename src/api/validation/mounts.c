@@ -33,7 +33,7 @@ static void check_recursive(struct check *c, const struct at *at, const struct j
 
     if (!mode || str_is(json_str(mode), "Disabled"))
         return;
-    if (!is_one_of(json_str(mode), modes)) {
+    if (!one_of(json_str(mode), modes)) {
         bad_unsupported(c, at, *mode, modes);
         return;
     }

@@ -23,7 +23,7 @@ static void check_access_modes(struct check *c, const struct at *at, const struc
 
         check_enum(c, at, m, known);
         once_pod |= pod;
-        others |= !pod && is_one_of(json_str(m), known);
+        others |= !pod && one_of(json_str(m), known);
     }
     if (once_pod && others)
         bad_forbidden(c, at, "may not use ReadWriteOncePod with other access modes");
@@ -373,7 +373,7 @@ static void check_claim_status(struct check *c, const struct json *status)
     here = AT(at, "allocatedResourceStatus");
     JSON_EACH_MEMBER(m, field(status, "allocatedResourceStatuses")) {
         check_resource_key(c, here, m->key);
-        if (!is_one_of(json_str(&m->value), states))
+        if (!one_of(json_str(&m->value), states))
             bad_unsupported(c, here, json_string(m->key), states);
     }
     here = AT(at, "allocatedResources");

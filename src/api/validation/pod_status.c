@@ -13,7 +13,7 @@ static void check_conditions(struct check *c, const struct json *conditions)
     JSON_EACH(x, conditions) {
         str type = json_get_str(x, "type");
 
-        if (!is_one_of(type, known))
+        if (!one_of(type, known))
             check_qualified_name(c, AT(AT_INDEX(at, i), "Type"), type);
         i++;
     }
@@ -182,7 +182,7 @@ static void check_allocated(struct check *c, const struct at *at, const struct j
                 const struct at *place = AT_INDEX(AT(here, "resources"), k++);
                 str health = json_get_str(h, "health"), id = json_get_str(h, "resourceID");
 
-                if (!is_one_of(health, healths))
+                if (!one_of(health, healths))
                     bad_unsupported(c, AT(place, "health"), json_string(health), healths);
                 if (map_put(&ids, id, &ids))
                     bad_duplicate(c, AT(place, "resourceID"), json_string(id), "");

@@ -37,8 +37,8 @@ static bool scope_fits(str scope, str resource)
         return pods;
     if (str_is(scope, "VolumeAttributesClass"))
         return str_is(resource, "persistentvolumeclaims") || str_is(resource, "requests.storage");
-    if (is_one_of(scope, scopes))
-        return pods || is_one_of(resource, compute);
+    if (one_of(scope, scopes))
+        return pods || one_of(resource, compute);
     return true;
 }
 
@@ -46,7 +46,7 @@ static bool scope_fits(str scope, str resource)
 static void check_scope(struct check *c, const struct at *at, const struct at *name_at, str scope,
                         const struct json *hard, struct json shown, struct json unsupported)
 {
-    if (!is_one_of(scope, scopes))
+    if (!one_of(scope, scopes))
         bad_invalid(c, name_at, unsupported, "unsupported scope");
     JSON_EACH_MEMBER(m, hard)
         if (resource_is_quota(m->key) && !scope_fits(scope, m->key))
@@ -79,7 +79,7 @@ static void check_expression(struct check *c, const struct at *at, const struct 
 
     check_scope(c, at, AT(at, "scopeName"), scope, hard, go_value(c, "ScopeSelector", selector),
                 json_string(scope));
-    if (is_one_of(scope, scopes) && !str_is(scope, "PriorityClass") &&
+    if (one_of(scope, scopes) && !str_is(scope, "PriorityClass") &&
         !str_is(scope, "VolumeAttributesClass") && !str_is(op, "Exists"))
         bad_invalid(
             c, AT(at, "operator"), json_string(op),
@@ -159,7 +159,7 @@ static void check_limit_type(struct check *c, const struct at *at, str type)
     unsigned before = check_count(c);
 
     check_qualified_name(c, at, type);
-    if (check_count(c) == before && !str_has_char(type, '/') && !is_one_of(type, types))
+    if (check_count(c) == before && !str_has_char(type, '/') && !one_of(type, types))
         bad_invalid(c, at, json_string(type), "must be a standard limit type or fully qualified");
 }
 

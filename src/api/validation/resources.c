@@ -63,8 +63,7 @@ static bool is_quota_hugepages(str name)
 
 bool resource_is_quota(str name)
 {
-    return is_one_of(name, object_names) || is_one_of(name, amount_names) ||
-           is_quota_hugepages(name);
+    return one_of(name, object_names) || one_of(name, amount_names) || is_quota_hugepages(name);
 }
 
 void check_resource_name(struct check *c, const struct at *at, str name)
@@ -82,7 +81,7 @@ void check_container_resource_name(struct check *c, const struct at *at, str nam
 {
     check_resource_name(c, at, name);
     if (!str_has_char(name, '/')) {
-        if (!is_one_of(name, container_names) && !resource_is_hugepages(name))
+        if (!one_of(name, container_names) && !resource_is_hugepages(name))
             bad_invalid(c, at, json_string(name), "must be a standard resource for containers");
     } else if (!resource_is_native(name) && !resource_is_extended(name))
         bad_invalid(c, at, json_string(name), "doesn't follow extended resource name standard");
@@ -100,8 +99,8 @@ void check_amount(struct check *c, const struct at *at, str name, str amount)
     struct quantity q;
 
     check_not_negative_quantity(c, at, amount);
-    if ((is_one_of(name, object_names) || resource_is_extended(name)) &&
-        quantity_parse(amount, &q) && quantity_milli(&q) % 1000)
+    if ((one_of(name, object_names) || resource_is_extended(name)) && quantity_parse(amount, &q) &&
+        quantity_milli(&q) % 1000)
         bad_invalid(c, at, json_string(amount), "must be an integer");
 }
 

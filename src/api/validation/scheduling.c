@@ -303,7 +303,7 @@ void check_spread(struct check *c, const struct at *at, const struct json *const
                         "must be greater than zero");
         if (!key.n)
             bad_required(c, AT(here, "topologyKey"), "can not be empty");
-        if (!is_one_of(action, actions))
+        if (!one_of(action, actions))
             bad_unsupported(c, AT(here, "whenUnsatisfiable"), json_string(action), actions);
         for (uint32_t k = i + 1; k < json_count(constraints); k++) {
             const struct json *o = json_item(constraints, k);

@@ -58,7 +58,7 @@ static void check_apparmor(struct check *c, const struct at *at, const struct js
             bad_too_long(c, AT(at, "localhostProfile"), APPARMOR_NAME_MAX);
     } else if (!type.n)
         bad_required(c, AT(at, "type"), "type is required when appArmorProfile is set");
-    else if (!is_one_of(type, types))
+    else if (!one_of(type, types))
         bad_unsupported(c, AT(at, "type"), json_string(type), types);
     else if (local)
         bad_invalid(c, AT(at, "localhostProfile"), *local,
@@ -411,7 +411,7 @@ void check_os(struct check *c, const struct at *at, const struct json *spec)
         return;
     if (!name.n)
         bad_required(c, AT(AT(at, "os"), "name"), "cannot be empty");
-    else if (!is_one_of(name, systems))
+    else if (!one_of(name, systems))
         bad_unsupported(c, AT(at, "os"), json_string(name), systems);
     else if (str_is(name, "linux"))
         check_linux(c, at, spec);

@@ -117,7 +117,7 @@ static void check_families(struct check *c, const struct at *at, const struct js
         const struct json *f = json_item(list, i);
         const struct at *here = AT_INDEX(AT(at, "ipFamilies"), i);
 
-        if (!is_one_of(json_str(f), families))
+        if (!one_of(json_str(f), families))
             bad_unsupported(c, here, *f, families);
         for (uint32_t k = 0; k < i; k++)
             if (json_equal(f, json_item(list, k))) {
@@ -301,7 +301,7 @@ static void check_traffic(struct check *c, const struct at *at, const struct jso
             "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
     else if (health)
         check_port(c, AT(at, "healthCheckNodePort"), health);
-    if (!internal && is_one_of(json_get_str(spec, "type"), inside))
+    if (!internal && one_of(json_get_str(spec, "type"), inside))
         bad_required(c, AT(at, "internalTrafficPolicy"), "");
     check_enum(c, AT(at, "internalTrafficPolicy"), internal, policies);
     check_enum(c, AT(at, "trafficDistribution"), field(spec, "trafficDistribution"), distributions);
