@@ -12,5 +12,6 @@ MUST_USE struct err *pod_security(struct write *w);
 MUST_USE struct err *node_restriction(struct write *w);
 MUST_USE struct err *node_restriction_delete(struct req *q, const struct kind *k, str name);
 /* A kubelet gets tokens only for pods that run on its node. */
-MUST_USE struct err *node_restriction_token(struct req *q, const struct json *ref);
+MUST_USE struct err *node_restriction_token(struct req *q, const struct json *spec);
+MUST_USE struct err *node_restriction_evict(struct req *q);
 #endif

@@ -95,6 +95,7 @@ struct api_check {
 };
 struct rbac;
 struct authn;
+struct node_authorizer;
 struct ip_allocator;
 struct event_ttl;
 struct dynamic;
@@ -112,6 +113,7 @@ struct api {
     struct map kind_by_path; /* "group/version/plural" -> struct kind */
     struct rbac *rbac;
     struct authn *authn;
+    struct node_authorizer *nodes;
     struct ip_allocator *ips;
     struct event_ttl *event_ttl;
     struct dynamic *dynamic; /* webhooks and policies (dynamic/) */
@@ -346,7 +348,8 @@ void audit_impersonated(struct req *q, const struct user *u, const char *constra
 struct access { /* what is asked: authorizer attributes */
     bool is_resource;
     str verb, group, version, resource, subresource, name, ns, path;
-    bool any_scope;
+    str field_selector;                    /* text, or the next */
+    const struct json *field_requirements; /* of a SubjectAccessReview; NULL: none */
 };
 bool authz_allows(struct api *api, struct arena *a, const struct user *u, const struct access *x,
                   str *ret_reason);
@@ -354,6 +357,12 @@ MUST_USE struct err *authz_request(struct req *q);
 struct access access_of(const struct req *q);
 MUST_USE struct err *err_access_denied(struct arena *a, const struct user *u,
                                        const struct access *x, str why);
+/* node_authorizer.c. Is the user a kubelet? Then its node's name, else empty. */
+str node_of_user(const struct user *u);
+struct node_authorizer *node_authorizer_new(struct api *api);
+void node_authorizer_free(struct node_authorizer *g);
+bool node_authorizer_allows(struct node_authorizer *g, struct arena *a, str node,
+                            const struct access *x, str *ret_why);
 /* Do the rules of a cluster role, whoever has it, allow this? */
 bool rbac_role_allows(struct rbac *r, struct arena *a, str cluster_role, const struct access *x);
 MUST_USE struct err *rbac_new(struct api *api, struct rbac **ret);

@@ -2,6 +2,7 @@
  * allow.
  *
  * API: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/, core/v1 Binding */
+#include "api/admission.h"
 #include "api/dynamic/dynamic.h"
 #include "api/hooks.h"
 
@@ -453,6 +454,8 @@ void subresource_eviction(struct req *q)
         e = body_decode(q, NULL, t, S("policy"), S("v1"), S("Eviction"), &p->obj);
     if (!e && !str_eq(meta_str(p->obj, "name"), q->route.name))
         e = err_new(REASON_BAD_REQUEST, "name in URL does not match name in Eviction object");
+    if (!e)
+        e = node_restriction_evict(q);
     if (e)
         reply_error(q, e);
     else

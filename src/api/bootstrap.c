@@ -2,8 +2,9 @@
  * priority classes, flow control, the local APIServices, the `kubernetes` Service.
  *
  * Objects go the way of any create (defaults, managedFields, validation), as the server itself.
- * What exists is left as it is, so that an administrator's changes survive a restart. All writes
- * are in flight together: one commit makes them durable. */
+ * What exists is left as it is, so that an administrator's changes survive a restart; only default
+ * roles and bindings get back what they lack (bootstrap_reconcile.c). All writes are in flight
+ * together: one commit makes them durable. */
 #include "api/bootstrap.h"
 
 struct bootstrap {
@@ -23,6 +24,7 @@ struct seed {
     struct write w;
     const char *status;
     str reply;
+    bool reconciles; /* it is there, and w.obj is what it should be */
 };
 
 static void finish(struct bootstrap *b)
@@ -42,7 +44,12 @@ static struct err *seed_write(void *ctx, struct arena *a, const struct obj *curr
 {
     struct seed *s = ctx;
 
-    (void)a;
+    if (s->reconciles) {
+        if (!current)
+            return NULL;
+        ret->op = STORE_PUT;
+        return object_store(a, s->w.kind, s->w.obj, revision, ret);
+    }
     if (current) {
         ret->op = STORE_KEEP;
         return NULL;
@@ -62,7 +69,7 @@ static void seed_done(void *ctx, struct err *e, const struct obj *result)
         else
             b->failed = err_note(e, "bootstrap of " PRI_STR " " PRI_STR,
                                  STR_ARG(s->w.kind->r->plural), STR_ARG(s->w.name));
-    } else if (s->w.kind->hooks->settled)
+    } else if (s->w.kind->hooks->settled && !s->reconciles)
         s->w.kind->hooks->settled(b->api, s->w.obj, NULL, true);
     if (--b->open == 0 && b->submitted)
         finish(b);
@@ -115,13 +122,24 @@ static void seed(struct bootstrap *b, const char *group, const char *plural, str
 {
     const struct kind *k = api_find_kind(b->api, str_of(group), S("v1"), str_of(plural));
     struct seed *s = ARENA_NEW(b->a, struct seed);
+    const struct obj *there;
     struct err *e = NULL;
     str ns = meta_str(obj, "namespace"), name = meta_str(obj, "name");
 
     if (b->failed || !k)
         return;
-    if (store_find(b->api->store, kind_key(k, ns, name)))
+    there = store_find(b->api->store, kind_key(k, ns, name));
+    if (there) {
+        if (str_is(k->r->group, "rbac.authorization.k8s.io") &&
+            rbac_default_reconcile(b->a, there, obj, &obj)) {
+            s->b = b;
+            s->reconciles = true;
+            s->w = (struct write){.api = b->api, .kind = k, .ns = ns, .name = name, .obj = obj};
+            b->open++;
+            store_update(b->api->store, kind_key(k, ns, name), seed_write, seed_done, s);
+        }
         return;
+    }
     s->b = b;
     json_setz(b->a, obj, "kind", json_string(k->r->kind));
     json_setz(b->a, obj, "apiVersion", json_string(k->api_version));

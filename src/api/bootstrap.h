@@ -10,4 +10,8 @@ struct bootstrap_object {
 };
 extern const char bootstrap_rbac[];
 extern const struct bootstrap_object bootstrap_objects[];
+
+/* bootstrap_reconcile.c: true when the stored default lacks something: *ret is what it should be. */
+bool rbac_default_reconcile(struct arena *a, const struct obj *have, const struct json *want,
+                            struct json **ret);
 #endif

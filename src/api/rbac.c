@@ -3,34 +3,7 @@
  * A decision walks the bindings of the cluster and of the namespace in key order and the rules of
  * their roles; nothing is parsed per request. The first rule that fits gives the reason text, in
  * Kubernetes' words. API: https://kubernetes.io/docs/reference/access-authn-authz/rbac/ */
-#include "api/api_internal.h"
-#include "api/hooks.h"
-
-struct strs {
-    str *p;
-    size_t n;
-};
-struct rule {
-    struct strs verbs, groups, resources, names, urls;
-    struct json *tree;
-};
-struct subject {
-    char kind;
-    str name, ns;
-}; /* 'U'ser, 'G'roup, 'S'erviceAccount */
-/* One version of a role or binding; everything in its arena. */
-struct role {
-    struct arena *arena;
-    struct rule *rules;
-    size_t n;
-};
-struct binding {
-    struct arena *arena;
-    str name, ns, role;
-    bool role_is_cluster;
-    struct subject *subjects;
-    size_t n;
-};
+#include "api/rbac.h"
 
 enum { WATCH_ROLES, WATCH_CLUSTER_ROLES, WATCH_BINDINGS, WATCH_CLUSTER_BINDINGS, N_WATCHES };
 struct rbac_watch {
@@ -67,7 +40,7 @@ static void binding_free(struct binding *b)
         arena_free(b->arena);
 }
 
-static void rules_parse(struct arena *a, const struct json *rules, struct rule **ret, size_t *ret_n)
+void rbac_rules_parse(struct arena *a, const struct json *rules, struct rule **ret, size_t *ret_n)
 {
     *ret = ARENA_NEW_N(a, struct rule, json_count(rules) + 1);
     *ret_n = 0;
@@ -90,7 +63,7 @@ static struct role *role_parse(const struct obj *o)
     struct json *v = object_parse(a, arena_dup(a, o->data));
 
     r->arena = a;
-    rules_parse(a, json_findz(v, "rules"), &r->rules, &r->n);
+    rbac_rules_parse(a, json_findz(v, "rules"), &r->rules, &r->n);
     return r;
 }
 
@@ -298,7 +271,7 @@ static bool subject_is(const struct subject *s, const struct user *u)
     }
 }
 
-static const struct role *role_of(const struct rbac *r, const struct binding *b)
+const struct role *rbac_role_of(const struct rbac *r, const struct binding *b)
 {
     char key[600];
     int n = snprintf(key, sizeof key, PRI_STR "/" PRI_STR,
@@ -315,19 +288,15 @@ static const struct subject *bound(const struct binding *b, const struct user *u
     return NULL;
 }
 
-typedef bool each_rule_fn(void *ctx, const struct binding *b, const struct subject *s,
-                          const struct rule *rule);
-
 /* Every rule that holds for the user in ns, cluster-wide ones first. */
-static void each_rule(const struct rbac *r, const struct user *u, str ns, each_rule_fn *fn,
-                      void *ctx)
+void rbac_each_rule(const struct rbac *r, const struct user *u, str ns, rbac_rule_fn *fn, void *ctx)
 {
     const struct tree_node *n;
 
     for (n = tree_first_from(r->cluster, S("")); n; n = tree_next(n)) {
         const struct binding *b = tree_value(n);
         const struct subject *s = bound(b, u);
-        const struct role *role = s ? role_of(r, b) : NULL;
+        const struct role *role = s ? rbac_role_of(r, b) : NULL;
 
         for (size_t i = 0; role && i < role->n; i++)
             if (!fn(ctx, b, s, &role->rules[i]))
@@ -346,7 +315,7 @@ static void each_rule(const struct rbac *r, const struct user *u, str ns, each_r
             continue;
         }
         s = bound(b, u);
-        role = s ? role_of(r, b) : NULL;
+        role = s ? rbac_role_of(r, b) : NULL;
         for (size_t i = 0; role && i < role->n; i++)
             if (!fn(ctx, b, s, &role->rules[i]))
                 return;
@@ -376,7 +345,7 @@ bool rbac_allows(struct rbac *r, struct arena *a, const struct user *u, const st
 {
     struct decision d = {x, NULL, NULL};
 
-    each_rule(r, u, x->is_resource ? x->ns : S(""), decide, &d);
+    rbac_each_rule(r, u, x->is_resource ? x->ns : S(""), decide, &d);
     if (!d.binding)
         return false;
     if (ret_reason) {
@@ -430,124 +399,5 @@ void rbac_rules_of(struct rbac *r, struct arena *a, const struct user *u, str ns
 {
     struct gathering g = {a, resource_rules, non_resource_rules};
 
-    each_rule(r, u, ns, gather, &g);
-}
-
-/* ---- escalation: nobody gives rights that he has not ---- */
-
-static void missing_add(struct arena *a, struct buf *b, const struct rule *r)
-{
-    static const char *const names[] = {"APIGroups", "Resources", "ResourceNames",
-                                        "NonResourceURLs", "Verbs"};
-    const struct strs *lists[] = {&r->groups, &r->resources, &r->names, &r->urls, &r->verbs};
-    bool first = true;
-
-    (void)a;
-    buf_char(b, '{');
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-        if (!lists[i]->n)
-            continue;
-        buf_fmt(b, "%s%s:[", first ? "" : ", ", names[i]);
-        first = false;
-        for (size_t k = 0; k < lists[i]->n; k++) {
-            if (k)
-                buf_char(b, ' ');
-            buf_quoted(b, lists[i]->p[k]);
-        }
-        buf_char(b, ']');
-    }
-    buf_char(b, '}');
-}
-
-/* Does the user have everything that the rule gives? "*" must be held as "*". */
-static bool covered(struct rbac *r, struct arena *a, const struct user *u, str ns,
-                    const struct rule *rule)
-{
-    for (size_t v = 0; v < rule->verbs.n; v++) {
-        for (size_t i = 0; i < rule->urls.n; i++)
-            if (!rbac_allows(r, a, u,
-                             &(struct access){.verb = rule->verbs.p[v], .path = rule->urls.p[i]},
-                             NULL))
-                return false;
-        for (size_t g = 0; g < rule->groups.n; g++)
-            for (size_t s = 0; s < rule->resources.n; s++)
-                for (size_t k = 0; k < (rule->names.n ? rule->names.n : 1); k++) {
-                    struct access x = {.is_resource = true,
-                                       .verb = rule->verbs.p[v],
-                                       .group = rule->groups.p[g],
-                                       .resource = rule->resources.p[s],
-                                       .ns = ns,
-                                       .name = rule->names.n ? rule->names.p[k] : S("")};
-
-                    if (str_has_char(x.resource, '/')) {
-                        str rest = x.resource;
-
-                        str_cut(&rest, '/', &x.resource);
-                        x.subresource = rest;
-                    }
-                    if (!rbac_allows(r, a, u, &x, NULL))
-                        return false;
-                }
-    }
-    return true;
-}
-
-struct err *rbac_admit(struct write *w)
-{
-    struct rbac *r = w->api->rbac;
-    const struct user *u = w->req->user;
-    bool is_binding = str_has_suffix(w->kind->r->plural, S("bindings"));
-    struct access special = {
-        .is_resource = true, .group = S("rbac.authorization.k8s.io"), .ns = w->ns};
-    const struct rule *rules;
-    struct rule *parsed;
-    size_t n = 0;
-    struct buf missing = BUF_INIT, groups = BUF_INIT;
-    struct err *e = NULL;
-
-    if (u->masters)
-        return NULL;
-    if (is_binding) {
-        struct binding probe = {.ns = w->ns,
-                                .role = json_get_str(w->obj, "roleRef.name"),
-                                .role_is_cluster =
-                                    str_is(json_get_str(w->obj, "roleRef.kind"), "ClusterRole")};
-        const struct role *role = role_of(r, &probe);
-
-        special.verb = S("bind");
-        special.resource = probe.role_is_cluster ? S("clusterroles") : S("roles");
-        special.name = probe.role;
-        if (!role || rbac_allows(r, w->a, u, &special, NULL))
-            return NULL;
-        rules = role->rules;
-        n = role->n;
-    } else {
-        special.verb = S("escalate");
-        special.resource = w->kind->r->plural;
-        special.name = w->name;
-        if (rbac_allows(r, w->a, u, &special, NULL))
-            return NULL;
-        rules_parse(w->a, json_findz(w->obj, "rules"), &parsed, &n);
-        rules = parsed;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (!covered(r, w->a, u, w->ns, &rules[i])) {
-            buf_char(&missing, '\n');
-            missing_add(w->a, &missing, &rules[i]);
-        }
-    if (missing.n) {
-        for (size_t i = 0; i < u->n_groups; i++) {
-            if (i)
-                buf_char(&groups, ' ');
-            buf_quoted(&groups, u->groups[i]);
-        }
-        e = err_forbidden(w->kind, w->name,
-                          "user \"" PRI_STR "\" (groups=[" PRI_STR
-                          "]) is attempting to grant RBAC permissions not currently held:" PRI_STR,
-                          STR_ARG(u->name), STR_ARG(buf_view(&groups)),
-                          STR_ARG(buf_view(&missing)));
-    }
-    buf_fini(&missing);
-    buf_fini(&groups);
-    return e;
+    rbac_each_rule(r, u, ns, gather, &g);
 }

@@ -218,7 +218,9 @@ void access_review(struct req *q, struct json *obj)
                             .resource = json_get_str(res, "resource"),
                             .subresource = json_get_str(res, "subresource"),
                             .name = json_get_str(res, "name"),
-                            .ns = json_get_str(res, "namespace")};
+                            .ns = json_get_str(res, "namespace"),
+                            .field_selector = json_get_str(res, "fieldSelector.rawSelector"),
+                            .field_requirements = json_path(res, "fieldSelector.requirements")};
     else
         x = (struct access){.verb = json_get_str(non, "verb"), .path = json_get_str(non, "path")};
     allowed = authz_allows(q->api, q->a, u, &x, &reason);

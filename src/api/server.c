@@ -50,6 +50,7 @@ static void options_keep(struct api *api, const struct api_options *o)
 static void api_free(struct api *api)
 {
     outgoing_free(api->outgoing); /* first: requests that wait for an answer end now */
+    node_authorizer_free(api->nodes);
     rbac_free(api->rbac);
     authn_free(api->authn);
     ips_free(api->ips);
@@ -83,6 +84,7 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
     list_init(&api->watchers);
     options_keep(api, o);
     api_kinds_init(api);
+    api->nodes = node_authorizer_new(api);
     e = authn_new(api, &api->authn);
     if (!e)
         e = rbac_new(api, &api->rbac);

@@ -220,7 +220,7 @@ static void run(struct req *q)
         e = body_decode(q, NULL, type, S("authentication.k8s.io"), S("v1"), S("TokenRequest"),
                         &x->obj);
     if (!e)
-        e = node_restriction_token(q, json_path(x->obj, "spec.boundObjectRef"));
+        e = node_restriction_token(q, json_findz(x->obj, "spec"));
     if (!e)
         e = track(q, type, x->obj);
     if (e) {
