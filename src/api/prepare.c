@@ -4,141 +4,6 @@
 #include "api/api_internal.h"
 #include "api/hooks.h"
 
-/* ---- pods ---- */
-
-/* Guaranteed when every container limits cpu and memory and asks for no less; BestEffort when
- * nobody asks for anything. */
-const char *pod_qos(const struct json *spec)
-{
-    static const char *const lists[] = {"containers", "initContainers"};
-    bool any = false, guaranteed = true;
-
-    for (size_t l = 0; l < ARRAY_LEN(lists); l++)
-        JSON_EACH(c, json_findz(spec, lists[l])) {
-            static const char *const names[] = {"cpu", "memory"};
-            const struct json *res = json_findz(c, "resources"),
-                              *limits = json_findz(res, "limits"),
-                              *requests = json_findz(res, "requests");
-
-            for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-                struct quantity lim = {0}, req = {0};
-                bool has_lim =
-                    quantity_parse(json_str(json_findz(limits, names[i])), &lim) && lim.nano != 0;
-                bool has_req =
-                    quantity_parse(json_str(json_findz(requests, names[i])), &req) && req.nano != 0;
-
-                any |= has_lim || has_req;
-                if (!has_lim || (has_req && quantity_cmp(&lim, &req) != 0))
-                    guaranteed = false;
-            }
-        }
-    return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
-}
-
-/* The annotations of before the field existed still count where the field is not set. */
-static void apparmor_from_annotations(struct write *w)
-{
-    static const str prefix = STR("container.apparmor.security.beta.kubernetes.io/");
-    static const char *const lists[] = {"containers", "initContainers"};
-    const struct json *annotations = json_at(w->obj, "metadata", "annotations", NULL);
-
-    if (!json_count(annotations))
-        return;
-    for (size_t l = 0; l < ARRAY_LEN(lists); l++)
-        JSON_EACH(c, json_at(w->obj, "spec", lists[l], NULL)) {
-            str key =
-                arena_fmt(w->a, PRI_STR PRI_STR, STR_ARG(prefix), STR_ARG(json_get_str(c, "name")));
-            str v = json_str(json_find(annotations, key));
-            struct json profile = json_object(), *context;
-
-            if (!v.n || json_at(c, "securityContext", "appArmorProfile", NULL))
-                continue;
-            if (str_is(v, "runtime/default"))
-                json_setz(w->a, &profile, "type", json_z("RuntimeDefault"));
-            else if (str_is(v, "unconfined"))
-                json_setz(w->a, &profile, "type", json_z("Unconfined"));
-            else if (str_has_prefix(v, S("localhost/"))) {
-                json_setz(w->a, &profile, "type", json_z("Localhost"));
-                json_setz(w->a, &profile, "localhostProfile", json_string(str_skip(v, 10)));
-            } else
-                continue;
-            context = json_make(w->a, c, "securityContext", JSON_OBJECT);
-            json_setz(w->a, context, "appArmorProfile", profile);
-        }
-}
-
-void pod_prepare_create(struct write *w)
-{
-    struct json *status = json_setz(w->a, w->obj, "status", json_object());
-
-    json_setz(w->a, status, "phase", json_z("Pending"));
-    json_setz(w->a, status, "qosClass", json_z(pod_qos(json_findz(w->obj, "spec"))));
-    if (json_count(json_at(w->obj, "spec", "schedulingGates", NULL))) {
-        struct json c = json_object(), list = json_array();
-
-        json_setz(w->a, &c, "type", json_z("PodScheduled"));
-        json_setz(w->a, &c, "status", json_z("False"));
-        json_setz(w->a, &c, "lastTransitionTime", json_string(now_text(w->a, w->now)));
-        json_setz(w->a, &c, "reason", json_z("SchedulingGated"));
-        json_setz(w->a, &c, "message",
-                  json_z("Scheduling is blocked due to non-empty scheduling gates"));
-        json_append(w->a, &list, c);
-        json_setz(w->a, json_findz(w->obj, "status"), "conditions", list);
-    }
-    apparmor_from_annotations(w);
-    /* Less than nothing means as soon as can be. */
-    if (json_get_int(w->obj, "spec.terminationGracePeriodSeconds", 0) < 0)
-        json_setz(w->a, json_findz(w->obj, "spec"), "terminationGracePeriodSeconds", json_int(1));
-}
-
-/* kubectl leaves such rows out of a watch, and dims them. */
-struct json pod_completed(struct arena *a, const struct json *pod)
-{
-    static const struct {
-        const char *phase, *message;
-    } ends[] = {{"Succeeded", "The pod has completed successfully."},
-                {"Failed", "The pod failed."}};
-    str phase = json_get_str(pod, "status.phase");
-
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-        if (str_is(phase, ends[i].phase)) {
-            struct json list = json_array(), c = json_object();
-
-            json_setz(a, &c, "type", json_z("Completed"));
-            json_setz(a, &c, "status", json_z("True"));
-            json_setz(a, &c, "reason", json_z(ends[i].phase));
-            json_setz(a, &c, "message", json_z(ends[i].message));
-            json_append(a, &list, c);
-            return list;
-        }
-    return json_null();
-}
-
-void pod_prepare_update(struct write *w)
-{
-    (void)w; /* status was put back already */
-}
-
-/* The kubelet and controllers may not change what is being deleted or who owns it through status.
- */
-void pod_prepare_status(struct write *w)
-{
-    struct json *meta = meta_of(w->a, w->obj);
-    const struct json *owners = json_at(w->old, "metadata", "ownerReferences", NULL);
-    struct json *status = json_findz(w->obj, "status");
-
-    if (owners)
-        json_setz(w->a, meta, "ownerReferences", json_share(w->a, owners));
-    else
-        json_removez(meta, "ownerReferences");
-    if (status && !json_str(json_findz(status, "qosClass")).n) {
-        str q = json_get_str(w->old, "status.qosClass");
-
-        if (q.n)
-            json_setz(w->a, status, "qosClass", json_string(q));
-    }
-}
-
 /* ---- namespaces ---- */
 
 void namespace_prepare_create(struct write *w)
@@ -234,6 +99,13 @@ static void normalize_sources(struct write *w)
     bool known = (str_is(kind, "PersistentVolumeClaim") && !group.n) ||
                  (str_is(kind, "VolumeSnapshot") && str_is(group, "snapshot.storage.k8s.io"));
 
+    /* Other namespaces are a feature that is off. */
+    if (ref && json_get_str(ref, "namespace").n &&
+        !json_at(w->old, "spec", "dataSourceRef", NULL)) {
+        json_removez(spec, "dataSourceRef");
+        source = json_findz(spec, "dataSource");
+        ref = NULL;
+    }
     if (w->old)
         return;
     if (source && !known) {

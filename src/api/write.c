@@ -9,6 +9,7 @@
  * version, and never waits. Where a webhook has to be asked first, the steps end with an error, and
  * run again from their beginning once it has answered (dynamic/dynamic.h). */
 #include "api/dynamic/dynamic.h"
+#include "api/hooks.h"
 
 static void take_managers(struct write *w, const struct json *from)
 {
@@ -282,6 +283,7 @@ struct err *write_create_steps(struct write *w)
     meta_fill_create(w);
     if (h->prepare_create)
         h->prepare_create(w);
+    pod_spec_drop(w);
     e = complete(w);
     if (e)
         return e;
@@ -389,6 +391,7 @@ struct err *write_update_steps(struct write *w)
             h->prepare_status(w);
     } else if (h->prepare_update)
         h->prepare_update(w);
+    pod_spec_drop(w);
     e = complete(w);
     if (e)
         return e;

@@ -109,6 +109,23 @@ static void walk_struct(struct arena *a, const struct schema_type *t, struct jso
     }
 }
 
+/* Resources are counted in thousandths: a smaller part is one more. Canonical texts end in u or n then,
+ * or have an exponent. */
+static void round_up(struct arena *a, struct json *v)
+{
+    struct quantity q;
+    char last = json_str(v).n ? v->s.p[v->s.n - 1] : 0;
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    bool exponent = str_find(json_str(v), S("e-")) > 0;
+
+    if ((last != 'u' && last != 'n' && !exponent) || !quantity_parse(v->s, &q) ||
+        q.nano % 1000000 == 0)
+        return;
+    q.nano = (q.nano / 1000000 + (q.nano < 0 ? -1 : 1)) * 1000000;
+    buf_quantity(&b, &q, exponent ? 'e' : 'd');
+    v->s = arena_dup(a, buf_view(&b));
+}
+
 static void walk(struct arena *a, const struct schema_type *t, struct json *v)
 {
     if (t->kind == SCHEMA_STRUCT && v->type == JSON_OBJECT)
@@ -119,6 +136,8 @@ static void walk(struct arena *a, const struct schema_type *t, struct json *v)
     else if (t->kind == SCHEMA_MAP)
         JSON_EACH_MEMBER(m, v)
             walk(a, t->item, &m->value);
+    else if (t->kind == SCHEMA_QUANTITY)
+        round_up(a, v);
 }
 
 void schema_default(struct arena *a, const struct resource *r, struct json *v)

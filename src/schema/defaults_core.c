@@ -25,6 +25,12 @@ void default_container(struct arena *a, const struct schema_type *t, struct json
 
 void default_volume(struct arena *a, const struct schema_type *t, struct json *v)
 {
+    struct json *image = json_findz(v, "image");
+
+    if (json_is(image, JSON_OBJECT))
+        default_set(
+            a, schema_find_field(t, S("image"))->type, image, "pullPolicy",
+            json_z(image_is_latest(json_get_str(image, "reference")) ? "Always" : "IfNotPresent"));
     JSON_EACH_MEMBER(m, v)
         if (!str_is(m->key, "name"))
             return;
@@ -67,6 +73,62 @@ void default_pod_spec(struct arena *a, const struct schema_type *t, struct json 
         form_set(a, t, v, S("serviceAccountName"), json_string(old));
 }
 
+static void add_amount(struct quantity *sum, const struct json *amount)
+{
+    struct quantity q;
+
+    if (amount && quantity_parse(json_str(amount), &q))
+        quantity_add(sum, &q);
+}
+
+/* All containers run side by side, unless an init container needs more beside the sidecars that were
+ * started before it. */
+struct quantity pod_requests(const struct json *spec, str name)
+{
+    struct quantity sum = {.nano = 0}, sidecars = {.nano = 0}, most = {.nano = 0};
+
+    JSON_EACH(k, json_findz(spec, "containers"))
+        add_amount(&sum, json_find(json_path(k, "resources.requests"), name));
+    JSON_EACH(k, json_findz(spec, "initContainers")) {
+        const struct json *amount = json_find(json_path(k, "resources.requests"), name);
+        struct quantity now = sidecars;
+
+        add_amount(&now, amount);
+        if (str_is(json_get_str(k, "restartPolicy"), "Always")) {
+            add_amount(&sum, amount);
+            sidecars = now;
+        }
+        if (quantity_cmp(&now, &most) > 0)
+            most = now;
+    }
+    return quantity_cmp(&most, &sum) > 0 ? most : sum;
+}
+
+/* A pod as a whole with limits requests what its containers do, else as much as it is limited to. */
+static void pod_level_requests(struct arena *a, struct json *spec, struct json *resources)
+{
+    static const char *const names[] = {"cpu", "memory"};
+    const struct schema_type *t = schema_find_type(S("io.k8s.api.core.v1.ResourceRequirements"));
+
+    if (!json_count(json_findz(resources, "limits")))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct quantity q = pod_requests(spec, str_of(names[i]));
+        CLEANUP(buf) struct buf b = BUF_INIT;
+        struct json *requests = json_findz(resources, "requests");
+
+        if (json_findz(requests, names[i]) || !q.nano)
+            continue;
+        if (!requests) {
+            form_set(a, t, resources, S("requests"), json_object());
+            requests = json_findz(resources, "requests");
+        }
+        buf_quantity(&b, &q, i == 1 ? 'b' : 'd');
+        json_setz(a, requests, names[i], json_string(arena_dup(a, buf_view(&b))));
+    }
+    requests_from_limits(a, resources);
+}
+
 /* Requests follow limits in pods only; templates keep what the user wrote. */
 void default_pod(struct arena *a, const struct schema_type *t, struct json *v)
 {
@@ -91,7 +153,7 @@ void default_pod(struct arena *a, const struct schema_type *t, struct json *v)
         }
     resources = json_findz(spec, "resources");
     if (json_is(resources, JSON_OBJECT))
-        requests_from_limits(a, resources);
+        pod_level_requests(a, spec, resources);
 }
 
 void default_service(struct arena *a, const struct schema_type *t, struct json *v)

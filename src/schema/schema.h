@@ -169,6 +169,25 @@ const struct resource *schema_find_storage(const struct resource *r);
 MUST_USE struct err *schema_convert(struct arena *a, const struct resource *from,
                                     const struct resource *to, struct json *v);
 
+/* ---- quantities ---- */
+struct quantity {
+    bool negative;
+    __int128 nano; /* the value in units of 1e-9, signed */
+    bool huge;     /* saturated at +-1.7e29 */
+};
+bool quantity_parse(str s, struct quantity *ret); /* false: malformed */
+str quantity_problem(
+    str s); /* what is wrong with a malformed one, as Kubernetes words it; empty: nothing */
+int quantity_cmp(const struct quantity *a, const struct quantity *b);
+int64_t quantity_value(const struct quantity *q); /* rounded up, saturating */
+int64_t quantity_milli(const struct quantity *q); /* rounded up, saturating */
+void quantity_add(struct quantity *a, const struct quantity *b);
+void quantity_sub(struct quantity *a, const struct quantity *b);
+bool quantity_canonical(struct arena *a, str s,
+                        str *ret); /* *ret may be s itself. "1000m" -> "1", "0.5Gi" -> "512Mi" */
+void buf_quantity(struct buf *b, const struct quantity *q,
+                  char format /* 'd' decimal SI, 'b' binary SI, 'e' decimal exponent */);
+
 /* ---- typed decoding: names and types are checked against the table ---- */
 enum { DECODE_STRICT = 1 << 0 /* collect unknown and duplicate fields */ };
 struct schema_warnings {
@@ -185,6 +204,9 @@ void schema_default(struct arena *a, const struct resource *r, struct json *v);
 /* Structural rules only (FIELD_REQUIRED where Kubernetes reports it, rules); appends causes to *errs (created when needed as INVALID without message). */
 void schema_validate(struct arena *a, const struct schema_type *t, const struct json *v, str path,
                      struct err **errs);
+
+/* What a pod's containers request of a resource together, as the scheduler counts. */
+struct quantity pod_requests(const struct json *pod_spec, str resource);
 
 /* ---- protobuf ---- */
 /* Plain messages (no envelope). The tree is in the form schema_decode leaves. */
@@ -207,25 +229,6 @@ void proto_put_bytes(struct buf *b, uint32_t field, str value);
 size_t proto_bytes_length(uint32_t field, size_t n); /* what that adds */
 MUST_USE struct err *proto_decode_envelope(struct arena *a, str data,
                                            struct json **ret /* with apiVersion and kind */);
-
-/* ---- quantities ---- */
-struct quantity {
-    bool negative;
-    __int128 nano; /* the value in units of 1e-9, signed */
-    bool huge;     /* saturated at +-1.7e29 */
-};
-bool quantity_parse(str s, struct quantity *ret); /* false: malformed */
-str quantity_problem(
-    str s); /* what is wrong with a malformed one, as Kubernetes words it; empty: nothing */
-int quantity_cmp(const struct quantity *a, const struct quantity *b);
-int64_t quantity_value(const struct quantity *q); /* rounded up, saturating */
-int64_t quantity_milli(const struct quantity *q); /* rounded up, saturating */
-void quantity_add(struct quantity *a, const struct quantity *b);
-void quantity_sub(struct quantity *a, const struct quantity *b);
-bool quantity_canonical(struct arena *a, str s,
-                        str *ret); /* *ret may be s itself. "1000m" -> "1", "0.5Gi" -> "512Mi" */
-void buf_quantity(struct buf *b, const struct quantity *q,
-                  char format /* 'd' decimal SI, 'b' binary SI, 'e' decimal exponent */);
 
 /* ---- label and field selectors ---- */
 enum selector_op {

@@ -162,7 +162,9 @@ static void mark_walks(struct model *m)
         changed = false;
         for (uint32_t i = 0; i < m->n_types; i++) {
             struct model_type *t = m->types[i];
-            bool has = t->defaults.n || (t->item && t->item->has_defaults),
+            /* Lists of resources have their amounts rounded. */
+            bool amounts = t->kind == SCHEMA_MAP && t->item && t->item->kind == SCHEMA_QUANTITY;
+            bool has = amounts || t->defaults.n || (t->item && t->item->has_defaults),
                  rules = t->item && t->item->has_rules;
 
             for (uint32_t k = 0; k < t->n_fields; k++) {

@@ -272,32 +272,6 @@ static void add_to(struct quantity *sum, const struct json *amount)
         quantity_add(sum, &q);
 }
 
-/* What the containers ask for together: all that run side by side, or more where an init container
- * needs more while it runs beside the sidecars before it. */
-static struct quantity sum_of_requests(const struct json *spec, str name)
-{
-    struct quantity sum = {.nano = 0}, sidecars = {.nano = 0}, most = {.nano = 0};
-
-    JSON_EACH(k, field(spec, "containers"))
-        add_to(&sum, json_find(field_at(k, "resources.requests"), name));
-    JSON_EACH(k, field(spec, "initContainers")) {
-        const struct json *amount = json_find(field_at(k, "resources.requests"), name);
-        struct quantity now;
-
-        if (str_is(json_get_str(k, "restartPolicy"), "Always")) {
-            add_to(&sum, amount);
-            add_to(&sidecars, amount);
-            now = sidecars;
-        } else {
-            now = sidecars;
-            add_to(&now, amount);
-        }
-        if (quantity_cmp(&now, &most) > 0)
-            most = now;
-    }
-    return quantity_cmp(&most, &sum) > 0 ? most : sum;
-}
-
 static str quantity_text(struct check *c, const struct quantity *q, char format)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -322,7 +296,7 @@ void check_pod_resources(struct check *c, const struct at *at, const struct json
     map_init(&names);
     JSON_EACH(k, field(spec, "containers"))
         JSON_EACH_MEMBER(m, field_at(k, "resources.requests")) {
-            struct quantity all = sum_of_requests(spec, m->key), have = {.nano = 0};
+            struct quantity all = pod_requests(spec, m->key), have = {.nano = 0};
             const struct json *own = json_find(requests, m->key);
             char format = str_has_suffix(json_str(&m->value), S("i")) ? 'b' : 'd';
 

@@ -129,23 +129,18 @@ static void check_label_keys(struct check *c, const struct at *at, const struct 
 
 /* Keys of matchLabelKeys have become expressions of the selector by now: what the selector names twice
  * was in it before. */
-static void check_match_keys(struct check *c, const struct at *at, const struct json *term)
+static void check_keys_named_once(struct check *c, const struct at *at, const struct json *keys,
+                                  const struct json *selector)
 {
-    const struct json *selector = field(term, "labelSelector"),
-                      *keys = field(term, "matchLabelKeys"),
-                      *not_keys = field(term, "mismatchLabelKeys");
     const struct json *expressions = field(selector, "matchExpressions");
-    int64_t i;
 
-    check_label_keys(c, AT(at, "matchLabelKeys"), keys, selector);
-    check_label_keys(c, AT(at, "mismatchLabelKeys"), not_keys, selector);
     for (uint32_t e = 0; e < json_count(expressions); e++) {
         str key = json_get_str(json_item(expressions, e), "key");
         bool twice = json_find(field(selector, "matchLabels"), key) != NULL;
+        int64_t i = 0;
 
         for (uint32_t before = 0; before < e; before++)
             twice |= str_eq(key, json_get_str(json_item(expressions, before), "key"));
-        i = 0;
         JSON_EACH(k, keys) {
             if (twice && str_eq(json_str(k), key))
                 bad_invalid(c, AT_INDEX(at, i), *k,
@@ -153,7 +148,18 @@ static void check_match_keys(struct check *c, const struct at *at, const struct 
             i++;
         }
     }
-    i = 0;
+}
+
+static void check_match_keys(struct check *c, const struct at *at, const struct json *term)
+{
+    const struct json *selector = field(term, "labelSelector"),
+                      *keys = field(term, "matchLabelKeys"),
+                      *not_keys = field(term, "mismatchLabelKeys");
+    int64_t i = 0;
+
+    check_label_keys(c, AT(at, "matchLabelKeys"), keys, selector);
+    check_label_keys(c, AT(at, "mismatchLabelKeys"), not_keys, selector);
+    check_keys_named_once(c, at, keys, selector);
     JSON_EACH(k, keys) {
         if (holds(not_keys, json_str(k)))
             bad_invalid(c, AT_INDEX(AT(at, "matchLabelKeys"), i), *k,
@@ -271,20 +277,9 @@ void check_taints(struct check *c, const struct at *at, const struct json *taint
 static void check_spread_keys(struct check *c, const struct at *at, const struct json *t)
 {
     const struct json *keys = field(t, "matchLabelKeys"), *selector = field(t, "labelSelector");
-    int64_t i = 0;
 
-    if (json_count(keys) && !selector)
-        bad_forbidden(c, at, "must not be specified when labelSelector is not set");
-    JSON_EACH(k, keys) {
-        const struct at *here = AT_INDEX(at, i++);
-        bool found = json_find(field(selector, "matchLabels"), json_str(k)) != NULL;
-
-        JSON_EACH(e, field(selector, "matchExpressions"))
-            found |= str_eq(json_get_str(e, "key"), json_str(k));
-        check_qualified_name(c, here, json_str(k));
-        if (found)
-            bad_invalid(c, here, *k, "exists in both matchLabelKeys and labelSelector");
-    }
+    check_label_keys(c, at, keys, selector);
+    check_keys_named_once(c, at, keys, selector);
 }
 
 void check_spread(struct check *c, const struct at *at, const struct json *constraints)
