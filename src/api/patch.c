@@ -115,6 +115,36 @@ static const char *restore_text(struct arena *a, const char *text)
     return arena_fmt(a, "unrecognized type: " PRI_STR, STR_ARG(type)).p;
 }
 
+static struct err *apply_to(struct patching *p, struct json *doc);
+
+/* What problems of decoding quote: the patch, or the document before it was decoded. Made once more from their
+ * beginnings, since decoding changes trees and hardly ever fails. */
+static void buf_patched(struct patching *p, struct buf *text)
+{
+    struct req *q = p->w.req;
+    struct json *doc = json_new(q->a, json_copy(q->a, p->w.old)), sorted;
+
+    err_free(json_parse(q->a, q->ex->req.body, NULL, NULL, &p->patch));
+    if (p->how == PATCH_STRATEGIC) {
+        sorted = json_copy(q->a, p->patch);
+        json_sort_keys(&sorted);
+        buf_go_value(text, &sorted);
+        return;
+    }
+    err_free(object_to_served(q->a, p->w.kind, doc));
+    err_free(apply_to(p, doc));
+    /* The reference implementation writes the patched document with its top level sorted. */
+    for (uint32_t i = 1; i < doc->n; i++)
+        for (uint32_t j = i; j > 0 && str_cmp(doc->members[j - 1].key, doc->members[j].key) > 0;
+             j--) {
+            struct json_member m = doc->members[j];
+
+            doc->members[j] = doc->members[j - 1];
+            doc->members[j - 1] = m;
+        }
+    json_encode(text, doc);
+}
+
 /* The patched tree as the client's kind; problems of decoding speak about the patch. */
 static struct err *decode_patched(struct patching *p, struct json *doc)
 {
@@ -127,27 +157,6 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
     str kind = json_str(json_findz(doc, "kind")),
         api_version = json_str(json_findz(doc, "apiVersion"));
 
-    if (p->how == PATCH_STRATEGIC) {
-        struct json sorted = json_copy(q->a, p->patch);
-
-        json_sort_keys(&sorted);
-        buf_go_value(&text, &sorted);
-    } else {
-        /* The reference implementation writes the patched document with its top level sorted. */
-        struct json top = *doc;
-
-        top.members = arena_alloc(q->a, sizeof *top.members * (top.n ? top.n : 1));
-        memcpy(top.members, doc->members, sizeof *top.members * top.n);
-        for (uint32_t i = 1; i < top.n; i++)
-            for (uint32_t j = i; j > 0 && str_cmp(top.members[j - 1].key, top.members[j].key) > 0;
-                 j--) {
-                struct json_member m = top.members[j];
-
-                top.members[j] = top.members[j - 1];
-                top.members[j - 1] = m;
-            }
-        json_encode(&text, &top);
-    }
     if (p->how != PATCH_STRATEGIC &&
         (!str_eq(kind, k->r->kind) || !str_eq(api_version, k->api_version))) {
         str why;
@@ -164,15 +173,19 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
                             STR_ARG(kind), STR_ARG(api_version));
         else
             why = arena_fmt(q->a, "unable to decode into *v1." PRI_STR, STR_ARG(k->r->kind));
+        buf_patched(p, &text);
         e = invalid_patch(p, buf_cstr(&text), arena_dupz(q->a, why));
         buf_fini(&text);
         return e;
     }
     e = schema_decode(q->a, k->r->type, doc, q->wo.fields == FIELDS_IGNORE ? NULL : &warnings);
     if (e) {
-        struct err *out = invalid_patch(p, buf_cstr(&text),
-                                        p->how == PATCH_STRATEGIC ? restore_text(q->a, err_text(e))
-                                                                  : err_text(e));
+        struct err *out;
+
+        buf_patched(p, &text);
+        out = invalid_patch(p, buf_cstr(&text),
+                            p->how == PATCH_STRATEGIC ? restore_text(q->a, err_text(e))
+                                                      : err_text(e));
 
         err_free(e);
         buf_fini(&text);
@@ -184,6 +197,7 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
         buf_z(&why, "strict decoding error: ");
         JSON_EACH(w, &problems)
             buf_fmt(&why, "%s" PRI_STR, w == problems.items ? "" : ", ", STR_ARG(w->s));
+        buf_patched(p, &text);
         e = invalid_patch(p, buf_cstr(&text), buf_cstr(&why));
         buf_fini(&why);
     } else if (q->wo.fields == FIELDS_WARN)
@@ -323,7 +337,7 @@ static struct err *patch_current(void *ctx, struct arena *a, const struct obj *c
         return apply(p, current, revision, ret);
     if (!current)
         return err_not_found(w->kind, w->name);
-    w->obj = json_new(w->a, json_copy(w->a, w->old));
+    w->obj = json_new(w->a, json_share(w->a, w->old));
     e = object_to_served(w->a, w->kind, w->obj);
     if (!e)
         e = apply_to(p, w->obj);

@@ -70,9 +70,6 @@ bool raw_item(struct raw_iter *it, str *ret_value);
 str raw_find(str object, const char *key); /* value's text; p NULL: absent */
 str raw_string(str value); /* without quotes when it has no escapes; otherwise empty */
 
-/* The object's text without metadata.managedFields: a copy in the arena, or the text itself when it
- * has none. */
-str raw_without_managed_fields(struct arena *a, str object);
 /* Appends the object without metadata.managedFields, with apiVersion and kind in front when it has
  * none (items of lists have none). */
 void raw_object_for_cache(struct buf *out, str object, str api_version, str kind);

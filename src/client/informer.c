@@ -351,8 +351,10 @@ static void cache_put(struct informer *i, struct event *e)
         return;
     }
     if (e->shared && needs_tree(i, e)) {
-        struct err *err = json_parse(i->arena, raw_without_managed_fields(i->arena, e->data), NULL,
-                                     NULL, &e->tree);
+        static const str managed_fields = STR("managedFields");
+        static const struct json_limits limits = {
+            .size = FRAME_MAX, .leave_out = &managed_fields, .n_leave_out = 1};
+        struct err *err = json_parse(i->arena, e->data, &limits, NULL, &e->tree);
 
         BUG_ON(err); /* the store's own bytes */
     }

@@ -6,6 +6,7 @@
  *
  * Not here: checking the text; whoever keeps a piece parses it. */
 #include "client/client_internal.h"
+#include "wire/json_scan.h"
 
 static size_t skip_space(str s, size_t i)
 {
@@ -35,44 +36,21 @@ static size_t skip_string(str s, size_t i)
     return SIZE_MAX;
 }
 
-/* What a value is made of, as far as its end is concerned. */
-enum { PLAIN, QUOTE, OPENING, CLOSING, BETWEEN };
-static const uint8_t classes[256] = {
-    ['"'] = QUOTE,    ['{'] = OPENING,  ['['] = OPENING,  ['}'] = CLOSING,
-    [']'] = CLOSING,  [','] = BETWEEN,  [' '] = BETWEEN,  ['\t'] = BETWEEN,
-    ['\n'] = BETWEEN, ['\v'] = BETWEEN, ['\f'] = BETWEEN, ['\r'] = BETWEEN,
-};
-
 static size_t skip_value(str s, size_t i)
 {
-    size_t depth = 0;
+    const char *behind;
 
-    while (i < s.n) {
-        switch (classes[(uint8_t)s.p[i]]) {
-        case QUOTE:
-            i = skip_string(s, i);
-            if (i == SIZE_MAX || !depth)
-                return i;
-            continue;
-        case OPENING:
-            depth++;
-            break;
-        case CLOSING:
-            if (!depth)
-                return i;
-            if (!--depth)
-                return i + 1;
-            break;
-        case BETWEEN:
-            if (!depth)
-                return i;
-            break;
-        default:
-            break;
-        }
-        i++;
+    if (i >= s.n)
+        return i;
+    if (s.p[i] == '"')
+        return skip_string(s, i);
+    if (s.p[i] == '{' || s.p[i] == '[') {
+        behind = json_skip(s.p + i, s.p + s.n);
+        return behind ? (size_t)(behind - s.p) : SIZE_MAX;
     }
-    return depth ? SIZE_MAX : i;
+    while (i < s.n && !memchr(",]} \t\n\v\f\r", s.p[i], 9))
+        i++;
+    return i;
 }
 
 static bool raw_open(str text, char opening, struct raw_iter *ret)
@@ -161,36 +139,6 @@ static bool raw_seek(struct raw_iter *it, str key)
             return false;
     }
     return false;
-}
-
-str raw_without_managed_fields(struct arena *a, str object)
-{
-    struct raw_iter top, meta;
-    size_t from;
-    str k, v;
-    char *p;
-
-    if (!raw_object(object, &top) || !raw_seek(&top, S("metadata")) ||
-        !raw_object(str_skip(object, top.at), &meta))
-        return object;
-    for (from = meta.at; raw_key(&meta, &k); from = meta.at) {
-        bool found = str_is(k, "managedFields");
-
-        if (!raw_item(&meta, &v))
-            return object;
-        if (!found)
-            continue;
-        /* A comma goes with it: the one behind, which raw_item() has passed, or the one before. */
-        from += top.at;
-        if (meta.text.p[meta.at] == '}' && object.p[from - 1] == ',')
-            from--;
-        p = arena_alloc(a, object.n);
-        memcpy(p, object.p, from);
-        v = str_skip(meta.text, meta.at);
-        memcpy(p + from, v.p, v.n);
-        return (str){p, from + v.n};
-    }
-    return object;
 }
 
 str raw_find(str object, const char *key)

@@ -158,6 +158,8 @@ struct reconcile {
 };
 const struct obj *look_up(const struct reconcile *r, enum kind_id k, str ns, str name);
 struct json *tree_of(struct arena *a, const struct obj *o); /* a fresh tree that may be changed */
+/* spec.selector of those kinds whose cache packs it (kinds.c), without parsing the object; borrows o's text. NULL: absent. */
+struct json *packed_selector(struct arena *a, const struct obj *o);
 struct json *look_tree(const struct reconcile *r, enum kind_id k, str ns,
                        str name); /* NULL: not there */
 

@@ -512,7 +512,7 @@ static bool wake_if_selected(void *ctx, const struct obj *o)
     struct match *m = ctx;
     CLEANUP(arena) struct arena *a = arena_new();
     struct selector s = {0};
-    struct err *err = selector_from_object(a, json_path(tree_of(a, o), "spec.selector"), &s);
+    struct err *err = selector_from_object(a, packed_selector(a, o), &s);
 
     if (!err && s.n_terms && selector_matches_packed(&s, m->rs->labels))
         wake(m->c, o->key.ns, o->key.name);

@@ -162,9 +162,24 @@ struct json *tree_of(struct arena *a, const struct obj *o)
     struct json *tree = NULL;
     /* The tree shares strings with its text, and outlives the cached object when a plan waits for
      * answers. */
-    struct err *err = json_parse(a, arena_dup(a, o->data), NULL, NULL, &tree);
+    static const str managed_fields =
+        STR("managedFields"); /* an update without them leaves them alone */
+    static const struct json_limits limits = {.leave_out = &managed_fields, .n_leave_out = 1};
+    struct err *err = json_parse(a, arena_dup(a, o->data), &limits, NULL, &tree);
 
     BUG_ON(err); /* the cache has parsed it before */
+    return tree;
+}
+
+struct json *packed_selector(struct arena *a, const struct obj *o)
+{
+    struct json *tree = NULL;
+    struct err *err;
+
+    if (!o->fields.n)
+        return NULL;
+    err = json_parse(a, o->fields, NULL, NULL, &tree);
+    BUG_ON(err); /* selector_pack() has written it */
     return tree;
 }
 

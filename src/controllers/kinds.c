@@ -113,6 +113,15 @@ static void reduce_secret(const struct json *tree, struct buf *out)
                                                                                             : type);
 }
 
+/* Each pod that nobody owns is held against the selectors of its namespace. */
+static void selector_pack(const struct json *tree, struct buf *out)
+{
+    const struct json *selector = json_path(tree, "spec.selector");
+
+    if (selector)
+        json_encode(out, selector);
+}
+
 struct informer *kind_informer(struct client *c, enum kind_id id)
 {
     const struct kind *k = &kinds[id];
@@ -135,22 +144,24 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_SECRETS:
         o.reduce = reduce_secret;
         break;
+    case K_REPLICASETS:
+    case K_DEPLOYMENTS:
+    case K_REPLICATIONCONTROLLERS:
+    case K_PDBS:
+        o.pack = selector_pack;
+        break;
     case K_LEASES:
         o.ns = S("kube-node-lease");
         break;
     case K_NAMESPACES:
     case K_SERVICEACCOUNTS:
     case K_NODES:
-    case K_REPLICASETS:
-    case K_DEPLOYMENTS:
-    case K_REPLICATIONCONTROLLERS:
     case K_SERVICES:
     case K_ENDPOINTS:
     case K_DAEMONSETS:
     case K_STATEFULSETS:
     case K_JOBS:
     case K_CRONJOBS:
-    case K_PDBS:
     case K_RESOURCEQUOTAS:
     case K_PVCS:
     case K_PVS:

@@ -336,10 +336,9 @@ static void report(struct rs_view *v, int64_t missing)
         plan_requeue(&v->r->plan, (next_available_s + 1) * NS_PER_S - v->r->now.ns);
 }
 
-static struct err *read_selector(struct arena *a, const struct flavour *f, const struct json *rs,
-                                 struct selector *ret)
+static struct err *read_selector(struct arena *a, const struct flavour *f,
+                                 const struct json *selector, struct selector *ret)
 {
-    const struct json *selector = json_path(rs, "spec.selector");
     struct json wrapped = json_object();
 
     if (!f->map_selector)
@@ -365,7 +364,7 @@ static void reconcile(struct reconcile *r, const struct flavour *f)
     v.uid = v.obj->uid;
     v.replicas = json_get_int(v.rs, "spec.replicas", 1);
     v.min_ready_s = json_get_int(v.rs, "spec.minReadySeconds", 0);
-    err = read_selector(r->a, f, v.rs, &v.selector);
+    err = read_selector(r->a, f, json_path(v.rs, "spec.selector"), &v.selector);
     if (err) {
         /* The API refuses such an object; nothing but a later update can help. */
         err_free(err);
@@ -397,8 +396,7 @@ static bool wake_if_selected(void *ctx, const struct obj *rs)
     struct match *m = ctx;
     CLEANUP(arena) struct arena *a = arena_new();
     struct selector s = {0};
-    struct json *tree = tree_of(a, rs);
-    struct err *err = read_selector(a, m->f, tree, &s);
+    struct err *err = read_selector(a, m->f, packed_selector(a, rs), &s);
 
     if (!err && !s.nothing && selector_matches_packed(&s, m->pod->labels))
         wake(m->c, rs->key.ns, rs->key.name);

@@ -259,11 +259,25 @@ static str quantity_error(str s)
 static bool decode_value(struct decoder *d, const struct schema_type *t, struct json *v,
                          const struct frame *at);
 
+/* form_slot(), for members that mostly come in the table's order: from the one before on. */
+static int slot_from(const struct schema_type *t, str name, uint32_t *expected,
+                     const struct schema_field **ret_field)
+{
+    if (!t->has_inline)
+        for (uint32_t i = *expected; i < t->n_fields; i++)
+            if (str_eq(t->fields[i].name, name)) {
+                *expected = i + 1;
+                *ret_field = &t->fields[i];
+                return (int)i;
+            }
+    return form_slot(t, name, ret_field);
+}
+
 static bool decode_struct(struct decoder *d, const struct schema_type *t, struct json *v,
                           const struct frame *at)
 {
     struct json *stack[DECODE_SLOTS], **slots = stack;
-    uint32_t n = form_slots(t), n_extra = 0;
+    uint32_t n = form_slots(t), n_extra = 0, expected = 0;
     struct json_member *extra = NULL;
     struct json old = *v;
 
@@ -274,7 +288,7 @@ static bool decode_struct(struct decoder *d, const struct schema_type *t, struct
     memset(slots, 0, sizeof *slots * n);
     JSON_EACH_MEMBER(m, &old) {
         const struct schema_field *f = NULL;
-        int slot = form_slot(t, m->key, &f);
+        int slot = slot_from(t, m->key, &expected, &f);
         struct frame here = {.up = at, .owner = t, .index = -1};
 
         if (slot < 0) {
@@ -381,10 +395,13 @@ static bool decode_quantity(struct decoder *d, struct json *v)
 static bool decode_time(struct decoder *d, struct json *v, bool micro)
 {
     struct schema_time t;
+    int64_t s;
     str error;
 
     if (v->type != JSON_STRING)
         return mismatch_plain(d, v, "string");
+    if (!micro && schema_time_plain(v->s, &s))
+        return true; /* as it would be written */
     if (!schema_time_parse(d->a, v->s, micro, &t, &error))
         return fail(d, error);
     if (t.zero)

@@ -169,9 +169,23 @@ static inline uint64_t zero_bytes(uint64_t w)
     return (w - EACH_BYTE(0x01)) & ~w & EACH_BYTE(0x80);
 }
 
-/* First byte that is a quote, a backslash, a control or not ASCII; eight at a time. */
+/* First byte that is a quote, a backslash, a control or not ASCII; sixteen or eight at a time. */
 static inline const uint8_t *skip_plain(const uint8_t *p, const uint8_t *end)
 {
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'),
+                  space = _mm_set1_epi8(' ');
+
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        int mask = _mm_movemask_epi8(
+            _mm_or_si128(_mm_cmplt_epi8(v, space), /* signed: beyond ASCII is below zero */
+                         _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash))));
+
+        if (mask)
+            return p + __builtin_ctz((unsigned)mask);
+    }
+#endif
     while (end - p >= 8) {
         uint64_t w, special;
 

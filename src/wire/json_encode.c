@@ -7,6 +7,9 @@
 #include "wire/json_internal.h"
 
 #include <math.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* How a byte is written inside a string: 0 as is, 'u' as \u00XX, 'x' look at the sequence, else as \ and that letter. */
 static const char escapes[256] = {
@@ -15,6 +18,22 @@ static const char escapes[256] = {
     ['"'] = '"',           ['\\'] = '\\',         ['<'] = 'u',  ['>'] = 'u',
     ['&'] = 'u',           [0x80 ... 0xff] = 'x',
 };
+
+#ifdef __SSE2__
+/* Whether one of sixteen bytes is not written as it is, or has to be looked at. */
+static inline bool any_escape(const uint8_t *p)
+{
+    const __m128i two = _mm_set1_epi8(2), less_or_greater = _mm_set1_epi8('>');
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i bad = _mm_cmplt_epi8(v, _mm_set1_epi8(' ')); /* signed: beyond ASCII is below zero */
+
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('&')));
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(_mm_or_si128(v, two), less_or_greater));
+    return _mm_movemask_epi8(bad) != 0;
+}
+#endif
 
 void json_encode_string(struct buf *b, str s)
 {
@@ -27,6 +46,10 @@ void json_encode_string(struct buf *b, str s)
         char *to = b->p + b->n;
 
         *to++ = '"';
+#ifdef __SSE2__
+        for (; end - p >= 16 && !any_escape(p); p += 16, to += 16)
+            memcpy(to, p, 16);
+#endif
         while (p < end && !escapes[*p])
             *to++ = (char)*p++;
         if (p == end)
