@@ -264,15 +264,11 @@ static void refuse(struct http_conn *c, int status, const char *text)
 static void refuse_too_large(struct http1_exchange *x)
 {
     struct http_conn *c = x->c;
-    size_t limit = c->server->o.body_limit;
 
     x->keep_alive = false;
     x->dispatched = true;
     x->phase = PHASE_ANSWER;
-    if (c->server->o.status_errors)
-        http_reply(&x->ex, 413, "application/json", http_too_large_body(x->ex.arena, limit));
-    else
-        http_reply(&x->ex, 413, "text/plain; charset=utf-8", S("413 Request Entity Too Large"));
+    http_reply_too_large(&x->ex, c->server);
 }
 
 static void dispatch(struct http1_exchange *x)

@@ -366,14 +366,10 @@ static void dispatch(struct http2_exchange *x)
 static void refuse_too_large(struct http2_exchange *x)
 {
     struct http_conn *c = x->c;
-    size_t limit = c->server->o.body_limit;
 
     x->dispatched = true;
     c->h2->n_running++;
-    if (c->server->o.status_errors)
-        http_reply(&x->ex, 413, "application/json", http_too_large_body(x->ex.arena, limit));
-    else
-        http_reply(&x->ex, 413, "text/plain; charset=utf-8", S("413 Request Entity Too Large"));
+    http_reply_too_large(&x->ex, c->server);
 }
 
 static struct http2_exchange *exchange_of(nghttp2_session *session, int32_t id)

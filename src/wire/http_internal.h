@@ -121,7 +121,7 @@ struct arena *http_arena_get(struct http_server *s);
 void http_arena_put(struct http_server *s, struct arena *a); /* s NULL: frees it */
 str http_date(struct http_server *s);
 /* The Status that Kubernetes sends for a body over the limit. */
-str http_too_large_body(struct arena *a, size_t limit);
+void http_reply_too_large(struct http_exchange *ex, const struct http_server *s);
 
 /* A stream that delivers `first` before what `s` delivers; owns both. */
 struct stream *http_prefixed_stream(struct stream *s, struct buf *first);

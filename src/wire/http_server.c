@@ -143,14 +143,27 @@ str http_date(struct http_server *s)
     return str_of(s->date);
 }
 
-str http_too_large_body(struct arena *a, size_t limit)
+/* A body beyond the limit: as the API server says it, or plainly. */
+void http_reply_too_large(struct http_exchange *ex, const struct http_server *s)
 {
-    return arena_fmt(
-        a,
-        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
-        "\"message\":\"Request entity "
-        "too large: limit is %zu\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n",
-        limit);
+    str body = S("413 Request Entity Too Large");
+    struct http_header h[] = {{S("Content-Type"), S("text/plain; charset=utf-8")},
+                              {S("Content-Length"), S("")},
+                              {S("Cache-Control"), S("no-cache, private")}};
+
+    if (s->o.status_errors) {
+        h[0].value = S("application/json");
+        body = arena_fmt(
+            ex->arena,
+            "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+            "\"message\":\"Request entity "
+            "too large: limit is %zu\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n",
+            s->o.body_limit);
+    }
+    h[1].value = arena_fmt(ex->arena, "%zu", body.n);
+    http_start(ex, 413, h, s->o.status_errors ? 3 : 2);
+    http_write(ex, body);
+    http_end(ex);
 }
 
 /* ---- deadlines ---- */
