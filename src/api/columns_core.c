@@ -212,7 +212,12 @@ CELL(node_os_image)
 
 CELL(node_kernel)
 {
+    str arch = json_get_str(obj, "status.nodeInfo.architecture"),
+        kernel = json_get_str(obj, "status.nodeInfo.kernelVersion");
+
     node_info(obj, "kernelVersion", ret);
+    if (arch.n && kernel.n)
+        *ret = json_string(arena_fmt(a, PRI_STR " (" PRI_STR ")", STR_ARG(kernel), STR_ARG(arch)));
 }
 
 CELL(node_runtime)

@@ -115,6 +115,71 @@ static const char *restore_text(struct arena *a, const char *text)
     return arena_fmt(a, "unrecognized type: " PRI_STR, STR_ARG(type)).p;
 }
 
+/* Members in byte order, in a copy of their list. */
+static void sort_members(struct arena *a, struct json *v)
+{
+    struct json_member *copy = arena_alloc(a, sizeof *copy * (v->n ? v->n : 1));
+
+    memcpy(copy, v->members, sizeof *copy * v->n);
+    v->members = copy;
+    for (uint32_t i = 1; i < v->n; i++)
+        for (uint32_t j = i; j > 0 && str_cmp(copy[j - 1].key, copy[j].key) > 0; j--) {
+            struct json_member m = copy[j];
+
+            copy[j] = copy[j - 1];
+            copy[j - 1] = m;
+        }
+}
+
+static void sort_merged(struct arena *a, struct json *v, const struct json *patch)
+{
+    if (v->type != JSON_OBJECT || !json_is(patch, JSON_OBJECT))
+        return;
+    sort_members(a, v);
+    JSON_EACH_MEMBER(m, patch) {
+        struct json *below = json_find(v, m->key);
+
+        if (below)
+            sort_merged(a, below, &m->value);
+    }
+}
+
+/* The objects on the way to a JSON pointer. Escapes need no care: what has them is sorted one level less. */
+static void sort_along(struct arena *a, struct json *v, str pointer)
+{
+    str name;
+
+    str_cut(&pointer, '/', &name); /* before the first slash is nothing */
+    while (v && str_cut(&pointer, '/', &name)) {
+        int64_t i;
+
+        if (v->type == JSON_OBJECT) {
+            sort_members(a, v);
+            v = json_find(v, name);
+        } else if (v->type == JSON_ARRAY && str_to_int64(name, &i) && i >= 0 && i < v->n) {
+            struct json *items = arena_alloc(a, sizeof *items * v->n);
+
+            memcpy(items, v->items, sizeof *items * v->n);
+            v->items = items;
+            v = &items[i];
+        } else {
+            return;
+        }
+    }
+}
+
+/* The library that Kubernetes patches with writes the objects that it has opened with sorted members. */
+static void sort_touched(struct arena *a, struct json *top, enum patch_kind how,
+                         const struct json *patch)
+{
+    sort_members(a, top);
+    if (how == PATCH_MERGE)
+        sort_merged(a, top, patch);
+    else
+        JSON_EACH(op, patch)
+            sort_along(a, top, json_get_str(op, "path"));
+}
+
 static struct err *apply_to(struct patching *p, struct json *doc);
 
 /* What problems of decoding quote: the patch, or the document before it was decoded. Made once more from their
@@ -133,15 +198,7 @@ static void buf_patched(struct patching *p, struct buf *text)
     }
     err_free(object_to_served(q->a, p->w.kind, doc));
     err_free(apply_to(p, doc));
-    /* The reference implementation writes the patched document with its top level sorted. */
-    for (uint32_t i = 1; i < doc->n; i++)
-        for (uint32_t j = i; j > 0 && str_cmp(doc->members[j - 1].key, doc->members[j].key) > 0;
-             j--) {
-            struct json_member m = doc->members[j];
-
-            doc->members[j] = doc->members[j - 1];
-            doc->members[j - 1] = m;
-        }
+    sort_touched(q->a, doc, p->how, p->patch);
     json_encode(text, doc);
 }
 
