@@ -245,6 +245,9 @@ static struct err *decide(struct write *w)
     const struct kind_hooks *h = w->kind->hooks;
     struct err *e = w->bootstrap ? NULL : validate(w);
 
+    /* What preparation added is completed as by the decoder of stored objects: unvalidated. */
+    if (!e && !w->old)
+        schema_default(w->a, w->kind->storage->r, w->obj);
     if (!e && h->allocate)
         e = h->allocate(w);
     if (e)
@@ -269,12 +272,17 @@ struct err *write_create_steps(struct write *w)
         if (e)
             return e;
     }
+    schema_settle(w->kind->r->type, w->obj);
     e = object_to_storage(w->a, w->kind, w->obj);
     if (e)
         return e;
+    if (w->kind->storage != w->kind)
+        schema_default(w->a, w->kind->storage->r, w->obj);
     e = admit_changes(w);
     if (e)
         return e;
+    if (w->answers) /* what webhooks added has defaults, too */
+        schema_default(w->a, w->kind->storage->r, w->obj);
     if (h->admit) {
         e = h->admit(w);
         if (e)
@@ -287,7 +295,6 @@ struct err *write_create_steps(struct write *w)
     e = complete(w);
     if (e)
         return e;
-    schema_default(w->a, w->kind->storage->r, w->obj);
     return decide(w);
 }
 
@@ -374,6 +381,7 @@ struct err *write_update_steps(struct write *w)
         if (e)
             return e;
     }
+    schema_settle(w->kind->r->type, w->obj);
     w->old = stored;
     e = object_to_storage(w->a, w->kind, w->obj);
     if (e)

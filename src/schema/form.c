@@ -144,7 +144,7 @@ static uint32_t emit(struct arena *a, const struct schema_type *t, struct json *
             v = NULL;
         if (v && f->type->kind != SCHEMA_STRUCT && is_zero(f, v) && (f->flags & FIELD_OMITEMPTY))
             v = NULL;
-        if (v && f->proto && v->n == 0 &&
+        if (v && f->proto && v->n == 0 && (f->flags & FIELD_OMITEMPTY) &&
             (f->type->kind == SCHEMA_LIST || f->type->kind == SCHEMA_MAP))
             v = NULL;
         if (!v && (f->flags & FIELD_OMITEMPTY))
@@ -203,4 +203,49 @@ void form_set(struct arena *a, const struct schema_type *t, struct json *obj, st
         obj->members[i] = obj->members[i - 1];
         obj->members[i - 1] = swap;
     }
+}
+
+/* ---- empty lists ---- */
+
+static bool has_empty_list(const struct json *v)
+{
+    if (v->type == JSON_ARRAY) {
+        JSON_EACH(it, v)
+            if (has_empty_list(it))
+                return true;
+        return v->n == 0;
+    }
+    JSON_EACH_MEMBER(m, v)
+        if ((m->value.type == JSON_OBJECT || m->value.type == JSON_ARRAY) &&
+            has_empty_list(&m->value))
+            return true;
+    return false;
+}
+
+static void settle(const struct schema_type *t, struct json *v)
+{
+    if (t->kind == SCHEMA_LIST && v->type == JSON_ARRAY)
+        JSON_EACH(it, v)
+            settle(t->item, it);
+    else if (t->kind == SCHEMA_MAP && v->type == JSON_OBJECT)
+        JSON_EACH_MEMBER(m, v)
+            settle(t->item, &m->value);
+    else if (t->kind == SCHEMA_STRUCT && v->type == JSON_OBJECT)
+        JSON_EACH_MEMBER(m, v) {
+            const struct schema_field *f = schema_find_field(t, m->key);
+
+            if (!f)
+                continue;
+            if (f->proto && f->type->kind == SCHEMA_LIST && m->value.type == JSON_ARRAY &&
+                m->value.n == 0)
+                m->value = json_null();
+            else
+                settle(f->type, &m->value);
+        }
+}
+
+void schema_settle(const struct schema_type *t, struct json *v)
+{
+    if (!t->custom && has_empty_list(v))
+        settle(t, v);
 }

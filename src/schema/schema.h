@@ -199,6 +199,9 @@ struct schema_warnings {
  * canonicalises quantities, times and IntOrString, orders struct fields as Go does, adds what Go writes without omitempty ("status":{}, "resources":{}, creationTimestamp null is dropped). */
 MUST_USE struct err *schema_decode(struct arena *a, const struct schema_type *t, struct json *v,
                                    struct schema_warnings *warnings /* may be NULL */);
+/* What storing in protobuf does to lists that were given as []: they are null afterwards. Whoever gave one owns its field, so this
+ * comes after managedFields. */
+void schema_settle(const struct schema_type *t, struct json *v);
 /* Static and computed defaults of the tree (built-in kinds: also the functions in defaults.c). Idempotent. */
 void schema_default(struct arena *a, const struct resource *r, struct json *v);
 /* Structural rules only (FIELD_REQUIRED where Kubernetes reports it, rules); appends causes to *errs (created when needed as INVALID without message). */

@@ -42,11 +42,25 @@ TEST(schema_decode, members_come_in_gos_order_with_gos_omissions)
 
 TEST(schema_decode, what_go_writes_without_omitempty_is_there)
 {
-    check("io.k8s.api.rbac.v1.ClusterRole", "{\"rules\":[]}", "{\"metadata\":{},\"rules\":null}");
+    check("io.k8s.api.rbac.v1.ClusterRole", "{}", "{\"metadata\":{},\"rules\":null}");
     check("io.k8s.api.apps.v1.StatefulSetStatus", "{}", "{\"replicas\":0,\"availableReplicas\":0}");
     check(CORE "PodCondition", "{\"type\":\"Ready\",\"status\":\"True\"}",
           "{\"type\":\"Ready\",\"status\":\"True\",\"lastProbeTime\":null,\"lastTransitionTime\":"
           "null}");
+}
+
+TEST(schema_decode, an_empty_list_is_there_until_it_is_stored)
+{
+    struct arena *a = arena_new();
+    const struct schema_type *t = schema_find_type(S("io.k8s.api.rbac.v1.ClusterRole"));
+    struct json *v = NULL;
+
+    CHECK_OK(json_parse(a, S("{\"rules\":[]}"), NULL, NULL, &v));
+    CHECK_OK(schema_decode(a, t, v, NULL));
+    CHECK_STRZ(encode(a, v), "{\"metadata\":{},\"rules\":[]}");
+    schema_settle(t, v);
+    CHECK_STRZ(encode(a, v), "{\"metadata\":{},\"rules\":null}");
+    arena_free(a);
 }
 
 TEST(schema_decode, a_wrong_type_is_reported_as_go_does)

@@ -177,6 +177,7 @@ static void compare_step(struct arena *a, const char *file, const struct json *s
         return;
     }
     schema_default(a, r, &got);
+    schema_settle(r->type, &got);
     forget(&got);
     forget(&want);
     forget_in_lists(&got);
