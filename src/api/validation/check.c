@@ -127,6 +127,12 @@ void bad_invalid_text(struct check *c, const struct at *at, str value, const cha
     complain(c, "FieldValueInvalid", at, buf_view(&b));
 }
 
+void bad_invalid_omitted(struct check *c, const struct at *at, str detail)
+{
+    complain(c, "FieldValueInvalid", at,
+             arena_fmt(c->a, "Invalid value: " PRI_STR, STR_ARG(detail)));
+}
+
 void bad_forbidden(struct check *c, const struct at *at, const char *fmt, ...)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -638,7 +644,7 @@ void check_domain_path(struct check *c, const struct at *at, str s)
         return;
     }
     str_cut(&path, '/', &domain);
-    if (!path.p || path.n == 0) {
+    if (!path.p || path.n == 0 || domain.n == 0) {
         bad_invalid(c, at, json_string(s),
                     "must be a domain-prefixed path (such as \"acme.io/foo\")");
         return;

@@ -49,6 +49,7 @@ void bad_invalid(struct check *c, const struct at *at, struct json value, const 
 /* The value as it is to be shown: of a type that has another form in Go than on the wire. */
 void bad_invalid_text(struct check *c, const struct at *at, str value, const char *fmt, ...)
     PRINTF(4, 5);
+void bad_invalid_omitted(struct check *c, const struct at *at, str detail); /* shows no value */
 void bad_forbidden(struct check *c, const struct at *at, const char *fmt, ...) PRINTF(3, 4);
 void bad_duplicate(struct check *c, const struct at *at, struct json value, const char *detail);
 void bad_not_found(struct check *c, const struct at *at, struct json value, const char *detail);

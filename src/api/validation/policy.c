@@ -1,45 +1,113 @@
-/* policy.c - rules of admission policies and their bindings.
+/* policy.c - rules of admission policies, validating and mutating, and their bindings.
  *
- * Source of rules and texts: k8s.io/kubernetes/pkg/apis/admissionregistration/validation. CEL
- * expressions are not compiled here. */
+ * Source of rules and texts: k8s.io/kubernetes/pkg/apis/admissionregistration/validation/validation.go. Expressions are not compiled
+ * here. */
 #include "api/validation/policy.h"
+#include "api/validation/rules.h"
 #include "api/validation/validation.h"
 
-static bool has(const struct json *list, const char *s)
+#define AUDIT_ANNOTATIONS_MAX 20
+#define AUDIT_EXPRESSION_MAX (5 * 1024)
+
+/* ---- which requests ---- */
+
+/* How the entries of a list of resources exclude each other: "pods", "pods/status", "pods/x", all with wildcards. */
+static void check_resources_list(struct check *c, const struct at *at, const struct json *list)
 {
-    JSON_EACH(v, list)
-        if (str_is(json_str(v), s))
-            return true;
-    return false;
+    bool every = false, all_plain = false, plain = false;
+    struct map any_sub, any_resource;
+    int64_t i = 0;
+
+    if (!json_count(list))
+        bad_required(c, at, "");
+    map_init(&any_sub);
+    map_init(&any_resource);
+    JSON_EACH(v, list) {
+        const struct at *here = AT_INDEX(at, i++);
+        str s = json_str(v), sub = s, resource;
+
+        if (s.n == 0) {
+            bad_required(c, here, "");
+            continue;
+        }
+        every |= str_is(s, "*/*");
+        all_plain |= str_is(s, "*");
+        str_cut(&sub, '/', &resource);
+        if (!sub.p) {
+            plain = !str_is(s, "*"); /* the last one decides, as in Kubernetes */
+            continue;
+        }
+        if (map_find(&any_sub, resource))
+            bad_invalid(c, here, *v, "if '" PRI_STR "/*' is present, must not specify " PRI_STR,
+                        STR_ARG(resource), STR_ARG(s));
+        if (map_find(&any_resource, sub))
+            bad_invalid(c, here, *v, "if '*/" PRI_STR "' is present, must not specify " PRI_STR,
+                        STR_ARG(sub), STR_ARG(s));
+        if (str_is(sub, "*"))
+            map_put(&any_sub, resource, &any_sub);
+        if (str_is(resource, "*"))
+            map_put(&any_resource, sub, &any_resource);
+    }
+    map_fini(&any_sub);
+    map_fini(&any_resource);
+    if (json_count(list) > 1 && every)
+        bad_invalid(c, at, *list, "if '*/*' is present, must not specify other resources");
+    if (all_plain && plain)
+        bad_invalid(c, at, *list,
+                    "if '*' is present, must not specify other resources without subresources");
 }
 
 void check_admission_rule(struct check *c, const struct at *at, const struct json *rule)
 {
     static const char *const operations[] = {"*", "CONNECT", "CREATE", "DELETE", "UPDATE", NULL};
     static const char *const scopes[] = {"*", "Cluster", "Namespaced", NULL};
-    static const char *const lists[] = {"apiGroups", "apiVersions", "resources"};
-    const struct json *ops = field(rule, "operations"), *resources = field(rule, "resources");
+    static const struct {
+        const char *field, *words;
+    } lists[] = {{"apiGroups", "API groups"}, {"apiVersions", "API versions"}};
+    const struct json *ops = field(rule, "operations");
     int64_t i = 0;
 
     if (!json_count(ops))
         bad_required(c, AT(at, "operations"), "");
-    else if (json_count(ops) > 1 && has(ops, "*"))
+    if (json_count(ops) > 1 && strings_have(ops, "*"))
         bad_invalid(c, AT(at, "operations"), *ops,
                     "if '*' is present, must not specify other operations");
     JSON_EACH(op, ops)
         check_enum(c, AT_INDEX(AT(at, "operations"), i++), op, operations);
-    for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-        if (!json_count(field(rule, lists[k])))
-            bad_required(c, AT(at, lists[k]), "");
-    if (has(resources, "*"))
-        JSON_EACH(r, resources)
-            if (!str_is(json_str(r), "*") && !str_has_char(json_str(r), '/')) {
-                bad_invalid(
-                    c, AT(at, "resources"), *resources,
-                    "if '*' is present, must not specify other resources without subresources");
-                break;
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+        const struct json *list = field(rule, lists[k].field);
+
+        if (!json_count(list))
+            bad_required(c, AT(at, lists[k].field), "");
+        if (json_count(list) > 1 && strings_have(list, "*"))
+            bad_invalid(c, AT(at, lists[k].field), *list,
+                        "if '*' is present, must not specify other %s", lists[k].words);
+        i = 0;
+        if (k == 1)
+            JSON_EACH(v, list) {
+                if (json_str(v).n == 0)
+                    bad_required(c, AT_INDEX(AT(at, lists[k].field), i), "");
+                i++;
             }
+    }
+    check_resources_list(c, AT(at, "resources"), field(rule, "resources"));
     check_enum(c, AT(at, "scope"), field(rule, "scope"), scopes);
+}
+
+static void check_resource_names(struct check *c, const struct at *at, const struct json *names)
+{
+    struct map seen;
+    int64_t i = 0;
+
+    map_init(&seen);
+    JSON_EACH(v, names) {
+        const struct at *here = AT_INDEX(at, i++);
+
+        check_path_segment(c, here, json_str(v));
+        if (map_put(&seen, json_str(v), &seen))
+            bad_duplicate(c, here, *v, "");
+    }
+    map_fini(&seen);
 }
 
 static void check_match(struct check *c, const struct at *at, const struct json *match)
@@ -50,18 +118,39 @@ static void check_match(struct check *c, const struct at *at, const struct json 
 
     check_enum(c, AT(at, "matchPolicy"), field(match, "matchPolicy"), policies);
     for (size_t k = 0; k < ARRAY_LEN(selectors); k++)
-        if (field(match, selectors[k]))
-            check_label_selector(c, AT(at, selectors[k]), field(match, selectors[k]));
+        check_label_selector(c, AT(at, selectors[k]), field(match, selectors[k]));
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
         int64_t i = 0;
 
-        JSON_EACH(rule, field(match, lists[k]))
-            check_admission_rule(c, AT_INDEX(AT(at, lists[k]), i++), rule);
+        JSON_EACH(rule, field(match, lists[k])) {
+            const struct at *here = AT_INDEX(AT(at, lists[k]), i++);
+
+            check_resource_names(c, AT(here, "resourceNames"), field(rule, "resourceNames"));
+            check_admission_rule(c, here, rule);
+        }
     }
+}
+
+/* ---- expressions, as far as text goes ---- */
+
+static bool is_blank(str s)
+{
+    return str_trim(s).n == 0;
+}
+
+static bool has_line_break(str s)
+{
+    s = str_trim(s);
+    return str_has_char(s, '\n') || str_has_char(s, '\r');
 }
 
 static bool is_identifier(str s)
 {
+    static const char *const reserved[] = {
+        "true",      "false",  "null",     "in",   "as",     "break", "const", "continue",
+        "else",      "for",    "function", "if",   "import", "let",   "loop",  "package",
+        "namespace", "return", "var",      "void", "while",  NULL};
+
     for (size_t i = 0; i < s.n; i++) {
         char ch = s.p[i];
 
@@ -69,7 +158,7 @@ static bool is_identifier(str s)
               (i && ch >= '0' && ch <= '9')))
             return false;
     }
-    return s.n > 0;
+    return s.n > 0 && !one_of(s, reserved);
 }
 
 void check_match_conditions(struct check *c, const struct at *at, const struct json *conditions)
@@ -84,7 +173,7 @@ void check_match_conditions(struct check *c, const struct at *at, const struct j
         const struct at *here = AT_INDEX(at, i++);
         str name = json_get_str(m, "name");
 
-        if (str_trim(json_get_str(m, "expression")).n == 0)
+        if (is_blank(json_get_str(m, "expression")))
             bad_required(c, AT(here, "expression"), "");
         if (name.n == 0)
             bad_required(c, AT(here, "name"), "");
@@ -106,94 +195,289 @@ static void check_variables(struct check *c, const struct at *at, const struct j
         const struct at *here = AT_INDEX(at, i++);
         str name = json_get_str(v, "name");
 
-        if (name.n && !is_identifier(name))
-            bad_invalid(c, AT(here, "name"), json_string(name), "must be a valid CEL identifier");
+        if (is_blank(name))
+            bad_required(c, AT(here, "name"), "name is not specified");
+        else if (!is_identifier(name))
+            bad_string(c, AT(here, "name"), name, "must be a valid CEL identifier");
+        if (is_blank(json_get_str(v, "expression")))
+            bad_required(c, AT(here, "expression"), "expression is not specified");
         if (name.n && map_put(&seen, name, &seen))
             bad_duplicate(c, AT(here, "name"), json_string(name), "");
     }
     map_fini(&seen);
 }
 
-static void check_message(struct check *c, const struct at *at, const struct json *v)
+static void check_validation(struct check *c, const struct at *at, const struct json *v)
 {
-    str message = json_get_str(v, "message");
+    static const char *const reasons[] = {"Forbidden", "Invalid", "RequestEntityTooLarge", NULL};
+    str message = json_get_str(v, "message"), expression = json_get_str(v, "messageExpression");
 
-    if (message.n && str_trim(message).n == 0)
-        bad_invalid(c, AT(at, "message"), json_string(message),
-                    "message must be non-empty if specified");
-    else if (str_has_char(message, '\n') || str_has_char(message, '\r'))
-        bad_invalid(c, AT(at, "message"), json_string(message), "must not contain line breaks");
-    else if (str_has_char(json_get_str(v, "expression"), '\n') && message.n == 0 &&
-             json_get_str(v, "messageExpression").n == 0)
+    if (is_blank(json_get_str(v, "expression")))
+        bad_required(c, AT(at, "expression"), "expression is not specified");
+    if (expression.n && is_blank(expression))
+        bad_string(c, AT(at, "messageExpression"), expression, "must be non-empty if specified");
+    if (message.n && is_blank(message))
+        bad_string(c, AT(at, "message"), message, "message must be non-empty if specified");
+    else if (has_line_break(message))
+        bad_string(c, AT(at, "message"), message, "must not contain line breaks");
+    else if (has_line_break(json_get_str(v, "expression")) && message.n == 0)
         bad_required(c, AT(at, "message"),
                      "message must be specified if expression contains line breaks");
+    check_enum(c, AT(at, "reason"), field(v, "reason"), reasons);
+}
+
+/* The key becomes part of "policy/key". */
+static void check_audit_annotation(struct check *c, const struct at *at, const struct json *v,
+                                   str policy)
+{
+    const struct at *expression_at = AT(at, "valueExpression");
+    str key = json_get_str(v, "key"), expression = str_trim(json_get_str(v, "valueExpression"));
+
+    if (policy.n)
+        check_qualified_name(c, AT(at, "key"),
+                             arena_fmt(c->a, PRI_STR "/" PRI_STR, STR_ARG(policy), STR_ARG(key)));
+    else
+        bad_string(c, AT(at, "key"), key, "requires metadata.name be non-empty");
+    if (expression.n == 0)
+        bad_required(c, expression_at, "valueExpression is not specified");
+    else if (expression.n > AUDIT_EXPRESSION_MAX)
+        bad_required(c, expression_at,
+                     arena_fmt(c->a, "must not exceed %d bytes in length", AUDIT_EXPRESSION_MAX).p);
+}
+
+static void check_audit_annotations(struct check *c, const struct at *at, const struct json *list,
+                                    str policy)
+{
+    struct map keys;
+    int64_t i = 0;
+
+    if (json_count(list) > AUDIT_ANNOTATIONS_MAX)
+        bad_invalid(c, at, *list, "must not have more than %d auditAnnotations",
+                    AUDIT_ANNOTATIONS_MAX);
+    map_init(&keys);
+    JSON_EACH(v, list) {
+        const struct at *here = AT_INDEX(at, i++);
+        str key = json_get_str(v, "key");
+
+        check_audit_annotation(c, here, v, policy);
+        if (map_put(&keys, key, &keys))
+            bad_duplicate(c, AT(here, "key"), json_string(key), "");
+    }
+    map_fini(&keys);
+}
+
+/* ---- policies ---- */
+
+static void check_param_kind(struct check *c, const struct at *at, const struct json *kind)
+{
+    str version = json_get_str(kind, "apiVersion"), name = json_get_str(kind, "kind"),
+        rest = version, group;
+    const struct at *version_at = AT(at, "apiVersion");
+
+    if (!kind)
+        return;
+    str_cut(&rest, '/', &group);
+    if (version.n == 0) {
+        bad_required(c, version_at, "");
+    } else if (rest.p && str_has_char(rest, '/')) {
+        bad_invalid(c, version_at, json_string(version), "unexpected GroupVersion string: " PRI_STR,
+                    STR_ARG(version));
+    } else {
+        str number = rest.p ? rest : version;
+
+        if (rest.p && group.n)
+            check_dns_subdomain(c, version_at, group);
+        if (number.n == 0)
+            bad_string(c, version_at, version, "version must be specified");
+        else
+            check_dns1035_label(c, version_at, number);
+    }
+    if (name.n == 0)
+        bad_required(c, AT(at, "kind"), "");
+    else if (not_dns1035_label(lower_copy(c->a, name)))
+        bad_invalid(c, AT(at, "kind"), json_string(name),
+                    "may have mixed case, but should otherwise match: %s",
+                    not_dns1035_label(lower_copy(c->a, name)));
+}
+
+/* What both kinds of policy have, in the order in which it is looked at; failurePolicy comes first, in the schema. */
+static void check_policy(struct check *c, const struct at *at, const struct json *spec)
+{
+    const struct json *match = field(spec, "matchConstraints");
+    const struct at *match_at = AT(at, "matchConstraints");
+
+    check_param_kind(c, AT(at, "paramKind"), field(spec, "paramKind"));
+    if (match) {
+        check_match(c, match_at, match);
+        if (!json_count(field(match, "resourceRules")))
+            bad_required(c, AT(match_at, "resourceRules"), "");
+    } else {
+        bad_required(c, match_at, "");
+    }
+    check_match_conditions(c, AT(at, "matchConditions"), field(spec, "matchConditions"));
+    check_variables(c, AT(at, "variables"), field(spec, "variables"));
+}
+
+static void check_policy_status(struct check *c, const struct json *obj)
+{
+    const struct at *at = AT(NULL, "status"),
+                    *list = AT(AT(at, "typeChecking"), "expressionWarnings");
+    int64_t i = 0;
+
+    JSON_EACH(v, field_at(obj, "status.typeChecking.expressionWarnings")) {
+        const struct at *here = AT_INDEX(list, i++);
+
+        if (json_get_str(v, "warning").n == 0)
+            bad_required(c, AT(here, "warning"), "");
+        if (is_blank(json_get_str(v, "fieldRef")))
+            bad_required(c, AT(here, "fieldRef"), "");
+    }
+    check_conditions(c, AT(at, "conditions"), field_at(obj, "status.conditions"));
 }
 
 void validate_admissionpolicy(struct write *w, struct err **errs)
 {
+    static const char none[] = "validations or auditAnnotations must contain at least one item";
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec"), *validations = field(spec, "validations"),
                       *annotations = field(spec, "auditAnnotations");
     const struct at *at = AT(NULL, "spec");
-    struct map seen;
     int64_t i = 0;
 
-    if (w->subresource.n)
+    if (str_is(w->subresource, "status")) {
+        check_policy_status(c, w->obj);
         return;
-    check_match(c, AT(at, "matchConstraints"), field(spec, "matchConstraints"));
-    if (field(spec, "matchConstraints") &&
-        !json_count(field_at(spec, "matchConstraints.resourceRules")))
-        bad_required(c, AT(AT(at, "matchConstraints"), "resourceRules"), "");
-    check_match_conditions(c, AT(at, "matchConditions"), field(spec, "matchConditions"));
-    check_variables(c, AT(at, "variables"), field(spec, "variables"));
+    }
+    check_policy(c, at, spec);
     if (!json_count(validations) && !json_count(annotations)) {
-        bad_required(c, AT(at, "validations"),
-                     "validations or auditAnnotations must contain at least one item");
-        bad_required(c, AT(at, "auditAnnotations"),
-                     "validations or auditAnnotations must contain at least one item");
+        bad_required(c, AT(at, "validations"), none);
+        bad_required(c, AT(at, "auditAnnotations"), none);
         return;
     }
     JSON_EACH(v, validations)
-        check_message(c, AT_INDEX(AT(at, "validations"), i++), v);
-    map_init(&seen);
-    i = 0;
-    JSON_EACH(v, annotations) {
-        const struct at *here = AT_INDEX(AT(at, "auditAnnotations"), i++);
-        str key = json_get_str(v, "key");
+        check_validation(c, AT_INDEX(AT(at, "validations"), i++), v);
+    check_audit_annotations(c, AT(at, "auditAnnotations"), annotations,
+                            json_get_str(w->obj, "metadata.name"));
+}
 
-        if (key.n && not_dns_label(key) && !str_has_char(key, '.'))
-            check_qualified_name(c, AT(here, "key"), key);
-        if (key.n && map_put(&seen, key, &seen))
-            bad_duplicate(c, AT(here, "key"), json_string(key), "");
+static void check_mutation(struct check *c, const struct at *at, const struct json *m)
+{
+    static const struct {
+        const char *type, *field;
+    } patches[] = {{"ApplyConfiguration", "applyConfiguration"}, {"JSONPatch", "jsonPatch"}};
+    static const char *const types[] = {"ApplyConfiguration", "JSONPatch", NULL};
+    str type = json_get_str(m, "patchType");
+
+    if (type.n == 0)
+        bad_required(c, AT(at, "patchType"), "");
+    else if (!one_of(type, types))
+        bad_unsupported(c, AT(at, "patchType"), json_string(type), types);
+    for (size_t i = 0; i < ARRAY_LEN(patches); i++) {
+        const struct json *patch = field(m, patches[i].field);
+        const struct at *here = AT(at, patches[i].field);
+
+        if (!str_is(type, patches[i].type)) {
+            if (patch && one_of(type, types))
+                bad_string(
+                    c, here, S("{}"),
+                    arena_fmt(c->a, "must be null when patchType is " PRI_STR, STR_ARG(type)).p);
+        } else if (!patch) {
+            bad_required(
+                c, here,
+                arena_fmt(c->a, "must be specified when patchType is %s", patches[i].type).p);
+        } else if (is_blank(json_get_str(patch, "expression"))) {
+            bad_required(c, AT(here, "expression"), "expression is not specified");
+        }
     }
-    map_fini(&seen);
+}
+
+void validate_mutatingpolicy(struct write *w, struct err **errs)
+{
+    static const char *const reinvocations[] = {"IfNeeded", "Never", NULL};
+    struct check *c = &(struct check){w->a, errs};
+    const struct json *spec = field(w->obj, "spec"), *mutations = field(spec, "mutations");
+    const struct at *at = AT(NULL, "spec");
+    str reinvocation = json_get_str(spec, "reinvocationPolicy");
+    int64_t i = 0;
+
+    check_policy(c, at, spec);
+    if (!json_count(mutations))
+        bad_required(c, AT(at, "mutations"), "mutations must contain at least one item");
+    JSON_EACH(m, mutations)
+        check_mutation(c, AT_INDEX(AT(at, "mutations"), i++), m);
+    if (reinvocation.n == 0)
+        bad_required(c, AT(at, "reinvocationPolicy"), "");
+    else if (!one_of(reinvocation, reinvocations))
+        bad_unsupported(c, AT(at, "reinvocationPolicy"), json_string(reinvocation), reinvocations);
+}
+
+/* ---- bindings ---- */
+
+static void check_param_ref(struct check *c, const struct at *at, const struct json *ref)
+{
+    static const char *const actions[] = {"Deny", "Allow", NULL};
+    static const char exclusive[] = "name and selector are mutually exclusive";
+    const struct json *selector = field(ref, "selector");
+    str name = json_get_str(ref, "name"), action = json_get_str(ref, "parameterNotFoundAction");
+
+    if (!ref)
+        return;
+    if (name.n) {
+        check_path_segment(c, AT(at, "name"), name);
+        if (selector)
+            bad_forbidden(c, AT(at, "name"), exclusive);
+    }
+    if (selector) {
+        check_label_selector(c, AT(at, "selector"), selector);
+        if (name.n)
+            bad_forbidden(c, AT(at, "selector"), exclusive);
+    }
+    if (!name.n && !selector)
+        bad_required(c, at, "one of name or selector must be specified");
+    if (action.n == 0)
+        bad_required(c, AT(at, "parameterNotFoundAction"), "");
+    else if (!one_of(action, actions))
+        bad_unsupported(c, AT(at, "parameterNotFoundAction"), json_string(action), actions);
+}
+
+static void check_binding(struct check *c, const struct at *at, const struct json *spec)
+{
+    str policy = json_get_str(spec, "policyName");
+
+    if (policy.n) /* that it is there, the schema says */
+        check_dns_subdomain(c, AT(at, "policyName"), policy);
+    check_param_ref(c, AT(at, "paramRef"), field(spec, "paramRef"));
+    check_match(c, AT(at, "matchResources"), field(spec, "matchResources"));
+}
+
+void validate_mutatingbinding(struct write *w, struct err **errs)
+{
+    check_binding(&(struct check){w->a, errs}, AT(NULL, "spec"), field(w->obj, "spec"));
 }
 
 void validate_admissionpolicybinding(struct write *w, struct err **errs)
 {
+    static const char *const known[] = {"Audit", "Deny", "Warn", NULL};
     struct check *c = &(struct check){w->a, errs};
-    const struct json *spec = field(w->obj, "spec"), *actions = field(spec, "validationActions"),
-                      *ref = field(spec, "paramRef");
-    const struct at *at = AT(NULL, "spec"), *ref_at = AT(at, "paramRef");
+    const struct json *spec = field(w->obj, "spec"), *actions = field(spec, "validationActions");
+    const struct at *at = AT(NULL, "spec"), *list = AT(at, "validationActions");
     struct map seen;
     int64_t i = 0;
 
-    if (ref && json_get_str(ref, "name").n && field(ref, "selector")) {
-        bad_forbidden(c, AT(ref_at, "name"), "name and selector are mutually exclusive");
-        bad_forbidden(c, AT(ref_at, "selector"), "name and selector are mutually exclusive");
-    } else if (ref && !json_get_str(ref, "name").n && !field(ref, "selector")) {
-        bad_required(c, ref_at, "one of name or selector must be specified");
-    }
-    check_match(c, AT(at, "matchResources"), field(spec, "matchResources"));
+    check_binding(c, at, spec);
     map_init(&seen);
     JSON_EACH(a, actions) {
+        const struct at *here = AT_INDEX(list, i++);
+
+        check_enum(c, here, a, known);
         if (map_put(&seen, json_str(a), &seen))
-            bad_duplicate(c, AT_INDEX(AT(at, "validationActions"), i), *a, "");
-        i++;
+            bad_duplicate(c, here, *a, "");
     }
     map_fini(&seen);
-    if (has(actions, "Deny") && has(actions, "Warn"))
-        bad_invalid(c, AT(at, "validationActions"), *actions,
+    if (strings_have(actions, "Deny") && strings_have(actions, "Warn"))
+        bad_invalid(c, list, *actions,
                     "must not contain both Deny and Warn (repeating the same validation failure "
                     "information in the API response and headers serves no purpose)");
+    if (!json_count(actions))
+        bad_required(c, list, "at least one validation action is required");
 }

@@ -9,4 +9,6 @@ void check_admission_rule(struct check *c, const struct at *at, const struct jso
 /* url or service of a webhook, of whatever kind. */
 void check_client_config(struct check *c, const struct at *at, const struct json *config);
 void check_match_conditions(struct check *c, const struct at *at, const struct json *conditions);
+/* By URL or by Service; nothing of the kind is called. */
+void check_client_config(struct check *c, const struct at *at, const struct json *config);
 #endif

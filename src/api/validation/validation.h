@@ -16,5 +16,10 @@ kind_validate_fn validate_pod, validate_service, validate_deployment, validate_r
     validate_webhookconfiguration, validate_certificatesigningrequest, validate_apiservice,
     validate_flowschema, validate_prioritylevelconfiguration, validate_csidriver, validate_csinode,
     validate_volumeattachment, validate_csistoragecapacity, validate_admissionpolicy,
-    validate_admissionpolicybinding, validate_resourcequota, validate_limitrange;
+    validate_admissionpolicybinding, validate_mutatingpolicy, validate_mutatingbinding,
+    validate_horizontalpodautoscaler, validate_poddisruptionbudget, validate_role,
+    validate_clusterrole, validate_rolebinding, validate_clusterrolebinding, validate_ipaddress,
+    validate_servicecidr, validate_volumeattributesclass, validate_deviceclass,
+    validate_resourceclaim, validate_resourceclaimtemplate, validate_resourceslice,
+    validate_resourcequota, validate_limitrange;
 #endif

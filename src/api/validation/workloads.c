@@ -2,6 +2,7 @@
  *
  * Source of rules and texts: k8s.io/kubernetes/pkg/apis/apps/validation/validation.go. */
 #include "api/validation/pod.h"
+#include "api/validation/rules.h"
 #include "api/validation/validation.h"
 
 /* `selector` must be there, well-formed, not empty (where said) and match the template's labels. */
@@ -26,7 +27,8 @@ static void check_workload_selector(struct check *c, const struct at *spec_at,
             bad_invalid(c, at, json_object(), "empty selector is invalid for %s", kind);
     }
     if (selector && *c->errs && (*c->errs)->n_causes > n_before && json_count(selector)) {
-        bad_invalid(c, at, selector_copy(c->a, selector), "invalid label selector");
+        if (strcmp(kind, "daemonset")) /* there the well-formed half is matched */
+            bad_invalid(c, at, selector_copy(c->a, selector), "invalid label selector");
         return;
     }
     err = selector_from_object(c->a, selector, &parsed);
@@ -57,35 +59,6 @@ static void check_running_template(struct check *c, const struct at *spec_at,
     if (field_at(template, "spec.activeDeadlineSeconds"))
         bad_forbidden(c, AT(at, "activeDeadlineSeconds"),
                       "activeDeadlineSeconds in %s is not Supported", kind);
-}
-
-/* A percentage or number as a number of 100; -1: malformed. */
-static int64_t int_or_percent(const struct json *v, bool *ret_percent)
-{
-    int64_t n = -1;
-
-    *ret_percent = json_is(v, JSON_STRING);
-    if (json_is(v, JSON_INT))
-        return v->i;
-    if (json_is(v, JSON_STRING) && v->s.n > 1)
-        str_to_int64(str_slice(v->s, 0, v->s.n - 1), &n);
-    return n;
-}
-
-static void check_no_more_than_all(struct check *c, const struct at *at, const struct json *v)
-{
-    bool percent;
-    int64_t n = int_or_percent(v, &percent);
-
-    if (percent && n > 100)
-        bad_invalid(c, at, *v, "must not be greater than 100%%");
-}
-
-static bool is_zero(const struct json *v)
-{
-    bool percent;
-
-    return v && int_or_percent(v, &percent) == 0;
 }
 
 /* Go's dump of a strategy struct in a message: {"Type":"x","RollingUpdate":null}. */
@@ -124,33 +97,57 @@ static void check_deployment_strategy(struct check *c, const struct at *at,
     }
     check_int_or_percent(c, AT(here, "maxUnavailable"), unavailable);
     check_int_or_percent(c, AT(here, "maxSurge"), surge);
-    if (is_zero(unavailable) && is_zero(surge))
-        bad_invalid(c, AT(here, "maxUnavailable"), *unavailable,
+    if (is_zero_int_or_percent(unavailable) && is_zero_int_or_percent(surge))
+        bad_invalid(c, AT(here, "maxUnavailable"), unavailable ? *unavailable : json_int(0),
                     "may not be 0 when `maxSurge` is 0");
-    check_no_more_than_all(c, AT(here, "maxUnavailable"), unavailable);
+    check_percent_at_most_all(c, AT(here, "maxUnavailable"), unavailable);
 }
 
-static void check_status_counts(struct check *c, const struct json *obj, const char *const *fields)
+/* The counts of a status, and which of them cannot exceed which. collisionCount only grows. */
+static void check_status(struct check *c, const struct write *w, const char *const *counts,
+                         const char *const *of_replicas)
 {
     const struct at *at = AT(NULL, "status");
-    const struct json *status = field(obj, "status");
+    const struct json *status = field(w->obj, "status");
 
-    for (size_t i = 0; fields[i]; i++)
-        check_not_negative(c, AT(at, fields[i]), field(status, fields[i]));
+    check_counts(c, at, status, counts);
+    check_at_most(c, at, status, of_replicas, "replicas", "cannot be greater than status.replicas");
+}
+
+static void check_available(struct check *c, const struct write *w, const char *text)
+{
+    static const char *const fields[] = {"availableReplicas", NULL};
+
+    check_at_most(c, AT(NULL, "status"), field(w->obj, "status"), fields, "readyReplicas", text);
+}
+
+static void check_collisions(struct check *c, const struct write *w)
+{
+    int64_t n = json_get_int(w->obj, "status.collisionCount", 0);
+
+    if (field_at(w->old, "status.collisionCount") &&
+        n < json_get_int(w->old, "status.collisionCount", 0))
+        bad_invalid(c, AT(AT(NULL, "status"), "collisionCount"), json_int(n),
+                    "cannot be decremented");
 }
 
 void validate_deployment(struct write *w, struct err **errs)
 {
-    static const char *const counts[] = {
-        "observedGeneration",  "replicas", "updatedReplicas", "readyReplicas", "availableReplicas",
-        "unavailableReplicas", NULL};
+    static const char *const counts[] = {"observedGeneration", "replicas",
+                                         "updatedReplicas",    "readyReplicas",
+                                         "availableReplicas",  "unavailableReplicas",
+                                         "collisionCount",     NULL};
+    static const char *const of_replicas[] = {"updatedReplicas", "readyReplicas",
+                                              "availableReplicas", NULL};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec"),
                       *deadline = field(spec, "progressDeadlineSeconds");
     const struct at *at = AT(NULL, "spec");
 
     if (str_is(w->subresource, "status")) {
-        check_status_counts(c, w->obj, counts);
+        check_status(c, w, counts, of_replicas);
+        check_available(c, w, "cannot be greater than readyReplicas");
+        check_collisions(c, w);
         return;
     }
     check_not_negative(c, AT(at, "replicas"), field(spec, "replicas"));
@@ -175,17 +172,20 @@ void validate_replicaset(struct write *w, struct err **errs)
     static const char *const counts[] = {"replicas",           "fullyLabeledReplicas",
                                          "readyReplicas",      "availableReplicas",
                                          "observedGeneration", NULL};
+    static const char *const of_replicas[] = {"fullyLabeledReplicas", "readyReplicas",
+                                              "availableReplicas", NULL};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec");
     const struct at *at = AT(NULL, "spec");
 
     if (str_is(w->subresource, "status")) {
-        check_status_counts(c, w->obj, counts);
+        check_status(c, w, counts, of_replicas);
+        check_available(c, w, "cannot be greater than readyReplicas");
         return;
     }
     check_not_negative(c, AT(at, "replicas"), field(spec, "replicas"));
     check_not_negative(c, AT(at, "minReadySeconds"), field(spec, "minReadySeconds"));
-    check_workload_selector(c, at, spec, "replicaset", true);
+    check_workload_selector(c, at, spec, "deployment", true);
     if (field(spec, "template"))
         check_running_template(c, at, spec, "ReplicaSet");
     if (w->old)
@@ -211,8 +211,15 @@ static void check_statefulset_strategy(struct check *c, const struct at *at,
             bad_invalid(c, here, dump, "only allowed for updateStrategy 'RollingUpdate'");
         }
     } else if (str_is(type, "RollingUpdate")) {
+        const struct json *unavailable = field(rolling, "maxUnavailable");
+
         check_not_negative(c, AT(here, "partition"), field(rolling, "partition"));
-        check_int_or_percent(c, AT(here, "maxUnavailable"), field(rolling, "maxUnavailable"));
+        if (!unavailable)
+            return;
+        check_int_or_percent(c, AT(here, "maxUnavailable"), unavailable);
+        if (is_zero_int_or_percent(unavailable))
+            bad_invalid(c, AT(here, "maxUnavailable"), *unavailable, "cannot be 0");
+        check_percent_at_most_all(c, AT(here, "maxUnavailable"), unavailable);
     } else if (type.n == 0) {
         bad_required(c, at, "");
     } else {
@@ -253,8 +260,11 @@ static bool only_allowed_changed(const struct json *now, const struct json *old)
 
 void validate_statefulset(struct write *w, struct err **errs)
 {
-    static const char *const counts[] = {"replicas",        "readyReplicas",      "currentReplicas",
-                                         "updatedReplicas", "observedGeneration", NULL};
+    static const char *const counts[] = {
+        "replicas",          "readyReplicas",      "currentReplicas", "updatedReplicas",
+        "availableReplicas", "observedGeneration", "collisionCount",  NULL};
+    static const char *const of_replicas[] = {"readyReplicas", "currentReplicas", "updatedReplicas",
+                                              "availableReplicas", NULL};
     static const char *const retentions[] = {"Retain", "Delete", NULL};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec"),
@@ -264,7 +274,9 @@ void validate_statefulset(struct write *w, struct err **errs)
         service = json_get_str(spec, "serviceName");
 
     if (str_is(w->subresource, "status")) {
-        check_status_counts(c, w->obj, counts);
+        check_status(c, w, counts, of_replicas);
+        check_available(c, w, "cannot be greater than status.readyReplicas");
+        check_collisions(c, w);
         return;
     }
     if (policy.n == 0)
@@ -313,32 +325,31 @@ static void check_daemonset_strategy(struct check *c, const struct at *at,
     }
     check_int_or_percent(c, AT(here, "maxUnavailable"), unavailable);
     check_int_or_percent(c, AT(here, "maxSurge"), surge);
-    check_no_more_than_all(c, AT(here, "maxUnavailable"), unavailable);
-    check_no_more_than_all(c, AT(here, "maxSurge"), surge);
-    if (unavailable && surge && !is_zero(unavailable) && !is_zero(surge))
+    check_percent_at_most_all(c, AT(here, "maxUnavailable"), unavailable);
+    check_percent_at_most_all(c, AT(here, "maxSurge"), surge);
+    if (unavailable && surge && !is_zero_int_or_percent(unavailable) &&
+        !is_zero_int_or_percent(surge))
         bad_invalid(c, AT(here, "maxSurge"), *surge,
                     "may not be set when maxUnavailable is non-zero");
-    if (is_zero(unavailable) && is_zero(surge))
+    if (is_zero_int_or_percent(unavailable) && is_zero_int_or_percent(surge))
         bad_required(c, AT(here, "maxUnavailable"), "cannot be 0 when maxSurge is 0");
 }
 
 void validate_daemonset(struct write *w, struct err **errs)
 {
-    static const char *const counts[] = {"currentNumberScheduled",
-                                         "numberMisscheduled",
-                                         "desiredNumberScheduled",
-                                         "numberReady",
-                                         "observedGeneration",
-                                         "updatedNumberScheduled",
-                                         "numberAvailable",
-                                         "numberUnavailable",
-                                         NULL};
+    static const char *const counts[] = {"currentNumberScheduled", "numberMisscheduled",
+                                         "desiredNumberScheduled", "numberReady",
+                                         "observedGeneration",     "updatedNumberScheduled",
+                                         "numberAvailable",        "numberUnavailable",
+                                         "collisionCount",         NULL};
+    static const char *const none[] = {NULL};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec");
     const struct at *at = AT(NULL, "spec");
 
     if (str_is(w->subresource, "status")) {
-        check_status_counts(c, w->obj, counts);
+        check_status(c, w, counts, none);
+        check_collisions(c, w);
         return;
     }
     check_workload_selector(c, at, spec, "daemonset", true);
@@ -356,9 +367,9 @@ void validate_controllerrevision(struct write *w, struct err **errs)
     struct check *c = &(struct check){w->a, errs};
     const struct json *data = field(w->obj, "data");
 
-    check_not_negative(c, AT(NULL, "revision"), field(w->obj, "revision"));
     if (!data || data->type == JSON_NULL)
         bad_required(c, AT(NULL, "data"), "data is mandatory");
+    check_not_negative(c, AT(NULL, "revision"), field(w->obj, "revision"));
     if (w->old)
         check_immutable(c, AT(NULL, "data"), data, field(w->old, "data"));
 }
