@@ -9,36 +9,57 @@
 
 static const char proto_type[] = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
+/* What an answer depends on. That of v2 goes through one handler more, which tells its own. */
+static void add_vary(struct http_header *h, size_t *n, bool v2)
+{
+    if (v2)
+        h[(*n)++] = (struct http_header){S("Vary"), S("Accept-Encoding")};
+    h[(*n)++] = (struct http_header){S("Vary"), S("Accept")};
+}
+
+/* Nothing but a status: no such document, or none in a form that the client takes. */
+static void refuse(struct req *q, int status, bool v2)
+{
+    size_t n;
+    struct http_header *h = reply_headers(q, NULL, &n, 3);
+
+    if (v2)
+        add_vary(h, &n, true);
+    h[n++] = (struct http_header){S("Content-Length"), S("0")};
+    http_start(q->ex, status, h, n);
+    http_end(q->ex);
+}
+
 /* The document is known by this tag: answered when the client has it. */
-static bool known(struct req *q, str etag, str vary, const char *content_type)
+static bool known(struct req *q, str etag, bool v2, const char *content_type)
 {
     struct http_header *h;
     size_t n;
 
     if (!str_eq(http_header(&q->ex->req, "if-none-match"), etag))
         return false;
-    h = reply_headers(q, content_type, &n, 2);
+    h = reply_headers(q, content_type, &n, 3);
     h[n++] = (struct http_header){S("ETag"), etag};
-    h[n++] = (struct http_header){S("Vary"), vary};
+    add_vary(h, &n, v2);
     http_start(q->ex, 304, h, n);
     http_end(q->ex);
     return true;
 }
 
-static void reply_builtin(struct req *q, const struct openapi_doc *doc, const char *content_type,
-                          str vary)
+static void reply_builtin(struct req *q, const struct openapi_doc *doc, const char *content_type)
 {
     bool zipped = str_find(http_header(&q->ex->req, "accept-encoding"), S("gzip")) >= 0;
     str etag = arena_fmt(q->a, "\"" PRI_STR "\"", STR_ARG(doc->etag)), body = doc->gzip;
     struct buf text = BUF_INIT;
     struct http_header *h;
     size_t n;
+    bool v2 = str_has_prefix(doc->path, S("v2"));
 
-    if (known(q, etag, vary, content_type))
+    if (known(q, etag, v2, content_type))
         return;
-    h = reply_headers(q, content_type, &n, 4);
+    h = reply_headers(q, content_type, &n, 5);
     h[n++] = (struct http_header){S("ETag"), etag};
-    h[n++] = (struct http_header){S("Vary"), vary};
+    add_vary(h, &n, v2);
     if (zipped)
         h[n++] = (struct http_header){S("Content-Encoding"), S("gzip")};
     else {
@@ -58,25 +79,25 @@ static void reply_v2(struct req *q, bool proto)
 {
     const struct openapi_doc *doc = openapi_find(proto ? S("v2.pb") : S("v2"));
     const char *type = proto ? proto_type : "application/json";
-    str vary = S("Accept-Encoding, Accept"), etag;
+    str etag;
     CLEANUP(buf) struct buf text = BUF_INIT, merged = BUF_INIT;
     char hash[65], both[65];
 
     if (!crds_hash(q->api->crds, NULL, NULL, hash)) {
-        reply_builtin(q, doc, type, vary);
+        reply_builtin(q, doc, type);
         return;
     }
     sha256_hex(arena_fmt(q->a, PRI_STR "%s", STR_ARG(doc->etag), hash), both);
     etag = arena_fmt(q->a, "\"%s\"", both);
-    if (known(q, etag, vary, type))
+    if (known(q, etag, true, type))
         return;
     openapi_text(doc, &text);
     if (proto) {
         crd_openapi_v2_proto(q->api, q->a, &text);
-        reply_cacheable(q, type, etag, vary, buf_view(&text));
+        reply_cacheable(q, type, etag, S("Accept-Encoding, Accept"), buf_view(&text));
     } else {
         crd_openapi_v2(q->api, q->a, buf_view(&text), &merged);
-        reply_cacheable(q, type, etag, vary, buf_view(&merged));
+        reply_cacheable(q, type, etag, S("Accept-Encoding, Accept"), buf_view(&merged));
     }
 }
 
@@ -132,7 +153,7 @@ static bool reply_custom(struct req *q, str path)
         !crds_hash(q->api->crds, &group, &version, hash))
         return false;
     etag = arena_fmt(q->a, "\"%s\"", hash);
-    if (known(q, etag, S("Accept"), "application/json"))
+    if (known(q, etag, false, "application/json"))
         return true;
     crd_openapi_v3(q->api, q->a, group, version, &b);
     reply_cacheable(q, "application/json", etag, S("Accept"), buf_view(&b));
@@ -161,18 +182,17 @@ bool openapi_handle(struct req *q, str path)
     if (str_is(name, "v2.pb") || (doc && doc->legacy && !q->api->o.legacy_apis))
         doc = NULL;
     if (doc && !acceptable(accept)) {
-        reply_error(
-            q, err_details(
-                   err_new(REASON_NOT_ACCEPTABLE,
-                           "406: Not Acceptable\n\nAvailable representations: application/json"),
-                   S(""), S(""), S("")));
+        refuse(q, 406, str_is(name, "v2"));
         return true;
     }
     if (str_is(name, "v2"))
         reply_v2(q, false);
     else if (doc)
-        reply_builtin(q, doc, "application/json", S("Accept"));
-    else if (!reply_custom(q, name))
+        reply_builtin(q, doc, "application/json");
+    else if (str_has_prefix(name, S("v3/"))) {
+        if (!reply_custom(q, name))
+            refuse(q, 404, false);
+    } else
         reply_page_not_found(q);
     return true;
 }
