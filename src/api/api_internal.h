@@ -26,6 +26,7 @@ struct kind {
     str api_version;              /* "apps/v1" */
     str head;        /* {"kind":"Deployment","apiVersion":"apps/v1", : how stored bytes begin */
     str status_name; /* "deployments.apps": in messages */
+    const struct converter *converter; /* custom kinds with a conversion webhook; NULL: none */
     bool has_status, has_scale;
     const char *scale_replicas, *scale_status,
         *scale_selector; /* custom kinds: where the scale subresource looks; dot paths */
@@ -86,6 +87,7 @@ struct req {
     bool pretty, nosniff;
     struct json warnings; /* array of strings: Warning headers to send */
     struct write_options wo;
+    struct conversions *conversions; /* NULL: nothing was converted by a webhook */
 };
 
 struct api_check {
@@ -102,6 +104,8 @@ struct dynamic;
 struct discovery;
 struct crds;
 struct outgoing;
+struct conversions;
+struct converter;
 
 struct api {
     struct loop *loop;
@@ -216,8 +220,11 @@ bool object_matches(const struct obj *o, const struct selector *labels,
                     const struct selector *fields);
 MUST_USE struct err *field_selector_check(const struct kind *k, const struct selector *s);
 /* Stored tree -> as served by k. */
-MUST_USE struct err *object_to_served(struct arena *a, const struct kind *k, struct json *obj);
-MUST_USE struct err *object_to_storage(struct arena *a, const struct kind *k, struct json *obj);
+/* With a conversion webhook both may fail with "not yet": conversion.h. */
+MUST_USE struct err *object_to_served(struct req *q, struct arena *a, const struct kind *k,
+                                      struct json *obj);
+MUST_USE struct err *object_to_storage(struct req *q, struct arena *a, const struct kind *k,
+                                       struct json *obj);
 void object_reorder(struct arena *a, const struct kind *k, struct json *obj);
 
 /* ---- meta.c: metadata of objects ---- */

@@ -3,6 +3,7 @@
  * A set is made anew when its definition changes, and freed when the last request that uses the old one is gone.
  *
  * Not here: when a definition is served (crd.c), what its status says (crd_status.c). */
+#include "api/conversion.h"
 #include "api/crd_internal.h"
 #include "schema/crd.h"
 
@@ -267,6 +268,23 @@ str crd_storage_version(const struct json *crd)
     return S("");
 }
 
+static struct converter *converter_of(struct arena *a, const struct json *crd)
+{
+    const struct json *conversion = json_at(crd, "spec", "conversion", NULL);
+    struct converter *c;
+
+    if (!str_is(json_get_str(conversion, "strategy"), "Webhook"))
+        return NULL;
+    c = ARENA_NEW(a, struct converter);
+    c->client_config = json_at(conversion, "webhook", "clientConfig", NULL);
+    JSON_EACH(v, json_at(conversion, "webhook", "conversionReviewVersions", NULL))
+        if (str_is(json_str(v), "v1") || str_is(json_str(v), "v1beta1")) {
+            c->v1 = str_is(json_str(v), "v1");
+            break; /* the first that both sides know */
+        }
+    return c;
+}
+
 struct crd_set *crd_set_new(const struct obj *o)
 {
     struct arena *a = arena_new();
@@ -275,8 +293,10 @@ struct crd_set *crd_set_new(const struct obj *o)
     const struct json *versions = json_at(crd, "spec", "versions", NULL);
     str storage = crd_storage_version(crd);
     struct custom_kind *stored = ARENA_NEW(a, struct custom_kind);
-    bool several =
-        json_count(versions) > 1 || json_count(json_at(crd, "status", "storedVersions", NULL)) > 1;
+    const struct converter *converter = converter_of(a, crd);
+    bool several = json_count(versions) > 1 ||
+                   json_count(json_at(crd, "status", "storedVersions", NULL)) > 1 ||
+                   json_get_int(crd, "metadata.generation", 1) > 1;
 
     set->refs = 1;
     set->arena = a;
@@ -289,9 +309,13 @@ struct crd_set *crd_set_new(const struct obj *o)
         if (json_get_bool(v, "served", false))
             kind_make(set, &set->kinds[set->n++], crd, v, storage);
     }
-    /* Of several versions any may be what lies in the store: then nothing is answered as the bytes that lie there. */
-    if (several)
-        for (size_t i = 0; i < set->n; i++)
+    /* Of several versions any may be what lies in the store, and a schema that has changed may have other defaults than when it was
+     * written: then nothing is answered as the bytes that lie there. */
+    stored->kind.converter = converter;
+    for (size_t i = 0; i < set->n; i++) {
+        set->kinds[i].kind.converter = converter;
+        if (several)
             set->kinds[i].kind.storage = &stored->kind;
+    }
     return set;
 }

@@ -4,6 +4,7 @@
  * out of its items by cutting a prefix, and have metadata second, so that resourceVersion is found
  * without parsing. */
 #include "api/api_internal.h"
+#include "api/conversion.h"
 
 #define REVISION_TEXT_MAX 24
 
@@ -141,12 +142,39 @@ struct err *field_selector_check(const struct kind *k, const struct selector *s)
     return NULL;
 }
 
-struct err *object_to_served(struct arena *a, const struct kind *k, struct json *obj)
+/* Custom objects: by webhook, or just by name; then what the version's schema does not know goes, and its defaults come. */
+static struct err *custom_to(struct req *q, struct arena *a, const struct kind *k,
+                             const struct kind *to, struct json *obj)
 {
-    return k->storage == k ? NULL : schema_convert(a, k->storage->r, k->r, obj);
+    struct err *e = NULL;
+
+    if (k->converter && !str_eq(json_get_str(obj, "apiVersion"), to->api_version))
+        e = convert(q, a, k, to->api_version, obj);
+    if (e)
+        return e;
+    json_setz(a, obj, "kind", json_string(to->r->kind));
+    json_setz(a, obj, "apiVersion", json_string(to->api_version));
+    e = schema_decode(a, to->r->type, obj, NULL);
+    if (!e)
+        schema_default(a, to->r, obj);
+    return e;
 }
 
-struct err *object_to_storage(struct arena *a, const struct kind *k, struct json *obj)
+struct err *object_to_served(struct req *q, struct arena *a, const struct kind *k, struct json *obj)
 {
-    return k->storage == k ? NULL : schema_convert(a, k->r, k->storage->r, obj);
+    if (k->storage == k)
+        return NULL;
+    if (k->r->custom)
+        return custom_to(q, a, k, k, obj);
+    return schema_convert(a, k->storage->r, k->r, obj);
+}
+
+struct err *object_to_storage(struct req *q, struct arena *a, const struct kind *k,
+                              struct json *obj)
+{
+    if (k->storage == k)
+        return NULL;
+    if (k->r->custom)
+        return custom_to(q, a, k, k->storage, obj);
+    return schema_convert(a, k->r, k->storage->r, obj);
 }

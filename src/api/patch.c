@@ -196,7 +196,7 @@ static void buf_patched(struct patching *p, struct buf *text)
         buf_go_value(text, &sorted);
         return;
     }
-    err_free(object_to_served(q->a, p->w.kind, doc));
+    err_free(object_to_served(q, q->a, p->w.kind, doc));
     err_free(apply_to(p, doc));
     sort_touched(q->a, doc, p->how, p->patch);
     json_encode(text, doc);
@@ -350,7 +350,7 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
     applied = json_new(w->a, copy);
     if (w->old && w->kind->storage != w->kind) {
         live = json_new(w->a, json_copy(w->a, w->old));
-        e = object_to_served(w->a, w->kind, live);
+        e = object_to_served(w->req, w->a, w->kind, live);
         if (e)
             return e;
     }
@@ -395,7 +395,7 @@ static struct err *patch_current(void *ctx, struct arena *a, const struct obj *c
     if (!current)
         return err_not_found(w->kind, w->name);
     w->obj = json_new(w->a, json_share(w->a, w->old));
-    e = object_to_served(w->a, w->kind, w->obj);
+    e = object_to_served(w->req, w->a, w->kind, w->obj);
     if (!e)
         e = apply_to(p, w->obj);
     if (!e && !json_is(w->obj, JSON_OBJECT))

@@ -7,6 +7,7 @@
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
  */
 #include "api/api_internal.h"
+#include "api/conversion.h"
 
 static struct err *invalid_revision(str text, enum reason reason, const char *before)
 {
@@ -444,7 +445,7 @@ static void reply_list_trees(struct listing *l)
     for (size_t i = 0; i < l->n && !e; i++) {
         trees[i] = object_parse(q->a, arena_dup(q->a, l->objs[i]->data));
         if (q->accept.as != AS_PARTIAL_LIST)
-            e = object_to_served(q->a, k, trees[i]);
+            e = object_to_served(q, q->a, k, trees[i]);
     }
     if (e) {
         listing_fini(l);
@@ -494,7 +495,7 @@ static void reply_list_trees(struct listing *l)
     reply_tree(q, 200, t, &list);
 }
 
-static void reply_list(struct listing *l)
+static void reply_list_now(struct listing *l)
 {
     struct req *q = l->q;
     const struct kind *k = q->route.kind;
@@ -513,6 +514,33 @@ static void reply_list(struct listing *l)
         list_reply_formed(q, l->objs, l->n, l->revision, l->next, l->remaining);
     else
         reply_list_trees(l);
+}
+
+static void list_converted(void *ctx, struct err *e)
+{
+    struct listing *l = ctx;
+
+    if (!e) {
+        reply_list_now(l);
+        return;
+    }
+    listing_fini(l);
+    reply_error(l->q, e);
+}
+
+static void reply_list(struct listing *l)
+{
+    struct req *q = l->q;
+    str *data;
+
+    if (!q->route.kind->converter || q->accept.as == AS_PARTIAL_LIST) {
+        reply_list_now(l);
+        return;
+    }
+    data = ARENA_NEW_N(q->a, str, l->n + 1);
+    for (size_t i = 0; i < l->n; i++)
+        data[i] = l->objs[i]->data;
+    convert_then(q, q->route.kind, data, l->n, list_converted, l);
 }
 
 void list_reply(struct req *q, const struct obj **objs, size_t n, int64_t revision)

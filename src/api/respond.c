@@ -4,6 +4,7 @@
  * Stored bytes are the answer where the client wants plain JSON; every other form is made from the
  * parsed tree. Whoever calls reply_*() must not touch the request afterwards. */
 #include "api/api_internal.h"
+#include "api/conversion.h"
 #include "wire/yaml.h"
 
 #include <zlib.h>
@@ -211,7 +212,7 @@ void reply_status_ok(struct req *q, int code, const struct kind *k, str name, st
     reply_tree(q, code, schema_find_gvk(S(""), S("v1"), S("Status")), &v);
 }
 
-void reply_object(struct req *q, int code, const struct kind *k, str data)
+static void reply_object_now(struct req *q, int code, const struct kind *k, str data)
 {
     struct buf b = BUF_INIT;
     struct json *v;
@@ -232,7 +233,7 @@ void reply_object(struct req *q, int code, const struct kind *k, str data)
     v = object_parse(q->a, data);
     switch (q->accept.as) {
     case AS_TABLE:
-        e = object_to_served(q->a, k, v);
+        e = object_to_served(q, q->a, k, v);
         if (e) {
             reply_error(q, e);
             return;
@@ -247,7 +248,7 @@ void reply_object(struct req *q, int code, const struct kind *k, str data)
     case AS_OBJECT:
     case AS_PARTIAL_LIST:
     case AS_DISCOVERY:
-        e = object_to_served(q->a, k, v);
+        e = object_to_served(q, q->a, k, v);
         if (e) {
             reply_error(q, e);
             return;
@@ -255,6 +256,36 @@ void reply_object(struct req *q, int code, const struct kind *k, str data)
         reply_tree(q, code, k->r->type, v);
         return;
     }
+}
+
+struct converted_reply {
+    struct req *q;
+    const struct kind *k;
+    str data;
+    int code;
+};
+
+static void reply_converted(void *ctx, struct err *e)
+{
+    struct converted_reply *r = ctx;
+
+    if (e)
+        reply_error(r->q, e);
+    else
+        reply_object_now(r->q, r->code, r->k, r->data);
+}
+
+void reply_object(struct req *q, int code, const struct kind *k, str data)
+{
+    struct converted_reply *r;
+
+    if (!convert_needed(k, data) || q->accept.as == AS_PARTIAL) {
+        reply_object_now(q, code, k, data);
+        return;
+    }
+    r = ARENA_NEW(q->a, struct converted_reply);
+    *r = (struct converted_reply){q, k, arena_dup(q->a, data), code};
+    convert_then(q, k, &r->data, 1, reply_converted, r);
 }
 
 /* What nobody serves outside of the API's own paths: the plain page of Go's HTTP server. */

@@ -7,9 +7,11 @@
  * behind is ended, and its client resumes or lists again: a lost connection is within the contract,
  * a lost event is not. (4) Initial events are written as the connection takes them; live events are
  * asked of the store from the revision of the initial list once that is out, so nothing is buffered
- * twice. API:
+ * twice. (5) Where a webhook has to convert objects, events wait for it in a queue of their own,
+ * which is bounded like what waits to be sent; their order stays. API:
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes */
 #include "api/api_internal.h"
+#include "api/conversion.h"
 
 #define BOOKMARK_PERIOD_NS (60 * NS_PER_S)
 #define TIMEOUT_MIN_S                                                                              \
@@ -26,6 +28,14 @@ static const enum seen seen_as[2][2] = {
     [true] = {SEEN_DELETED, SEEN_MODIFIED},
 };
 
+struct late { /* an event that waits for a conversion */
+    struct list link;
+    enum seen seen;
+    int64_t revision;
+    size_t n;
+    char data[];
+};
+
 struct watcher {
     struct list link;
     struct req *q;
@@ -38,12 +48,25 @@ struct watcher {
     size_t n_initial, at, cap;
     int64_t from, seen_revision, sent_revision;
     bool initial_bookmark, plain, protobuf, shares, columns_sent, closing;
+    bool converts, converting; /* by webhook; now */
+    struct list late;
+    size_t late_bytes;
 };
+
+static void late_free(struct watcher *w, struct late *l)
+{
+    list_del(&l->link);
+    w->late_bytes -= l->n;
+    mem_free(l);
+}
 
 static void watcher_end(struct watcher *w)
 {
     struct http_exchange *ex = w->q->ex;
 
+    conversions_cancel(w->q);
+    while (!list_is_empty(&w->late))
+        late_free(w, LIST_ITEM(w->late.next, struct late, link));
     list_del(&w->link);
     if (w->watch)
         store_watch_close(w->watch);
@@ -169,7 +192,7 @@ static void frame_other(struct watcher *w, struct buf *b, const char *type, str 
     }
     v = object_parse(q.a, data);
     if (q.accept.as != AS_PARTIAL)
-        e = object_to_served(q.a, w->kind, v);
+        e = object_to_served(&q, q.a, w->kind, v);
     if (e) {
         err_free(e);
     } else if (q.accept.as == AS_TABLE) {
@@ -304,7 +327,9 @@ static void bookmark_due(void *ctx)
 {
     struct watcher *w = ctx;
 
-    if (!w->closing && w->seen_revision > w->sent_revision)
+    if (w->converting)
+        loop_timer_set(w->bookmark, BOOKMARK_PERIOD_NS); /* events before it are on their way */
+    else if (!w->closing && w->seen_revision > w->sent_revision)
         send_bookmark(w, false);
 }
 
@@ -315,6 +340,85 @@ static void note_revision(struct watcher *w, int64_t revision)
         w->seen_revision = revision;
     if (w->o.bookmarks && !loop_timer_is_set(w->bookmark))
         loop_timer_set(w->bookmark, BOOKMARK_PERIOD_NS);
+}
+
+/* ---- events that a webhook has to convert first ---- */
+
+static bool is_missing(struct watcher *w, const struct late *l)
+{
+    struct arena *a = arena_new();
+    struct err *e = NULL;
+    bool missing;
+
+    if (convert_needed(w->kind, (str){l->data, l->n}))
+        e = convert(w->q, a, w->kind, w->kind->api_version, object_parse(a, (str){l->data, l->n}));
+    missing = conversions_missing(w->q, e);
+    err_free(e);
+    arena_free(a);
+    return missing;
+}
+
+static void late_flush(struct watcher *w);
+
+static void late_converted(void *ctx, struct err *e)
+{
+    struct watcher *w = ctx;
+
+    w->converting = false;
+    if (e) {
+        send_error(w, e);
+        watcher_end_soon(w);
+        return;
+    }
+    late_flush(w);
+}
+
+static void late_flush(struct watcher *w)
+{
+    struct late *l;
+    bool any = false;
+
+    while (!list_is_empty(&w->late) && !w->closing) {
+        l = LIST_ITEM(w->late.next, struct late, link);
+        if (is_missing(w, l))
+            break;
+        send_object(w, l->seen, (str){l->data, l->n});
+        w->sent_revision = l->revision;
+        late_free(w, l);
+    }
+    if (w->closing)
+        return;
+    LIST_EACH(l, &w->late, link)
+        any |= is_missing(w, l);
+    if (any) {
+        w->converting = true;
+        conversions_ask(w->q, late_converted, w);
+    } else
+        conversions_forget(w->q);
+}
+
+static void late_push(struct watcher *w, enum seen seen, str data, int64_t revision)
+{
+    struct late *l;
+
+    if (w->late_bytes + data.n > API_WATCH_QUEUE_MAX) {
+        watcher_end_soon(w);
+        return;
+    }
+    l = mem_alloc(sizeof *l + data.n);
+    l->seen = seen;
+    l->revision = revision;
+    l->n = data.n;
+    memcpy(l->data, data.p, data.n);
+    w->late_bytes += data.n;
+    list_add_tail(&w->late, &l->link);
+    if (!w->converting)
+        late_flush(w);
+}
+
+static bool waits(const struct watcher *w, str data)
+{
+    return w->converts && (!list_is_empty(&w->late) || convert_needed(w->kind, data));
 }
 
 static void on_event(void *ctx, const struct store_event *e)
@@ -338,10 +442,16 @@ static void on_event(void *ctx, const struct store_event *e)
     } else if (seen == SEEN_DELETED && e->type != STORE_DELETED) {
         /* It left the selection: its last matching content, at this event's revision. */
         struct arena *a = arena_new();
+        str data = object_with_revision(a, e->prev->data, e->prev->revision, e->obj->revision);
 
-        send_object(w, seen,
-                    object_with_revision(a, e->prev->data, e->prev->revision, e->obj->revision));
+        if (waits(w, data))
+            late_push(w, seen, data, e->obj->revision);
+        else
+            send_object(w, seen, data);
         arena_free(a);
+    } else if (waits(w, e->obj->data)) {
+        late_push(w, seen, e->obj->data, e->obj->revision);
+        return;
     } else if (w->q->accept.as == AS_OBJECT)
         send_shared(w, seen, e);
     else
@@ -376,8 +486,52 @@ static void go_live(struct watcher *w)
     }
 }
 
+static void send_initial(struct watcher *w);
+
+static void initial_converted(void *ctx, struct err *e)
+{
+    struct watcher *w = ctx;
+
+    w->converting = false;
+    if (e) {
+        send_error(w, e);
+        watcher_end_soon(w);
+        return;
+    }
+    send_initial(w);
+}
+
+/* true: the objects have to be converted first; send_initial() goes on then. */
+static bool initial_waits(struct watcher *w)
+{
+    struct arena *a;
+    bool missing = false;
+
+    if (!w->converts || w->at || w->converting)
+        return w->converting;
+    a = arena_new();
+    for (size_t i = 0; i < w->n_initial; i++) {
+        struct err *e = NULL;
+
+        arena_reset(a);
+        if (convert_needed(w->kind, w->initial[i]->data))
+            e = convert(w->q, a, w->kind, w->kind->api_version,
+                        object_parse(a, w->initial[i]->data));
+        missing |= conversions_missing(w->q, e);
+        err_free(e);
+    }
+    arena_free(a);
+    if (missing) {
+        w->converting = true;
+        conversions_ask(w->q, initial_converted, w);
+    }
+    return missing;
+}
+
 static void send_initial(struct watcher *w)
 {
+    if (initial_waits(w))
+        return;
     while (w->at < w->n_initial && http_queued(w->q->ex) < HTTP_QUEUE_HIGH) {
         const struct obj *o = w->initial[w->at++];
 
@@ -387,8 +541,10 @@ static void send_initial(struct watcher *w)
             send_object(w, SEEN_ADDED, o->data);
         obj_unref(o);
     }
-    if (w->at == w->n_initial && !w->watch && !w->closing)
+    if (w->at == w->n_initial && !w->watch && !w->closing) {
+        conversions_forget(w->q);
         go_live(w);
+    }
 }
 
 static void watcher_drained(void *user, struct http_exchange *ex)
@@ -438,6 +594,8 @@ void verb_watch(struct req *q)
     w->plain = !w->protobuf && q->accept.as == AS_OBJECT && k->storage == k;
     w->shares =
         q->ex->shares && q->accept.media == MEDIA_JSON && (w->plain || q->accept.as == AS_PARTIAL);
+    w->converts = k->converter && !w->shares && q->accept.as != AS_PARTIAL;
+    list_init(&w->late);
     w->from = store_revision(q->api->store);
     /* No version (or "0"): begin with what there is. A version: the changes since. */
     legacy_start = !w->o.has_revision || w->o.revision == 0;

@@ -26,12 +26,12 @@ static void take_managers(struct write *w, const struct json *from)
 static struct err *track_round_trip(struct write *w, const struct apply_options *o)
 {
     struct json *seen = json_new(w->a, json_copy(w->a, w->obj));
-    struct err *e = object_to_storage(w->a, w->kind, seen);
+    struct err *e = object_to_storage(w->req, w->a, w->kind, seen);
 
     if (e)
         return e;
     schema_default(w->a, w->kind->storage->r, seen);
-    e = object_to_served(w->a, w->kind, seen);
+    e = object_to_served(w->req, w->a, w->kind, seen);
     if (!e)
         e = apply_track_update(w->a, w->kind->r, w->old, seen, o);
     if (!e)
@@ -273,7 +273,7 @@ struct err *write_create_steps(struct write *w)
             return e;
     }
     schema_settle(w->kind->r->type, w->obj);
-    e = object_to_storage(w->a, w->kind, w->obj);
+    e = object_to_storage(w->req, w->a, w->kind, w->obj);
     if (e)
         return e;
     if (w->kind->storage != w->kind)
@@ -359,7 +359,7 @@ static struct err *old_as_served(struct write *w)
         return NULL;
     copy = json_new(w->a, json_copy(w->a, w->old));
     w->old = copy;
-    return object_to_served(w->a, w->kind, copy);
+    return object_to_served(w->req, w->a, w->kind, copy);
 }
 
 struct err *write_update_steps(struct write *w)
@@ -383,7 +383,7 @@ struct err *write_update_steps(struct write *w)
     }
     schema_settle(w->kind->r->type, w->obj);
     w->old = stored;
-    e = object_to_storage(w->a, w->kind, w->obj);
+    e = object_to_storage(w->req, w->a, w->kind, w->obj);
     if (e)
         return e;
     e = admit_changes(w);

@@ -2,6 +2,7 @@
  *
  * An answer belongs to the very question: SHA-256 of the webhook, the round, and the review without its uid. A write that
  * runs again with the same content finds all its answers; one whose object has changed in between asks again. */
+#include "api/conversion.h"
 #include "api/dynamic/dynamic_internal.h"
 
 struct answers {
@@ -53,9 +54,9 @@ struct answers *answers_new(struct req *q, const struct kind *k, str subresource
     struct api *api = q->api;
     struct answers *n;
 
-    if (!api->n_dynamic || kind_is_exempt(k) ||
-        !(concerns(api->dynamic, k, subresource, op) ||
-          (or_op != op && concerns(api->dynamic, k, subresource, or_op))))
+    if (!k->converter && (!api->n_dynamic || kind_is_exempt(k) ||
+                          !(concerns(api->dynamic, k, subresource, op) ||
+                            (or_op != op && concerns(api->dynamic, k, subresource, or_op)))))
         return NULL;
     n = ARENA_NEW(q->a, struct answers);
     n->d = api->dynamic;
@@ -204,6 +205,7 @@ static void abandon(struct answers *n)
 {
     struct answer **at = &n->known;
 
+    conversions_cancel(n->req);
     for (size_t i = 0; i < n->n_asked; i++)
         if (n->asked[i])
             call_abandon(n->asked[i]);
@@ -271,10 +273,24 @@ static void wait_begin(struct answers *n, answers_again_fn *again, void *ctx)
     loop_timer_set(n->timer, n->end ? 0 : answers_left_ns(n));
 }
 
+static void on_converted(void *ctx, struct err *e)
+{
+    resume(ctx, e);
+}
+
 bool answers_wait(struct answers *n, struct err *e, answers_again_fn *again, void *ctx)
 {
     if (!n || !e)
         return false;
+    if (conversions_missing(n->req, e)) {
+        abandon(n);
+        err_free(e);
+        n->not_yet = NULL;
+        wait_begin(n, again, ctx);
+        if (!n->end)
+            conversions_ask(n->req, on_converted, n);
+        return true;
+    }
     if (e != n->not_yet) {
         abandon(n); /* refused for another reason before the questions were sent */
         return false;

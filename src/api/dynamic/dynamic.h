@@ -56,7 +56,8 @@ struct attributes {
 };
 
 /* ---- one write's memory ---- */
-/* NULL when nothing configured could concern requests to this resource and subresource with `op` (or `or_op`). */
+/* NULL when nothing configured could concern requests to this resource and subresource with `op` (or `or_op`), and no webhook
+ * converts its objects: writes wait for conversions as they do for admission. */
 struct answers *answers_new(struct req *q, const struct kind *k, str subresource,
                             enum admission_op op, enum admission_op or_op);
 /* A run begins: what the one before has made in the arena of runs is gone. NULL: nothing. */

@@ -46,7 +46,7 @@ struct err *form_show(struct attributes *t, const struct kind *k, const struct j
         return NULL;
     v = json_new(t->a, json_share(t->a, obj));
     if (!t->type)
-        e = object_to_served(t->a, k, v);
+        e = object_to_served(t->req, t->a, k, v);
     if (e)
         return e;
     name_kind(t, k, v);
@@ -108,7 +108,7 @@ struct err *form_take(struct attributes *t, const struct kind *k, const struct j
     *ret_changed = !json_equal(shown, next);
     if (!t->type) {
         schema_default(t->a, k->r, next);
-        e = object_to_storage(t->a, k, next);
+        e = object_to_storage(t->req, t->a, k, next);
         if (e)
             return e;
         json_setz(t->a, next, "kind", json_string(t->kind->storage->r->kind));
