@@ -39,6 +39,9 @@ struct api_options {
     bool token_no_extension;         /* tokens of kubelets end when they say */
     bool no_bootstrap_tokens;
     struct oidc_options oidc;
+    str audit_policy;   /* YAML; empty: no audit log */
+    str audit_log_path; /* "-": standard output */
+    int64_t audit_log_max_mb, audit_log_max_age_days, audit_log_backups; /* 0: no limit */
 };
 MUST_USE struct err *api_new(struct loop *loop, const struct api_options *o, struct api **ret);
 /* Creates the bootstrap objects that are missing (namespaces, roles, priority classes, flow schemas, `kubernetes` Service ...). */

@@ -88,6 +88,7 @@ struct req {
     struct json warnings; /* array of strings: Warning headers to send */
     struct write_options wo;
     struct conversions *conversions; /* NULL: nothing was converted by a webhook */
+    struct audited *audited;         /* NULL: the audit log does not want to know */
 };
 
 struct api_check {
@@ -98,6 +99,8 @@ struct api_check {
 struct rbac;
 struct authn;
 struct node_authorizer;
+struct audit;
+struct audited;
 struct ip_allocator;
 struct event_ttl;
 struct dynamic;
@@ -118,6 +121,7 @@ struct api {
     struct rbac *rbac;
     struct authn *authn;
     struct node_authorizer *nodes;
+    struct audit *audit; /* NULL: no audit log */
     struct ip_allocator *ips;
     struct event_ttl *event_ttl;
     struct dynamic *dynamic; /* webhooks and policies (dynamic/) */
@@ -348,7 +352,13 @@ MUST_USE struct err *token_issue(struct api *api, struct arena *a, str ns, str n
                                  str *ret_token, str *ret_id);
 str authn_key_pem(const struct api *api); /* empty: not yet */
 
-/* audit.c: nothing when there is no audit log */
+/* audit.c: nothing of it happens when there is no audit log */
+MUST_USE struct err *audit_new(struct api *api, struct audit **ret);
+void audit_close(struct audit *u, loop_fn *closed, void *ctx);
+void audit_begin(struct req *q); /* after authentication; q->user may be NULL: that failed */
+void audit_decision(struct req *q, bool allowed, str reason);
+void audit_error(struct req *q, const struct err *e); /* the answer will be this Status */
+bool audit_keeps_body(const struct req *q);           /* the answer must not be compressed */
 void audit_note(struct req *q, str key, str value);
 void audit_impersonated(struct req *q, const struct user *u, const char *constraint);
 

@@ -4,23 +4,30 @@
  * API: https://kubernetes.io/docs/reference/access-authn-authz/authorization/, .../node/ */
 #include "api/api_internal.h"
 
-bool authz_allows(struct api *api, struct arena *a, const struct user *u, const struct access *x,
-                  str *ret_reason)
+/* The reasons may be NULL: why it is allowed is a text that few want. */
+static bool decide(struct api *api, struct arena *a, const struct user *u, const struct access *x,
+                   str *ret_allowed, str *ret_denied)
 {
     str node, reason = S("");
 
-    if (ret_reason)
-        *ret_reason = S("");
     if (u->masters)
         return true;
     node = node_of_user(u);
     if (node.n && node_authorizer_allows(api->nodes, a, node, x, &reason))
         return true;
-    if (rbac_allows(api->rbac, a, u, x, ret_reason))
+    if (rbac_allows(api->rbac, a, u, x, ret_allowed))
         return true;
-    if (ret_reason)
-        *ret_reason = reason;
+    if (ret_denied)
+        *ret_denied = reason;
     return false;
+}
+
+bool authz_allows(struct api *api, struct arena *a, const struct user *u, const struct access *x,
+                  str *ret_reason)
+{
+    if (ret_reason)
+        *ret_reason = S("");
+    return decide(api, a, u, x, ret_reason, ret_reason);
 }
 
 struct err *err_access_denied(struct arena *a, const struct user *u, const struct access *x,
@@ -68,7 +75,7 @@ static str selector_text(const struct req *q)
 {
     str v = S("");
 
-    if (!node_of_user(q->user).n || !q->ex->req.query.n)
+    if (!q->user || !node_of_user(q->user).n || !q->ex->req.query.n)
         return v;
     return http_query(q->a, q->ex->req.query, "fieldSelector", &v) ? v : S("");
 }
@@ -93,14 +100,18 @@ struct access access_of(const struct req *q)
 
 struct err *authz_request(struct req *q)
 {
+    str allowed = S(""), denied = S("");
     struct access x;
-    str why;
+    bool may;
 
-    if (q->user->masters)
+    if (q->user->masters && !q->audited)
         return NULL;
     x = access_of(q);
-    if (authz_allows(q->api, q->a, q->user, &x, &why))
+    may = decide(q->api, q->a, q->user, &x, q->audited ? &allowed : NULL, &denied);
+    if (q->audited)
+        audit_decision(q, may, may ? allowed : denied);
+    if (may)
         return NULL;
     q->nosniff = true;
-    return err_access_denied(q->a, q->user, &x, why);
+    return err_access_denied(q->a, q->user, &x, denied);
 }

@@ -44,6 +44,8 @@ static bool wants_gzip(struct req *q)
 {
     str enc = http_header(&q->ex->req, "accept-encoding"), part;
 
+    if (audit_keeps_body(q))
+        return false;
     while (enc.p && str_cut(&enc, ',', &part)) {
         str head;
 
@@ -156,6 +158,8 @@ void reply_error(struct req *q, struct err *e)
         log_debug("api", PRI_STR " " PRI_STR ": %d %s%s%s", STR_ARG(q->ex->req.method),
                   STR_ARG(q->ex->req.target), e->code, err_text(e), e->trail ? ": " : "",
                   e->trail ? e->trail : "");
+    if (q->audited)
+        audit_error(q, e);
     buf_status(&b, e);
     if (q->accept.media != MEDIA_JSON || q->pretty) {
         struct json *tree = NULL;

@@ -39,6 +39,8 @@ static void options_keep(struct api *api, const struct api_options *o)
     api->o.token_file = keep(a, o->token_file);
     api->o.api_audiences = keep(a, o->api_audiences);
     oidc_keep(a, &api->o.oidc);
+    api->o.audit_policy = keep(a, o->audit_policy);
+    api->o.audit_log_path = keep(a, o->audit_log_path);
     api->o.kubelet_client_cert_pem = keep(a, o->kubelet_client_cert_pem);
     api->o.kubelet_client_key_pem = keep(a, o->kubelet_client_key_pem);
     if (!api->o.node_port_min)
@@ -87,6 +89,8 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
     api->nodes = node_authorizer_new(api);
     e = authn_new(api, &api->authn);
     if (!e)
+        e = audit_new(api, &api->audit);
+    if (!e)
         e = rbac_new(api, &api->rbac);
     if (!e)
         e = ips_new(api, &api->ips);
@@ -133,7 +137,10 @@ void api_close(struct api *api, loop_fn *closed, void *ctx)
     dynamic_stop(api->dynamic);
     watch_close_all(api);
     token_requests_resume(api);
-    loop_defer(api->loop, close_done, c);
+    if (api->audit)
+        audit_close(api->audit, close_done, c);
+    else
+        loop_defer(api->loop, close_done, c);
 }
 
 struct api_check *api_check_add(struct api *api, const char *name)
@@ -327,6 +334,8 @@ void api_handle(void *ctx, struct http_exchange *ex)
         return;
     }
     e = authn_request(q);
+    if (api->audit)
+        audit_begin(q);
     if (e)
         reply_error(q, e);
     else
@@ -346,6 +355,8 @@ void api_handle_as(struct api *api, struct http_exchange *ex, const struct api_i
         u->masters |= str_is(who->groups[i], "system:masters");
     }
     q->user = u;
+    if (api->audit && !api->closing)
+        audit_begin(q);
     if (api->closing)
         reply_error(q, err_new(REASON_UNAVAILABLE, "apiserver is shutting down"));
     else

@@ -5,7 +5,16 @@
 
 #define FILE_MAX_BYTES ((size_t)1 << 20)
 
-enum arg_kind { ARG_STRING, ARG_BOOL, ARG_NOT, ARG_INT, ARG_DURATION, ARG_FILE, ARG_LINES };
+enum arg_kind {
+    ARG_STRING,
+    ARG_BOOL,
+    ARG_NOT,
+    ARG_INT,
+    ARG_DURATION,
+    ARG_FILE,
+    ARG_LINES,
+    ARG_JSON
+};
 
 static const struct arg {
     const char *name;
@@ -32,6 +41,12 @@ static const struct arg {
     A("oidc-groups-prefix", ARG_STRING, api.oidc.groups_prefix),
     A("oidc-required-claim", ARG_LINES, api.oidc.required_claims),
     A("oidc-signing-algs", ARG_STRING, api.oidc.signing_algs),
+    A("audit-policy-file", ARG_FILE, api.audit_policy),
+    A("audit-log-path", ARG_STRING, api.audit_log_path),
+    A("audit-log-maxsize", ARG_INT, api.audit_log_max_mb),
+    A("audit-log-maxage", ARG_INT, api.audit_log_max_age_days),
+    A("audit-log-maxbackup", ARG_INT, api.audit_log_backups),
+    A("audit-log-format", ARG_JSON, audit_log_format),
     A("oidc-ca-file", ARG_FILE, api.oidc.ca_pem),
 #undef A
 };
@@ -79,6 +94,8 @@ static struct err *set(struct loop *loop, struct arena *a, const struct arg *arg
                    : bad(name, value, "a duration above 0");
     case ARG_FILE:
         return read_file(loop, a, name, value, field);
+    case ARG_JSON: /* the one format that there is */
+        return str_is(value, "json") ? NULL : bad(name, value, "json");
     case ARG_LINES:
         *(str *)field = arena_fmt(a, PRI_STR PRI_STR "\n", STR_ARG(*(str *)field), STR_ARG(value));
         return NULL;

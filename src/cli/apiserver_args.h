@@ -6,7 +6,7 @@
 
 struct apiserver_args {
     struct api_options api;
-    str token_auth_file;
+    str token_auth_file, audit_log_format;
     int64_t compact_age_ns; /* 0: the store's default */
 };
 /* Reads the arguments, and the files that they name; `o` holds the defaults. Strings live in the

@@ -675,6 +675,7 @@ static struct err *read_apiserver_args(struct app *app)
         .service_account_issuer = arena_fmt(app->arena, "https://kubernetes.default.svc." PRI_STR,
                                             STR_ARG(o->cluster_domain)),
         .anonymous = true,
+        .audit_log_max_mb = 100,
         .legacy_apis = o->legacy_apis,
         .allow_privileged = true,
     };

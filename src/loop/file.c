@@ -1,6 +1,7 @@
-/* file.c - small files, read and replaced as a whole. Callable from pool threads: no state. */
+/* file.c - small files, read and replaced as a whole, and logs. Callable from pool threads: no state. */
 #include "loop/loop_internal.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -121,4 +122,47 @@ int real_file_mkdir_all(struct loop *loop, const char *path, unsigned mode)
 bool real_file_exists(struct loop *loop, const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+int real_file_append(struct loop *loop, const char *path, str data, unsigned mode,
+                     int64_t *ret_size)
+{
+    bool is_stdout = strcmp(path, "-") == 0;
+    int fd =
+        is_stdout ? STDOUT_FILENO : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, mode);
+    int error;
+    struct stat st;
+
+    if (fd < 0)
+        return -errno;
+    error = write_all(fd, data);
+    *ret_size = !is_stdout && fstat(fd, &st) == 0 ? (int64_t)st.st_size : 0;
+    if (!is_stdout && close(fd) < 0 && !error)
+        error = -errno;
+    return error;
+}
+
+int real_file_rename(struct loop *loop, const char *from, const char *to)
+{
+    return rename(from, to) < 0 ? -errno : 0;
+}
+
+int real_file_remove(struct loop *loop, const char *path)
+{
+    return unlink(path) < 0 ? -errno : 0;
+}
+
+int real_file_list(struct loop *loop, const char *folder, void (*each)(void *ctx, str name),
+                   void *ctx)
+{
+    DIR *d = opendir(folder);
+    struct dirent *e;
+
+    if (!d)
+        return -errno;
+    while ((e = readdir(d)))
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            each(ctx, str_of(e->d_name));
+    closedir(d);
+    return 0;
 }

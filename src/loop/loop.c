@@ -269,3 +269,23 @@ void address_format(const struct sockaddr *sa, char *out, size_t size)
         }
     }
 }
+
+int file_append(struct loop *loop, const char *path, str data, unsigned mode, int64_t *ret_size)
+{
+    return loop->ops->file_append(loop, path, data, mode, ret_size);
+}
+
+int file_rename(struct loop *loop, const char *from, const char *to)
+{
+    return loop->ops->file_rename(loop, from, to);
+}
+
+int file_remove(struct loop *loop, const char *path)
+{
+    return loop->ops->file_remove(loop, path);
+}
+
+int file_list(struct loop *loop, const char *folder, void (*each)(void *ctx, str name), void *ctx)
+{
+    return loop->ops->file_list(loop, folder, each, ctx);
+}

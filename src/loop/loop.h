@@ -133,6 +133,12 @@ int file_write_atomic(struct loop *loop, const char *path, str data,
                       unsigned mode); /* temp file, fsync, rename */
 int file_mkdir_all(struct loop *loop, const char *path, unsigned mode);
 bool file_exists(struct loop *loop, const char *path);
+/* For logs. Appends, making the file when it is not there; *ret_size: bytes that it has now. "-" is standard output. */
+int file_append(struct loop *loop, const char *path, str data, unsigned mode, int64_t *ret_size);
+int file_rename(struct loop *loop, const char *from, const char *to);
+int file_remove(struct loop *loop, const char *path);
+/* Names in a folder, in no order; without "." and "..". */
+int file_list(struct loop *loop, const char *folder, void (*each)(void *ctx, str name), void *ctx);
 
 /* ---- readiness of a descriptor that somebody else owns (inotify, netlink, pidfd, signalfd); real loop only ---- */
 struct fd_watch;

@@ -67,6 +67,12 @@ struct loop_ops {
     int (*file_write)(struct loop *loop, const char *path, str data, unsigned mode);
     int (*file_mkdir_all)(struct loop *loop, const char *path, unsigned mode);
     bool (*file_exists)(struct loop *loop, const char *path);
+    int (*file_append)(struct loop *loop, const char *path, str data, unsigned mode,
+                       int64_t *ret_size);
+    int (*file_rename)(struct loop *loop, const char *from, const char *to);
+    int (*file_remove)(struct loop *loop, const char *path);
+    int (*file_list)(struct loop *loop, const char *folder, void (*each)(void *ctx, str name),
+                     void *ctx);
     /* Time on a pair's way, and whether this connect or write is made to fail. */
     int64_t (*latency)(struct loop *loop);
     bool (*is_unlucky)(struct loop *loop);
@@ -109,5 +115,11 @@ int real_file_read(struct loop *loop, const char *path, size_t limit, struct buf
 int real_file_write(struct loop *loop, const char *path, str data, unsigned mode);
 int real_file_mkdir_all(struct loop *loop, const char *path, unsigned mode);
 bool real_file_exists(struct loop *loop, const char *path);
+int real_file_append(struct loop *loop, const char *path, str data, unsigned mode,
+                     int64_t *ret_size);
+int real_file_rename(struct loop *loop, const char *from, const char *to);
+int real_file_remove(struct loop *loop, const char *path);
+int real_file_list(struct loop *loop, const char *folder, void (*each)(void *ctx, str name),
+                   void *ctx);
 
 #endif

@@ -293,6 +293,10 @@ static const struct loop_ops uv_env_ops = {
     .file_write = real_file_write,
     .file_mkdir_all = real_file_mkdir_all,
     .file_exists = real_file_exists,
+    .file_append = real_file_append,
+    .file_rename = real_file_rename,
+    .file_remove = real_file_remove,
+    .file_list = real_file_list,
     .latency = uv_env_latency,
     .is_unlucky = uv_env_is_unlucky,
 };

@@ -221,6 +221,10 @@ static const struct loop_ops virtual_ops = {
     .file_write = virtual_file_write,
     .file_mkdir_all = virtual_file_mkdir_all,
     .file_exists = virtual_file_exists,
+    .file_append = virtual_file_append,
+    .file_rename = virtual_file_rename,
+    .file_remove = virtual_file_remove,
+    .file_list = virtual_file_list,
     .latency = virtual_latency,
     .is_unlucky = virtual_is_unlucky,
 };

@@ -83,6 +83,62 @@ bool virtual_file_exists(struct loop *loop, const char *path)
     return map_find(&env->files, path_of(path)) || is_folder(env, path_of(path));
 }
 
+int virtual_file_append(struct loop *loop, const char *path, str data, unsigned mode,
+                        int64_t *ret_size)
+{
+    struct virtual_env *env = virtual_env_of(loop);
+    const struct bytes *b = map_find(&env->files, path_of(path));
+    struct buf all = BUF_INIT;
+    int error;
+
+    if (b)
+        buf_str(&all, bytes_str(b));
+    buf_str(&all, data);
+    *ret_size = (int64_t)all.n;
+    error = virtual_file_write(loop, path, buf_view(&all), mode);
+    buf_fini(&all);
+    return error;
+}
+
+int virtual_file_remove(struct loop *loop, const char *path)
+{
+    const struct bytes *b = map_del(&virtual_env_of(loop)->files, path_of(path));
+
+    if (!b)
+        return -ENOENT;
+    bytes_unref(b);
+    return 0;
+}
+
+int virtual_file_rename(struct loop *loop, const char *from, const char *to)
+{
+    struct virtual_env *env = virtual_env_of(loop);
+    const struct bytes *b = map_find(&env->files, path_of(from));
+
+    if (!b)
+        return -ENOENT;
+    put(env, path_of(to), bytes_str(b));
+    return virtual_file_remove(loop, from);
+}
+
+int virtual_file_list(struct loop *loop, const char *folder, void (*each)(void *ctx, str name),
+                      void *ctx)
+{
+    struct virtual_env *env = virtual_env_of(loop);
+    str dir = path_of(folder);
+
+    if (!is_folder(env, dir))
+        return -ENOENT;
+    MAP_EACH(e, &env->files) {
+        str key = map_key(e);
+
+        if (key.n > dir.n + 1 && str_has_prefix(key, dir) && key.p[dir.n] == '/' &&
+            str_index(str_skip(key, dir.n + 1), '/') < 0)
+            each(ctx, str_skip(key, dir.n + 1));
+    }
+    return 0;
+}
+
 void virtual_files_fini(struct virtual_env *env)
 {
     MAP_EACH(e, &env->files)

@@ -35,6 +35,12 @@ int virtual_file_read(struct loop *loop, const char *path, size_t limit, struct 
 int virtual_file_write(struct loop *loop, const char *path, str data, unsigned mode);
 int virtual_file_mkdir_all(struct loop *loop, const char *path, unsigned mode);
 bool virtual_file_exists(struct loop *loop, const char *path);
+int virtual_file_append(struct loop *loop, const char *path, str data, unsigned mode,
+                        int64_t *ret_size);
+int virtual_file_rename(struct loop *loop, const char *from, const char *to);
+int virtual_file_remove(struct loop *loop, const char *path);
+int virtual_file_list(struct loop *loop, const char *folder, void (*each)(void *ctx, str name),
+                      void *ctx);
 void virtual_files_fini(struct virtual_env *env);
 
 #endif

@@ -64,6 +64,7 @@ struct http_exchange {
                      struct http_exchange
                          *ex); /* set by the handler: queued() fell below half of HTTP_QUEUE_HIGH */
     void *user;                /* the handler's */
+    void *observer;            /* of a layer that has put its own ops before the transport's */
     bool started, gone;
     bool
         shares; /* a caller in this process that takes the objects of lists and watches themselves instead of their text */

@@ -1,0 +1,242 @@
+/* audit_test.c - what is written down of a request, by which rule, and what happens to the file. */
+#include "test/api/world.h"
+#include "wire/json.h"
+
+#define CORE "/api/v1/namespaces/default"
+#define LOG "/log/audit.log"
+
+static const char *policy;
+static int64_t max_mb, backups;
+
+static void configure(struct world *w, struct api_options *o)
+{
+    file_mkdir_all(w->loop, "/log", 0755);
+    o->audit_policy = str_of(policy);
+    o->audit_log_path = S(LOG);
+    o->audit_log_max_mb = max_mb;
+    o->audit_log_backups = backups;
+}
+
+static void start(struct world *w, const char *rules)
+{
+    static char text[4096];
+
+    snprintf(text, sizeof text, "apiVersion: audit.k8s.io/v1\nkind: Policy\n%s", rules);
+    policy = text;
+    world_init_with(w, configure);
+}
+
+static int as(struct world *w, const char *method, const char *path, const char *body,
+              const char *headers)
+{
+    struct call *c = world_call(w, method, path, body, headers);
+    int status = c->status;
+
+    call_free(c);
+    return status;
+}
+
+/* The log's lines as trees. */
+static struct json *events(struct world *w)
+{
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    struct json *all = json_new(w->arena, json_array());
+    str rest, line;
+
+    world_run(w, NS_PER_S);
+    CHECK_INT(file_read(w->loop, LOG, 64 << 20, &text), 0);
+    rest = arena_dup(w->arena, buf_view(&text));
+    while (rest.n && str_cut(&rest, '\n', &line)) {
+        struct json *v = NULL;
+
+        CHECK_OK(json_parse(w->arena, line, NULL, NULL, &v));
+        json_append(w->arena, all, *v);
+    }
+    return all;
+}
+
+static const struct json *find(const struct json *all, const char *stage, const char *verb,
+                               const char *resource)
+{
+    JSON_EACH(v, all)
+        if (str_is(json_get_str(v, "stage"), stage) && str_is(json_get_str(v, "verb"), verb) &&
+            str_is(json_get_str(v, "objectRef.resource"), resource))
+            return v;
+    return NULL;
+}
+
+TEST(audit, writes_who_did_what_and_how_it_ended)
+{
+    struct world w;
+    const struct json *all, *v;
+
+    start(&w, "rules:\n- level: None\n  users: [system:apiserver]\n- level: Metadata\n");
+    CHECK_INT(as(&w, "POST", CORE "/configmaps",
+                 "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"secret\"}}",
+                 "User-Agent: test/1\nX-Forwarded-For: 192.0.2.7"),
+              201);
+    CHECK_INT(as(&w, "GET", CORE "/configmaps/a", NULL, "Authorization: Bearer alice-token"), 403);
+    CHECK_INT(as(&w, "GET", CORE "/configmaps/a", NULL,
+                 "Impersonate-User: system:serviceaccount:kube-system:namespace-controller"),
+              200);
+    all = events(&w);
+    v = find(all, "ResponseComplete", "create", "configmaps");
+    CHECK_STRZ(json_get_str(v, "kind"), "Event");
+    CHECK_STRZ(json_get_str(v, "apiVersion"), "audit.k8s.io/v1");
+    CHECK_STRZ(json_get_str(v, "level"), "Metadata");
+    CHECK_STRZ(json_get_str(v, "requestURI"), CORE "/configmaps");
+    CHECK_STRZ(json_get_str(v, "user.username"), "admin");
+    CHECK_STRZ(json_get_str(v, "userAgent"), "test/1");
+    CHECK_STRZ(json_str(json_item(json_findz(v, "sourceIPs"), 0)), "192.0.2.7");
+    CHECK_STRZ(json_get_str(v, "objectRef.name"), "a");
+    CHECK_STRZ(json_get_str(v, "objectRef.namespace"), "default");
+    CHECK_INT(json_get_int(v, "responseStatus.code", 0), 201);
+    CHECK_STRZ(
+        json_str(json_find(json_findz(v, "annotations"), S("authorization.k8s.io/decision"))),
+        "allow");
+    CHECK(!json_findz(v, "requestObject"));
+    CHECK(find(all, "RequestReceived", "create", "configmaps") != NULL);
+    v = find(all, "ResponseComplete", "get", "configmaps");
+    CHECK_STRZ(json_get_str(v, "responseStatus.reason"), "Forbidden");
+    CHECK_STRZ(
+        json_str(json_find(json_findz(v, "annotations"), S("authorization.k8s.io/decision"))),
+        "forbid");
+    v = json_item(all, json_count(all) - 1);
+    CHECK_STRZ(json_get_str(v, "user.username"), "admin");
+    CHECK_STRZ(json_get_str(v, "impersonatedUser.username"),
+               "system:serviceaccount:kube-system:namespace-controller");
+    world_fini(&w);
+}
+
+TEST(audit, keeps_bodies_only_where_the_policy_wants_them)
+{
+    struct world w;
+    const struct json *all, *v;
+
+    start(&w, "omitStages: [RequestReceived]\nrules:\n"
+              "- level: None\n  users: [system:apiserver]\n"
+              "- level: Metadata\n  resources: [{group: \"\", resources: [secrets]}]\n"
+              "- level: RequestResponse\n  omitManagedFields: true\n  verbs: [create, patch]\n"
+              "  resources: [{group: \"\", resources: [configmaps]}]\n"
+              "- level: Request\n  namespaces: [default]\n");
+    CHECK_INT(as(&w, "POST", CORE "/secrets",
+                 "{\"metadata\":{\"name\":\"s\"},\"stringData\":{\"k\":\"hidden\"}}", NULL),
+              201);
+    CHECK_INT(as(&w, "POST", CORE "/configmaps",
+                 "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}}",
+                 "Accept: application/vnd.kubernetes.protobuf"),
+              201);
+    CHECK_INT(as(&w, "PATCH", CORE "/configmaps/a?fieldManager=m",
+                 "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: new}",
+                 "Content-Type: application/apply-patch+yaml"),
+              200);
+    CHECK_INT(as(&w, "DELETE", CORE "/configmaps/a", "{\"gracePeriodSeconds\":0}", NULL), 200);
+    CHECK_INT(as(&w, "GET", "/api/v1/nodes", NULL, NULL), 200);
+    all = events(&w);
+    CHECK_INT(json_count(all), 4); /* nothing of nodes: no rule fits */
+    v = find(all, "ResponseComplete", "create", "secrets");
+    CHECK(v && !json_findz(v, "requestObject"));
+    v = find(all, "ResponseComplete", "create", "configmaps");
+    CHECK_STRZ(json_get_str(v, "requestObject.data.k"), "v");
+    CHECK_STRZ(json_get_str(v, "responseObject.data.k"), "v");
+    CHECK(!json_path(v, "responseObject.metadata.managedFields"));
+    v = find(all, "ResponseComplete", "patch", "configmaps");
+    CHECK_STRZ(json_get_str(v, "requestObject.data.x"), "new");
+    v = find(all, "ResponseComplete", "delete", "configmaps");
+    CHECK_INT(json_get_int(v, "requestObject.gracePeriodSeconds", 1), 0);
+    CHECK(!json_findz(v, "responseObject"));
+    world_fini(&w);
+}
+
+TEST(audit, tells_of_a_watch_when_it_starts_and_when_it_ends)
+{
+    struct world w;
+    struct call *c;
+    const struct json *all;
+
+    start(&w, "rules:\n- level: RequestResponse\n  resources: [{group: \"\", resources: ["
+              "configmaps]}]\n");
+    c = world_open(&w, "GET", CORE "/configmaps?watch=true&timeoutSeconds=5", NULL, NULL);
+    world_run(&w, NS_PER_S);
+    all = events(&w);
+    CHECK(find(all, "ResponseStarted", "watch", "configmaps") != NULL);
+    CHECK(find(all, "ResponseComplete", "watch", "configmaps") == NULL);
+    world_run(&w, 10 * NS_PER_S);
+    all = events(&w);
+    CHECK(find(all, "ResponseComplete", "watch", "configmaps") != NULL);
+    call_free(c);
+    world_fini(&w);
+}
+
+static void count(void *ctx, str name)
+{
+    int *n = ctx;
+
+    *n += str_has_prefix(name, S("audit-2026-09-21T"));
+}
+
+TEST(audit, begins_a_new_file_at_its_limit_and_keeps_so_many_old_ones)
+{
+    struct world w;
+    char *big = mem_alloc(700 << 10), *body = mem_alloc(800 << 10);
+    int n = 0;
+
+    max_mb = 1;
+    backups = 2;
+    start(&w,
+          "rules:\n- level: Request\n  verbs: [create]\n  resources: [{group: \"\", resources: ["
+          "configmaps]}]\n");
+    memset(big, 'x', 700 << 10);
+    for (int i = 0; i < 6; i++) {
+        snprintf(body, 800 << 10, "{\"metadata\":{\"name\":\"c%d\"},\"data\":{\"k\":\"%.*s\"}}", i,
+                 700 << 10, big);
+        CHECK_INT(as(&w, "POST", CORE "/configmaps", body, NULL), 201);
+        world_run(&w, NS_PER_S);
+    }
+    CHECK_INT(file_list(w.loop, "/log", count, &n), 0);
+    CHECK_INT(n, 2);
+    max_mb = backups = 0;
+    mem_free(big);
+    mem_free(body);
+    world_fini(&w);
+}
+
+static void refuse(struct world *w, struct api_options *o)
+{
+    static const char *const bad[] = {
+        "rules: [{level: Metadata}]",
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: []",
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Everything}]",
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None, user: [x]}]",
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None, omitStages: [X]}]",
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None, nonResourceURLs: "
+        "['/a*b']}]",
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None, resources: [{group: "
+        "a/v1}]}]",
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [[]]",
+        "7",
+        "{",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct api *api = NULL;
+        struct err *e;
+
+        o->audit_policy = str_of(bad[i]);
+        o->audit_log_path = S("-");
+        e = api_new(w->loop, o, &api);
+        CHECK(e != NULL);
+        err_free(e);
+    }
+    o->audit_log_path = S("");
+}
+
+TEST(audit, does_not_start_with_a_policy_that_it_does_not_understand)
+{
+    struct world w;
+
+    world_init_with(&w, refuse);
+    world_fini(&w);
+}
+
+TEST_MAIN
