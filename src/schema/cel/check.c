@@ -1,0 +1,907 @@
+/* check.c - types of all parts of an expression, and which overloads they choose.
+ *
+ * Type variables are unified as cel-go does: a variable stands for what was assigned to it first, or for something more
+ * general that fits both. Trying an overload may bind variables; what fails is undone by the trail.
+ *
+ * Source: cel-go checker/{checker,types,errors}.go, cel/validator.go. */
+#include "schema/cel/cel_internal.h"
+
+struct local {
+    str name;
+    const struct cel_type *type;
+    uint16_t slot;
+};
+struct checker {
+    struct cel_compile *c;
+    const struct cel_type **subst; /* by variable; NULL: free */
+    uint32_t n_vars, cap_vars;
+    struct {
+        uint32_t var;
+        const struct cel_type *was;
+    } * trail;
+    uint32_t n_trail, cap_trail;
+    struct local locals[2 * CEL_LOCALS_MAX];
+    uint32_t n_locals;
+    uint16_t next_slot, max_slot;
+};
+#define NO_SLOT UINT16_MAX
+
+static void check(struct checker *k, struct cel_node *n);
+
+/* ---- type variables ---- */
+
+static struct cel_type *type_new(struct checker *k, enum cel_type_kind kind,
+                                 const struct cel_type *a, const struct cel_type *b)
+{
+    struct cel_type *t = ARENA_NEW(k->c->scratch, struct cel_type);
+
+    t->kind = (uint8_t)kind;
+    t->name = cel_types_basic[kind].name;
+    t->a = a;
+    t->b = b;
+    t->max_size = UINT64_MAX;
+    return t;
+}
+
+static const struct cel_type *fresh(struct checker *k)
+{
+    struct cel_type *t = type_new(k, T_PARAM, NULL, NULL);
+
+    if (k->n_vars == k->cap_vars) {
+        uint32_t cap = k->cap_vars ? k->cap_vars * 2 : 32;
+
+        k->subst = arena_grow(k->c->scratch, k->subst, k->cap_vars * sizeof *k->subst,
+                              cap * sizeof *k->subst);
+        k->cap_vars = cap;
+    }
+    k->subst[k->n_vars] = NULL;
+    t->param = k->n_vars++;
+    return t;
+}
+
+static void bind(struct checker *k, uint32_t var, const struct cel_type *t)
+{
+    if (k->n_trail == k->cap_trail) {
+        uint32_t cap = k->cap_trail ? k->cap_trail * 2 : 32;
+
+        k->trail = arena_grow(k->c->scratch, k->trail, k->cap_trail * sizeof *k->trail,
+                              cap * sizeof *k->trail);
+        k->cap_trail = cap;
+    }
+    k->trail[k->n_trail].var = var;
+    k->trail[k->n_trail++].was = k->subst[var];
+    k->subst[var] = t;
+}
+
+static void undo(struct checker *k, uint32_t mark)
+{
+    while (k->n_trail > mark) {
+        k->n_trail--;
+        k->subst[k->trail[k->n_trail].var] = k->trail[k->n_trail].was;
+    }
+}
+
+static const struct cel_type *substitute(struct checker *k, const struct cel_type *t, bool to_dyn)
+{
+    const struct cel_type *a, *b;
+
+    while (t->kind == T_PARAM && k->subst[t->param])
+        t = k->subst[t->param];
+    if (t->kind == T_PARAM)
+        return to_dyn ? cel_dyn : t;
+    if (t->schema || (!t->a && !t->b)) /* those of schemas have no variables */
+        return t;
+    a = t->a ? substitute(k, t->a, to_dyn) : NULL;
+    b = t->b ? substitute(k, t->b, to_dyn) : NULL;
+    return a == t->a && b == t->b ? t : type_new(k, t->kind, a, b);
+}
+
+static bool is_dyn(const struct cel_type *t)
+{
+    return t->kind == T_DYN;
+}
+
+static bool is_dyn_or_error(const struct cel_type *t)
+{
+    return t->kind == T_DYN || t->kind == T_ERROR;
+}
+
+static bool less_specific(const struct cel_type *x, const struct cel_type *y)
+{
+    if (is_dyn(x) || x->kind == T_PARAM)
+        return true;
+    if (is_dyn(y) || y->kind == T_PARAM || x->kind != y->kind)
+        return false;
+    if (x->kind == T_TYPE)
+        return true;
+    if (x->kind == T_LIST || x->kind == T_OPTIONAL)
+        return less_specific(x->a, y->a);
+    if (x->kind == T_MAP)
+        return less_specific(x->a, y->a) && less_specific(x->b, y->b);
+    return cel_type_equal(x, y);
+}
+
+/* Does the variable not occur in the type? */
+static bool not_within(struct checker *k, const struct cel_type *var, const struct cel_type *t)
+{
+    if (t->kind == T_PARAM) {
+        if (t->param == var->param)
+            return false;
+        return !k->subst[t->param] || not_within(k, var, k->subst[t->param]);
+    }
+    if (t->schema)
+        return true;
+    return (!t->a || not_within(k, var, t->a)) && (!t->b || not_within(k, var, t->b));
+}
+
+static bool assignable(struct checker *k, const struct cel_type *x, const struct cel_type *y);
+
+/* Can t stand for the variable? */
+static bool valid_substitution(struct checker *k, const struct cel_type *t,
+                               const struct cel_type *var, bool *ret_has)
+{
+    const struct cel_type *sub = k->subst[var->param];
+
+    *ret_has = sub != NULL;
+    if (sub) {
+        if (cel_type_equal(t, sub))
+            return true;
+        if (assignable(k, t, sub)) {
+            const struct cel_type *now = k->subst[var->param];
+
+            bind(k, var->param, less_specific(t, now) && t->kind != T_PARAM ? t : now);
+            return true;
+        }
+        return false;
+    }
+    if (not_within(k, var, t)) {
+        bind(k, var->param, t);
+        return true;
+    }
+    return false;
+}
+
+static bool assignable(struct checker *k, const struct cel_type *x, const struct cel_type *y)
+{
+    bool has;
+
+    if (x->kind == T_PARAM && y->kind == T_PARAM && x->param == y->param)
+        return true;
+    if (y->kind == T_PARAM) {
+        if (valid_substitution(k, x, y, &has))
+            return true;
+        if (has)
+            return false;
+    }
+    if (x->kind == T_PARAM)
+        return valid_substitution(k, y, x, &has);
+    if (is_dyn_or_error(x) || is_dyn_or_error(y))
+        return true;
+    switch ((enum cel_type_kind)x->kind) {
+    case T_NULL:
+        return y->kind == T_NULL || y->kind == T_OBJECT || y->kind == T_OPAQUE ||
+               y->kind == T_OPTIONAL || y->kind == T_TIMESTAMP || y->kind == T_DURATION;
+    case T_OBJECT:
+    case T_OPAQUE:
+    case T_TIMESTAMP:
+    case T_DURATION:
+        if (y->kind == T_NULL)
+            return true;
+        return x->kind == y->kind && str_eq(x->name, y->name);
+    case T_LIST:
+    case T_OPTIONAL:
+        return x->kind == y->kind && assignable(k, x->a, y->a);
+    case T_MAP:
+        return x->kind == y->kind && assignable(k, x->a, y->a) && assignable(k, x->b, y->b);
+    case T_TYPE:
+    case T_BOOL:
+    case T_INT:
+    case T_UINT:
+    case T_DOUBLE:
+    case T_STRING:
+    case T_BYTES:
+        return x->kind == y->kind;
+    case T_ERROR:
+    case T_DYN:
+    case T_PARAM:
+        return true;
+    }
+    return false;
+}
+
+static bool is_assignable(struct checker *k, const struct cel_type *x, const struct cel_type *y)
+{
+    uint32_t mark = k->n_trail;
+
+    if (assignable(k, x, y))
+        return true;
+    undo(k, mark);
+    return false;
+}
+
+/* ---- signatures ---- */
+
+struct signature {
+    const struct cel_type *params[26]; /* type variables by letter */
+    const struct cel_type *args[6], *result;
+    uint32_t n;
+    bool member;
+};
+
+static const struct cel_type *sig_type(struct checker *k, struct signature *s, const char **p)
+{
+    static const struct {
+        char c;
+        uint8_t opaque;
+    } opaque[] = {{'q', OPAQUE_QUANTITY},       {'w', OPAQUE_URL},        {'p', OPAQUE_IP},
+                  {'c', OPAQUE_CIDR},           {'m', OPAQUE_FORMAT},     {'v', OPAQUE_SEMVER},
+                  {'z', OPAQUE_AUTHORIZER},     {'h', OPAQUE_PATH_CHECK}, {'g', OPAQUE_GROUP_CHECK},
+                  {'e', OPAQUE_RESOURCE_CHECK}, {'k', OPAQUE_DECISION}};
+    static const struct {
+        char c;
+        uint8_t kind;
+    } basic[] = {{'d', T_DYN},       {'n', T_NULL},    {'b', T_BOOL},   {'i', T_INT},
+                 {'u', T_UINT},      {'f', T_DOUBLE},  {'s', T_STRING}, {'y', T_BYTES},
+                 {'t', T_TIMESTAMP}, {'r', T_DURATION}};
+    char c = *(*p)++;
+    const struct cel_type *a;
+
+    switch (c) {
+    case 'L':
+        return type_new(k, T_LIST, sig_type(k, s, p), NULL);
+    case 'O':
+        return type_new(k, T_OPTIONAL, sig_type(k, s, p), NULL);
+    case 'T':
+        return type_new(k, T_TYPE, sig_type(k, s, p), NULL);
+    case 'M':
+        a = sig_type(k, s, p);
+        return type_new(k, T_MAP, a, sig_type(k, s, p));
+    case 'A':
+    case 'B':
+        if (!s->params[c - 'A'])
+            s->params[c - 'A'] = fresh(k);
+        return s->params[c - 'A'];
+    default:
+        break;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(basic); i++)
+        if (basic[i].c == c)
+            return BASIC(basic[i].kind);
+    for (size_t i = 0; i < ARRAY_LEN(opaque); i++)
+        if (opaque[i].c == c)
+            return &cel_types_opaque[opaque[i].opaque];
+    BUG_ON("a letter of signatures" != NULL);
+    return NULL;
+}
+
+static uint32_t sig_count(const char *p, bool *ret_member)
+{
+    uint32_t n = 0;
+
+    *ret_member = *p == '.';
+    p += *ret_member;
+    for (; *p != '>'; p++)
+        if (!strchr("LOTM", *p))
+            n++;
+        else if (*p == 'M') /* its key does not count */
+            p++;
+    return n;
+}
+
+static void sig_parse(struct checker *k, struct signature *s, const char *p)
+{
+    memset(s, 0, sizeof *s);
+    if (*p == '.') {
+        s->member = true;
+        p++;
+    }
+    while (*p != '>')
+        s->args[s->n++] = sig_type(k, s, &p);
+    p++;
+    s->result = sig_type(k, s, &p);
+}
+
+/* ---- names ---- */
+
+static const struct local *find_local(struct checker *k, str name)
+{
+    for (uint32_t i = k->n_locals; i > 0; i--)
+        if (str_eq(k->locals[i - 1].name, name))
+            return &k->locals[i - 1];
+    return NULL;
+}
+
+static bool push_local(struct checker *k, str name, const struct cel_type *type, bool slot)
+{
+    struct local *l;
+
+    if (k->n_locals == ARRAY_LEN(k->locals) || k->next_slot == CEL_LOCALS_MAX) {
+        if (!k->c->stop)
+            cel_problem_add(k->c, UINT32_MAX, "too many nested variables");
+        k->c->stop = true;
+        return false;
+    }
+    l = &k->locals[k->n_locals++];
+    *l = (struct local){name, type, slot ? k->next_slot++ : NO_SLOT};
+    k->max_slot = MAX(k->max_slot, k->next_slot);
+    return true;
+}
+
+static void pop_local(struct checker *k)
+{
+    if (k->locals[--k->n_locals].slot != NO_SLOT)
+        k->next_slot--;
+}
+
+/* Resolves a name that is in the environment: a variable or a type. */
+static bool resolve_global(struct checker *k, struct cel_node *n, str name)
+{
+    struct cel_env *env = k->c->env;
+    const struct cel_type *t;
+    bool absolute = name.n && name.p[0] == '.';
+    str prefix = env->container;
+
+    if (absolute)
+        name = str_skip(name, 1);
+    for (;;) { /* a.b.name, a.name, name */
+        str full = name;
+
+        if (prefix.n && !absolute)
+            full = arena_fmt(k->c->scratch, PRI_STR "." PRI_STR, STR_ARG(prefix), STR_ARG(name));
+        for (uint32_t i = 0; i < env->n_vars; i++)
+            if (str_eq(env->vars[i].name, full)) {
+                n->op = OP_VAR;
+                n->var = i;
+                n->n = 0;
+                n->type = env->vars[i].type;
+                n->schema = n->type->kind == T_OPTIONAL ? n->type->a->schema : n->type->schema;
+                k->c->uses[i / 64] |= (uint64_t)1 << i % 64;
+                return true;
+            }
+        t = cel_type_named(env, full);
+        if (t) {
+            n->op = OP_CONST;
+            n->n = 0;
+            n->value = cel_v_type(t);
+            n->type = type_new(k, T_TYPE, t, NULL);
+            return true;
+        }
+        if (!prefix.n || absolute)
+            return false;
+        ptrdiff_t dot = str_rindex(prefix, '.');
+
+        prefix = str_slice(prefix, 0, dot < 0 ? 0 : (size_t)dot);
+    }
+}
+
+static void undeclared(struct checker *k, struct cel_node *n, str name)
+{
+    cel_problem_add(k->c, n->at,
+                    "undeclared reference to '" PRI_STR "' (in container '" PRI_STR "')",
+                    STR_ARG(name), STR_ARG(k->c->env->container));
+    n->type = cel_error_type;
+}
+
+static void check_ident(struct checker *k, struct cel_node *n)
+{
+    const struct local *l = find_local(k, n->name);
+
+    if (l) {
+        n->type = l->type;
+        n->op = OP_LOCAL;
+        n->slot = l->slot;
+        return;
+    }
+    if (!resolve_global(k, n, n->name))
+        undeclared(k, n, n->name);
+}
+
+/* a.b.c of names alone; false: something else. */
+static bool qualified(const struct cel_node *n, struct buf *b)
+{
+    if (n->op == OP_IDENT) {
+        buf_str(b, n->name);
+        return true;
+    }
+    if (n->op != OP_SELECT || (n->flags & (NODE_TEST | NODE_OPTIONAL)) || !qualified(n->args[0], b))
+        return false;
+    buf_char(b, '.');
+    buf_str(b, n->name);
+    return true;
+}
+
+static void check_select(struct checker *k, struct cel_node *n)
+{
+    const struct cel_type *operand, *target, *result = cel_error_type;
+    bool optional;
+    str json;
+
+    if (!(n->flags & (NODE_TEST | NODE_OPTIONAL))) {
+        CLEANUP(buf) struct buf b = BUF_INIT;
+
+        if (qualified(n, &b) && resolve_global(k, n, buf_view(&b)))
+            return;
+    }
+    check(k, n->args[0]);
+    operand = substitute(k, n->args[0]->type, false);
+    optional = operand->kind == T_OPTIONAL;
+    target = optional ? substitute(k, operand->a, false) : operand;
+    if (target->kind == T_MAP) {
+        result = target->b;
+    } else if (target->kind == T_OBJECT && target->opaque) {
+        cel_problem_add(k->c, n->at, "unexpected failed resolution of '" PRI_STR "'",
+                        STR_ARG(target->name));
+    } else if (target->kind == T_OBJECT) {
+        const struct cel_type *f = cel_type_field(k->c->env, target, n->name, &json);
+
+        if (f) {
+            result = f;
+            n->name = json;
+            n->schema = f->schema;
+        } else {
+            cel_problem_add(k->c, n->at, "undefined field '" PRI_STR "'", STR_ARG(n->name));
+        }
+    } else if (target->kind == T_PARAM) {
+        is_assignable(k, cel_dyn, target);
+        result = cel_dyn;
+    } else {
+        if (!is_dyn_or_error(target)) {
+            str text = cel_type_text(k->c->scratch, target);
+
+            cel_problem_add(k->c, n->at, "type '" PRI_STR "' does not support field selection",
+                            STR_ARG(text));
+        }
+        result = cel_dyn;
+    }
+    if (n->flags & NODE_TEST)
+        result = cel_bool;
+    else if (optional || (n->flags & NODE_OPTIONAL))
+        result = type_new(k, T_OPTIONAL, result, NULL);
+    n->type = substitute(k, result, false);
+}
+
+/* ---- calls ---- */
+
+static void no_overload(struct checker *k, struct cel_node *n)
+{
+    bool member = n->flags & NODE_MEMBER;
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    if (!member)
+        buf_char(&b, '(');
+    for (uint32_t i = 0; i < n->n; i++) {
+        cel_type_format(&b, substitute(k, n->args[i]->type, true));
+        if (member && i == 0)
+            buf_z(&b, ".(");
+        else if (i + 1 < n->n)
+            buf_z(&b, ", ");
+    }
+    buf_char(&b, ')');
+    cel_problem_add(k->c, n->at, "found no matching overload for '%s' applied to '" PRI_STR "'",
+                    n->fn->name, STR_ARG(buf_view(&b)));
+    n->type = cel_error_type;
+}
+
+static void resolve_logical(struct checker *k, struct cel_node *n)
+{
+    n->type = cel_bool;
+    for (uint32_t i = 0; i < n->n; i++)
+        if (!is_assignable(k, n->args[i]->type, cel_bool)) {
+            str text = cel_type_text(k->c->scratch, substitute(k, n->args[i]->type, false));
+
+            cel_problem_add(k->c, n->args[i]->at, "expected type 'bool' but found '" PRI_STR "'",
+                            STR_ARG(text));
+            n->type = cel_error_type;
+        }
+    n->overload = n->fn->overloads;
+}
+
+static void resolve_overload(struct checker *k, struct cel_node *n)
+{
+    const struct cel_type *result = NULL;
+    uint32_t n_found = 0;
+
+    if (str_is(n->fn_name, "_&&_") || str_is(n->fn_name, "_||_")) {
+        resolve_logical(k, n);
+        return;
+    }
+    for (const struct cel_overload *o = n->fn->overloads; o->id; o++) {
+        uint32_t mark = k->n_trail;
+        struct signature s;
+        bool member, fits = true;
+
+        if (sig_count(o->sig, &member) != n->n || member != ((n->flags & NODE_MEMBER) != 0))
+            continue;
+        sig_parse(k, &s, o->sig);
+        for (uint32_t i = 0; i < n->n && fits; i++)
+            fits = assignable(k, n->args[i]->type, s.args[i]);
+        if (!fits) {
+            undo(k, mark);
+            continue;
+        }
+        n->overload = n_found++ ? NULL : o;
+        n->var |= 1u << (o - n->fn->overloads);
+        s.result = substitute(k, s.result, false);
+        if (!result)
+            result = s.result;
+        else if (!is_dyn(result) && !cel_type_equal(s.result, result))
+            result = cel_dyn;
+    }
+    if (!result)
+        no_overload(k, n);
+    else
+        n->type = result;
+}
+
+static void check_call(struct checker *k, struct cel_node *n)
+{
+    struct cel_env *env = k->c->env;
+    uint32_t first = n->flags & NODE_MEMBER ? 1 : 0;
+    str name = n->fn_name;
+
+    if (!first && name.n > 1 && name.p[0] == '.')
+        name = str_skip(name, 1);
+    for (uint32_t i = first; i < n->n; i++)
+        check(k, n->args[i]);
+    if (first) {
+        CLEANUP(buf) struct buf b = BUF_INIT;
+
+        if (qualified(n->args[0], &b)) {
+            const struct cel_fn *fn;
+
+            buf_char(&b, '.');
+            buf_str(&b, name);
+            fn = cel_function_find(env, buf_view(&b));
+            if (fn) { /* a name with dots: there is no receiver */
+                n->flags &= (uint8_t)~NODE_MEMBER;
+                n->fn_name = str_of(fn->name);
+                n->fn = fn;
+                n->args++;
+                n->n--;
+                resolve_overload(k, n);
+                return;
+            }
+        }
+        check(k, n->args[0]);
+    }
+    n->fn = cel_function_find(env, name);
+    if (!n->fn) {
+        undeclared(k, n, n->fn_name);
+        return;
+    }
+    resolve_overload(k, n);
+}
+
+/* ---- aggregates ---- */
+
+static const struct cel_type *join(struct checker *k, struct cel_node *n,
+                                   const struct cel_type *previous, const struct cel_type *current)
+{
+    str want, got;
+
+    if (!previous)
+        return current;
+    if (is_assignable(k, previous, current))
+        return less_specific(previous, current) ? previous : current;
+    if (k->c->env->flags & CEL_CORE_ONLY)
+        return cel_dyn;
+    want = cel_type_text(k->c->scratch, substitute(k, previous, false));
+    got = cel_type_text(k->c->scratch, substitute(k, current, false));
+    cel_problem_add(k->c, n->at, "expected type '" PRI_STR "' but found '" PRI_STR "'",
+                    STR_ARG(want), STR_ARG(got));
+    return cel_error_type;
+}
+
+/* The type of an optional entry's value. */
+static const struct cel_type *unwrap_entry(struct checker *k, struct cel_node *v)
+{
+    const struct cel_type *t = substitute(k, v->type, false);
+    str text;
+
+    if (t->kind == T_OPTIONAL)
+        return t->a;
+    if (!is_dyn(t)) {
+        text = cel_type_text(k->c->scratch, t);
+        cel_problem_add(k->c, v->at,
+                        "expected type 'optional_type(" PRI_STR ")' but found '" PRI_STR "'",
+                        STR_ARG(text), STR_ARG(text));
+    }
+    return t;
+}
+
+static void check_list(struct checker *k, struct cel_node *n)
+{
+    const struct cel_type *item = NULL;
+
+    for (uint32_t i = 0; i < n->n; i++) {
+        check(k, n->args[i]);
+        item = join(k, n->args[i], item,
+                    n->opt && n->opt[i] ? unwrap_entry(k, n->args[i]) : n->args[i]->type);
+    }
+    n->type = type_new(k, T_LIST, item ? item : fresh(k), NULL);
+}
+
+static void check_map(struct checker *k, struct cel_node *n)
+{
+    const struct cel_type *key = NULL, *value = NULL;
+
+    for (uint32_t i = 0; i + 1 < n->n; i += 2) {
+        struct cel_node *v = n->args[i + 1];
+
+        check(k, n->args[i]);
+        key = join(k, n->args[i], key, n->args[i]->type);
+        check(k, v);
+        value = join(k, v, value, n->opt && n->opt[i / 2] ? unwrap_entry(k, v) : v->type);
+    }
+    if (!key) {
+        key = fresh(k);
+        value = fresh(k);
+    }
+    n->type = type_new(k, T_MAP, key, value);
+}
+
+/* Object, Object.spec, Object.spec.template, …, JSONPatch */
+static const struct cel_type *struct_type(struct checker *k, str name)
+{
+    const struct cel_type *t;
+    str part, json;
+
+    if (!(k->c->env->flags & CEL_MUTATION))
+        return NULL;
+    if (str_is(name, "JSONPatch"))
+        return cel_json_patch;
+    if (!str_cut(&name, '.', &part) || !str_is(part, "Object"))
+        return NULL;
+    t = cel_mutation_object;
+    while (t && name.p && str_cut(&name, '.', &part))
+        t = cel_type_field(k->c->env, t, part, &json);
+    return t;
+}
+
+static void check_struct(struct checker *k, struct cel_node *n)
+{
+    str name = n->type_name;
+    const struct cel_type *t = struct_type(k, name);
+    struct cel_field *fields = (struct cel_field *)n->names;
+    uint32_t i;
+
+    if (!t) {
+        const struct cel_type *named = cel_type_named(k->c->env, name);
+
+        if (named) {
+            cel_problem_add(k->c, n->at, "'" PRI_STR "' is not a message type",
+                            STR_ARG(named->name));
+            n->type = cel_error_type;
+        } else {
+            undeclared(k, n, name);
+            return;
+        }
+    } else {
+        n->type = t;
+    }
+    for (i = 0; i < n->n; i++) {
+        uint32_t at = (uint32_t)(uintptr_t)fields[i].type;
+        const struct cel_type *f = NULL, *v;
+        str json;
+
+        check(k, n->args[i]);
+        if (t) {
+            f = cel_type_field(k->c->env, t, fields[i].name, &json);
+            if (!f)
+                cel_problem_add(k->c, at, "undefined field '" PRI_STR "'", STR_ARG(fields[i].name));
+        }
+        v = n->opt && n->opt[i] ? unwrap_entry(k, n->args[i]) : n->args[i]->type;
+        fields[i].type = f ? f : cel_error_type;
+        /* A field of Object takes what its path names, or any value. */
+        if (f && f->any_field && substitute(k, v, false)->kind != T_OBJECT)
+            continue;
+        if (f && !is_assignable(k, f, v)) {
+            str want = cel_type_text(k->c->scratch, f),
+                got = cel_type_text(k->c->scratch, substitute(k, v, false));
+
+            cel_problem_add(k->c, at,
+                            "expected type of field '" PRI_STR "' is '" PRI_STR
+                            "' but provided type is '" PRI_STR "'",
+                            STR_ARG(fields[i].name), STR_ARG(want), STR_ARG(got));
+        }
+    }
+}
+
+/* ---- loops ---- */
+
+static void assert_type(struct checker *k, struct cel_node *n, const struct cel_type *want)
+{
+    str w, g;
+
+    if (is_assignable(k, want, n->type))
+        return;
+    w = cel_type_text(k->c->scratch, substitute(k, want, false));
+    g = cel_type_text(k->c->scratch, substitute(k, n->type, false));
+    cel_problem_add(k->c, n->at, "expected type '" PRI_STR "' but found '" PRI_STR "'", STR_ARG(w),
+                    STR_ARG(g));
+}
+
+static void check_fold(struct checker *k, struct cel_node *n)
+{
+    const struct cel_type *range, *v1 = cel_dyn, *v2 = cel_dyn;
+    struct cel_node *over = n->args[0];
+    bool two = n->var2.p != NULL;
+
+    check(k, over);
+    check(k, n->loop->init);
+    range = substitute(k, over->type, false);
+    switch ((enum cel_type_kind)range->kind) {
+    case T_LIST:
+        v1 = two ? cel_int : range->a;
+        v2 = range->a;
+        break;
+    case T_MAP:
+        v1 = range->a;
+        v2 = range->b;
+        break;
+    case T_DYN:
+    case T_ERROR:
+    case T_PARAM:
+        is_assignable(k, cel_dyn, range);
+        break;
+    case T_NULL:
+    case T_BOOL:
+    case T_INT:
+    case T_UINT:
+    case T_DOUBLE:
+    case T_STRING:
+    case T_BYTES:
+    case T_TIMESTAMP:
+    case T_DURATION:
+    case T_OBJECT:
+    case T_OPAQUE:
+    case T_OPTIONAL:
+    case T_TYPE: {
+        str text = cel_type_text(k->c->scratch, range);
+
+        cel_problem_add(k->c, over->at,
+                        "expression of type '" PRI_STR
+                        "' cannot be range of a comprehension (must be list, map, or dynamic)",
+                        STR_ARG(text));
+        v1 = v2 = cel_error_type;
+        break;
+    }
+    }
+    n->slot = k->next_slot;
+    n->type = cel_error_type;
+    if (!push_local(k, n->loop->accu, n->loop->init->type, false))
+        return;
+    if (!push_local(k, n->var1, v1, true) || (two && !push_local(k, n->var2, v2, true)))
+        return;
+    check(k, n->loop->cond);
+    assert_type(k, n->loop->cond, cel_bool);
+    check(k, n->loop->step);
+    assert_type(k, n->loop->step, n->loop->init->type);
+    pop_local(k);
+    if (two)
+        pop_local(k);
+    check(k, n->loop->result);
+    pop_local(k);
+    n->type = substitute(k, n->loop->result->type, false);
+}
+
+static void check_bind(struct checker *k, struct cel_node *n)
+{
+    check(k, n->args[0]);
+    n->slot = k->next_slot;
+    n->type = cel_error_type;
+    if (!push_local(k, n->name, n->args[0]->type, true))
+        return;
+    check(k, n->args[1]);
+    n->type = n->args[1]->type;
+    pop_local(k);
+}
+
+static void check(struct checker *k, struct cel_node *n)
+{
+    static const uint8_t of_const[] = {
+        [CEL_NULL] = T_NULL,     [CEL_BOOL] = T_BOOL,     [CEL_INT] = T_INT,    [CEL_UINT] = T_UINT,
+        [CEL_DOUBLE] = T_DOUBLE, [CEL_STRING] = T_STRING, [CEL_BYTES] = T_BYTES};
+
+    if (k->c->stop || (n->flags & NODE_CHECKED)) {
+        if (!n->type)
+            n->type = cel_error_type;
+        return;
+    }
+    n->flags |= NODE_CHECKED;
+    switch ((enum cel_op)n->op) {
+    case OP_ERROR:
+    case OP_LOCAL:
+    case OP_VAR:
+        n->type = cel_error_type;
+        break;
+    case OP_CONST:
+        n->type = BASIC(of_const[n->value.kind]);
+        break;
+    case OP_IDENT:
+        check_ident(k, n);
+        break;
+    case OP_SELECT:
+        check_select(k, n);
+        break;
+    case OP_CALL:
+        check_call(k, n);
+        break;
+    case OP_LIST:
+        check_list(k, n);
+        break;
+    case OP_MAP:
+        check_map(k, n);
+        break;
+    case OP_STRUCT:
+        check_struct(k, n);
+        break;
+    case OP_FOLD:
+        check_fold(k, n);
+        break;
+    case OP_BIND:
+        check_bind(k, n);
+        break;
+    }
+    if (!n->type)
+        n->type = cel_error_type;
+}
+
+/* ---- afterwards ---- */
+
+/* Free variables become dyn; literals that can be checked now are. */
+static void settle(struct checker *k, struct cel_node *n)
+{
+    static const char *const checked[] = {"duration", "timestamp", "matches"};
+
+    if (!n || (n->flags & NODE_SEEN))
+        return;
+    n->flags |= NODE_SEEN;
+    if (n->type)
+        n->type = substitute(k, n->type, true);
+    for (uint32_t i = 0; i < n->n; i++)
+        settle(k, n->args[i]);
+    if (n->op == OP_FOLD && n->loop) {
+        settle(k, n->loop->init);
+        settle(k, n->loop->cond);
+        settle(k, n->loop->step);
+        settle(k, n->loop->result);
+    }
+    if (n->op != OP_CALL || !n->fn)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(checked); i++) {
+        uint32_t arg = n->flags & NODE_MEMBER ? 1 : 0;
+        struct cel_node *lit;
+        bool ok = true;
+        struct cel_value t;
+        int64_t ns;
+        str problem, text;
+
+        if (!str_is(n->fn_name, checked[i]) || arg >= n->n)
+            continue;
+        lit = n->args[arg];
+        if (lit->op != OP_CONST || lit->value.kind != CEL_STRING)
+            continue;
+        text = cel_v_text(lit->value);
+        if (i == 0)
+            ok = cel_duration_parse(text, &ns);
+        else if (i == 1)
+            ok = cel_time_parse(k->c->scratch, text, &t);
+        else
+            ok = cel_regex_new(k->c->scratch, text, &problem) != NULL;
+        if (!ok && !(k->c->env->flags & CEL_CORE_ONLY))
+            cel_problem_add(k->c, lit->at, "invalid %s argument", checked[i]);
+    }
+}
+
+void cel_check(struct cel_compile *c, struct cel_node *root)
+{
+    struct checker *k = ARENA_NEW(c->scratch, struct checker);
+
+    k->c = c;
+    check(k, root);
+    if (c->stop)
+        return;
+    settle(k, root);
+    c->next_var = k->max_slot;
+}
