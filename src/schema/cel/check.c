@@ -188,8 +188,11 @@ static bool assignable(struct checker *k, const struct cel_type *x, const struct
         if (y->kind == T_NULL)
             return true;
         return x->kind == y->kind && str_eq(x->name, y->name);
-    case T_LIST:
     case T_OPTIONAL:
+        if (y->kind == T_NULL)
+            return true;
+        return x->kind == y->kind && assignable(k, x->a, y->a);
+    case T_LIST:
         return x->kind == y->kind && assignable(k, x->a, y->a);
     case T_MAP:
         return x->kind == y->kind && assignable(k, x->a, y->a) && assignable(k, x->b, y->b);
@@ -396,14 +399,15 @@ static void check_ident(struct checker *k, struct cel_node *n)
         undeclared(k, n, n->name);
 }
 
-/* a.b.c of names alone; false: something else. */
-static bool qualified(const struct cel_node *n, struct buf *b)
+/* a.b.c of names alone, the first of which is no macro's variable; false: something else. */
+static bool qualified(struct checker *k, const struct cel_node *n, struct buf *b)
 {
     if (n->op == OP_IDENT) {
         buf_str(b, n->name);
-        return true;
+        return !find_local(k, n->name);
     }
-    if (n->op != OP_SELECT || (n->flags & (NODE_TEST | NODE_OPTIONAL)) || !qualified(n->args[0], b))
+    if (n->op != OP_SELECT || (n->flags & (NODE_TEST | NODE_OPTIONAL)) ||
+        !qualified(k, n->args[0], b))
         return false;
     buf_char(b, '.');
     buf_str(b, n->name);
@@ -419,7 +423,7 @@ static void check_select(struct checker *k, struct cel_node *n)
     if (!(n->flags & (NODE_TEST | NODE_OPTIONAL))) {
         CLEANUP(buf) struct buf b = BUF_INIT;
 
-        if (qualified(n, &b) && resolve_global(k, n, buf_view(&b)))
+        if (qualified(k, n, &b) && resolve_global(k, n, buf_view(&b)))
             return;
     }
     check(k, n->args[0]);
@@ -546,7 +550,7 @@ static void check_call(struct checker *k, struct cel_node *n)
     if (first) {
         CLEANUP(buf) struct buf b = BUF_INIT;
 
-        if (qualified(n->args[0], &b)) {
+        if (qualified(k, n->args[0], &b)) {
             const struct cel_fn *fn;
 
             buf_char(&b, '.');
@@ -581,8 +585,12 @@ static const struct cel_type *join(struct checker *k, struct cel_node *n,
 
     if (!previous)
         return current;
+    if (is_assignable(k, previous, current) && current->kind == T_NULL)
+        return previous;
     if (is_assignable(k, previous, current))
-        return less_specific(previous, current) ? previous : current;
+        return previous->kind == T_NULL           ? current
+               : less_specific(previous, current) ? previous
+                                                  : current;
     if (k->c->env->flags & CEL_CORE_ONLY)
         return cel_dyn;
     want = cel_type_text(k->c->scratch, substitute(k, previous, false));

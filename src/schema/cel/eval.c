@@ -94,14 +94,6 @@ static struct cel_value no_such_key(struct cel_eval *e, str key)
     return cel_v_error(e->a, "no such key: " PRI_STR, STR_ARG(key));
 }
 
-static bool find_field(struct cel_eval *e, struct cel_value v, const struct cel_node *n,
-                       struct cel_value *ret)
-{
-    if (v.kind != CEL_MAP && v.kind != CEL_OBJECT)
-        return false;
-    return cel_map_find_str(e, v, n->name, n->schema, ret);
-}
-
 static struct cel_value select_field(struct cel_eval *e, const struct cel_node *n)
 {
     struct cel_value v = cel_run(e, n->args[0]), found;
@@ -119,7 +111,9 @@ static struct cel_value select_field(struct cel_eval *e, const struct cel_node *
         v = *inner;
         optional = true;
     }
-    ok = find_field(e, v, n, &found);
+    if (v.kind != CEL_MAP && v.kind != CEL_OBJECT) /* even when only asked whether it is there */
+        return no_such_key(e, n->name);
+    ok = cel_map_find_str(e, v, n->name, n->schema, &found);
     if (e->out_of_cost)
         return too_much();
     if (n->flags & NODE_TEST)

@@ -360,6 +360,7 @@ struct cel_value cel_fn_index(struct cel_eval *e, const struct cel_node *n, stru
     case ABSENT:
         break;
     }
+    optional &= of.kind == CEL_MAP || of.kind == CEL_LIST || of.kind == CEL_OBJECT;
     return optional ? cel_v_optional(e->a, NULL) : missing(e, of, v[1]);
 }
 
@@ -374,6 +375,8 @@ struct cel_value cel_fn_index_optional(struct cel_eval *e, const struct cel_node
             return of;
         of = *(const struct cel_value *)of.ref;
     }
+    if (of.kind != CEL_MAP && of.kind != CEL_LIST && of.kind != CEL_OBJECT)
+        return missing(e, of, v[1]);
     switch (lookup(e, of, v[1], &r)) {
     case FOUND:
         return cel_v_optional(e->a, &r);

@@ -626,8 +626,6 @@ const struct cel_type *cel_type_named(const struct cel_env *env, str name)
         return cel_list_dyn;
     if (str_is(name, "map"))
         return cel_map_dyn;
-    if (str_is(name, "dyn"))
-        return cel_dyn;
     if (str_is(name, "optional_type"))
         return &optional;
     if (!(env->flags & CEL_CORE_ONLY))

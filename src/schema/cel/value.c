@@ -251,7 +251,7 @@ static int cmp_double_int(double d, int64_t i)
         return 3;
     if (d < -9223372036854775808.0)
         return -1;
-    if (d >= 9223372036854775808.0)
+    if (d > 9223372036854775808.0) /* 2^63 itself equals INT64_MAX, as cel-go has it */
         return 1;
     return cmp_double(d, (double)i);
 }
@@ -262,7 +262,7 @@ static int cmp_double_uint(double d, uint64_t u)
         return 3;
     if (d < 0)
         return -1;
-    if (d >= 18446744073709551616.0)
+    if (d > 18446744073709551616.0)
         return 1;
     return cmp_double(d, (double)u);
 }
