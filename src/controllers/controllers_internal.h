@@ -38,7 +38,9 @@
     X(PVS, "", "v1", "persistentvolumes", "PersistentVolume", false)                               \
     X(CLUSTERROLES, "rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false)       \
     X(CSRS, "certificates.k8s.io", "v1", "certificatesigningrequests",                             \
-      "CertificateSigningRequest", false)
+      "CertificateSigningRequest", false)                                                          \
+    X(VALIDATINGADMISSIONPOLICIES, "admissionregistration.k8s.io", "v1",                           \
+      "validatingadmissionpolicies", "ValidatingAdmissionPolicy", false)
 #define X(id, ...) K_##id,
 enum kind_id { KINDS(X) K_N };
 #undef X
@@ -207,7 +209,8 @@ extern const struct controller_type namespace_controller, serviceaccount_control
     taint_eviction_controller, job_controller, ttl_after_finished_controller, cronjob_controller,
     daemonset_controller, statefulset_controller, podgc_controller, disruption_controller,
     resourcequota_controller, token_controller, pvc_protection_controller, csr_signer_controller,
-    node_ttl_controller, role_aggregation_controller, volume_controller, claim_controller;
+    node_ttl_controller, role_aggregation_controller, policy_status_controller, volume_controller,
+    claim_controller;
 
 #define JOB_FINALIZER "batch.kubernetes.io/job-tracking"
 #define JOB_INDEX "batch.kubernetes.io/job-completion-index"

@@ -166,6 +166,7 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_PVCS:
     case K_PVS:
     case K_CSRS:
+    case K_VALIDATINGADMISSIONPOLICIES:
     case K_CLUSTERROLES:
     case K_CONTROLLERREVISIONS:
     case K_N:

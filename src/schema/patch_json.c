@@ -79,8 +79,30 @@ static struct json *child(struct json *v, str key)
     return json_find(v, key);
 }
 
+/* The library's words for a place that is not there, which differ by operation. */
+static struct err *missing(const char *op, str pointer, bool is_destination)
+{
+    static const struct {
+        const char *op, *text;
+    } texts[] = {{"add", "doc is missing path: \"" PRI_STR "\""},
+                 {"remove", "doc is missing path: \"" PRI_STR "\""},
+                 {"replace", "doc is missing path: " PRI_STR},
+                 {"move", "doc is missing from path: " PRI_STR},
+                 {"copy", "doc is missing from path: " PRI_STR},
+                 {"test", "is missing path: " PRI_STR}};
+    const char *text = "doc is missing destination path: " PRI_STR;
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    for (size_t i = 0; !is_destination && i < ARRAY_LEN(texts); i++)
+        if (!strcmp(op, texts[i].op))
+            text = texts[i].text;
+    buf_fmt(&b, text, STR_ARG(pointer));
+    return rejected("%s operation does not apply: %s: missing value", op, buf_cstr(&b));
+}
+
 /* Finds the container that the last token is about. */
-static struct err *resolve(struct run *r, const char *op, str pointer, struct target *ret)
+static struct err *resolve(struct run *r, const char *op, str pointer, bool is_destination,
+                           struct target *ret)
 {
     struct json *at = &r->doc;
     str rest = pointer, token;
@@ -89,8 +111,7 @@ static struct err *resolve(struct run *r, const char *op, str pointer, struct ta
     if (!pointer.n)
         return NULL;
     if (pointer.p[0] != '/')
-        return rejected("%s operation does not apply: doc is missing path: \"" PRI_STR "\"", op,
-                        STR_ARG(pointer));
+        return missing(op, pointer, is_destination);
     rest = str_skip(rest, 1);
     while (str_cut(&rest, '/', &token)) {
         token = unescape(r->arena, token);
@@ -104,8 +125,7 @@ static struct err *resolve(struct run *r, const char *op, str pointer, struct ta
         if (!at)
             break;
     }
-    return rejected("%s operation does not apply: doc is missing path: \"" PRI_STR "\"", op,
-                    STR_ARG(pointer));
+    return missing(op, pointer, is_destination);
 }
 
 /* ---- the elementary steps ---- */
@@ -113,21 +133,27 @@ static struct err *resolve(struct run *r, const char *op, str pointer, struct ta
 static struct err *get(struct run *r, const char *op, str pointer, struct json **ret)
 {
     struct target t;
-    struct err *err = resolve(r, op, pointer, &t);
+    struct err *err = resolve(r, op, pointer, false, &t);
 
     if (err)
         return err;
     *ret = t.parent ? child(t.parent, t.key) : &r->doc;
     if (!*ret)
-        return rejected("error in %s for path: '" PRI_STR "': unable to get nonexistent key", op,
-                        STR_ARG(pointer));
+        return !strcmp(op, "replace")
+                   ? rejected("replace operation does not apply: doc is missing key: " PRI_STR
+                              ": missing value",
+                              STR_ARG(pointer))
+                   : rejected("error in %s for %s: '" PRI_STR
+                              "': unable to get nonexistent key: " PRI_STR ": missing value",
+                              op, strcmp(op, "copy") ? "path" : "from",
+                              STR_ARG(strcmp(op, "move") ? pointer : t.key), STR_ARG(t.key));
     return NULL;
 }
 
 static struct err *add(struct run *r, const char *op, str pointer, struct json v)
 {
     struct target t;
-    struct err *err = resolve(r, op, pointer, &t);
+    struct err *err = resolve(r, op, pointer, strcmp(op, "add") != 0, &t);
     uint32_t i;
 
     if (err)
@@ -141,8 +167,9 @@ static struct err *add(struct run *r, const char *op, str pointer, struct json v
             i = t.parent->n;
         else if (!parse_index(t.key, &i))
             return rejected("error in %s for path: '" PRI_STR
-                            "': value was not a proper array index",
-                            op, STR_ARG(pointer));
+                            "': value was not a proper array index: '" PRI_STR
+                            "': strconv.Atoi: parsing \"" PRI_STR "\": invalid syntax",
+                            op, STR_ARG(pointer), STR_ARG(t.key), STR_ARG(t.key));
         if (i > t.parent->n)
             return rejected("error in %s for path: '" PRI_STR
                             "': Unable to access invalid index: %u: invalid index referenced",
@@ -156,13 +183,17 @@ static struct err *add(struct run *r, const char *op, str pointer, struct json v
 static struct err *take_out(struct run *r, const char *op, str pointer, struct json *ret_old)
 {
     struct target t;
-    struct err *err = resolve(r, op, pointer, &t);
+    struct err *err = resolve(r, op, pointer, false, &t);
     struct json *v;
     uint32_t i;
 
     if (err)
         return err;
     v = t.parent ? child(t.parent, t.key) : &r->doc;
+    if (!v && t.parent->type == JSON_ARRAY)
+        return rejected("error in %s for path: '" PRI_STR
+                        "': Unable to access invalid index: " PRI_STR ": invalid index referenced",
+                        op, STR_ARG(pointer), STR_ARG(t.key));
     if (!v)
         return rejected("error in %s for path: '" PRI_STR
                         "': Unable to remove nonexistent key: " PRI_STR ": missing value",
@@ -260,7 +291,7 @@ static struct err *op_test(struct run *r, const struct op *o)
         struct target t;
 
         err_free(err);
-        err = resolve(r, "test", o->path, &t);
+        err = resolve(r, "test", o->path, false, &t);
         if (err || (t.parent && t.parent->type == JSON_OBJECT))
             return err;
         return rejected("testing value " PRI_STR " failed: test failed", STR_ARG(o->path));

@@ -300,5 +300,9 @@ MUST_USE struct err *apply_merge(struct arena *a, const struct resource *r, cons
 MUST_USE struct err *apply_track_update(struct arena *a, const struct resource *r,
                                         const struct json *live, struct json *next,
                                         const struct apply_options *o);
+/* Lays `config` over `live` by the same rules, without owners (mutating policies). Errors: INVALID, the text says of what. */
+MUST_USE struct err *apply_overlay(struct arena *a, const struct resource *r,
+                                   const struct json *live, const struct json *config,
+                                   struct json **ret);
 
 #endif

@@ -229,6 +229,34 @@ TEST(webhook, is_never_asked_about_the_configuration_of_admission)
     end(&w, &p);
 }
 
+TEST(webhook, is_asked_only_where_its_match_conditions_hold)
+{
+    struct world w;
+    struct peer p;
+    struct json *v;
+
+    begin(&w, &p);
+    configure(&w, &p, "validating", "v",
+              "\"matchConditions\":[{\"name\":\"a\",\"expression\":\"object.metadata.name == "
+              "'a'\"},{\"name\":\"b\",\"expression\":\"object.data.k == 'v'\"}]");
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"b\"}}", 201);
+    CHECK_INT(n_asked, 0);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}}", 201);
+    CHECK_INT(n_asked, 1);
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", 403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "configmaps \"a\" is forbidden: expression 'object.data.k == 'v'' resulted in "
+               "error: no such key: data");
+    world_json(&w, "DELETE", HOOKS "validatingwebhookconfigurations/v", NULL, 200);
+    configure(&w, &p, "validating", "i",
+              "\"failurePolicy\":\"Ignore\",\"matchConditions\":[{\"name\":\"b\",\"expression\":"
+              "\"object.data.k == 'v'\"}]");
+    n_asked = 0;
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"c\"}}", 201);
+    CHECK_INT(n_asked, 0);
+    end(&w, &p);
+}
+
 /* ---- what it answers ---- */
 
 TEST(webhook, denies_in_its_own_words)

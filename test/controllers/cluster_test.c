@@ -262,6 +262,31 @@ TEST(cluster, roles_that_aggregate_have_the_rules_of_others)
     cluster_end(&c);
 }
 
+TEST(cluster, a_validating_policy_is_told_what_does_not_fit_the_kinds_it_names)
+{
+    static const char path[] = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+    struct cluster c;
+    struct json *v;
+
+    cluster_start(&c);
+    call(&c, "POST", path,
+         "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"matchConstraints\":{\"resourceRules\":[{"
+         "\"apiGroups\":[\"apps\"],\"apiVersions\":[\"v1\"],\"operations\":[\"*\"],"
+         "\"resources\":[\"deployments\",\"deployments/scale\"]}]},\"validations\":[{"
+         "\"expression\":\"object.spec.replicas > 1\"},{\"expression\":\"object.spec.nosuch == "
+         "1\"}]}}");
+    wait_s(&c, 5);
+    v = get(&c, "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/p");
+    CHECK_INT(json_get_int(v, "status.observedGeneration", 0), 1);
+    CHECK_INT(json_count(json_path(v, "status.typeChecking.expressionWarnings")), 1);
+    v = json_item(json_path(v, "status.typeChecking.expressionWarnings"), 0);
+    CHECK_STRZ(json_get_str(v, "fieldRef"), "spec.validations[1].expression");
+    CHECK_STRZ(json_get_str(v, "warning"),
+               "apps/v1, Kind=Deployment: ERROR: <input>:1:12: undefined field 'nosuch'\n | "
+               "object.spec.nosuch == 1\n | ...........^\n");
+    cluster_end(&c);
+}
+
 TEST(cluster, a_token_secret_gets_a_token_that_lives_as_long_as_itself)
 {
     struct cluster c;

@@ -3,7 +3,7 @@
  * An answer belongs to the very question: SHA-256 of the webhook, the round, and the review without its uid. A write that
  * runs again with the same content finds all its answers; one whose object has changed in between asks again. */
 #include "api/conversion.h"
-#include "api/dynamic/dynamic_internal.h"
+#include "api/dynamic/policy.h"
 
 struct answers {
     struct dynamic *d;
@@ -41,9 +41,9 @@ static bool concerns(struct dynamic *d, const struct kind *k, str subresource, e
 {
     for (int kind = 0; kind < N_CONFIGURED; kind++)
         WEBHOOK_EACH(h, d, kind)
-    if (matcher_concerns(&h->match, d->api, k, subresource, op))
-        return true;
-    return false;
+            if (matcher_concerns(&h->match, d->api, k, subresource, op))
+                return true;
+    return policies_concern(d, k, subresource, op);
 }
 
 static void on_timer(void *ctx);

@@ -2,7 +2,7 @@
  *
  * Configurations are in the order of their names, their webhooks as they are written. A version lives as long as a call of
  * it is out. */
-#include "api/dynamic/dynamic_internal.h"
+#include "api/dynamic/policy.h"
 
 static const char *const plurals[N_CONFIGURED] = {
     [CONFIGURED_MUTATING] = "mutatingwebhookconfigurations",
@@ -11,8 +11,11 @@ static const char *const plurals[N_CONFIGURED] = {
 
 void webhooks_unref(struct webhooks *w)
 {
-    if (w && --w->refs == 0)
-        arena_free(w->arena);
+    if (!w || --w->refs)
+        return;
+    for (size_t i = 0; i < w->n; i++)
+        scope_fini(&w->list[i].scope);
+    arena_free(w->arena);
 }
 
 /* ---- from the object ---- */
@@ -38,13 +41,13 @@ static void webhook_fill(struct webhooks *of, struct webhook *h, const struct js
     h->name = json_get_str(v, "name");
     h->id = arena_fmt(a, PRI_STR "/" PRI_STR "/%u", STR_ARG(of->name), STR_ARG(h->name), n);
     h->match = matcher_of(a, v, "rules");
-    h->conditions = json_findz(v, "matchConditions");
     h->ignore_failure = str_is(json_get_str(v, "failurePolicy"), "Ignore");
     h->reinvoke = str_is(json_get_str(v, "reinvocationPolicy"), "IfNeeded");
     h->dry_run_ok = str_is(side, "None") || str_is(side, "NoneOnDryRun");
     h->review = review_of(json_findz(v, "admissionReviewVersions"));
     h->timeout_ns = json_get_int(v, "timeoutSeconds", WEBHOOK_TIMEOUT_S) * NS_PER_S;
     h->client_config = json_findz(v, "clientConfig");
+    conditions_compile(h, json_findz(v, "matchConditions"));
 }
 
 static struct webhooks *webhooks_parse(const struct obj *o, bool mutating)
@@ -118,7 +121,7 @@ struct err *dynamic_new(struct api *api, struct dynamic **ret)
         d->configured[i] = (struct configured){.d = d, .what = i};
         e = configured_open(&d->configured[i], plurals[i]);
     }
-    return e;
+    return e ? e : policies_open(d);
 }
 
 static void configured_close(struct configured *c)
@@ -138,6 +141,7 @@ void dynamic_free(struct dynamic *d)
         return;
     for (int i = 0; i < N_CONFIGURED; i++)
         configured_close(&d->configured[i]);
+    policies_close(d);
     loop_timer_free(d->turn);
     mem_free(d);
 }

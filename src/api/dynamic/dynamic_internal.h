@@ -6,13 +6,16 @@
  *   answers.c     a write's memory: what has been asked, waiting, running again
  *   review.c      AdmissionReview: the question as JSON, what is wrong with an answer
  *   call.c        one call over HTTPS (outgoing.h), in its turn
- *   conditions.c  matchConditions
+ *   expressions.c CEL: variables, budgets, the authorizer
+ *   conditions.c  matchConditions of webhooks
+ *   policies.c    policies and bindings, and whom they concern; policy_params.c, policy_validate.c, policy_mutate.c
  *   webhooks.c    mutating webhooks one after the other, validating ones at once
  *   mutate.c      mutating policies and webhooks, and their second round
  *   connect.c     requests that write no object */
 #ifndef K1S_API_DYNAMIC_INTERNAL_H
 #define K1S_API_DYNAMIC_INTERNAL_H
 #include "api/dynamic/dynamic.h"
+#include "schema/cel/cel.h"
 
 #define WEBHOOK_TIMEOUT_S 10 /* where the configuration does not say, as Kubernetes */
 
@@ -52,6 +55,45 @@ struct json form_user(struct arena *a, const struct user *u);
 /* "Internal error occurred: ..." with its cause. */
 MUST_USE struct err *err_internal(const char *fmt, ...) PRINTF(1, 2);
 
+/* The question's members but object and oldObject. */
+struct json form_request(struct attributes *t, const struct kind *k);
+/* Both objects in the version of k. */
+struct shown {
+    const struct kind *kind;
+    struct json *obj, *old; /* NULL: there is none */
+};
+MUST_USE struct err *shown_make(struct attributes *t, const struct kind *k, struct shown *ret);
+str attributes_name(const struct attributes *t); /* for messages; never empty */
+
+/* ---- expressions.c ---- */
+struct scope { /* what expressions can name */
+    struct cel_env *env;
+    unsigned object, old, request, namespace, authorizer, check, params;
+    bool has_params;
+};
+struct expression {
+    str text, error; /* error: why it does not compile */
+    const struct cel_program *program;
+};
+enum evaluation_state { EVALUATION_NONE, EVALUATION_DONE, EVALUATION_FAILED, EVALUATION_OVER };
+struct evaluation {
+    enum evaluation_state state; /* OVER: the budget is spent, nothing more is evaluated */
+    str error;
+    struct cel_value value;
+};
+void scope_init(struct scope *s, unsigned cel_flags, bool has_params);
+void scope_fini(struct scope *s); /* a zeroed one too */
+/* want NULL: any type. One that does not compile fails whenever it is evaluated. */
+struct expression scope_compile(struct scope *s, struct arena *a, str text,
+                                const struct cel_type *want);
+struct cel_vars *scope_bind(const struct scope *s, struct attributes *t, const struct shown *shown,
+                            const struct json *params, bool with_namespace);
+struct evaluation expression_eval(struct arena *a, const struct expression *x,
+                                  struct cel_vars *vars, int64_t *budget);
+/* false with an error: they could not be evaluated, and that is not to be ignored. */
+bool conditions_hold(struct arena *a, const struct expression *list, size_t n,
+                     struct cel_vars *vars, bool ignore_failure, str *ret_error);
+
 /* ---- configure.c ---- */
 enum review_version { REVIEW_UNKNOWN, REVIEW_V1, REVIEW_V1BETA1 };
 struct webhook {
@@ -59,7 +101,9 @@ struct webhook {
     bool mutating;
     str name, id; /* id: "configuration/name/n", unique */
     struct matcher match;
-    const struct json *conditions;
+    struct scope scope; /* of its conditions */
+    struct expression *conditions;
+    size_t n_conditions;
     bool ignore_failure, reinvoke, dry_run_ok;
     enum review_version review;
     int64_t timeout_ns;
@@ -81,8 +125,17 @@ struct configured { /* objects of one kind, by name: Kubernetes' order */
     struct store_watch *watch;
     struct tree *by_name;
 };
+enum { POLICY_MUTATING, POLICY_VALIDATING, N_POLICY_KINDS };
+struct policy_set {
+    struct dynamic *d;
+    int kind;
+    struct tree *policies, *bindings; /* by name */
+    struct store_watch *policy_watch, *binding_watch;
+    size_t n_bound; /* bindings whose policy is there */
+};
 struct dynamic {
     struct api *api;
+    struct policy_set policies[N_POLICY_KINDS];
     struct configured configured[N_CONFIGURED];
     struct list queue; /* waiting for their turn */
     struct list waits; /* struct answers that wait */
@@ -129,24 +182,33 @@ struct loop_timer *calls_turn_new(struct dynamic *d);
 
 /* ---- review.c ---- */
 /* All of the review that follows the uid. */
-str review_question(struct attributes *t, const struct kind *k, const struct json *obj,
-                    const struct json *old);
+str review_question(struct attributes *t, const struct shown *shown);
 void review_text(struct buf *b, const struct webhook *h, str uid, str question);
 void review_read(struct arena *a, const struct webhook *h, str uid, str body, struct answer *ret);
 
 /* ---- conditions.c ---- */
-/* obj and old as shown in the version of k. */
-MUST_USE struct err *conditions_match(struct attributes *t, struct webhook *h, const struct kind *k,
-                                      const struct json *obj, const struct json *old,
-                                      bool *ret_matches);
+void conditions_compile(struct webhook *h, const struct json *list);
+MUST_USE struct err *conditions_match(struct attributes *t, const struct webhook *h,
+                                      const struct shown *shown, bool *ret_matches);
 
-/* ---- webhooks.c ---- */
-struct second_round {   /* Kubernetes' reinvocation context */
-    bool wanted;        /* something changed: everything runs again */
-    struct map invoked; /* who may be asked again, and was asked */
+/* ---- mutate.c ---- */
+struct plugin_round {   /* who is asked a second time */
+    struct map invoked; /* who may be, and was asked */
     struct map again;   /* who will be */
-    struct json *left;  /* the object as webhooks left it */
+    struct json *left;  /* the object as this plugin left it */
 };
+struct second_round { /* Kubernetes' reinvocation context */
+    bool wanted;      /* something changed: everything runs again */
+    struct plugin_round policies, webhooks;
+};
+/* Has something else changed what this plugin has seen? Then all that may be are asked again. */
+void round_begin(struct plugin_round *r, const struct attributes *t, int round);
+void round_require(struct plugin_round *r); /* the object has changed */
+void round_end(struct plugin_round *r, const struct attributes *t);
+
+/* ---- webhooks.c, policy_mutate.c, policy_validate.c, policies.c, policy_params.c ---- */
 MUST_USE struct err *webhooks_mutate(struct attributes *t, int round, struct second_round *s);
 MUST_USE struct err *webhooks_validate(struct attributes *t);
+MUST_USE struct err *policies_mutate(struct attributes *t, int round, struct second_round *s);
+MUST_USE struct err *policies_validate(struct attributes *t);
 #endif

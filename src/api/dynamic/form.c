@@ -194,3 +194,55 @@ struct json form_options(struct attributes *t)
     }
     return v;
 }
+
+/* {"group":…,"version":…,"kind":…} or …"resource":…} */
+static struct json gv(struct arena *a, str group, str version, const char *last, str value)
+{
+    struct json v = json_object();
+
+    json_setz(a, &v, "group", json_string(group));
+    json_setz(a, &v, "version", json_string(version));
+    json_setz(a, &v, last, json_string(value));
+    return v;
+}
+
+static struct json kind_shown(const struct attributes *t, const struct kind *k)
+{
+    return t->type ? gv(t->a, t->group, t->version, "kind", t->kind_name)
+                   : gv(t->a, k->r->group, k->r->version, "kind", k->r->kind);
+}
+
+static void set_if(struct attributes *t, struct json *v, const char *name, str value)
+{
+    if (value.n)
+        json_setz(t->a, v, name, json_string(value));
+}
+
+struct json form_request(struct attributes *t, const struct kind *k)
+{
+    const struct resource *asked = t->kind->r;
+    struct json v = json_object();
+
+    json_setz(t->a, &v, "kind", kind_shown(t, k));
+    json_setz(t->a, &v, "resource", gv(t->a, k->r->group, k->r->version, "resource", k->r->plural));
+    set_if(t, &v, "subResource", t->subresource);
+    json_setz(t->a, &v, "requestKind", kind_shown(t, t->kind));
+    json_setz(t->a, &v, "requestResource",
+              gv(t->a, asked->group, asked->version, "resource", asked->plural));
+    set_if(t, &v, "requestSubResource", t->subresource);
+    set_if(t, &v, "name", t->name);
+    set_if(t, &v, "namespace", t->ns);
+    json_setz(t->a, &v, "operation", json_string(operation_name(t->op)));
+    json_setz(t->a, &v, "userInfo", form_user(t->a, t->req->user));
+    json_setz(t->a, &v, "dryRun", json_bool(t->dry_run));
+    json_setz(t->a, &v, "options", form_options(t));
+    return v;
+}
+
+struct err *shown_make(struct attributes *t, const struct kind *k, struct shown *ret)
+{
+    struct err *e = form_show(t, k, t->obj, &ret->obj);
+
+    ret->kind = k;
+    return e ? e : form_show(t, k, t->old, &ret->old);
+}

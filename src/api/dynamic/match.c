@@ -102,11 +102,18 @@ static bool has_resource(const struct json *list, str resource, str subresource)
     return false;
 }
 
+static bool rule_may_fit(const struct match_rule *r, const struct kind *k, str subresource,
+                         enum admission_op op)
+{
+    return has(r->operations, operation_name(op)) &&
+           has_resource(r->resources, k->r->plural, subresource);
+}
+
 static bool rule_fits(const struct match_rule *r, const struct kind *k, str subresource,
                       enum admission_op op)
 {
-    return has(r->operations, operation_name(op)) && has(r->groups, k->r->group) &&
-           has(r->versions, k->r->version) && has_resource(r->resources, k->r->plural, subresource);
+    return rule_may_fit(r, k, subresource, op) && has(r->groups, k->r->group) &&
+           has(r->versions, k->r->version);
 }
 
 static bool is_namespace(const struct kind *k)
@@ -139,8 +146,11 @@ static const struct kind *rules_match(const struct match_rule *rules, size_t n, 
     for (size_t i = 0; i < n; i++)
         if (rule_matches(&rules[i], t, t->kind))
             return t->kind;
+    /* Versions of a resource share its name: most rules need not be tried with all kinds there are. */
     for (size_t i = 0; equivalent && i < n; i++)
-        for (size_t k = 0; k < api_kind_count(api); k++) {
+        for (size_t k = 0;
+             rule_may_fit(&rules[i], t->kind, t->subresource, t->op) && k < api_kind_count(api);
+             k++) {
             const struct kind *other = api_kind_at(api, k);
 
             if (is_equivalent(other, t->kind) && rule_matches(&rules[i], t, other))
@@ -155,7 +165,9 @@ bool matcher_concerns(const struct matcher *m, struct api *api, const struct kin
     for (size_t i = 0; i < m->n_rules; i++) {
         if (rule_fits(&m->rules[i], k, subresource, op))
             return true;
-        for (size_t o = 0; m->equivalent && o < api_kind_count(api); o++) {
+        for (size_t o = 0; m->equivalent && rule_may_fit(&m->rules[i], k, subresource, op) &&
+                           o < api_kind_count(api);
+             o++) {
             const struct kind *other = api_kind_at(api, o);
 
             if (is_equivalent(other, k) && rule_fits(&m->rules[i], other, subresource, op))

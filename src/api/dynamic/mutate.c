@@ -25,31 +25,60 @@ struct attributes write_attributes(struct write *w)
                                .answers = w->answers};
 }
 
+/* ---- who is asked a second time ---- */
+
+void round_require(struct plugin_round *r)
+{
+    MAP_EACH(m, &r->invoked) {
+        map_put(&r->again, map_key(m), r);
+        map_del(&r->invoked, map_key(m));
+    }
+}
+
+void round_begin(struct plugin_round *r, const struct attributes *t, int round)
+{
+    if (round && r->left && t->obj && !json_equal(r->left, t->obj))
+        round_require(r);
+}
+
+void round_end(struct plugin_round *r, const struct attributes *t)
+{
+    r->left = t->obj ? json_new(t->a, json_share(t->a, t->obj)) : NULL;
+}
+
+static void rounds_fini(struct second_round *s)
+{
+    map_fini(&s->policies.invoked);
+    map_fini(&s->policies.again);
+    map_fini(&s->webhooks.invoked);
+    map_fini(&s->webhooks.again);
+}
+
 static struct err *round_of(struct attributes *t, int round, struct second_round *s)
 {
-    return webhooks_mutate(t, round, s);
+    struct err *e = policies_mutate(t, round, s);
+
+    return e ? e : webhooks_mutate(t, round, s);
 }
 
 struct err *dynamic_mutate(struct attributes *t, in_tree_fn *in_tree, void *ctx)
 {
     struct second_round s = {0};
-    struct err *e;
+    struct err *e = round_of(t, 0, &s);
 
-    map_init(&s.invoked);
-    map_init(&s.again);
-    e = round_of(t, 0, &s);
     if (!e && s.wanted) {
         if (in_tree)
             e = in_tree(ctx);
         if (!e)
             e = round_of(t, 1, &s);
     }
-    map_fini(&s.invoked);
-    map_fini(&s.again);
+    rounds_fini(&s);
     return e;
 }
 
 struct err *dynamic_validate(struct attributes *t)
 {
-    return webhooks_validate(t);
+    struct err *e = policies_validate(t);
+
+    return e ? e : webhooks_validate(t);
 }

@@ -4,69 +4,28 @@
 #include "api/dynamic/dynamic_internal.h"
 #include "wire/yaml.h"
 
-static void put(struct buf *b, const char *name, str value)
+str review_question(struct attributes *t, const struct shown *shown)
 {
-    buf_fmt(b, ",\"%s\":", name);
-    json_encode_string(b, value);
-}
-
-static void put_if(struct buf *b, const char *name, str value)
-{
-    if (value.n)
-        put(b, name, value);
-}
-
-static void put_tree(struct buf *b, const char *name, const struct json *v)
-{
-    buf_fmt(b, ",\"%s\":", name);
-    if (v)
-        json_encode(b, v);
-    else
-        buf_z(b, "null");
-}
-
-/* {"group":…,"version":…,"kind":…} or …"resource":…} */
-static void put_gv(struct buf *b, const char *name, str group, str version, const char *last,
-                   str value)
-{
-    buf_fmt(b, ",\"%s\":{\"group\":", name);
-    json_encode_string(b, group);
-    put(b, "version", version);
-    put(b, last, value);
-    buf_char(b, '}');
-}
-
-static void put_kind(struct buf *b, const struct attributes *t, const char *name,
-                     const struct kind *k)
-{
-    if (t->type)
-        put_gv(b, name, t->group, t->version, "kind", t->kind_name);
-    else
-        put_gv(b, name, k->r->group, k->r->version, "kind", k->r->kind);
-}
-
-str review_question(struct attributes *t, const struct kind *k, const struct json *obj,
-                    const struct json *old)
-{
-    struct json user = form_user(t->a, t->req->user), options = form_options(t);
+    struct json request = form_request(t, shown->kind);
     struct buf b = BUF_INIT;
     str text;
 
-    put_kind(&b, t, "kind", k);
-    put_gv(&b, "resource", k->r->group, k->r->version, "resource", k->r->plural);
-    put_if(&b, "subResource", t->subresource);
-    put_kind(&b, t, "requestKind", t->kind);
-    put_gv(&b, "requestResource", t->kind->r->group, t->kind->r->version, "resource",
-           t->kind->r->plural);
-    put_if(&b, "requestSubResource", t->subresource);
-    put_if(&b, "name", t->name);
-    put_if(&b, "namespace", t->ns);
-    put(&b, "operation", operation_name(t->op));
-    put_tree(&b, "userInfo", &user);
-    put_tree(&b, "object", obj);
-    put_tree(&b, "oldObject", old);
-    buf_fmt(&b, ",\"dryRun\":%s", t->dry_run ? "true" : "false");
-    put_tree(&b, "options", &options);
+    JSON_EACH_MEMBER(m, &request) {
+        buf_char(&b, ',');
+        json_encode_string(&b, m->key);
+        buf_char(&b, ':');
+        json_encode(&b, &m->value);
+    }
+    buf_z(&b, ",\"object\":");
+    if (shown->obj)
+        json_encode(&b, shown->obj);
+    else
+        buf_z(&b, "null");
+    buf_z(&b, ",\"oldObject\":");
+    if (shown->old)
+        json_encode(&b, shown->old);
+    else
+        buf_z(&b, "null");
     text = arena_dup(t->a, buf_view(&b));
     buf_fini(&b);
     return text;

@@ -73,19 +73,17 @@ static bool is_ignored(const struct webhook *h, const struct answer *x)
 
 /* ---- one question ---- */
 
-/* *ret_ask: is it to be asked at all? Then *ret_kind is the version to show, and its object is in *ret_shown. */
+/* *ret_ask: is it to be asked at all? Then about *ret_shown. */
 static struct err *should_ask(struct attributes *t, struct webhook *h, bool *ret_ask,
-                              const struct kind **ret_kind, struct json **ret_shown,
-                              struct json **ret_old)
+                              struct shown *ret_shown)
 {
-    struct err *e = matcher_try(&h->match, t, ret_ask, ret_kind);
+    const struct kind *k;
+    struct err *e = matcher_try(&h->match, t, ret_ask, &k);
 
     if (!e && *ret_ask)
-        e = form_show(t, *ret_kind, t->obj, ret_shown);
+        e = shown_make(t, k, ret_shown);
     if (!e && *ret_ask)
-        e = form_show(t, *ret_kind, t->old, ret_old);
-    if (!e && *ret_ask)
-        e = conditions_match(t, h, *ret_kind, *ret_shown, *ret_old, ret_ask);
+        e = conditions_match(t, h, ret_shown, ret_ask);
     if (!e && *ret_ask && t->dry_run && !h->dry_run_ok)
         e = no_dry_run(h);
     return e;
@@ -93,19 +91,19 @@ static struct err *should_ask(struct attributes *t, struct webhook *h, bool *ret
 
 /* ---- mutating ---- */
 
-static struct err *patch_apply(struct attributes *t, const struct webhook *h, const struct kind *k,
-                               const struct json *shown, const struct json *patch,
+static struct err *patch_apply(struct attributes *t, const struct webhook *h,
+                               const struct shown *shown, const struct json *patch,
                                bool *ret_changed)
 {
     struct json *next;
     struct err *e, *out;
 
-    if (!shown)
+    if (!shown->obj)
         return err_internal("admission webhook \"" PRI_STR
                             "\" attempted to modify the object, which is not supported for this "
                             "operation",
                             STR_ARG(h->name));
-    next = json_new(t->a, json_share(t->a, shown));
+    next = json_new(t->a, json_share(t->a, shown->obj));
     e = patch_json(t->a, next, patch);
     if (e) {
         /* The library's own words, which PATCH requests do not show. */
@@ -115,30 +113,20 @@ static struct err *patch_apply(struct attributes *t, const struct webhook *h, co
     }
     /* The patch outlives this run, the object does not change it. */
     *next = json_copy(t->a, next);
-    return form_take(t, k, shown, next, ret_changed);
-}
-
-/* Who was asked and may be asked again is, once something changes after him. */
-static void require_all_again(struct second_round *s)
-{
-    MAP_EACH(m, &s->invoked) {
-        map_put(&s->again, map_key(m), s);
-        map_del(&s->invoked, map_key(m));
-    }
+    return form_take(t, shown->kind, shown->obj, next, ret_changed);
 }
 
 static struct err *mutate_one(struct attributes *t, struct webhook *h, int round,
                               struct second_round *s)
 {
     const struct answer *x;
-    const struct kind *k;
-    struct json *shown = NULL, *old = NULL;
+    struct shown shown = {0};
     bool ask, changed = false;
-    struct err *e = should_ask(t, h, &ask, &k, &shown, &old);
+    struct err *e = should_ask(t, h, &ask, &shown);
 
-    if (e || !ask || (round && !map_find(&s->again, h->id)))
+    if (e || !ask || (round && !map_find(&s->webhooks.again, h->id)))
         return e;
-    x = answers_ask(t->answers, h, round, review_question(t, k, shown, old));
+    x = answers_ask(t->answers, h, round, review_question(t, &shown));
     if (!x)
         return answers_not_yet(t->answers);
     if (x->response)
@@ -148,32 +136,29 @@ static struct err *mutate_one(struct attributes *t, struct webhook *h, int round
     if (x->outcome == OUTCOME_FAILED && !is_ignored(h, x))
         return call_failure(h, x);
     if (x->patch) {
-        e = patch_apply(t, h, k, shown, x->patch, &changed);
+        e = patch_apply(t, h, &shown, x->patch, &changed);
         if (e)
             return e;
     }
     if (changed) {
-        require_all_again(s);
+        round_require(&s->webhooks);
         s->wanted = true;
     }
     if (h->reinvoke)
-        map_put(&s->invoked, h->id, s);
+        map_put(&s->webhooks.invoked, h->id, s);
     return NULL;
 }
 
 struct err *webhooks_mutate(struct attributes *t, int round, struct second_round *s)
 {
-    /* Has something else changed what webhooks have seen? */
-    if (round && s->left && t->obj && !json_equal(s->left, t->obj))
-        require_all_again(s);
-    WEBHOOK_EACH(h, t->req->api->dynamic, CONFIGURED_MUTATING)
-    {
+    round_begin(&s->webhooks, t, round);
+    WEBHOOK_EACH(h, t->req->api->dynamic, CONFIGURED_MUTATING) {
         struct err *e = mutate_one(t, h, round, s);
 
         if (e)
             return e;
     }
-    s->left = t->obj ? json_new(t->a, json_share(t->a, t->obj)) : NULL;
+    round_end(&s->webhooks, t);
     return NULL;
 }
 
@@ -189,15 +174,14 @@ static struct err *validate_one(struct validation *v, struct webhook *h)
 {
     struct attributes *t = v->t;
     const struct answer *x;
-    const struct kind *k;
-    struct json *shown = NULL, *old = NULL;
+    struct shown shown = {0};
     struct err *refusal = NULL, *e;
     bool ask;
 
-    e = should_ask(t, h, &ask, &k, &shown, &old);
+    e = should_ask(t, h, &ask, &shown);
     if (e || !ask)
         return e;
-    x = answers_ask(t->answers, h, 0, review_question(t, k, shown, old));
+    x = answers_ask(t->answers, h, 0, review_question(t, &shown));
     if (!x) {
         v->missing = true;
         return NULL;
@@ -219,8 +203,7 @@ struct err *webhooks_validate(struct attributes *t)
 {
     struct validation v = {.t = t};
 
-    WEBHOOK_EACH(h, t->req->api->dynamic, CONFIGURED_VALIDATING)
-    {
+    WEBHOOK_EACH(h, t->req->api->dynamic, CONFIGURED_VALIDATING) {
         struct err *e = validate_one(&v, h);
 
         if (e) {
