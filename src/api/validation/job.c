@@ -62,8 +62,7 @@ static void check_exit_codes(struct check *c, const struct at *at, const struct 
         bad_invalid(c, AT(at, "containerName"), *container,
                     "must be one of the container or initContainer names in the pod template");
     if (!json_count(values))
-        bad_invalid(c, AT(at, "values"), values ? *values : json_null(),
-                    "at least one value is required");
+        bad_invalid(c, AT(at, "values"), json_array(), "at least one value is required");
     else if (json_count(values) > EXIT_CODES_MAX)
         bad_too_many(c, AT(at, "values"), json_count(values), EXIT_CODES_MAX);
     JSON_EACH(v, values) {

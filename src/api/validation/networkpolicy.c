@@ -189,6 +189,27 @@ static void check_canonical_cidr(struct check *c, const struct at *at, str s)
                     bits);
 }
 
+static bool are_of_both_families(const struct json *cidrs)
+{
+    unsigned char addr[16];
+    bool v6[2] = {false, false};
+    int bits;
+
+    return cidr_parts(json_str(json_item(cidrs, 0)), addr, &bits, &v6[0]) &&
+           cidr_parts(json_str(json_item(cidrs, 1)), addr, &bits, &v6[1]) && v6[0] != v6[1];
+}
+
+/* All that may change is that a range of the other family comes to the one that there is. */
+static void check_cidrs_kept(struct check *c, const struct at *at, const struct json *now,
+                             const struct json *old)
+{
+    if (json_count(old) == 1 && json_count(now) == 2 &&
+        json_equal(json_item(now, 0), json_item(old, 0)) && are_of_both_families(now))
+        check_canonical_cidr(c, AT_INDEX(at, 1), json_str(json_item(now, 1)));
+    else
+        check_immutable(c, at, now, old);
+}
+
 void validate_servicecidr(struct write *w, struct err **errs)
 {
     static const struct go_member members[] = {{"CIDRs", "cidrs", 'n'}, {NULL, NULL, 'n'}};
@@ -200,26 +221,17 @@ void validate_servicecidr(struct write *w, struct err **errs)
     if (str_is(w->subresource, "status"))
         return;
     if (w->old) {
-        check_immutable(c, at, cidrs, field_at(w->old, "spec.cidrs"));
+        check_cidrs_kept(c, at, cidrs, field_at(w->old, "spec.cidrs"));
     } else if (!json_count(cidrs)) {
         bad_required(c, at, "at least one CIDR required");
     } else if (json_count(cidrs) > 2) {
         bad_invalid(c, at, go_struct(c->a, spec, members), "may only hold up to 2 values");
-    } else if (json_count(cidrs) == 2) {
-        unsigned char addr[2][16];
-        int bits;
-        bool v6[2] = {false, false},
-             ok = cidr_parts(json_str(json_item(cidrs, 0)), addr[0], &bits, &v6[0]) &&
-                  cidr_parts(json_str(json_item(cidrs, 1)), addr[1], &bits, &v6[1]);
-
-        if (!ok || v6[0] == v6[1]) {
-            bad_invalid(c, at, go_struct(c->a, spec, members),
-                        "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 "
-                        "and 2001:db8::/64");
-            return;
-        }
-    }
-    if (!w->old && json_count(cidrs) <= 2)
+    } else if (json_count(cidrs) == 2 && !are_of_both_families(cidrs)) {
+        bad_invalid(c, at, go_struct(c->a, spec, members),
+                    "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 "
+                    "and 2001:db8::/64");
+    } else {
         JSON_EACH(v, cidrs)
             check_canonical_cidr(c, AT_INDEX(at, i++), json_str(v));
+    }
 }

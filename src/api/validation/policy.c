@@ -220,9 +220,6 @@ static void check_validation(struct check *c, const struct at *at, const struct 
         bad_string(c, AT(at, "message"), message, "message must be non-empty if specified");
     else if (has_line_break(message))
         bad_string(c, AT(at, "message"), message, "must not contain line breaks");
-    else if (has_line_break(json_get_str(v, "expression")) && message.n == 0)
-        bad_required(c, AT(at, "message"),
-                     "message must be specified if expression contains line breaks");
     check_enum(c, AT(at, "reason"), field(v, "reason"), reasons);
 }
 
