@@ -280,6 +280,12 @@ MUST_USE struct err *patch_strategic(
     const struct json *
         patch); /* in place; directives $patch, $retainKeys, $setElementOrder, $deleteFromPrimitiveList */
 
+/* What `kubectl apply` sends: from what was applied last (NULL: unknown) and what is there now to what is wanted. t NULL: a JSON
+ * merge patch, otherwise a strategic one. An empty object when there is nothing to do. Shares strings of the three. */
+struct json *patch_three_way(struct arena *a, const struct schema_type *t,
+                             const struct json *original, const struct json *modified,
+                             const struct json *current);
+
 /* ---- managedFields and server-side apply (structured-merge-diff's semantics) ---- */
 struct apply_options {
     str manager;

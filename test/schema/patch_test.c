@@ -318,6 +318,86 @@ static void without_system_fields(struct json *v)
     json_removez(meta, "generation");
 }
 
+/* ---- three-way ---- */
+
+struct three_way_case {
+    const char *original, *modified, *current, *patch, *result;
+};
+
+static void check_three_way(const struct schema_type *t, const struct three_way_case *c)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    CLEANUP(buf) struct buf after = BUF_INIT;
+    struct json *current = parse(a, str_of(c->current));
+    struct json *patch = patch_three_way(a, t, c->original ? parse(a, str_of(c->original)) : NULL,
+                                         parse(a, str_of(c->modified)), current);
+
+    json_encode(&text, patch);
+    CHECK_STRZ(buf_view(&text), c->patch);
+    if (t)
+        CHECK_OK(patch_strategic(a, t, current, patch));
+    else
+        CHECK_OK(patch_merge(a, current, patch));
+    json_encode(&after, current);
+    CHECK_STRZ(buf_view(&after), c->result);
+}
+
+TEST(patch_three_way, changes_come_from_what_is_there_and_removals_from_what_was_applied)
+{
+    static const struct three_way_case cases[] = {
+        /* Nothing to do, though the server has filled in more. */
+        {"{\"data\":{\"a\":\"1\"}}", "{\"data\":{\"a\":\"1\"}}",
+         "{\"data\":{\"a\":\"1\",\"others\":\"x\"}}", "{}",
+         "{\"data\":{\"a\":\"1\",\"others\":\"x\"}}"},
+        {"{\"data\":{\"a\":\"1\",\"b\":\"2\"}}", "{\"data\":{\"a\":\"3\"}}",
+         "{\"data\":{\"a\":\"1\",\"b\":\"2\",\"others\":\"x\"}}",
+         "{\"data\":{\"a\":\"3\",\"b\":null}}", "{\"data\":{\"a\":\"3\",\"others\":\"x\"}}"},
+        /* Without a record of what was applied nothing is removed. */
+        {NULL, "{\"data\":{\"a\":\"3\"}}", "{\"data\":{\"b\":\"2\"}}", "{\"data\":{\"a\":\"3\"}}",
+         "{\"data\":{\"b\":\"2\",\"a\":\"3\"}}"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        check_three_way(NULL, &cases[i]);
+        check_three_way(schema_find_gvk(S(""), S("v1"), S("ConfigMap")), &cases[i]);
+    }
+}
+
+TEST(patch_three_way, lists_with_a_merge_key_are_compared_by_item)
+{
+    static const struct three_way_case cases[] = {
+        /* An injected container and defaults stay. */
+        {"{\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"i:1\"}]}}",
+         "{\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"i:2\"}]}}",
+         "{\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"i:1\",\"tty\":true},{\"name\":"
+         "\"mesh\"}]}}",
+         "{\"spec\":{\"$setElementOrder/containers\":[{\"name\":\"a\"}],\"containers\":[{\"image\":"
+         "\"i:2\",\"name\":\"a\"}]}}",
+         "{\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"i:2\",\"tty\":true},{\"name\":"
+         "\"mesh\"}]}}"},
+        /* One goes, one comes. */
+        {"{\"spec\":{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}}",
+         "{\"spec\":{\"containers\":[{\"name\":\"b\"},{\"name\":\"c\"}]}}",
+         "{\"spec\":{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}}",
+         "{\"spec\":{\"$setElementOrder/containers\":[{\"name\":\"b\"},{\"name\":\"c\"}],"
+         "\"containers\":[{\"name\":\"c\"},{\"$patch\":\"delete\",\"name\":\"a\"}]}}",
+         "{\"spec\":{\"containers\":[{\"name\":\"b\"},{\"name\":\"c\"}]}}"},
+        /* Scalars are a set; other lists are one value. */
+        {"{\"metadata\":{\"finalizers\":[\"x/a\",\"x/b\"]},\"spec\":{\"tolerations\":[]}}",
+         "{\"metadata\":{\"finalizers\":[\"x/a\"]},\"spec\":{\"tolerations\":[{\"key\":\"k\"}]}}",
+         "{\"metadata\":{\"finalizers\":[\"x/a\",\"x/b\",\"x/c\"]},\"spec\":{\"tolerations\":[{"
+         "\"key\":\"z\"}]}}",
+         "{\"spec\":{\"tolerations\":[{\"key\":\"k\"}]},\"metadata\":{\"$deleteFromPrimitiveList/"
+         "finalizers\":[\"x/b\"]}}",
+         "{\"metadata\":{\"finalizers\":[\"x/a\",\"x/c\"]},\"spec\":{\"tolerations\":[{\"key\":"
+         "\"k\"}]}}"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        check_three_way(schema_find_gvk(S(""), S("v1"), S("Pod")), &cases[i]);
+}
+
 TEST(patch_strategic, recorded_patches_of_a_server_have_the_recorded_results)
 {
     static const char *const recordings[] = {"golden/data/patch/strategic-containers.json",

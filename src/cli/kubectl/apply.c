@@ -1,37 +1,23 @@
-/* apply.c - what writes manifests: apply, create -f, replace, delete.
+/* apply.c - apply: the manifest becomes the object's wish; and diff, which only shows what apply would do.
  *
- * `apply` is server-side apply by the field manager "kubectl" with force: the same result as kubectl's client-side three-way merge
- * without its annotation, and the server's own rules of ownership. A later `kubectl apply` of the real client migrates it. */
+ * Client-side, as kubectl's default: the annotation last-applied-configuration remembers the manifest, and the patch comes from the
+ * three of it, the manifest and the object (patch_three_way). With --server-side the server finds out, by field ownership.
+ *
+ * API: https://kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config/ */
 #include "cli/kubectl/kubectl.h"
 
-#include <inttypes.h>
+#include "wire/yaml.h"
 
-static void report(struct kube_args *args, const struct kube_target *t, str name, const char *what)
-{
-    const char *dry = args->f->dry_run.n && !str_is(args->f->dry_run, "none")
-                          ? str_is(args->f->dry_run, "server") ? " (server dry run)" : " (dry run)"
-                          : "";
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-    printf(PRI_STR "/" PRI_STR " %s%s\n", STR_ARG(kube_full_name(args->k->a, &t->res)),
-           STR_ARG(name), what, dry);
-}
+#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
+#define CLIENT_MANAGER "kubectl-client-side-apply"
 
-static struct err *print_result(struct kube_args *args, const struct kube_target *t,
-                                struct json *object, const char *what)
-{
-    struct kube_output o = {0};
-    struct err *err = kube_output_parse(args->f->output, &o);
+/* ---- what all writing commands share ---- */
 
-    if (err)
-        return err;
-    if (args->f->output.n == 0) {
-        report(args, t, json_get_str(object, "metadata.name"), what);
-        return NULL;
-    }
-    return kube_print_object(args->k, object, &o);
-}
-
-static str encode(struct kubectl *k, const struct json *v)
+str kube_encode(struct kubectl *k, const struct json *v)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
@@ -39,376 +25,275 @@ static str encode(struct kubectl *k, const struct json *v)
     return arena_dup(k->a, buf_view(&b));
 }
 
-static str dry_run_query(const struct kube_args *args)
+str kube_dry_run_query(const struct kube_args *args)
 {
     return str_is(args->f->dry_run, "server") ? S("&dryRun=All") : S("");
 }
 
-static bool is_client_dry_run(const struct kube_args *args)
+bool kube_is_client_dry_run(const struct kube_args *args)
 {
     return str_is(args->f->dry_run, "client");
 }
 
-static struct err *targets_of(struct kube_args *args, struct kube_targets *t)
+void kube_report(struct kube_args *args, const struct kube_resource *res, str name,
+                 const char *what)
 {
-    if (args->f->n_files == 0)
-        return err_new(REASON_BAD_REQUEST, "must specify one of -f and -k");
-    return kube_targets_of_files(args->k, args->f->files, args->f->n_files, args->f->recursive, t);
+    const char *dry = str_is(args->f->dry_run, "server")   ? " (server dry run)"
+                      : str_is(args->f->dry_run, "client") ? " (dry run)"
+                                                           : "";
+
+    printf(PRI_STR "/" PRI_STR " %s%s\n", STR_ARG(kube_full_name(args->k->a, res)), STR_ARG(name),
+           what, dry);
 }
 
-/* Names every failed object and goes on with the others, as kubectl does; the last error ends the command. */
-static void keep_error(struct err **kept, struct err *err)
+struct err *kube_print_result(struct kube_args *args, const struct kube_target *t,
+                              struct json *object, const char *what)
 {
-    if (*kept) {
-        fprintf(stderr, "Error from server (" PRI_STR "): %s\n",
-                STR_ARG(reason_name((*kept)->reason)), err_text(*kept));
-        err_free(*kept);
+    struct kube_output o = {0};
+    struct err *err = kube_output_parse(args->f->output, &o);
+
+    if (err)
+        return err;
+    if (args->f->output.n == 0) {
+        kube_report(args, &t->res, json_get_str(object, "metadata.name"), what);
+        return NULL;
     }
-    *kept = err;
+    return kube_print_object(args->k, object, &o);
 }
 
-static struct err *apply_one(struct kube_args *args, const struct kube_target *t)
+str kube_validation_query(const struct kube_args *args)
+{
+    static const struct {
+        const char *said, *means;
+    } words[] = {{"", "Strict"},   {"true", "Strict"},  {"strict", "Strict"},
+                 {"warn", "Warn"}, {"false", "Ignore"}, {"ignore", "Ignore"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (str_is(args->f->validate, words[i].said))
+            return arena_fmt(args->k->a, "&fieldValidation=%s", words[i].means);
+    return S("&fieldValidation=Strict");
+}
+
+/* ---- the record ---- */
+
+/* The manifest in one line, as the annotation keeps it: without the annotation itself. */
+static str record_of(struct kubectl *k, const struct json *manifest)
+{
+    struct json copy = json_copy(k->a, manifest);
+    struct json *annotations = json_make(k->a, &copy, "metadata.annotations", JSON_OBJECT);
+
+    json_removez(annotations, LAST_APPLIED);
+    json_sort_keys(&copy);
+    return arena_fmt(k->a, PRI_STR "\n", STR_ARG(kube_encode(k, &copy)));
+}
+
+void kube_record_applied(struct kubectl *k, struct json *manifest)
+{
+    str record = record_of(k, manifest);
+
+    json_setz(k->a, json_make(k->a, manifest, "metadata.annotations", JSON_OBJECT), LAST_APPLIED,
+              json_string(record));
+}
+
+static str record_in(const struct json *object)
+{
+    return json_str(json_findz(json_path(object, "metadata.annotations"), LAST_APPLIED));
+}
+
+/* ---- one object ---- */
+
+struct applied {
+    struct json *before, *after; /* before NULL: it was not there */
+    bool nothing;                /* the patch was empty */
+};
+
+static struct err *create(struct kube_args *args, const struct kube_target *t, struct applied *ret)
 {
     struct kubectl *k = args->k;
-    struct json *before = NULL, *after;
-    struct err *err = kube_get(k, t, &before);
-    const char *what;
+    struct err *err = kube_call_json(
+        k,
+        &(struct kube_request){
+            .method = "POST",
+            .path = arena_fmt(
+                k->a, PRI_STR "?fieldManager=" PRI_STR PRI_STR PRI_STR,
+                STR_ARG(kube_path(k, &t->res, t->ns, STR_NONE, STR_NONE)),
+                STR_ARG(args->f->field_manager.n ? args->f->field_manager : S(CLIENT_MANAGER)),
+                STR_ARG(kube_dry_run_query(args)), STR_ARG(kube_validation_query(args))),
+            .body = kube_encode(k, t->object),
+        },
+        &ret->after);
 
-    if (err && err->code != 404)
+    return err ? kube_add_source(err, S("creating"), t->source) : NULL;
+}
+
+/* kubectl shows the patch and its target with an error of the server. */
+static struct err *patch_failed(struct kubectl *k, const struct kube_target *t, str patch,
+                                struct err *err)
+{
+    str group = t->res.group.n ? arena_fmt(k->a, PRI_STR "/" PRI_STR, STR_ARG(t->res.group),
+                                           STR_ARG(t->res.version))
+                               : t->res.version;
+
+    err = kube_add_source(err, S("patching"), t->source);
+    if (err->trail && !strcmp(err->trail, KUBE_PLAIN))
         return err;
-    err_free(err);
-    if (is_client_dry_run(args)) {
-        report(args, t, t->name, before ? "configured" : "created");
+    return kube_add_source(
+        err,
+        arena_fmt(k->a,
+                  "applying patch:\n" PRI_STR "\nto:\nResource: \"" PRI_STR ", Resource=" PRI_STR
+                  "\", GroupVersionKind: \"" PRI_STR ", Kind=" PRI_STR "\"\nName: \"" PRI_STR
+                  "\", Namespace: \"" PRI_STR "\"\nfor:",
+                  STR_ARG(patch), STR_ARG(group), STR_ARG(t->res.plural), STR_ARG(group),
+                  STR_ARG(t->res.kind), STR_ARG(t->name), STR_ARG(t->ns)),
+        t->source);
+}
+
+static struct err *patch_client_side(struct kube_args *args, const struct kube_target *t,
+                                     struct applied *ret)
+{
+    struct kubectl *k = args->k;
+    const struct schema_type *type = schema_find_gvk(t->res.group, t->res.version, t->res.kind);
+    struct json *original = NULL, *patch;
+    str record = record_in(ret->before), body;
+    struct err *err;
+
+    if (!record.n) {
+        fprintf(stderr,
+                "Warning: resource " PRI_STR "/" PRI_STR " is missing the " LAST_APPLIED
+                " annotation which is required by kubectl apply. kubectl apply should only be used "
+                "on resources created declaratively by either kubectl create --save-config or "
+                "kubectl apply. The missing annotation will be patched automatically.\n",
+                STR_ARG(t->res.plural), STR_ARG(t->name));
+    } else {
+        err = json_parse(k->a, record, NULL, NULL, &original);
+        err_free(err); /* somebody has written it by hand: nothing is known of the last time */
+    }
+    /* A kind that this program does not know is a custom one: its lists have no merge keys. */
+    patch = patch_three_way(k->a, type, original, t->object, ret->before);
+    body = kube_encode(k, patch);
+    if (!patch->n) {
+        ret->nothing = true;
+        ret->after = ret->before;
         return NULL;
     }
     err = kube_call_json(
         k,
         &(struct kube_request){
             .method = "PATCH",
-            .path =
-                arena_fmt(k->a, PRI_STR "?fieldManager=" PRI_STR "&force=%s" PRI_STR,
-                          STR_ARG(kube_path(k, &t->res, t->ns, t->name, STR_NONE)),
-                          STR_ARG(args->f->field_manager.n ? args->f->field_manager : S("kubectl")),
-                          args->f->server_side && !args->f->force_conflicts ? "false" : "true",
-                          STR_ARG(dry_run_query(args))),
-            .content_type = "application/apply-patch+yaml",
-            .body = encode(k, t->object),
+            .path = arena_fmt(
+                k->a, PRI_STR "?fieldManager=" PRI_STR PRI_STR PRI_STR,
+                STR_ARG(kube_path(k, &t->res, t->ns, t->name, STR_NONE)),
+                STR_ARG(args->f->field_manager.n ? args->f->field_manager : S(CLIENT_MANAGER)),
+                STR_ARG(kube_dry_run_query(args)), STR_ARG(kube_validation_query(args))),
+            .content_type =
+                type ? "application/strategic-merge-patch+json" : "application/merge-patch+json",
+            .body = body,
         },
-        &after);
-    if (err)
-        return err;
-    if (args->f->server_side)
-        what = "serverside-applied";
-    else if (!before)
-        what = "created";
-    else
-        what = str_eq(json_get_str(before, "metadata.resourceVersion"),
-                      json_get_str(after, "metadata.resourceVersion"))
-                   ? "unchanged"
-                   : "configured";
-    return print_result(args, t, after, what);
+        &ret->after);
+    return err ? patch_failed(k, t, body, err) : NULL;
 }
 
-struct err *cmd_apply(struct kube_args *args)
-{
-    struct kube_targets t = {0};
-    struct err *kept = NULL, *err = targets_of(args, &t);
-
-    if (err)
-        return err;
-    for (size_t i = 0; i < t.n; i++) {
-        err = t.items[i].name.n ? apply_one(args, &t.items[i])
-                                : err_new(REASON_BAD_REQUEST,
-                                          "error when applying: resource name may not be empty");
-        if (err)
-            keep_error(&kept, err);
-    }
-    return kept;
-}
-
-static struct err *create_one(struct kube_args *args, const struct kube_target *t)
+static struct err *patch_server_side(struct kube_args *args, const struct kube_target *t,
+                                     struct applied *ret)
 {
     struct kubectl *k = args->k;
-    struct json *after;
-    struct err *err;
 
-    if (is_client_dry_run(args))
-        return print_result(args, t, t->object, "created");
-    err = kube_call_json(
+    return kube_call_json(
         k,
         &(struct kube_request){
-            .method = "POST",
-            .path = arena_fmt(k->a, PRI_STR "?fieldManager=kubectl-create" PRI_STR,
-                              STR_ARG(kube_path(k, &t->res, t->ns, STR_NONE, STR_NONE)),
-                              STR_ARG(dry_run_query(args))),
-            .body = encode(k, t->object),
+            .method = "PATCH",
+            .path =
+                arena_fmt(k->a, PRI_STR "?fieldManager=" PRI_STR "&force=%s" PRI_STR PRI_STR,
+                          STR_ARG(kube_path(k, &t->res, t->ns, t->name, STR_NONE)),
+                          STR_ARG(args->f->field_manager.n ? args->f->field_manager : S("kubectl")),
+                          args->f->force_conflicts ? "true" : "false",
+                          STR_ARG(kube_dry_run_query(args)), STR_ARG(kube_validation_query(args))),
+            .content_type = "application/apply-patch+yaml",
+            .body = kube_encode(k, t->object),
         },
-        &after);
-    return err ? err : print_result(args, t, after, "created");
+        &ret->after);
 }
 
-/* ---- create TYPE NAME: generators ---- */
-
-static struct err *add_pairs(struct kube_args *args, struct json *data, bool base64)
+/* only_shown: of diff, where the record stays as it is. */
+static struct err *apply(struct kube_args *args, struct kube_target *t, bool only_shown,
+                         struct applied *ret)
 {
     struct kubectl *k = args->k;
-
-    for (size_t i = 0; i < args->f->n_literals; i++) {
-        str value = args->f->literals[i], key;
-        CLEANUP(buf) struct buf b = BUF_INIT;
-
-        str_cut(&value, '=', &key);
-        if (base64)
-            buf_base64(&b, value);
-        json_set(k->a, data, key, json_string(base64 ? arena_dup(k->a, buf_view(&b)) : value));
-    }
-    for (size_t i = 0; i < args->f->n_from_files; i++) {
-        str path = args->f->from_files[i], key;
-        CLEANUP(buf) struct buf text = BUF_INIT, b = BUF_INIT;
-        int rc;
-
-        if (str_has_char(path, '='))
-            str_cut(&path, '=', &key);
-        else
-            key = str_skip(path, (size_t)(str_rindex(path, '/') + 1));
-        rc = file_read(k->loop, arena_dupz(k->a, path), 1 << 20, &text);
-        if (rc)
-            return err_errno(rc, "error reading " PRI_STR, STR_ARG(path));
-        if (base64)
-            buf_base64(&b, buf_view(&text));
-        json_set(k->a, data, key, json_string(arena_dup(k->a, buf_view(base64 ? &b : &text))));
-    }
-    return NULL;
-}
-
-static struct err *deployment_of(struct kube_args *args, struct json *o, str name)
-{
-    struct kubectl *k = args->k;
-    struct json *containers, *c;
-    str image = args->f->image, base;
-    int64_t replicas = 1;
-
-    if (image.n == 0)
-        return err_new(REASON_BAD_REQUEST, "required flag(s) \"image\" not set");
-    if (args->f->replicas.n && !str_to_int64(args->f->replicas, &replicas))
-        return err_new(REASON_BAD_REQUEST, "--replicas is not a number");
-    json_setz(k->a, json_make(k->a, o, "metadata.labels", JSON_OBJECT), "app", json_string(name));
-    json_setz(k->a, json_make(k->a, o, "spec", JSON_OBJECT), "replicas", json_int(replicas));
-    json_setz(k->a, json_make(k->a, o, "spec.selector.matchLabels", JSON_OBJECT), "app",
-              json_string(name));
-    json_setz(k->a, json_make(k->a, o, "spec.template.metadata.labels", JSON_OBJECT), "app",
-              json_string(name));
-    containers = json_make(k->a, o, "spec.template.spec.containers", JSON_ARRAY);
-    c = json_append(k->a, containers, json_object());
-    base = str_skip(image, (size_t)(str_rindex(image, '/') + 1));
-    str_cut(&base, ':', &name);
-    json_setz(k->a, c, "name", json_string(name));
-    json_setz(k->a, c, "image", json_string(image));
-    if (args->n_rest) {
-        struct json *command = json_setz(k->a, c, "command", json_array());
-
-        for (int i = 0; i < args->n_rest; i++)
-            json_append(k->a, command, json_z(args->rest[i]));
-    }
-    return NULL;
-}
-
-static struct err *generate(struct kube_args *args, struct json **ret)
-{
-    static const struct {
-        const char *word, *alias, *api_version, *kind;
-    } types[] = {
-        {"namespace", "ns", "v1", "Namespace"},
-        {"configmap", "cm", "v1", "ConfigMap"},
-        {"secret", "secret", "v1", "Secret"},
-        {"serviceaccount", "sa", "v1", "ServiceAccount"},
-        {"deployment", "deploy", "apps/v1", "Deployment"},
-    };
-    struct kubectl *k = args->k;
-    struct json *o = json_new(k->a, json_object());
-    str name;
-
-    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        bool secret = !strcmp(types[i].word, "secret");
-
-        if (strcmp(args->args[0], types[i].word) && strcmp(args->args[0], types[i].alias))
-            continue;
-        if (secret && (args->n < 2 || strcmp(args->args[1], "generic")))
-            return err_new(REASON_BAD_REQUEST, "create secret: only `generic` is supported");
-        if (args->n < 2 + secret)
-            return err_new(REASON_BAD_REQUEST, "exactly one NAME is required, got 0");
-        name = str_of(args->args[1 + secret]);
-        json_setz(k->a, o, "apiVersion", json_z(types[i].api_version));
-        json_setz(k->a, o, "kind", json_z(types[i].kind));
-        json_setz(k->a, json_make(k->a, o, "metadata", JSON_OBJECT), "name", json_string(name));
-        *ret = o;
-        if (!strcmp(types[i].word, "deployment"))
-            return deployment_of(args, o, name);
-        if (secret)
-            json_setz(k->a, o, "type",
-                      args->f->type.n ? json_string(args->f->type) : json_z("Opaque"));
-        if (secret || !strcmp(types[i].word, "configmap"))
-            return add_pairs(args, json_make(k->a, o, "data", JSON_OBJECT), secret);
-        return NULL;
-    }
-    return err_new(REASON_BAD_REQUEST, "create: unknown type \"%s\"; use -f with a manifest",
-                   args->args[0]);
-}
-
-struct err *cmd_create(struct kube_args *args)
-{
-    struct kube_targets t = {0};
-    struct err *kept = NULL, *err;
-
-    if (args->f->n_files == 0 && args->n) {
-        struct kube_target one = {0};
-
-        err = generate(args, &one.object);
-        if (!err)
-            err = kube_resource_of(args->k, one.object, &one.res);
-        if (err)
-            return err;
-        one.ns = one.res.namespaced ? args->k->ns : STR_NONE;
-        return create_one(args, &one);
-    }
-    err = targets_of(args, &t);
-    if (err)
-        return err;
-    for (size_t i = 0; i < t.n; i++) {
-        err = create_one(args, &t.items[i]);
-        if (err)
-            keep_error(&kept, err);
-    }
-    return kept;
-}
-
-struct err *cmd_replace(struct kube_args *args)
-{
-    struct kube_targets t = {0};
-    struct err *kept = NULL, *err = targets_of(args, &t);
-
-    if (err)
-        return err;
-    for (size_t i = 0; i < t.n; i++) {
-        struct kubectl *k = args->k;
-        const struct kube_target *o = &t.items[i];
-        struct json *after;
-
-        err = kube_call_json(
-            k,
-            &(struct kube_request){
-                .method = "PUT",
-                .path = arena_fmt(k->a, PRI_STR "?fieldManager=kubectl-replace" PRI_STR,
-                                  STR_ARG(kube_path(k, &o->res, o->ns, o->name, STR_NONE)),
-                                  STR_ARG(dry_run_query(args))),
-                .body = encode(k, o->object),
-            },
-            &after);
-        if (!err)
-            err = print_result(args, o, after, "replaced");
-        if (err)
-            keep_error(&kept, err);
-    }
-    return kept;
-}
-
-/* ---- delete ---- */
-
-struct deletion {
-    str uid;
-    bool gone;
-};
-
-static bool deletion_event(void *ctx, str type, struct json *object)
-{
-    struct deletion *d = ctx;
-
-    d->gone = str_is(type, "DELETED") || !str_eq(json_get_str(object, "metadata.uid"), d->uid);
-    return !d->gone;
-}
-
-/* Until the object is gone or another one has its name. */
-static struct err *wait_deleted(struct kube_args *args, const struct kube_target *t, str uid)
-{
-    struct kubectl *k = args->k;
-
-    for (;;) {
-        struct deletion d = {.uid = uid};
-        struct json *now;
-        struct err *err = kube_get(k, t, &now);
-
-        if (err && err->code == 404) {
-            err_free(err);
-            return NULL;
-        }
-        if (err)
-            return err;
-        if (!str_eq(json_get_str(now, "metadata.uid"), uid))
-            return NULL;
-        err = kube_watch(k,
-                         arena_fmt(k->a,
-                                   PRI_STR "?watch=true&fieldSelector=metadata.name%%3D" PRI_STR
-                                           "&resourceVersion=" PRI_STR,
-                                   STR_ARG(kube_path(k, &t->res, t->ns, STR_NONE, STR_NONE)),
-                                   STR_ARG(t->name),
-                                   STR_ARG(json_get_str(now, "metadata.resourceVersion"))),
-                         NULL, 0, deletion_event, &d);
-        if (err)
-            return err;
-        if (d.gone)
-            return NULL;
-    }
-}
-
-static struct err *delete_one(struct kube_args *args, const struct kube_target *t)
-{
-    struct kubectl *k = args->k;
-    struct json *options = json_new(k->a, json_object()), *answer;
-    str cascade = args->f->cascade, uid;
-    int64_t grace = -1;
     struct err *err;
 
-    if (args->f->grace.n && !str_to_int64(args->f->grace, &grace))
-        return err_new(REASON_BAD_REQUEST, "--grace-period is not a number");
-    if (args->f->now)
-        grace = 1;
-    if (args->f->force && grace < 0)
-        grace = 0;
-    json_setz(k->a, options, "apiVersion", json_z("v1"));
-    json_setz(k->a, options, "kind", json_z("DeleteOptions"));
-    if (grace >= 0)
-        json_setz(k->a, options, "gracePeriodSeconds", json_int(grace));
-    json_setz(k->a, options, "propagationPolicy",
-              json_z(str_is(cascade, "orphan") || str_is(cascade, "false") ? "Orphan"
-                     : str_is(cascade, "foreground")                       ? "Foreground"
-                                                                           : "Background"));
-    err = kube_call_json(
-        k,
-        &(struct kube_request){.method = "DELETE",
-                               .path = kube_path(k, &t->res, t->ns, t->name, STR_NONE),
-                               .body = encode(k, options)},
-        &answer);
-    if (err && err->code == 404 && args->f->ignore_not_found) {
+    *ret = (struct applied){0};
+    if (t->err)
+        return TAKE(t->err);
+    if (!t->name.n)
+        return kube_add_source(err_new(REASON_BAD_REQUEST, "resource name may not be empty"),
+                               S("retrieving current configuration of"), t->source);
+    if (args->f->server_side)
+        return patch_server_side(args, t, ret);
+    err = kube_get(k, t, &ret->before);
+    if (err && err->code != 404)
+        return err;
+    if (!only_shown)
+        kube_record_applied(k, t->object);
+    else if (!err && record_in(ret->before).n)
+        json_setz(k->a, json_make(k->a, t->object, "metadata.annotations", JSON_OBJECT),
+                  LAST_APPLIED, json_string(record_in(ret->before)));
+    if (err) {
         err_free(err);
+        ret->before = NULL;
+        if (kube_is_client_dry_run(args)) {
+            ret->after = t->object;
+            return NULL;
+        }
+        return create(args, t, ret);
+    }
+    if (json_path(ret->before, "metadata.deletionTimestamp"))
+        fprintf(stderr,
+                "Warning: Detected changes to resource " PRI_STR
+                " which is currently being deleted.\n",
+                STR_ARG(t->name));
+    if (kube_is_client_dry_run(args)) {
+        ret->after = ret->before;
         return NULL;
     }
-    if (err)
-        return err;
-    if (str_is(args->f->output, "name"))
-        printf(PRI_STR "/" PRI_STR "\n", STR_ARG(kube_full_name(k->a, &t->res)), STR_ARG(t->name));
-    else
-        printf(PRI_STR " \"" PRI_STR "\" %sdeleted\n", STR_ARG(kube_full_name(k->a, &t->res)),
-               STR_ARG(t->name), grace == 0 && args->f->force ? "force " : "");
-    fflush(stdout);
-    uid = json_get_str(answer, "details.uid");
-    if (uid.n == 0)
-        uid = json_get_str(answer, "metadata.uid");
-    return args->f->wait && uid.n ? wait_deleted(args, t, uid) : NULL;
+    return patch_client_side(args, t, ret);
 }
 
-/* TYPE with -l or --all: what there is now. */
-static struct err *expand(struct kube_args *args, const struct kube_target *t,
-                          struct kube_targets *ret)
+/* ---- --prune: what was applied before and is in the manifests no more ---- */
+
+static const char *const prunable[] = {
+    "configmaps",
+    "endpoints",
+    "namespaces",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "pods",
+    "replicationcontrollers",
+    "secrets",
+    "services",
+    "jobs.batch",
+    "cronjobs.batch",
+    "ingresses.networking.k8s.io",
+    "daemonsets.apps",
+    "deployments.apps",
+    "replicasets.apps",
+    "statefulsets.apps",
+};
+
+struct uids {
+    str *items;
+    size_t n;
+};
+
+static bool uids_have(const struct uids *u, str uid)
+{
+    for (size_t i = 0; i < u->n; i++)
+        if (str_eq(u->items[i], uid))
+            return true;
+    return false;
+}
+
+static struct err *prune_in(struct kube_args *args, const struct kube_resource *res, str ns,
+                            const struct uids *kept)
 {
     struct kubectl *k = args->k;
     CLEANUP(buf) struct buf q = BUF_INIT;
@@ -421,56 +306,199 @@ static struct err *expand(struct kube_args *args, const struct kube_target *t,
     }
     err = kube_call_json(
         k,
-        &(struct kube_request){
-            .method = "GET",
-            .path = arena_fmt(k->a, PRI_STR PRI_STR,
-                              STR_ARG(kube_path(k, &t->res, k->all_namespaces ? STR_NONE : t->ns,
-                                                STR_NONE, STR_NONE)),
-                              STR_ARG(buf_view(&q)))},
+        &(struct kube_request){.method = "GET",
+                               .path = arena_fmt(k->a, PRI_STR PRI_STR,
+                                                 STR_ARG(kube_path(k, res, ns, STR_NONE, STR_NONE)),
+                                                 STR_ARG(buf_view(&q)))},
         &list);
     if (err)
         return err;
     JSON_EACH(item, json_findz(list, "items")) {
-        struct kube_target one = *t;
+        str name = json_get_str(item, "metadata.name");
 
-        one.name = json_get_str(item, "metadata.name");
-        one.ns = json_get_str(item, "metadata.namespace");
-        ret->items = arena_grow(k->a, ret->items, ret->n * sizeof one, (ret->n + 1) * sizeof one);
-        ret->items[ret->n++] = one;
+        if (!record_in(item).n || uids_have(kept, json_get_str(item, "metadata.uid")))
+            continue;
+        if (!kube_is_client_dry_run(args))
+            err = kube_call(
+                k,
+                &(struct kube_request){
+                    .method = "DELETE",
+                    .path =
+                        kube_path(k, res, json_get_str(item, "metadata.namespace"), name, STR_NONE),
+                    .body = str_is(args->f->dry_run, "server")
+                                ? S("{\"propagationPolicy\":\"Background\",\"dryRun\":[\"All\"]}")
+                                : S("{\"propagationPolicy\":\"Background\"}")},
+                NULL);
+        if (err)
+            return err;
+        kube_report(args, res, name, "pruned");
     }
     return NULL;
 }
 
-struct err *cmd_delete(struct kube_args *args)
+static struct err *prune(struct kube_args *args, const struct kube_targets *t,
+                         const struct uids *kept)
 {
-    struct kube_targets named = {0}, t = {0};
-    struct err *kept = NULL, *err;
+    struct kubectl *k = args->k;
 
-    err = args->f->n_files ? kube_targets_of_files(args->k, args->f->files, args->f->n_files,
-                                                   args->f->recursive, &named)
-                           : kube_targets_of_args(args->k, args->args, args->n, &named);
-    if (err)
-        return err;
-    for (size_t i = 0; i < named.n; i++) {
-        if (named.items[i].name.n) {
-            t.items =
-                arena_grow(args->k->a, t.items, t.n * sizeof *t.items, (t.n + 1) * sizeof *t.items);
-            t.items[t.n++] = named.items[i];
-            continue;
-        }
-        if (!args->f->all && !args->f->selector.n)
-            return err_new(REASON_BAD_REQUEST,
-                           "resource(s) were provided, but no name was specified");
-        err = expand(args, &named.items[i], &t);
+    for (size_t i = 0; i < ARRAY_LEN(prunable); i++) {
+        struct kube_resource res;
+        struct err *err = kube_resource_find(k, str_of(prunable[i]), &res);
+
         if (err)
             return err;
+        for (size_t n = 0; n < t->n; n++) { /* each namespace that the manifests name, once */
+            bool seen = false;
+
+            for (size_t p = 0; p < n; p++)
+                seen |= res.namespaced ? str_eq(t->items[p].ns, t->items[n].ns) : true;
+            if (seen || (res.namespaced && !t->items[n].ns.n))
+                continue;
+            err = prune_in(args, &res, res.namespaced ? t->items[n].ns : STR_NONE, kept);
+            if (err)
+                return err;
+        }
     }
-    if (t.n == 0)
-        puts("No resources found");
+    return NULL;
+}
+
+struct err *cmd_apply(struct kube_args *args)
+{
+    struct kubectl *k = args->k;
+    struct kube_targets t = {0};
+    struct uids done = {0};
+    struct err *kept = NULL, *err;
+
+    if (!args->f->n_files)
+        return err_new(REASON_BAD_REQUEST, "must specify one of -f and -k");
+    if (args->f->prune && !args->f->selector.n && !args->f->all)
+        return err_new(
+            REASON_BAD_REQUEST,
+            "all resources selected for prune without explicitly passing --all. To prune "
+            "all resources, pass the --all flag. If you did not mean to prune all "
+            "resources, specify a label selector");
+    err = kube_targets_of_files(k, args->f->files, args->f->n_files, args->f->recursive, &t);
+    if (err)
+        return err;
+    done.items = ARENA_NEW_N(k->a, str, t.n + 1);
     for (size_t i = 0; i < t.n; i++) {
-        err = delete_one(args, &t.items[i]);
+        struct applied r;
+
+        err = apply(args, &t.items[i], false, &r);
+        if (!err)
+            err = kube_print_result(args, &t.items[i], r.after,
+                                    args->f->server_side ? "serverside-applied"
+                                    : !r.before          ? "created"
+                                    : r.nothing          ? "unchanged"
+                                                         : "configured");
         if (err)
-            keep_error(&kept, err);
+            kube_keep_error(&kept, err);
+        else
+            done.items[done.n++] = json_get_str(r.after, "metadata.uid");
     }
+    if (!kept && args->f->prune)
+        kept = prune(args, &t, &done);
     return kept;
+}
+
+/* ---- diff ---- */
+
+static struct err *write_yaml(struct kubectl *k, const char *dir, const struct kube_target *t,
+                              struct json *object)
+{
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    str path = arena_fmt(k->a, "%s/" PRI_STR "." PRI_STR "." PRI_STR "." PRI_STR "." PRI_STR, dir,
+                         STR_ARG(t->res.group), STR_ARG(t->res.version), STR_ARG(t->res.kind),
+                         STR_ARG(t->ns), STR_ARG(t->name));
+    FILE *f;
+
+    if (str_has_prefix(str_skip(path, strlen(dir) + 1), S(".")))
+        path = arena_fmt(k->a, "%s/" PRI_STR "." PRI_STR "." PRI_STR "." PRI_STR, dir,
+                         STR_ARG(t->res.version), STR_ARG(t->res.kind), STR_ARG(t->ns),
+                         STR_ARG(t->name));
+    if (object) {
+        json_removez(json_findz(object, "metadata"), "managedFields");
+        /* What a secret holds is not for the screen. */
+        if (str_is(json_get_str(object, "kind"), "Secret"))
+            JSON_EACH_MEMBER(m, json_findz(object, "data"))
+                m->value = json_z("***");
+        yaml_encode(&text, object);
+    }
+    if (!object)
+        return NULL; /* diff -N takes an absent file for an empty one */
+    f = fopen(path.p, "we");
+    if (!f)
+        return err_errno(-errno, "writing " PRI_STR, STR_ARG(path));
+    fwrite(text.p, 1, text.n, f);
+    return fclose(f) ? err_errno(-errno, "writing " PRI_STR, STR_ARG(path)) : NULL;
+}
+
+static int run_diff(struct kubectl *k, const char *live, const char *merged)
+{
+    const char *program = getenv("KUBECTL_EXTERNAL_DIFF");
+    int status;
+
+    if (!program || !*program)
+        program = "diff -u -N";
+    fflush(stdout);
+    status = system(arena_fmt(k->a, "%s %s %s", program, live, merged).p);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 127;
+}
+
+static void remove_tree(struct kubectl *k, const char *dir)
+{
+    (void)!system(arena_fmt(k->a, "rm -rf -- %s", dir).p); /* a name of our own making */
+}
+
+struct err *cmd_diff(struct kube_args *args)
+{
+    struct kubectl *k = args->k;
+    struct kube_flagvals flags = *args->f;
+    struct kube_args dry = *args;
+    struct kube_targets t = {0};
+    char live[] = "/tmp/LIVE-XXXXXX", merged[] = "/tmp/MERGED-XXXXXX";
+    struct err *err;
+    int status;
+
+    if (!args->f->n_files)
+        return err_new(REASON_BAD_REQUEST, "must specify one of -f and -k");
+    err = kube_targets_of_files(k, args->f->files, args->f->n_files, args->f->recursive, &t);
+    if (err)
+        return err;
+    flags.dry_run = S("server");
+    dry.f = &flags;
+    if (!mkdtemp(live))
+        return err_errno(-errno, "making a temporary directory");
+    if (!mkdtemp(merged)) {
+        err = err_errno(-errno, "making a temporary directory");
+        remove_tree(k, live);
+        return err;
+    }
+    for (size_t i = 0; !err && i < t.n; i++) {
+        struct applied r;
+        struct json *after = NULL;
+
+        err = apply(&dry, &t.items[i], true, &r);
+        if (!err && args->f->server_side) { /* the answer alone does not tell what was there */
+            struct err *absent = kube_get(k, &t.items[i], &r.before);
+
+            if (absent)
+                r.before = NULL;
+            err_free(absent);
+        }
+        if (!err)
+            after = json_new(k->a, json_copy(k->a, r.after));
+        if (!err)
+            err = write_yaml(k, live, &t.items[i], r.before);
+        if (!err)
+            err = write_yaml(k, merged, &t.items[i], after);
+    }
+    status = err ? 0 : run_diff(k, live, merged);
+    remove_tree(k, live);
+    remove_tree(k, merged);
+    if (!err && status) {
+        err = err_new(REASON_UNKNOWN, "%s", "");
+        err->code = 1000 + status; /* 1: they differ */
+    }
+    return err;
 }

@@ -159,9 +159,32 @@ struct err *cmd_patch(struct kube_args *args)
     return err;
 }
 
+/* What kubectl says of labels: the last thing that really changed. */
+static const char *outcome(const struct json *before, const struct json *wanted)
+{
+    const char *what = "not labeled";
+
+    JSON_EACH_MEMBER(m, wanted) {
+        const struct json *old = json_find(before, m->key);
+
+        if (m->value.type == JSON_NULL) {
+            if (old)
+                what = "unlabeled";
+            else if (!json_count(before))
+                what = "labeled"; /* kubectl leaves an empty map behind */
+            if (!old)
+                printf("label \"" PRI_STR "\" not found.\n", STR_ARG(m->key));
+        } else if (!old || !json_equal(old, &m->value)) {
+            what = "labeled";
+        }
+    }
+    return what;
+}
+
 /* KEY=VALUE sets, KEY- removes. */
 static struct err *mark(struct kube_args *args, const char *field, const char *done)
 {
+    bool labels = !strcmp(done, "labeled");
     struct kubectl *k = args->k;
     struct kube_targets t = {0};
     struct json *patch = json_new(k->a, json_object()), *into, *after;
@@ -187,6 +210,7 @@ static struct err *mark(struct kube_args *args, const char *field, const char *d
     err = kube_targets_of_args(k, names, n_names, &t);
     for (size_t i = 0; !err && i < t.n; i++) {
         struct json *before;
+        const char *what;
 
         if (!t.items[i].name.n)
             return err_new(REASON_BAD_REQUEST, "one or more resources must be specified as "
@@ -204,10 +228,11 @@ static struct err *mark(struct kube_args *args, const char *field, const char *d
                                "), and --overwrite is false",
                                STR_ARG(m->key), STR_ARG(old));
         }
+        what = labels ? outcome(json_path(before, field), into) : done;
         err = patch_target(args, &t.items[i], "application/merge-patch+json", encode(k, patch),
                            STR_NONE, &after);
         if (!err)
-            say(args, &t.items[i], done);
+            say(args, &t.items[i], what);
     }
     return err;
 }

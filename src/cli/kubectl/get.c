@@ -74,6 +74,21 @@ static struct err *watch_on(struct getting *g, const struct kube_target *t, str 
     }
 }
 
+/* The items of a list come without the kind that the list's own says. */
+static void name_items(struct kubectl *k, struct json *list)
+{
+    str kind = json_get_str(list, "kind"), version = json_get_str(list, "apiVersion");
+
+    if (!str_has_suffix(kind, S("List")))
+        return;
+    JSON_EACH(item, json_findz(list, "items")) {
+        if (json_findz(item, "kind"))
+            continue;
+        json_setz(k->a, item, "apiVersion", json_string(version));
+        json_setz(k->a, item, "kind", json_string(str_slice(kind, 0, kind.n - 4)));
+    }
+}
+
 /* Lists page by page; the pages' rows or items end in one document. */
 static struct err *list_all(struct getting *g, str path, struct json **ret)
 {
@@ -109,6 +124,8 @@ static struct err *list_all(struct getting *g, str path, struct json **ret)
         }
         token = json_get_str(page, "metadata.continue");
     } while (token.n);
+    if (!is_table(g))
+        name_items(k, all);
     *ret = all;
     return NULL;
 }
@@ -206,7 +223,7 @@ struct err *cmd_get(struct kube_args *args)
     struct kube_targets t = {0};
     struct json *collected = NULL;
     bool many_types = false, is_list;
-    struct err *err;
+    struct err *err, *kept = NULL;
 
     if (args->f->raw.n)
         return get_raw(args);
@@ -227,14 +244,20 @@ struct err *cmd_get(struct kube_args *args)
     if (!is_table(&g) && is_list && !args->f->watch && !args->f->watch_only)
         collected = json_new(args->k->a, json_array());
     for (size_t i = 0; i < t.n; i++) {
-        err = get_one(&g, &t.items[i], many_types, collected);
+        err =
+            t.items[i].err ? TAKE(t.items[i].err) : get_one(&g, &t.items[i], many_types, collected);
         if (err)
-            return err;
+            kube_keep_error(&kept, err);
     }
-    if (is_table(&g) && many_types && !g.state.header_printed)
+    if (is_table(&g) && many_types && !g.state.header_printed && !kept)
         fprintf(stderr,
                 args->k->all_namespaces ? "No resources found\n"
                                         : "No resources found in %.*s namespace.\n",
                 STR_ARG(args->k->ns));
-    return collected ? print_collected(&g, collected) : NULL;
+    if (collected && (json_count(collected) || !kept)) {
+        err = print_collected(&g, collected);
+        if (err)
+            kube_keep_error(&kept, err);
+    }
+    return kept;
 }

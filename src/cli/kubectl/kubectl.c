@@ -5,7 +5,12 @@
 
 #include <signal.h>
 
-enum flag_kind { FLAG_STRING, FLAG_BOOL, FLAG_LIST };
+enum flag_kind {
+    FLAG_STRING,
+    FLAG_BOOL,
+    FLAG_LIST,
+    FLAG_JOINED /* given again, it adds behind a comma */
+};
 static const struct flag {
     const char *name;
     char letter;
@@ -16,6 +21,10 @@ static const struct flag {
 #define F(name, letter, field)                                                                     \
     {                                                                                              \
         name, letter, FLAG_STRING, offsetof(struct kube_flagvals, field), 0, NULL                  \
+    }
+#define J(name, letter, field)                                                                     \
+    {                                                                                              \
+        name, letter, FLAG_JOINED, offsetof(struct kube_flagvals, field), 0, NULL                  \
     }
 #define FO(name, letter, field, bare)                                                              \
     {                                                                                              \
@@ -46,7 +55,7 @@ static const struct flag {
     F("for", 0, condition),
     F("timeout", 0, timeout),
     F("request-timeout", 0, timeout),
-    F("image", 0, image),
+    J("image", 0, image),
     F("type", 0, type),
     F("patch", 'p', patch),
     F("subresource", 0, subresource),
@@ -67,6 +76,48 @@ static const struct flag {
     F("schedule", 0, schedule),
     F("clusterip", 0, cluster_ip),
     F("tcp", 0, tcp),
+    FO("validate", 0, validate, "strict"),
+    F("since-time", 0, since_time),
+    F("from-env-file", 0, from_env_file),
+    F("docker-server", 0, docker_server),
+    F("docker-username", 0, docker_username),
+    F("docker-password", 0, docker_password),
+    F("docker-email", 0, docker_email),
+    F("cert", 0, cert),
+    F("key", 0, key),
+    F("from", 0, from),
+    F("node-port", 0, node_port),
+    F("external-name", 0, external_name),
+    J("verb", 0, verb),
+    J("resource", 0, resource),
+    J("resource-name", 0, resource_name),
+    J("user", 0, user),
+    J("group", 0, group),
+    J("serviceaccount", 0, service_account),
+    F("role", 0, role),
+    F("clusterrole", 0, cluster_role),
+    F("hard", 0, hard),
+    F("value", 0, value),
+    F("description", 0, description),
+    F("class", 0, class_name),
+    J("audience", 0, audience),
+    F("target-port", 0, target_port),
+    F("name", 0, name),
+    F("protocol", 0, protocol),
+    F("min", 0, min),
+    F("max", 0, max),
+    F("cpu-percent", 0, cpu_percent),
+    F("restart", 0, restart),
+    F("image-pull-policy", 0, pull_policy),
+    F("labels", 0, labels),
+    J("label-columns", 'L', label_columns),
+    L("rule", 0, rules),
+    L("env", 0, env),
+    B("prune", 0, prune),
+    B("save-config", 0, save_config),
+    B("record", 0, record),
+    B("rm", 0, rm),
+    B("command", 0, as_command),
     L("filename", 'f', files),
     L("from-literal", 0, literals),
     L("from-file", 0, from_files),
@@ -96,6 +147,7 @@ static const struct flag {
     B("help", 'h', help),
 #undef F
 #undef FO
+#undef J
 #undef B
 #undef L
 };
@@ -108,10 +160,21 @@ static const struct command {
     {"get", cmd_get,
      "get TYPE[/NAME] [NAME...] [-o wide|yaml|json|name|jsonpath=...] [-w] [-l SELECTOR] [-A]"},
     {"describe", cmd_describe, "describe TYPE[/NAME] [NAME...]"},
-    {"apply", cmd_apply, "apply -f FILE [--server-side]"},
+    {"apply", cmd_apply, "apply -f FILE [--server-side] [--prune -l SELECTOR]"},
     {"create", cmd_create,
-     "create -f FILE | create namespace|configmap|secret generic|deployment|serviceaccount NAME"},
+     "create -f FILE | create namespace|configmap|secret generic|deployment|service nodeport|... "
+     "NAME"},
     {"replace", cmd_replace, "replace -f FILE"},
+    {"diff", cmd_diff, "diff -f FILE [--server-side]"},
+    {"edit", cmd_edit, "edit TYPE/NAME"},
+    {"run", cmd_run,
+     "run NAME --image=IMAGE [-i] [-t] [--rm] [--restart=Never] [--env=K=V] [-- ARG...]"},
+    {"expose", cmd_expose, "expose TYPE/NAME --port=N [--target-port=N] [--type=NodePort]"},
+    {"autoscale", cmd_autoscale, "autoscale TYPE/NAME --max=N [--min=N] [--cpu-percent=N]"},
+    {"explain", cmd_explain, "explain TYPE[.FIELD...] [--recursive]"},
+    {"attach", cmd_attach, "attach [-i] [-t] [-c CONTAINER] POD"},
+    {"port-forward", cmd_port_forward, "port-forward POD | TYPE/NAME [LOCAL:]REMOTE..."},
+    {"cp", cmd_cp, "cp FILE POD:PATH | cp POD:PATH FILE"},
     {"delete", cmd_delete, "delete (-f FILE | TYPE NAME... | TYPE -l SELECTOR | TYPE --all)"},
     {"logs", cmd_logs, "logs [-f] [-c CONTAINER] [--tail N] POD | TYPE/NAME"},
     {"exec", cmd_exec, "exec [-i] [-t] [-c CONTAINER] POD -- COMMAND [ARG...]"},
@@ -146,11 +209,17 @@ static const struct flag *flag_find(str name, char letter)
     return NULL;
 }
 
-static struct err *flag_set(const struct flag *f, struct kube_flagvals *v, str value)
+static struct err *flag_set(struct arena *a, const struct flag *f, struct kube_flagvals *v,
+                            str value)
 {
+    str *text = (str *)(void *)((char *)v + f->offset);
+
     switch (f->kind) {
+    case FLAG_JOINED:
+        *text = text->n ? arena_fmt(a, PRI_STR "," PRI_STR, STR_ARG(*text), STR_ARG(value)) : value;
+        break;
     case FLAG_STRING:
-        *(str *)(void *)((char *)v + f->offset) = value;
+        *text = value;
         break;
     case FLAG_BOOL:
         *(bool *)((char *)v + f->offset) = !str_is(value, "false");
@@ -175,7 +244,8 @@ static struct err *flag_set(const struct flag *f, struct kube_flagvals *v, str v
     return NULL;
 }
 
-static struct err *parse_long(char **argv, int argc, int *i, struct kube_flagvals *v)
+static struct err *parse_long(struct arena *a, char **argv, int argc, int *i,
+                              struct kube_flagvals *v)
 {
     str value = str_of(argv[*i] + 2), name;
     bool has_value = str_has_char(value, '=');
@@ -194,11 +264,11 @@ static struct err *parse_long(char **argv, int argc, int *i, struct kube_flagval
             return err_new(REASON_BAD_REQUEST, "flag needs an argument: --" PRI_STR, STR_ARG(name));
         value = str_of(argv[++*i]);
     }
-    return flag_set(f, v, value);
+    return flag_set(a, f, v, value);
 }
 
 /* -it, -n x, -nx, -o=yaml. In `logs`, -f follows; elsewhere it names a file. In `logs` and `exec`, -p is --previous. */
-static struct err *parse_short(char **argv, int argc, int *i, const char *command,
+static struct err *parse_short(struct arena *a, char **argv, int argc, int *i, const char *command,
                                struct kube_flagvals *v)
 {
     for (const char *p = argv[*i] + 1; *p; p++) {
@@ -212,7 +282,7 @@ static struct err *parse_short(char **argv, int argc, int *i, const char *comman
         if (!f)
             return err_new(REASON_BAD_REQUEST, "unknown shorthand flag: '%c' in %s", *p, argv[*i]);
         if (f->kind == FLAG_BOOL) {
-            struct err *err = flag_set(f, v, S("true"));
+            struct err *err = flag_set(a, f, v, S("true"));
 
             if (err)
                 return err;
@@ -224,13 +294,13 @@ static struct err *parse_short(char **argv, int argc, int *i, const char *comman
             value = str_of(argv[++*i]);
         else
             return err_new(REASON_BAD_REQUEST, "flag needs an argument: '%c' in -%c", *p, *p);
-        return flag_set(f, v, value);
+        return flag_set(a, f, v, value);
     }
     return NULL;
 }
 
-static struct err *parse(int argc, char **argv, struct kube_args *args, struct kube_flagvals *v,
-                         const char **ret_command)
+static struct err *parse(struct arena *a, int argc, char **argv, struct kube_args *args,
+                         struct kube_flagvals *v, const char **ret_command)
 {
     static const char no_command[] = "";
     const char *command = no_command;
@@ -245,9 +315,9 @@ static struct err *parse(int argc, char **argv, struct kube_args *args, struct k
             break;
         }
         if (arg[0] == '-' && arg[1] == '-')
-            err = parse_long(argv, argc, &i, v);
+            err = parse_long(a, argv, argc, &i, v);
         else if (arg[0] == '-' && arg[1])
-            err = parse_short(argv, argc, &i, command, v);
+            err = parse_short(a, argv, argc, &i, command, v);
         else {
             if (command == no_command)
                 command = arg;
@@ -262,18 +332,43 @@ static struct err *parse(int argc, char **argv, struct kube_args *args, struct k
     return NULL;
 }
 
-static void print_error(const struct err *err)
+void kube_print_error(const struct err *err)
 {
     str reason = reason_name(err->reason);
 
-    if (err->details_uid && !strcmp(err->details_uid, "client"))
-        fprintf(stderr, "error: %s\n", err_text(err));
-    else if (err->trail && !strcmp(err->trail, "server") && reason.n)
+    fflush(stdout); /* what was said before comes before */
+    if (err->trail && !strcmp(err->trail, KUBE_PLAIN))
+        fprintf(stderr, "%s\n", err_text(err));
+    else if (err->trail && !strcmp(err->trail, KUBE_SERVER) && reason.n)
         fprintf(stderr, "Error from server (" PRI_STR "): %s\n", STR_ARG(reason), err_text(err));
-    else if (err->trail && !strcmp(err->trail, "server"))
+    else if (err->trail && !strcmp(err->trail, KUBE_SERVER))
         fprintf(stderr, "Error from server: %s\n", err_text(err));
     else
         fprintf(stderr, "error: %s\n", err_text(err));
+}
+
+void kube_keep_error(struct err **kept, struct err *err)
+{
+    if (*kept) {
+        kube_print_error(*kept);
+        err_free(*kept);
+    }
+    *kept = err;
+}
+
+struct err *kube_add_source(struct err *err, str doing, str source)
+{
+    struct err *e;
+
+    if (!source.n || (err->trail && !strcmp(err->trail, KUBE_PLAIN)))
+        return err;
+    e = err_new(err->reason, "error when " PRI_STR " \"" PRI_STR "\": %s", STR_ARG(doing),
+                STR_ARG(source), err_text(err));
+    e->code = err->code;
+    if (err->trail)
+        e = err_note(e, "%s", err->trail);
+    err_free(err);
+    return e;
 }
 
 int cmd_kubectl(int argc, char **argv)
@@ -290,7 +385,7 @@ int cmd_kubectl(int argc, char **argv)
     signal(SIGPIPE, SIG_DFL);
     args.args = ARENA_NEW_N(a, char *, argc + 1);
     v->wait = true;
-    err = parse(argc, argv, &args, v, &name);
+    err = parse(a, argc, argv, &args, v, &name);
     if (err)
         goto out;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
@@ -306,8 +401,10 @@ int cmd_kubectl(int argc, char **argv)
         printf("usage: k1s kubectl %s\n", command->usage);
         return 0;
     }
+    k.command = name;
     k.loop = loop_new_uv();
     k.all_namespaces = v->all_namespaces;
+    k.ns_given = v->common.ns.n > 0;
     if (!(command->run == cmd_version && v->client_only))
         err = kube_config_load(&k, &v->common);
     if (!err)
@@ -318,7 +415,7 @@ int cmd_kubectl(int argc, char **argv)
 out:
     if (err) {
         if (err->message && *err->message) /* empty: the command has said it itself */
-            print_error(err);
+            kube_print_error(err);
         status =
             err->code >= 1000 ? err->code - 1000 : 1; /* exec hands through the remote status */
         err_free(err);

@@ -18,8 +18,10 @@ struct kubectl {
     struct http_client *http;
     struct tls_client *tls;
     struct kube_config config;
-    str ns; /* of -n, else the context's, else "default" */
+    str ns;        /* of -n, else the context's, else "default" */
+    bool ns_given; /* by -n */
     bool all_namespaces;
+    const char *command;
     struct json *discovery; /* array of resources, see kube_resource_find; NULL: not fetched yet */
 };
 
@@ -50,9 +52,36 @@ MUST_USE struct err *kube_stream(struct kubectl *k, str path, const char *accept
 typedef bool kube_event_fn(void *ctx, str type, struct json *object);
 MUST_USE struct err *kube_watch(struct kubectl *k, str path, const char *accept, int64_t timeout_ns,
                                 kube_event_fn *fn, void *ctx);
-/* An upgraded connection (exec, attach, port-forward) speaking `protocol` over WebSocket. */
-MUST_USE struct err *kube_websocket(struct kubectl *k, str path, const char *protocol,
-                                    struct stream **ret);
+/* The same without waiting: for who drives the loop itself. */
+struct http_call *kube_http(struct kubectl *k, const struct kube_request *r,
+                            const struct http_header *more, size_t n_more,
+                            const struct http_call_events *ev, void *ctx);
+struct err *kube_status_err(struct kubectl *k, int status, str body);
+struct err *kube_connection_err(struct kubectl *k, struct err *err); /* takes err */
+/* Trails that tell how an error is shown: "Error from server (Reason): ...", or as it stands. Otherwise "error: ...". */
+#define KUBE_SERVER "server"
+#define KUBE_PLAIN "plain"
+/* "error when creating "f.yaml": ...", as kubectl says where an object came from. Takes err. */
+struct err *kube_add_source(struct err *err, str doing, str source);
+void kube_print_error(const struct err *err);
+/* Goes on after a failed object: shows the error kept so far, and keeps this one for the end. */
+void kube_keep_error(struct err **kept, struct err *err);
+
+/* ---- channel.c: numbered channels over WebSocket (exec, attach, port-forward) ---- */
+struct channel;
+struct channel_events {
+    void (*opened)(void *ctx, struct err *err); /* once, first; owns err: it did not open */
+    void (*data)(void *ctx, unsigned char number, str data);
+    void (*end)(void *ctx);     /* once, after opened without an error */
+    void (*drained)(void *ctx); /* after a write, when little is queued; may be NULL */
+};
+/* Not to be closed in its own callbacks. protocols: of Sec-WebSocket-Protocol. */
+struct channel *channel_open(struct kubectl *k, str path, const char *protocols,
+                             const struct channel_events *ev, void *ctx);
+void channel_send(struct channel *c, unsigned char number, str data);
+bool channel_send_end(struct channel *c, unsigned char number); /* false: the protocol cannot */
+bool channel_is_full(const struct channel *c);                  /* then wait for drained */
+void channel_close(struct channel *c);
 
 /* ---- resource.c: what "deploy", "pods/x" or a manifest mean ---- */
 struct kube_resource {
@@ -70,6 +99,8 @@ struct kube_target {
     struct kube_resource res;
     str name, ns;
     struct json *object; /* from a file; else NULL */
+    str source;          /* that file */
+    struct err *err;     /* owned: the server has no such kind; else NULL */
 };
 struct kube_targets {
     struct kube_target *items;
@@ -120,6 +151,41 @@ void columns_print(const struct columns *c, const char *indent);
 MUST_USE struct err *jsonpath_eval(struct arena *a, str template, const struct json *root,
                                    struct buf *out);
 
+/* ---- apply.c, create.c, delete.c, generate.c: what commands that write share ---- */
+struct kube_args;
+str kube_encode(struct kubectl *k, const struct json *v);
+str kube_dry_run_query(const struct kube_args *args);
+str kube_validation_query(const struct kube_args *args);
+bool kube_is_client_dry_run(const struct kube_args *args);
+/* "deployment.apps/x created" */
+void kube_report(struct kube_args *args, const struct kube_resource *res, str name,
+                 const char *what);
+MUST_USE struct err *kube_print_result(struct kube_args *args, const struct kube_target *t,
+                                       struct json *object, const char *what);
+void kube_record_applied(struct kubectl *k, struct json *manifest); /* the annotation of apply */
+MUST_USE struct err *kube_create(struct kube_args *args, struct kube_target *t,
+                                 struct json **ret /* may be NULL */);
+MUST_USE struct err *kube_delete(struct kube_args *args, const struct kube_target *t);
+MUST_USE struct err *kube_generate(struct kube_args *args, struct json **ret);
+MUST_USE struct err *kube_create_token(struct kube_args *args);
+str kube_lower(struct kubectl *k, str s);
+
+/* ---- pods.c, exec.c ---- */
+MUST_USE struct err *kube_pod_of(struct kubectl *k, const char *name, struct json **ret);
+/* The container meant when none was named; says so where there are several. */
+str kube_default_container(const struct json *pod, str wanted, bool quiet);
+const struct json *kube_container_spec(const struct json *pod, str name); /* of any kind; or NULL */
+struct kube_process {
+    const struct json *pod;
+    str container;
+    int in_fd, out_fd;
+    bool with_input, tty, quiet;
+    char **command; /* none: attach */
+    int n_command;
+};
+/* Runs until it ends. Its exit status comes as an error of code 1000 + status without a message. */
+MUST_USE struct err *kube_process(struct kubectl *k, const struct kube_process *what);
+
 str kube_age(struct kubectl *k, str rfc3339); /* "5m", "<unknown>" */
 
 /* ---- commands; argv[0] is the command's name. They return the exit status's error. ---- */
@@ -136,7 +202,13 @@ struct kube_flagvals {
     str output, selector, field_selector, container, since, condition, timeout, image, type, patch,
         subresource, field_manager, dry_run, cascade, to_revision, revision, replicas,
         current_replicas, tail, grace, address, overrides, sort_by, resource_version, port,
-        limit_bytes, cluster_ip, tcp, username, schedule, message;
+        limit_bytes, cluster_ip, tcp, schedule, validate, since_time, from_env_file, docker_server,
+        docker_username, docker_password, docker_email, cert, key, from, node_port, external_name,
+        verb, resource, resource_name, user, group, service_account, role, cluster_role, hard,
+        value, description, class_name, audience, target_port, name, protocol, min, max,
+        cpu_percent, restart, pull_policy, labels, label_columns;
+    str rules[64], env[64];
+    size_t n_rules, n_env;
     str files[64];
     size_t n_files;
     str literals[64];
@@ -145,13 +217,15 @@ struct kube_flagvals {
     size_t n_from_files;
     bool watch, watch_only, no_headers, show_labels, show_kind, all, recursive, follow, previous,
         timestamps, all_containers, prefix, stdin_, tty, force, force_conflicts, server_side, now,
-        ignore_not_found, wait, wait_given, overwrite, client_only, help, all_namespaces,
-        raw_output, quiet, prune;
+        ignore_not_found, wait, wait_given, overwrite, client_only, help, all_namespaces, quiet,
+        prune, save_config, record, rm, as_command;
     str raw;
 };
 typedef struct err *kube_command_fn(struct kube_args *args);
 kube_command_fn cmd_get, cmd_describe, cmd_apply, cmd_create, cmd_replace, cmd_delete, cmd_logs,
     cmd_exec, cmd_scale, cmd_rollout, cmd_wait, cmd_version, cmd_api_resources, cmd_api_versions,
-    cmd_patch, cmd_set, cmd_label, cmd_annotate, cmd_cluster_info, cmd_cordon, cmd_uncordon;
+    cmd_patch, cmd_set, cmd_label, cmd_annotate, cmd_cluster_info, cmd_cordon, cmd_uncordon,
+    cmd_attach, cmd_cp, cmd_port_forward, cmd_edit, cmd_explain, cmd_diff, cmd_run, cmd_expose,
+    cmd_autoscale;
 
 #endif

@@ -255,9 +255,10 @@ struct err *kube_targets_of_args(struct kubectl *k, char **args, int n, struct k
 static struct err *object_target(struct kubectl *k, struct json *object, str file,
                                  struct kube_targets *ret)
 {
-    struct kube_target t = {.object = object};
+    struct kube_target t = {.object = object,
+                            .source = str_is(file, "-") ? S("STDIN") : arena_dup(k->a, file)};
+    str ns, version = json_get_str(object, "apiVersion"), kind = json_get_str(object, "kind");
     struct err *err;
-    str ns;
 
     if (object->type != JSON_OBJECT)
         return err_new(REASON_BAD_REQUEST, "error parsing " PRI_STR ": a document is not an object",
@@ -270,21 +271,38 @@ static struct err *object_target(struct kubectl *k, struct json *object, str fil
         }
         return NULL;
     }
+    if (!version.n || !kind.n)
+        return err_new(REASON_BAD_REQUEST,
+                       "error validating \"" PRI_STR "\": error validating data: %s; if you choose "
+                       "to ignore these errors, turn validation off with --validate=false",
+                       STR_ARG(t.source),
+                       version.n ? "kind not set"
+                       : kind.n  ? "apiVersion not set"
+                                 : "[apiVersion not set, kind not set]");
     err = kube_resource_of(k, object, &t.res);
     if (err) {
-        struct err *named = err_new(REASON_BAD_REQUEST,
-                                    "resource mapping not found for name: \"" PRI_STR
-                                    "\" namespace: \"" PRI_STR "\" from \"" PRI_STR "\": %s",
-                                    STR_ARG(json_get_str(object, "metadata.name")),
-                                    STR_ARG(json_get_str(object, "metadata.namespace")),
-                                    STR_ARG(file), err_text(err));
-
+        if (err->reason != REASON_NOT_FOUND) /* not of this object: nothing can go on */
+            return err;
+        t.err = err_new(REASON_BAD_REQUEST,
+                        "resource mapping not found for name: \"" PRI_STR "\" namespace: \"" PRI_STR
+                        "\" from \"" PRI_STR "\": %s\nensure CRDs are installed first",
+                        STR_ARG(json_get_str(object, "metadata.name")),
+                        STR_ARG(json_get_str(object, "metadata.namespace")), STR_ARG(file),
+                        err_text(err));
         err_free(err);
-        return named;
+        t.name = json_get_str(object, "metadata.name");
+        targets_add(k, ret, t); /* the others go on */
+        return NULL;
     }
     t.name = json_get_str(object, "metadata.name");
     ns = json_get_str(object, "metadata.namespace");
     t.ns = !t.res.namespaced ? STR_NONE : ns.n ? ns : k->ns;
+    if (t.res.namespaced && ns.n && k->ns_given && !str_eq(ns, k->ns))
+        t.err = err_new(REASON_BAD_REQUEST,
+                        "the namespace from the provided object \"" PRI_STR
+                        "\" does not match the namespace \"" PRI_STR
+                        "\". You must pass '--namespace=" PRI_STR "' to perform this operation.",
+                        STR_ARG(ns), STR_ARG(k->ns), STR_ARG(ns));
     if (t.res.namespaced && ns.n == 0)
         json_setz(k->a, json_make(k->a, object, "metadata", JSON_OBJECT), "namespace",
                   json_string(t.ns));
@@ -358,7 +376,7 @@ struct err *kube_targets_of_files(struct kubectl *k, const str *files, size_t n,
             return err;
     }
     if (ret->n == 0)
-        return err_new(REASON_BAD_REQUEST, "no objects passed to apply");
+        return err_new(REASON_BAD_REQUEST, "no objects passed to %s", k->command);
     return NULL;
 }
 

@@ -6,8 +6,39 @@
 #define ANSWER_MAX ((size_t)1 << 30)
 #define FRAME_MAX ((size_t)64 << 20)
 
-/* The Status in a body as an error; trail "server" tells print_error() where it came from. */
-static struct err *status_err(struct kubectl *k, int status, str body)
+/* "The Deployment "x" is invalid: ..." with one line per cause: kubectl's own form of this reason. */
+static str invalid_text(struct kubectl *k, const struct json *doc, str message)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    const struct json *causes = json_path(doc, "details.causes");
+    str kind = json_get_str(doc, "details.kind"), name = json_get_str(doc, "details.name");
+    uint32_t n = 0;
+
+    if (kind.n || name.n)
+        buf_fmt(&b, "The " PRI_STR " \"" PRI_STR "\" is invalid", STR_ARG(kind), STR_ARG(name));
+    else
+        buf_z(&b, "The request is invalid");
+    if (!json_count(causes)) {
+        if (!kind.n && !name.n)
+            buf_fmt(&b, ": " PRI_STR, STR_ARG(message));
+        return arena_dup(k->a, buf_view(&b));
+    }
+    buf_z(&b, ": ");
+    JSON_EACH(c, causes) {
+        bool seen = false; /* kubectl shows each once */
+
+        for (const struct json *p = json_item(causes, 0); p < c; p++)
+            seen |= json_equal(p, c);
+        if (seen)
+            continue;
+        n++;
+        buf_fmt(&b, "%s" PRI_STR ": " PRI_STR, json_count(causes) > 1 ? "\n* " : "",
+                STR_ARG(json_get_str(c, "field")), STR_ARG(json_get_str(c, "message")));
+    }
+    return arena_dup(k->a, buf_view(&b));
+}
+
+struct err *kube_status_err(struct kubectl *k, int status, str body)
 {
     struct json *doc = NULL;
     struct err *err = json_parse(k->a, arena_dup(k->a, body), NULL, NULL, &doc);
@@ -22,9 +53,14 @@ static struct err *status_err(struct kubectl *k, int status, str body)
             reason = r;
     if (message.n == 0)
         message = body.n ? body : S("the server gave no reason");
+    if (reason == REASON_INVALID && json_findz(doc, "details")) {
+        err = err_new(reason, PRI_STR, STR_ARG(invalid_text(k, doc, message)));
+        err->code = status;
+        return err_note(err, KUBE_PLAIN);
+    }
     err = err_new(reason, PRI_STR, STR_ARG(message));
     err->code = status;
-    return err_note(err, "server");
+    return err_note(err, KUBE_SERVER);
 }
 
 struct waiting {
@@ -36,7 +72,6 @@ struct waiting {
     kube_data_fn *fn;
     void *ctx;
     struct http_call *call;
-    struct stream *upgraded;
 };
 
 static void on_head(void *ctx, const struct http_response *r)
@@ -78,24 +113,12 @@ static void on_done(void *ctx, struct err *err)
     loop_stop(w->k->loop);
 }
 
-static void on_upgraded(void *ctx, const struct http_response *r, struct stream *s)
+struct http_call *kube_http(struct kubectl *k, const struct kube_request *r,
+                            const struct http_header *more, size_t n_more,
+                            const struct http_call_events *ev, void *ctx)
 {
-    struct waiting *w = ctx;
-
-    w->status = r->status;
-    w->upgraded = s;
-    w->done = true;
-    loop_stop(w->k->loop);
-}
-
-static struct err *run(struct waiting *w, const struct kube_request *r,
-                       const struct http_header *more, size_t n_more)
-{
-    struct kubectl *k = w->k;
-    struct http_header headers[12];
+    struct http_header *headers = ARENA_NEW_N(k->a, struct http_header, n_more + 4);
     size_t n = 0;
-    struct http_call_events ev = {
-        .head = on_head, .data = on_data, .done = on_done, .upgraded = n_more ? on_upgraded : NULL};
 
     headers[n++] = (struct http_header){S("User-Agent"), S("kubectl/v1.36.2 (linux/amd64) k1s")};
     headers[n++] =
@@ -108,8 +131,7 @@ static struct err *run(struct waiting *w, const struct kube_request *r,
             S("Authorization"), arena_fmt(k->a, "Bearer " PRI_STR, STR_ARG(k->config.token))};
     for (size_t i = 0; i < n_more; i++)
         headers[n++] = more[i];
-    w->body.limit = ANSWER_MAX;
-    w->call = http_call(
+    return http_call(
         k->http,
         &(struct http_call_options){
             .method = str_of(r->method),
@@ -120,30 +142,53 @@ static struct err *run(struct waiting *w, const struct kube_request *r,
             .timeout_ns = r->timeout_ns,
             .server_name = k->config.server_name,
         },
-        &ev, w);
+        ev, ctx);
+}
+
+struct err *kube_connection_err(struct kubectl *k, struct err *err)
+{
+    str server = k->config.server;
+    struct err *e;
+
+    if (str_has_prefix(server, S("https://")))
+        server = str_skip(server, 8);
+    else if (str_has_prefix(server, S("http://")))
+        server = str_skip(server, 7);
+    if (strstr(err_text(err), "connection refused"))
+        e = err_new(REASON_UNAVAILABLE,
+                    "The connection to the server " PRI_STR
+                    " was refused - did you specify the right host or port?",
+                    STR_ARG(server));
+    else
+        e = err_new(REASON_UNAVAILABLE, "Unable to connect to the server: %s", err_text(err));
+    err_free(err);
+    return err_note(e, KUBE_PLAIN);
+}
+
+static struct err *run(struct waiting *w, const struct kube_request *r)
+{
+    static const struct http_call_events ev = {.head = on_head, .data = on_data, .done = on_done};
+    struct kubectl *k = w->k;
+
+    w->body.limit = ANSWER_MAX;
+    w->call = kube_http(k, r, NULL, 0, &ev, w);
     while (!w->done)
         loop_run(k->loop);
     if (w->stopped) {
         err_free(TAKE(w->err));
         return NULL;
     }
-    if (w->err) {
-        struct err *err =
-            err_new(REASON_UNAVAILABLE, "The connection to the server " PRI_STR " failed: %s",
-                    STR_ARG(k->config.server), err_text(w->err));
-
-        err_free(TAKE(w->err));
-        return err;
-    }
+    if (w->err)
+        return kube_connection_err(k, TAKE(w->err));
     if (w->status >= 400)
-        return status_err(k, w->status, buf_view(&w->body));
+        return kube_status_err(k, w->status, buf_view(&w->body));
     return NULL;
 }
 
 struct err *kube_call(struct kubectl *k, const struct kube_request *r, str *ret_body)
 {
     struct waiting w = {.k = k};
-    struct err *err = run(&w, r, NULL, 0);
+    struct err *err = run(&w, r);
 
     if (!err && ret_body)
         *ret_body = arena_dup(k->a, buf_view(&w.body));
@@ -166,10 +211,8 @@ struct err *kube_stream(struct kubectl *k, str path, const char *accept, int64_t
 {
     struct waiting w = {.k = k, .fn = fn, .ctx = ctx};
     struct err *err =
-        run(&w,
-            &(struct kube_request){
-                .method = "GET", .path = path, .accept = accept, .timeout_ns = timeout_ns},
-            NULL, 0);
+        run(&w, &(struct kube_request){
+                    .method = "GET", .path = path, .accept = accept, .timeout_ns = timeout_ns});
 
     buf_fini(&w.body);
     return err;
@@ -224,32 +267,5 @@ struct err *kube_watch(struct kubectl *k, str path, const char *accept, int64_t 
         err_free(err);
         return w.err;
     }
-    return err;
-}
-
-struct err *kube_websocket(struct kubectl *k, str path, const char *protocol, struct stream **ret)
-{
-    struct waiting w = {.k = k};
-    unsigned char nonce[16];
-    CLEANUP(buf) struct buf key = BUF_INIT;
-    struct http_header headers[5];
-    struct err *err;
-
-    loop_random(k->loop, nonce, sizeof nonce);
-    buf_base64(&key, (str){(char *)nonce, sizeof nonce});
-    headers[0] = (struct http_header){S("Connection"), S("Upgrade")};
-    headers[1] = (struct http_header){S("Upgrade"), S("websocket")};
-    headers[2] = (struct http_header){S("Sec-WebSocket-Version"), S("13")};
-    headers[3] = (struct http_header){S("Sec-WebSocket-Key"), buf_view(&key)};
-    headers[4] = (struct http_header){S("Sec-WebSocket-Protocol"), str_of(protocol)};
-    /* What comes is a stream of its own: a runtime that is asked for JSON refuses. */
-    err =
-        run(&w, &(struct kube_request){.method = "GET", .path = path, .accept = "*/*"}, headers, 5);
-    if (!err && !w.upgraded)
-        err = err_new(REASON_INTERNAL, "the server did not upgrade the connection (status %d)",
-                      w.status);
-    buf_fini(&w.body);
-    if (!err)
-        *ret = w.upgraded;
     return err;
 }

@@ -483,8 +483,9 @@ struct err *cmd_wait(struct kube_args *args)
     struct kubectl *k = args->k;
     struct condition c = {0};
     struct kube_targets named = {0}, t = {0};
+    mono_time end;
     int64_t timeout_ns;
-    struct err *err = condition_parse(args->f->condition, &c);
+    struct err *kept = NULL, *err = condition_parse(args->f->condition, &c);
 
     if (!err)
         err = timeout_of(args->f->timeout, 30 * NS_PER_S, &timeout_ns);
@@ -533,15 +534,22 @@ struct err *cmd_wait(struct kube_args *args)
     }
     if (t.n == 0)
         return err_new(REASON_NOT_FOUND, "no matching resources found");
+    /* The time is for all of them together. */
+    end.ns = loop_now(k->loop).ns + timeout_ns;
     for (size_t i = 0; i < t.n; i++) {
         struct until u = {.k = k, .t = &t.items[i], .look = look_condition, .ctx = &c};
+        int64_t left = end.ns - loop_now(k->loop).ns;
 
-        err = until_run(&u, timeout_ns);
-        if (err)
-            return err;
-        printf(PRI_STR "/" PRI_STR " condition met\n",
-               STR_ARG(kube_full_name(k->a, &t.items[i].res)), STR_ARG(t.items[i].name));
-        fflush(stdout);
+        err = until_run(&u, timeout_ns ? MAX(left, (int64_t)NS_PER_MS) : 0);
+        if (!err) {
+            printf(PRI_STR "/" PRI_STR " condition met\n",
+                   STR_ARG(kube_full_name(k->a, &t.items[i].res)), STR_ARG(t.items[i].name));
+            fflush(stdout);
+            continue;
+        }
+        if (t.n > 1) /* several errors are shown without a word before them */
+            err = err_note(err, KUBE_PLAIN);
+        kube_keep_error(&kept, err);
     }
-    return NULL;
+    return kept;
 }
