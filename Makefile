@@ -5,6 +5,10 @@ ifeq ($(SANITIZE),1)
 BUILD := build-asan
 MESON_FLAGS += -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug -Doptimization=1
 endif
+ifeq ($(SANITIZE),thread)
+BUILD := build-tsan
+MESON_FLAGS += -Db_sanitize=thread -Db_lundef=false -Dbuildtype=debug -Doptimization=1
+endif
 ifeq ($(CLANG),1)
 BUILD := build-clang
 export CC = clang
@@ -36,7 +40,7 @@ clean-data:
 	@BUILD=$(BUILD) sh scripts/stop.sh --clean-data
 
 clean:
-	rm -rf build build-asan build-clang
+	rm -rf build build-asan build-tsan build-clang build-fuzz
 
 .PHONY: all test run stop clean-data clean
 
@@ -45,3 +49,15 @@ bench: all
 	@python3 bench/bench.py --binary $(BUILD)/k1s
 
 .PHONY: bench
+
+# Each target of test/fuzz for FUZZ_SECONDS under libFuzzer; `make test` runs them for a moment without it.
+fuzz:
+	@sh scripts/packages.sh build test
+	@sh scripts/fuzz.sh $(TARGETS)
+
+# Writes, lists and watches for MINUTES, with clients that stall and vanish: nothing may leak.
+soak: all
+	@sh scripts/packages.sh bench
+	@python3 bench/soak.py --binary $(BUILD)/k1s --minutes $(or $(MINUTES),30)
+
+.PHONY: fuzz soak

@@ -4,6 +4,8 @@
  * chooses a size: input meets named limits before it gets here. */
 #include "base/base.h"
 
+#include <malloc.h>
+
 static NORETURN void out_of_memory(size_t size)
 {
     fprintf(stderr, "k1s: out of memory (%zu bytes)\n", size);
@@ -60,4 +62,9 @@ char *mem_strdup(const char *s)
 void mem_free(void *p)
 {
     free(p);
+}
+
+void mem_trim(void)
+{
+    malloc_trim(0);
 }

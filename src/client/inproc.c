@@ -58,6 +58,7 @@ static void inproc_unref(struct inproc *conf)
     mem_free(conf->groups);
     mem_free(conf->user);
     mem_free(conf->user_agent);
+    loop_unref(conf->client_loop);
     mem_free(conf);
 }
 
@@ -75,17 +76,26 @@ static void exchange_unref(struct exchange *x)
     mem_free(x);
 }
 
-static void send_to(struct loop *to, struct loop *from, loop_fn *fn, void *ctx)
-{
-    if (to == from)
-        loop_defer(to, fn, ctx);
-    else
-        loop_post(to, fn, ctx);
-}
-
 static void to_server(struct exchange *x, loop_fn *fn)
 {
-    send_to(x->conf->server_loop, x->conf->client_loop, fn, exchange_ref(x));
+    struct loop *server = x->conf->server_loop;
+
+    if (server == x->conf->client_loop)
+        loop_defer(server, fn, exchange_ref(x));
+    else
+        loop_post(server, fn, exchange_ref(x));
+}
+
+static void batch_drop(struct batch *b)
+{
+    for (struct part *p = b->first, *next; p; p = next) {
+        next = p->next;
+        bytes_unref(p->bytes);
+        obj_unref(p->obj);
+        mem_free(p);
+    }
+    exchange_unref(b->x);
+    mem_free(b);
 }
 
 /* ---- the client's side ---- */
@@ -170,10 +180,14 @@ static void inproc_cancel(struct client_call *call)
 static void server_flush(struct exchange *x)
 {
     struct batch *b = TAKE(x->batch);
+    struct loop *client = x->conf->client_loop;
 
     if (!b)
         return;
-    send_to(x->conf->client_loop, x->conf->server_loop, client_receive, b);
+    if (client == x->conf->server_loop)
+        loop_defer(client, client_receive, b);
+    else if (!loop_try_post(client, client_receive, b))
+        batch_drop(b); /* its thread has ended meanwhile */
 }
 
 static void server_flush_later(void *ctx)
@@ -330,7 +344,7 @@ struct client *client_new_inproc(struct loop *loop, const struct client_inproc_o
     conf->handler = o->handler;
     conf->handler_ctx = o->handler_ctx;
     conf->server_loop = o->server_loop;
-    conf->client_loop = loop;
+    conf->client_loop = loop_ref(loop);
     conf->user = str_dupz(o->user);
     conf->user_agent = str_dupz(o->user_agent.n ? o->user_agent : S("k1s"));
     conf->groups = mem_zalloc(sizeof(str) * (o->n_groups + 1));

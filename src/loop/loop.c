@@ -6,8 +6,22 @@
 
 void loop_free(struct loop *loop)
 {
-    if (loop)
-        loop->ops->free(loop);
+    if (!loop)
+        return;
+    loop->ops->free(loop);
+    loop_unref(loop);
+}
+
+struct loop *loop_ref(struct loop *loop)
+{
+    __atomic_add_fetch(&loop->refs, 1, __ATOMIC_RELAXED);
+    return loop;
+}
+
+void loop_unref(struct loop *loop)
+{
+    if (!__atomic_sub_fetch(&loop->refs, 1, __ATOMIC_ACQ_REL))
+        loop->ops->dispose(loop);
 }
 
 void loop_run(struct loop *loop)
@@ -57,7 +71,13 @@ uint64_t loop_random_u64(struct loop *loop)
 
 void loop_post(struct loop *loop, loop_fn *fn, void *ctx)
 {
-    loop->ops->post(loop, fn, ctx);
+    BUG_ON(
+        !loop->ops->post(loop, fn, ctx)); /* who is not sure that it lives takes loop_try_post() */
+}
+
+bool loop_try_post(struct loop *loop, loop_fn *fn, void *ctx)
+{
+    return loop->ops->post(loop, fn, ctx);
 }
 
 void loop_defer(struct loop *loop, loop_fn *fn, void *ctx)

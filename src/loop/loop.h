@@ -44,6 +44,11 @@ uint64_t loop_random_u64(struct loop *loop);
 typedef void loop_fn(void *ctx);
 void loop_post(struct loop *loop, loop_fn *fn,
                void *ctx); /* any thread; runs fn on the loop, in order */
+/* For who may outlive a loop on another thread: a reference keeps its memory, and once it has ended nothing can be posted
+ * to it any more (false: fn will not run). */
+struct loop *loop_ref(struct loop *loop);
+void loop_unref(struct loop *loop);
+MUST_USE bool loop_try_post(struct loop *loop, loop_fn *fn, void *ctx); /* any thread */
 void loop_defer(struct loop *loop, loop_fn *fn,
                 void *ctx); /* own thread; runs fn after this turn, in order */
 

@@ -47,13 +47,14 @@ void fn_queue_fini(struct fn_queue *q);
 
 /* ---- an environment ---- */
 struct loop_ops {
-    void (*free)(struct loop *loop);
+    void (*free)(struct loop *loop);    /* all but the memory, which others may hold */
+    void (*dispose)(struct loop *loop); /* the memory */
     void (*run)(struct loop *loop);
     void (*stop)(struct loop *loop);
     int64_t (*now)(const struct loop *loop);
     int64_t (*wall)(const struct loop *loop);
     void (*random)(struct loop *loop, void *p, size_t n);
-    void (*post)(struct loop *loop, loop_fn *fn, void *ctx);
+    bool (*post)(struct loop *loop, loop_fn *fn, void *ctx); /* false: it has ended */
     void (*defer)(struct loop *loop, loop_fn *fn, void *ctx);
     void (*at)(struct loop *loop, int64_t due_ns, loop_fn *fn, void *ctx);
     void (*timers_changed)(struct loop *loop); /* loop->events has a new first item; may be NULL */
@@ -79,6 +80,7 @@ struct loop_ops {
 };
 struct loop {
     const struct loop_ops *ops;
+    uint32_t refs; /* atomic; the owner's, let go by loop_free(), and loop_ref()s */
     pthread_t owner;
     bool is_virtual;
     struct event_heap events;

@@ -150,18 +150,23 @@ static void wake_cb(uv_async_t *handle)
     run_posted(handle->data);
 }
 
-static void uv_env_post(struct loop *loop, loop_fn *fn, void *ctx)
+static bool uv_env_post(struct loop *loop, loop_fn *fn, void *ctx)
 {
     struct uv_env *env = uv_env_of(loop);
     bool was_empty;
 
     pthread_mutex_lock(&env->lock);
+    if (env->closed) {
+        pthread_mutex_unlock(&env->lock);
+        return false;
+    }
     was_empty = env->posted.n == 0;
     fn_queue_add(&env->posted, fn, ctx);
     /* Under the lock, so that the loop cannot run this function and be freed before the wake-up is sent. */
     if (was_empty)
         uv_async_send(&env->wake);
     pthread_mutex_unlock(&env->lock);
+    return true;
 }
 
 /* ---- timers ---- */
@@ -245,6 +250,7 @@ static void uv_env_free(struct loop *loop)
     uv_close((uv_handle_t *)&env->busy, NULL);
     /* A thread that posted its last function may still be inside uv_env_post(). */
     pthread_mutex_lock(&env->lock);
+    env->closed = true;
     uv_close((uv_handle_t *)&env->wake, NULL);
     pthread_mutex_unlock(&env->lock);
     uv_children_close(&env->uv);
@@ -258,9 +264,15 @@ static void uv_env_free(struct loop *loop)
     fn_queue_fini(&env->deferring);
     fn_queue_fini(&env->posted);
     fn_queue_fini(&env->posting);
-    pthread_mutex_destroy(&env->lock);
     uv_free_chunks(env);
     mem_free(env->read_buffer);
+}
+
+static void uv_env_dispose(struct loop *loop)
+{
+    struct uv_env *env = uv_env_of(loop);
+
+    pthread_mutex_destroy(&env->lock);
     mem_free(env);
 }
 
@@ -276,6 +288,7 @@ static bool uv_env_is_unlucky(struct loop *loop)
 
 static const struct loop_ops uv_env_ops = {
     .free = uv_env_free,
+    .dispose = uv_env_dispose,
     .run = uv_env_run,
     .stop = uv_env_stop,
     .now = uv_env_now,
@@ -308,6 +321,7 @@ struct loop *loop_new_uv(void)
     /* A peer that went away is an error of one write, not the end of the process. */
     signal(SIGPIPE, SIG_IGN);
     env->base.ops = &uv_env_ops;
+    env->base.refs = 1;
     env->base.owner = pthread_self();
     env->armed_ns = INT64_MAX;
     list_init(&env->flush);

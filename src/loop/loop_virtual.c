@@ -107,9 +107,17 @@ static void virtual_at(struct loop *loop, int64_t due_ns, loop_fn *fn, void *ctx
     event_heap_put(&loop->events, &o->event, MAX(due_ns, env->now_ns));
 }
 
-static void virtual_post(struct loop *loop, loop_fn *fn, void *ctx)
+static void virtual_defer(struct loop *loop, loop_fn *fn, void *ctx)
 {
     virtual_at(loop, virtual_now(loop), fn, ctx);
+}
+
+static bool virtual_post(struct loop *loop, loop_fn *fn, void *ctx)
+{
+    if (virtual_env_of(loop)->closed)
+        return false;
+    virtual_defer(loop, fn, ctx);
+    return true;
 }
 
 static int64_t virtual_latency(struct loop *loop)
@@ -200,18 +208,24 @@ static void virtual_free(struct loop *loop)
     map_fini(&env->listeners);
     map_fini(&env->udps);
     virtual_files_fini(env);
-    mem_free(env);
+    env->closed = true;
+}
+
+static void virtual_dispose(struct loop *loop)
+{
+    mem_free(virtual_env_of(loop));
 }
 
 static const struct loop_ops virtual_ops = {
     .free = virtual_free,
+    .dispose = virtual_dispose,
     .run = virtual_run,
     .stop = virtual_stop,
     .now = virtual_now,
     .wall = virtual_wall,
     .random = virtual_random,
     .post = virtual_post,
-    .defer = virtual_post,
+    .defer = virtual_defer,
     .at = virtual_at,
     .pool_run = virtual_pool_run,
     .listen = virtual_listen,
@@ -234,6 +248,7 @@ struct loop *loop_new_virtual(uint64_t seed, wall_time start)
     struct virtual_env *env = NEW(struct virtual_env);
 
     env->base.ops = &virtual_ops;
+    env->base.refs = 1;
     env->base.owner = pthread_self();
     env->base.is_virtual = true;
     env->start = start;

@@ -34,6 +34,7 @@ struct uv_env {
     size_t n_random; /* unused bytes at its end */
 
     pthread_mutex_t lock; /* of what follows */
+    bool closed;          /* nothing is posted any more */
     struct fn_queue posted;
     struct fn_queue posting; /* being run; the loop's alone */
 };

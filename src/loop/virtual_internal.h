@@ -12,7 +12,7 @@ struct virtual_env {
     wall_time start;
     int64_t now_ns; /* since the start */
     uint64_t rng[4];
-    bool stopped;
+    bool stopped, closed;
     struct virtual_faults faults;
     size_t n_once;        /* functions queued */
     struct map listeners; /* address → struct virtual_listener */

@@ -229,16 +229,18 @@ static struct err *check_config(const struct walk *w, const struct resource *r,
     return err_new(REASON_UNKNOWN, "%s", buf_cstr(&b));
 }
 
-/* Removes what the manager applied last time, no longer does, and nobody owns. */
+/* Removes what the manager applied last time, no longer does, and nobody owns. fields: the configuration's. */
 static struct json prune(const struct walk *walk, const struct managers *m,
-                         const struct json *config, const struct json *merged,
-                         const struct json *last)
+                         const struct json *config, const struct json *fields,
+                         const struct json *merged, const struct json *last)
 {
     struct json owned, last_all, merged_all, pruned_all, pruned, set;
     struct walk all = *walk, *w = &all;
     struct arena *a = w->arena;
 
-    if (set_is_empty(last))
+    /* Whoever applies all that he applied before takes nothing away, which is what mostly happens. */
+    set = set_minus(a, last, fields);
+    if (set_is_empty(&set))
         return *merged;
     /* Names and versions count here: they keep metadata, whose other members may all go. */
     all.whole = true;
@@ -317,7 +319,7 @@ static struct err *try_apply(const struct request *q, struct managers m, bool fo
         managers_set(mine, set);
         mine->api_version = self.api_version;
     }
-    merged = prune(&q->w, &m, q->config, &merged, &last);
+    merged = prune(&q->w, &m, q->config, &set, &merged, &last);
     walk_compare(&q->w, q->live, &merged, &changed, &removed);
     if (!force) {
         struct err *err = find_conflicts(a, &m, mine, &changed, except);

@@ -34,6 +34,9 @@ static void compact_work(void *ctx) /* on the disk thread */
     struct compact_job *j = ctx;
 
     j->err = engine_compact(j->s->engine, j->upto, j->revision, COMPACT_BUDGET, &j->more);
+    /* What the flood of writes took has been free for a while, in pieces: the heap's end alone is not where it lies. */
+    if (!j->more)
+        mem_trim();
 }
 
 static void compact_step(struct store *s);

@@ -1,8 +1,16 @@
 /* http1_fuzz.c - HTTP/1.1 messages: however the input is cut, the result is the same, and
  * nothing is read out of bounds. */
 #include "wire/http1_parse.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const str fuzz_seeds[] = {
+    STR("GET /a%20b?x=1 HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: "
+        "SPDY/3.1\r\n\r\n"),
+    STR("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n5\r\nhello\r\n0010;e=\"a\"\r\n, world of chunk\r\n0\r\nT: x\r\n\r\n"),
+    STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+    {NULL, 0},
+};
 
 static void fuzz_head(const char *p, size_t n, size_t step)
 {

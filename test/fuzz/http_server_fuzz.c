@@ -1,8 +1,22 @@
 /* http_server_fuzz.c - the whole server, HTTP/1.1 and HTTP/2, fed with anything in pieces over a
  * pair of streams. */
 #include "wire/http.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const str fuzz_seeds[] = {
+    STR("\x40GET /?a=%41 HTTP/1.1\r\nHost: h\r\n\r\nPOST / HTTP/1.1\r\nHost: h\r\nContent-Length: "
+        "3\r\n\r\nabc"),
+    STR("\x05POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+    STR("\xffGET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nrest"),
+    STR("\x40PRI * "
+        "HTTP/"
+        "2."
+        "0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x0d\x01\x05\x00\x00\x00"
+        "\x01\x82\x84\x87\x41\x08\x61\x3a\x62\x63\x64\x65\x66\x67\x00\x00\x04\x08\x00\x00\x00\x00"
+        "\x00\x00\x00\x00\x05"),
+    {NULL, 0},
+};
 
 static void handler(void *ctx, struct http_exchange *ex)
 {

@@ -1,7 +1,13 @@
 /* json_fuzz.c - JSON: what is accepted is written and read back equal, and nothing is read out of bounds. */
 #include "wire/json.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const str fuzz_seeds[] = {
+    STR("{\"a\":[1,-2.5e3,true,false,null,\"\\u00e4\\n<\"],\"b\":{\"c\":{}},\"a\":"
+        "9223372036854775807}"),
+    STR("[\"\\ud83d\\ude00\",\"\xf0\x9f\x98\x80\",-0.0,1e-7,1e21]"),
+    {NULL, 0},
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,8 +1,28 @@
 /* patch_fuzz.c - patches and ownership: any document and any patch give a result or an error, never a changed document
  * with an error. The input is a JSON array [document, patch]. */
 #include "schema/schema.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const str fuzz_seeds[] = {
+    STR("[{\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"labels\":{\"b\":\"c\"}},\"spec\":{"
+        "\"containers\":[{\"name\":\"x\",\"image\":\"i\"}]}},[{\"op\":\"add\",\"path\":\"/metadata/"
+        "labels/d~1e\",\"value\":1},{\"op\":\"move\",\"from\":\"/spec\",\"path\":\"/"
+        "x\"},{\"op\":\"test\",\"path\":\"/x\",\"value\":{}}]]"),
+    STR("[{\"apiVersion\":\"v1\",\"spec\":{\"containers\":[{\"name\":\"x\",\"env\":[{\"name\":"
+        "\"A\"}]},{\"name\":\"y\"}],\"ports\":[{\"port\":80}]}},{\"apiVersion\":\"v1\",\"spec\":{"
+        "\"$setElementOrder/"
+        "containers\":[{\"name\":\"y\"},{\"name\":\"x\"}],\"containers\":[{\"name\":\"x\",\"$"
+        "patch\":\"delete\"},{\"name\":\"z\"}],\"$retainKeys\":[\"containers\"],\"$"
+        "deleteFromPrimitiveList/finalizers\":[\"f\"]}}]"),
+    STR("[{\"apiVersion\":\"apps/"
+        "v1\",\"metadata\":{\"uid\":\"u\",\"managedFields\":[{\"manager\":\"m\",\"operation\":"
+        "\"Apply\",\"apiVersion\":\"apps/"
+        "v1\",\"time\":\"2026-01-01T00:00:00Z\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:"
+        "spec\":{\"f:replicas\":{},\"f:template\":{\"f:spec\":{\"f:containers\":{\"k:{\\\"name\\\":"
+        "\\\"c\\\"}\":{\".\":{},\"f:image\":{}}}}}}}}]},\"spec\":{\"replicas\":1}},{\"apiVersion\":"
+        "\"apps/v1\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\"}]}}}}]"),
+    {NULL, 0},
+};
 
 static void check(struct arena *a, const struct json *before, const struct json *after,
                   struct err *err)

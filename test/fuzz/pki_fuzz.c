@@ -1,8 +1,15 @@
 /* pki_fuzz.c - what strangers send to be parsed by OpenSSL and us: certificate requests and
  * tokens. */
 #include "wire/tls.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const str fuzz_seeds[] = {
+    STR("-----BEGIN CERTIFICATE "
+        "REQUEST-----\nMIHFMG0CAQAwCzEJMAcGA1UEAwwAMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END "
+        "CERTIFICATE REQUEST-----\n"),
+    STR("eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ.eyJpc3MiOiJhIn0.AAAA"),
+    {NULL, 0},
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

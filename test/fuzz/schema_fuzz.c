@@ -4,8 +4,17 @@
  * The first byte chooses the way in (JSON or protobuf), the second and third the type. */
 #include "schema/schema.h"
 #include "schema/schema_internal.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const str fuzz_seeds[] = {
+    STR("\x00\x00\x10{\"metadata\":{\"name\":\"a\",\"creationTimestamp\":null,\"labels\":{\"b\":"
+        "\"c\"}},\"spec\":{\"replicas\":3,\"x\":1}}"),
+    STR("\x03\x00\x10\x0a\x05\x0a\x01"
+        "a\x12\x00\x12\x06\x08\x96\x01\x12\x01z"),
+    STR("\x01\x00\x10k8s\x00\x0a\x0a\x0a\x02v1\x12\x03Pod\x12\x05\x0a\x03\x0a\x01"
+        "a\x1a\x00\x22\x00"),
+    {NULL, 0},
+};
 
 static str encoded(struct arena *a, const struct json *v)
 {

@@ -1,8 +1,17 @@
 /* selector_fuzz.c - selectors and quantities from strangers: canonical quantities stay what they are, and packed and
  * mapped labels match alike. */
 #include "schema/schema.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const str fuzz_seeds[] = {
+    STR("a=b,c!=d,e in (f,g),!h,i notin (),j>3,k<4"),
+    STR("metadata.name=x,spec.nodeName!=\\,y"),
+    STR("0.5Gi"),
+    STR("1500m"),
+    STR("1e3"),
+    STR("-12E"),
+    {NULL, 0},
+};
 
 static void quantities(struct arena *a, str text)
 {

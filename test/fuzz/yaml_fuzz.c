@@ -1,7 +1,14 @@
 /* yaml_fuzz.c - YAML: what is accepted is written and read back equal, and reading is bounded in time and memory. */
 #include "wire/yaml.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const str fuzz_seeds[] = {
+    STR("apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {x: \"1\"}}\nspec:\n  "
+        "containers:\n  - name: c\n    args: ['a', \"b\\n\"]\n  n: 0x1F\n  t: yes\n"),
+    STR("a: &x\n  b: |-\n    text\n     more\n  c: >\n    folded\nd: *x\n---\n- ~\n- 1e3\n- !!str "
+        "5\n...\n"),
+    {NULL, 0},
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
