@@ -21,7 +21,7 @@ static const struct kind_row kinds[] = {
      "'spec':{'matchConstraints':{'resourceRules':[{'operations':['CREATE'], "
      "'apiGroups':[''], 'apiVersions':['v1'], 'resources':['pods']}]}, "
      "'reinvocationPolicy':'Never', 'mutations':[{'patchType':'JSONPatch', "
-     "'jsonPatch':{'expression':'[]'}}]}}"},
+     "'jsonPatch':{'expression':'[JSONPatch{op: string(1), path: string(2)}]'}}]}}"},
     {"policybinding", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
      "{'apiVersion':'admissionregistration.k8s.io/v1', "
      "'kind':'ValidatingAdmissionPolicyBinding', 'metadata':{'name':'x'}, "
@@ -268,6 +268,48 @@ static const struct row mutatingpolicy[] = {
      "JSONPatch\n"
      "spec.mutations[3].applyConfiguration.expression: Required value: expression is not "
      "specified\n"},
+};
+
+static const struct row expressions[] = {
+    {"webhook",
+     "{'webhooks':[{'name':'a.example.com', 'sideEffects':'None', "
+     "'admissionReviewVersions':['v1'], "
+     "'clientConfig':{'url':'https://example.com'}, 'matchConditions':[{'name':'a', "
+     "'expression':'1'}, {'name':'b', 'expression':'params.x'}]}]}",
+     NULL, NULL,
+     "webhooks[0].matchConditions[0].expression: Invalid value: \"1\": must evaluate to bool but "
+     "got int\n"
+     "webhooks[0].matchConditions[1].expression: Invalid value: \"params.x\": compilation failed: "
+     "ERROR: <input>:1:1: undeclared reference to 'params' (in container '')\n | params.x\n | ^\n"},
+    {"policy",
+     "{'spec':{'paramKind':{'apiVersion':'v1', 'kind':'ConfigMap'}, "
+     "'matchConditions':[{'name':'a', 'expression':'request.dryRun'}], "
+     "'variables':[{'name':'a', 'expression':'1'}, {'name':'b', 'expression':'variables.a + 1'}], "
+     "'validations':[{'expression':'variables.b > 1 && params.data.size() > 0', "
+     "'messageExpression':'string(variables.b)'}], "
+     "'auditAnnotations':[{'key':'k', 'valueExpression':'null'}]}}",
+     NULL, NULL, ""},
+    {"policy",
+     "{'spec':{'variables':[{'name':'a', 'expression':'variables.b'}, {'name':'b', "
+     "'expression':'1'}], "
+     "'validations':[{'expression':'variables.b', 'messageExpression':'true'}], "
+     "'auditAnnotations':[{'key':'k', 'valueExpression':'1'}]}}",
+     NULL, NULL,
+     "spec.variables[0].expression: Invalid value: \"variables.b\": compilation failed: ERROR: "
+     "<input>:1:10: undefined field 'b'\n | variables.b\n | .........^\n"
+     "spec.validations[0].expression: Invalid value: \"variables.b\": must evaluate to bool but "
+     "got int\n"
+     "spec.validations[0].messageExpression: Invalid value: \"true\": must evaluate to string but "
+     "got bool\n"
+     "spec.auditAnnotations[0].valueExpression: Invalid value: \"1\": must evaluate to one of "
+     "[string null_type] but got int\n"},
+    {"mutatingpolicy",
+     "{'spec':{'mutations':[{'patchType':'ApplyConfiguration', "
+     "'applyConfiguration':{'expression':'Object{spec: Object.spec{replicas: 1}}'}}, "
+     "{'patchType':'ApplyConfiguration', 'applyConfiguration':{'expression':'1'}}]}}",
+     NULL, NULL,
+     "spec.mutations[1].applyConfiguration.expression: Invalid value: \"1\": must evaluate to "
+     "Object but got int\n"},
 };
 
 static const struct row policybinding[] = {
@@ -603,6 +645,7 @@ static const struct row slice[] = {
 CLAIM(webhook, tells_all_that_is_wrong_in_order)
 CLAIM(policy, tells_all_that_is_wrong_in_order)
 CLAIM(mutatingpolicy, tells_all_that_is_wrong_in_order)
+CLAIM(expressions, are_compiled_where_they_will_run)
 CLAIM(policybinding, tells_all_that_is_wrong_in_order)
 CLAIM(apiservice, tells_all_that_is_wrong_in_order)
 CLAIM(flowschema, tells_all_that_is_wrong_in_order)

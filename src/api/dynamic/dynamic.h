@@ -35,6 +35,11 @@ MUST_USE struct err *dynamic_new(struct api *api, struct dynamic **ret);
 void dynamic_stop(struct dynamic *d); /* the server stops: ends all waits. NULL: nothing */
 void dynamic_free(struct dynamic *d); /* NULL: nothing */
 
+/* What match conditions and policies can name (schema/cel/cel.h), for those who check expressions before they are stored. The caller
+ * frees it. */
+struct cel_env;
+struct cel_env *dynamic_env_new(unsigned cel_flags, bool has_params);
+
 enum admission_op { ADMIT_CREATE, ADMIT_UPDATE, ADMIT_DELETE, ADMIT_CONNECT };
 
 /* What is decided about: Kubernetes' admission.Attributes. */

@@ -20,6 +20,14 @@ void scope_init(struct scope *s, unsigned flags, bool has_params)
         s->params = cel_declare(s->env, S("params"), cel_dyn);
 }
 
+struct cel_env *dynamic_env_new(unsigned flags, bool has_params)
+{
+    struct scope s;
+
+    scope_init(&s, flags, has_params);
+    return s.env;
+}
+
 void scope_fini(struct scope *s)
 {
     cel_env_free(s->env);

@@ -1,8 +1,9 @@
 /* policy.c - rules of admission policies, validating and mutating, and their bindings.
  *
- * Source of rules and texts: k8s.io/kubernetes/pkg/apis/admissionregistration/validation/validation.go. Expressions are not compiled
- * here. */
+ * Source of rules and texts: k8s.io/kubernetes/pkg/apis/admissionregistration/validation/validation.go. Expressions are compiled
+ * in the environment that they will run in; what they cost is found out when they run. */
 #include "api/validation/policy.h"
+#include "api/dynamic/dynamic.h"
 #include "api/validation/rules.h"
 #include "api/validation/validation.h"
 
@@ -161,7 +162,8 @@ static bool is_identifier(str s)
     return s.n > 0 && !one_of(s, reserved);
 }
 
-void check_match_conditions(struct check *c, const struct at *at, const struct json *conditions)
+void check_match_conditions(struct check *c, const struct at *at, const struct json *conditions,
+                            struct cel_env *env)
 {
     struct map seen;
     int64_t i = 0;
@@ -175,6 +177,9 @@ void check_match_conditions(struct check *c, const struct at *at, const struct j
 
         if (is_blank(json_get_str(m, "expression")))
             bad_required(c, AT(here, "expression"), "");
+        else
+            check_expression(c, AT(here, "expression"), env, json_get_str(m, "expression"),
+                             cel_bool, NULL);
         if (name.n == 0)
             bad_required(c, AT(here, "name"), "");
         else
@@ -185,7 +190,9 @@ void check_match_conditions(struct check *c, const struct at *at, const struct j
     map_fini(&seen);
 }
 
-static void check_variables(struct check *c, const struct at *at, const struct json *variables)
+/* Each can name those before it. */
+static void check_variables(struct check *c, const struct at *at, const struct json *variables,
+                            struct cel_env *env)
 {
     struct map seen;
     int64_t i = 0;
@@ -199,23 +206,36 @@ static void check_variables(struct check *c, const struct at *at, const struct j
             bad_required(c, AT(here, "name"), "name is not specified");
         else if (!is_identifier(name))
             bad_string(c, AT(here, "name"), name, "must be a valid CEL identifier");
-        if (is_blank(json_get_str(v, "expression")))
+        if (is_blank(json_get_str(v, "expression"))) {
             bad_required(c, AT(here, "expression"), "expression is not specified");
+        } else {
+            const struct cel_program *p = check_expression(
+                c, AT(here, "expression"), env, json_get_str(v, "expression"), NULL, NULL);
+
+            if (p && is_identifier(name))
+                cel_declare_composed(env, name, p);
+        }
         if (name.n && map_put(&seen, name, &seen))
             bad_duplicate(c, AT(here, "name"), json_string(name), "");
     }
     map_fini(&seen);
 }
 
-static void check_validation(struct check *c, const struct at *at, const struct json *v)
+static void check_validation(struct check *c, const struct at *at, const struct json *v,
+                             struct cel_env *env)
 {
     static const char *const reasons[] = {"Forbidden", "Invalid", "RequestEntityTooLarge", NULL};
     str message = json_get_str(v, "message"), expression = json_get_str(v, "messageExpression");
 
     if (is_blank(json_get_str(v, "expression")))
         bad_required(c, AT(at, "expression"), "expression is not specified");
+    else
+        check_expression(c, AT(at, "expression"), env, json_get_str(v, "expression"), cel_bool,
+                         NULL);
     if (expression.n && is_blank(expression))
         bad_string(c, AT(at, "messageExpression"), expression, "must be non-empty if specified");
+    else if (expression.n)
+        check_expression(c, AT(at, "messageExpression"), env, expression, cel_string, NULL);
     if (message.n && is_blank(message))
         bad_string(c, AT(at, "message"), message, "message must be non-empty if specified");
     else if (has_line_break(message))
@@ -225,7 +245,7 @@ static void check_validation(struct check *c, const struct at *at, const struct 
 
 /* The key becomes part of "policy/key". */
 static void check_audit_annotation(struct check *c, const struct at *at, const struct json *v,
-                                   str policy)
+                                   str policy, struct cel_env *env)
 {
     const struct at *expression_at = AT(at, "valueExpression");
     str key = json_get_str(v, "key"), expression = str_trim(json_get_str(v, "valueExpression"));
@@ -240,10 +260,13 @@ static void check_audit_annotation(struct check *c, const struct at *at, const s
     else if (expression.n > AUDIT_EXPRESSION_MAX)
         bad_required(c, expression_at,
                      arena_fmt(c->a, "must not exceed %d bytes in length", AUDIT_EXPRESSION_MAX).p);
+    else
+        check_expression(c, expression_at, env, json_get_str(v, "valueExpression"), cel_string,
+                         cel_null);
 }
 
 static void check_audit_annotations(struct check *c, const struct at *at, const struct json *list,
-                                    str policy)
+                                    str policy, struct cel_env *env)
 {
     struct map keys;
     int64_t i = 0;
@@ -256,7 +279,7 @@ static void check_audit_annotations(struct check *c, const struct at *at, const 
         const struct at *here = AT_INDEX(at, i++);
         str key = json_get_str(v, "key");
 
-        check_audit_annotation(c, here, v, policy);
+        check_audit_annotation(c, here, v, policy, env);
         if (map_put(&keys, key, &keys))
             bad_duplicate(c, AT(here, "key"), json_string(key), "");
     }
@@ -298,7 +321,8 @@ static void check_param_kind(struct check *c, const struct at *at, const struct 
 }
 
 /* What both kinds of policy have, in the order in which it is looked at; failurePolicy comes first, in the schema. */
-static void check_policy(struct check *c, const struct at *at, const struct json *spec)
+static void check_policy(struct check *c, const struct at *at, const struct json *spec,
+                         struct cel_env *env)
 {
     const struct json *match = field(spec, "matchConstraints");
     const struct at *match_at = AT(at, "matchConstraints");
@@ -311,8 +335,9 @@ static void check_policy(struct check *c, const struct at *at, const struct json
     } else {
         bad_required(c, match_at, "");
     }
-    check_match_conditions(c, AT(at, "matchConditions"), field(spec, "matchConditions"));
-    check_variables(c, AT(at, "variables"), field(spec, "variables"));
+    cel_declare(env, S("variables"), cel_object_of(env, S("kubernetes.variables"), NULL, 0));
+    check_match_conditions(c, AT(at, "matchConditions"), field(spec, "matchConditions"), env);
+    check_variables(c, AT(at, "variables"), field(spec, "variables"), env);
 }
 
 static void check_policy_status(struct check *c, const struct json *obj)
@@ -339,25 +364,28 @@ void validate_admissionpolicy(struct write *w, struct err **errs)
     const struct json *spec = field(w->obj, "spec"), *validations = field(spec, "validations"),
                       *annotations = field(spec, "auditAnnotations");
     const struct at *at = AT(NULL, "spec");
+    struct cel_env *env;
     int64_t i = 0;
 
     if (str_is(w->subresource, "status")) {
         check_policy_status(c, w->obj);
         return;
     }
-    check_policy(c, at, spec);
+    env = dynamic_env_new(CEL_POLICY, field(spec, "paramKind") != NULL);
+    check_policy(c, at, spec, env);
     if (!json_count(validations) && !json_count(annotations)) {
         bad_required(c, AT(at, "validations"), none);
         bad_required(c, AT(at, "auditAnnotations"), none);
-        return;
     }
     JSON_EACH(v, validations)
-        check_validation(c, AT_INDEX(AT(at, "validations"), i++), v);
+        check_validation(c, AT_INDEX(AT(at, "validations"), i++), v, env);
     check_audit_annotations(c, AT(at, "auditAnnotations"), annotations,
-                            json_get_str(w->obj, "metadata.name"));
+                            json_get_str(w->obj, "metadata.name"), env);
+    cel_env_free(env);
 }
 
-static void check_mutation(struct check *c, const struct at *at, const struct json *m)
+static void check_mutation(struct check *c, const struct at *at, const struct json *m,
+                           struct cel_env *env)
 {
     static const struct {
         const char *type, *field;
@@ -384,6 +412,9 @@ static void check_mutation(struct check *c, const struct at *at, const struct js
                 arena_fmt(c->a, "must be specified when patchType is %s", patches[i].type).p);
         } else if (is_blank(json_get_str(patch, "expression"))) {
             bad_required(c, AT(here, "expression"), "expression is not specified");
+        } else {
+            check_expression(c, AT(here, "expression"), env, json_get_str(patch, "expression"),
+                             i ? cel_list_of(env, cel_json_patch) : cel_mutation_object, NULL);
         }
     }
 }
@@ -394,14 +425,16 @@ void validate_mutatingpolicy(struct write *w, struct err **errs)
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec"), *mutations = field(spec, "mutations");
     const struct at *at = AT(NULL, "spec");
+    struct cel_env *env = dynamic_env_new(CEL_MUTATION, field(spec, "paramKind") != NULL);
     str reinvocation = json_get_str(spec, "reinvocationPolicy");
     int64_t i = 0;
 
-    check_policy(c, at, spec);
+    check_policy(c, at, spec, env);
     if (!json_count(mutations))
         bad_required(c, AT(at, "mutations"), "mutations must contain at least one item");
     JSON_EACH(m, mutations)
-        check_mutation(c, AT_INDEX(AT(at, "mutations"), i++), m);
+        check_mutation(c, AT_INDEX(AT(at, "mutations"), i++), m, env);
+    cel_env_free(env);
     if (reinvocation.n == 0)
         bad_required(c, AT(at, "reinvocationPolicy"), "");
     else if (!one_of(reinvocation, reinvocations))

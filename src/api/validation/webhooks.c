@@ -2,6 +2,7 @@
  *
  * Source of rules and texts: k8s.io/kubernetes/pkg/apis/admissionregistration/validation, k8s.io/apiserver/pkg/util/webhook,
  * k8s.io/kube-aggregator/pkg/apis/apiregistration/validation; URLs: Go's net/url. */
+#include "api/dynamic/dynamic.h"
 #include "api/validation/policy.h"
 #include "api/validation/rules.h"
 #include "api/validation/validation.h"
@@ -238,6 +239,17 @@ static void check_review_versions(struct check *c, const struct at *at, const st
         bad_invalid(c, at, *versions, "must include at least one of v1, v1beta1");
 }
 
+static void check_conditions_of(struct check *c, const struct at *at, const struct json *conditions)
+{
+    struct cel_env *env;
+
+    if (!json_count(conditions))
+        return;
+    env = dynamic_env_new(CEL_POLICY, false);
+    check_match_conditions(c, at, conditions, env);
+    cel_env_free(env);
+}
+
 static void check_hook(struct check *c, const struct at *at, const struct json *h)
 {
     static const char *const failures[] = {"Fail", "Ignore", NULL};
@@ -263,7 +275,7 @@ static void check_hook(struct check *c, const struct at *at, const struct json *
     check_label_selector(c, AT(at, "objectSelector"), field(h, "objectSelector"));
     check_enum(c, AT(at, "reinvocationPolicy"), field(h, "reinvocationPolicy"), reinvocations);
     check_client_config(c, AT(at, "clientConfig"), field(h, "clientConfig"));
-    check_match_conditions(c, AT(at, "matchConditions"), field(h, "matchConditions"));
+    check_conditions_of(c, AT(at, "matchConditions"), field(h, "matchConditions"));
 }
 
 void validate_webhookconfiguration(struct write *w, struct err **errs)
