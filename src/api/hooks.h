@@ -8,7 +8,7 @@ kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status,
     namespace_prepare_create, namespace_prepare_update, secret_prepare, pv_prepare_create,
     pvc_prepare_create, job_prepare_create, csr_prepare_create, csr_prepare_update,
     slice_prepare_update, daemonset_default, pvc_prepare_update, hpa_default, lease_prepare,
-    node_default;
+    node_default, node_prepare;
 /* pod_prepare.c */
 void pod_spec_drop(struct write *w);          /* of every kind with a pod spec */
 const char *pod_qos(const struct json *spec); /* Guaranteed, Burstable or BestEffort */
@@ -18,7 +18,11 @@ kind_admit_fn csr_admit;
 /* service.c */
 kind_prepare_fn service_prepare_create, service_prepare_update;
 kind_admit_fn service_allocate;
-kind_warn_fn service_warn;
+kind_warn_fn service_warn; /* warnings/service.c */
+/* service_prepare.c */
+bool service_wants_node_ports(const struct json *spec);
+bool service_wants_health_port(const struct json *spec);
+struct err *service_families(struct write *w, struct json *spec);
 void service_settled(struct api *api, const struct json *obj, const struct json *old, bool ok);
 /* reviews.c */
 void token_review(struct req *q, struct json *obj);

@@ -50,7 +50,7 @@ static void apparmor_from_annotations(struct write *w)
     static const char *const lists[] = {"containers", "initContainers"};
     const struct json *annotations = json_at(w->obj, "metadata", "annotations", NULL);
 
-    if (!json_count(annotations))
+    if (!json_count(annotations) || str_is(json_get_str(w->obj, "spec.os.name"), "windows"))
         return;
     for (size_t l = 0; l < ARRAY_LEN(lists); l++)
         JSON_EACH(c, json_at(w->obj, "spec", lists[l], NULL)) {
@@ -72,6 +72,11 @@ static void apparmor_from_annotations(struct write *w)
                 continue;
             context = json_make(w->a, c, "securityContext", JSON_OBJECT);
             json_setz(w->a, context, "appArmorProfile", profile);
+            req_warn(w->req, arena_fmt(w->a,
+                                       "metadata.annotations[" PRI_STR
+                                       "]: deprecated since v1.30; use the \"appArmorProfile\" "
+                                       "field instead",
+                                       STR_ARG(key)));
         }
 }
 
@@ -175,6 +180,8 @@ void pod_prepare_update(struct write *w)
     (void)w; /* status was put back already */
 }
 
+#define CONDITIONS_KEPT_MAX 64u /* the others are taken as they come */
+
 /* A writer that does not know of observedGeneration does not clear it. Several conditions may have one type:
  * they are taken in order. */
 static void keep_observed(struct write *w, struct json *status)
@@ -185,7 +192,7 @@ static void keep_observed(struct write *w, struct json *status)
 
     if (!json_get_int(status, name, 0) && json_get_int(old, name, 0))
         json_setz(w->a, status, name, *json_findz(old, name));
-    for (uint32_t i = 0; i < json_count(now); i++) {
+    for (uint32_t i = 0; i < MIN(json_count(now), CONDITIONS_KEPT_MAX); i++) {
         struct json *x = json_item(now, i);
         str type = json_get_str(x, "type");
         uint32_t nth = 0;

@@ -180,6 +180,15 @@ void lease_prepare(struct write *w)
 
 /* ---- nodes: podCIDR and podCIDRs[0] say the same ---- */
 
+/* Configuration by a ConfigMap is no more: only what was stored long ago stays. */
+void node_prepare(struct write *w)
+{
+    if (!json_at(w->old, "spec", "configSource", NULL))
+        json_removez(json_findz(w->obj, "spec"), "configSource");
+    if (!json_at(w->old, "status", "config", NULL))
+        json_removez(json_findz(w->obj, "status"), "config");
+}
+
 void node_default(struct write *w)
 {
     struct json *spec = json_findz(w->obj, "spec"), list = json_array();

@@ -363,8 +363,12 @@ struct err *write_options_parse(struct req *q, const char *options_kind)
 
 /* ---- bodies ---- */
 
+#define WARNINGS_MAX 1024 /* of a request; more than are ever sent */
+
 void req_warn(struct req *q, str text)
 {
+    if (q->warnings.n == WARNINGS_MAX)
+        return;
     JSON_EACH(w, &q->warnings)
         if (str_eq(w->s, text))
             return;

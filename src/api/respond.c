@@ -23,6 +23,67 @@ static str warning_text(struct arena *a, str text)
     return out;
 }
 
+/* ---- warnings: as many as fit, whole while they all do ---- */
+
+#define WARNING_TOTAL_RUNES 4096
+#define WARNING_ITEM_RUNES 256 /* of each, once the total is exceeded */
+
+static size_t runes(str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static str first_runes(str s, size_t max)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (((unsigned char)s.p[i] & 0xc0) != 0x80 && max-- == 0)
+            return str_slice(s, 0, i);
+    return s;
+}
+
+static bool has_controls(str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+            return true;
+    return false;
+}
+
+/* Past the total, all are cut short, and those that came before the one too many are sent in any
+ * case. Source: k8s.io/apiserver/pkg/endpoints/filters/warning.go */
+static size_t warning_headers(struct req *q, struct http_header *h)
+{
+    size_t n = 0, written = 0;
+    bool cut = false;
+
+    for (uint32_t i = 0; i < q->warnings.n; i++) {
+        str text = json_item(&q->warnings, i)->s;
+
+        if (has_controls(text) || (cut && written >= WARNING_TOTAL_RUNES))
+            continue;
+        if (cut)
+            text = first_runes(text, WARNING_ITEM_RUNES);
+        written += runes(text);
+        h[n++] = (struct http_header){S("Warning"), warning_text(q->a, text)};
+        if (written <= WARNING_TOTAL_RUNES || cut)
+            continue;
+        cut = true;
+        n = written = 0;
+        for (uint32_t k = 0; k <= i; k++) {
+            text = first_runes(json_item(&q->warnings, k)->s, WARNING_ITEM_RUNES);
+            if (has_controls(text))
+                continue;
+            written += runes(text);
+            h[n++] = (struct http_header){S("Warning"), warning_text(q->a, text)};
+        }
+    }
+    return n;
+}
+
 /* Headers of every answer, with room for `extra` more behind *ret_n. */
 struct http_header *reply_headers(struct req *q, const char *content_type, size_t *ret_n,
                                   size_t extra)
@@ -34,8 +95,7 @@ struct http_header *reply_headers(struct req *q, const char *content_type, size_
     h[n++] = (struct http_header){S("Cache-Control"), S("no-cache, private")};
     if (content_type)
         h[n++] = (struct http_header){S("Content-Type"), str_of(content_type)};
-    JSON_EACH(w, &q->warnings)
-        h[n++] = (struct http_header){S("Warning"), warning_text(q->a, w->s)};
+    n += warning_headers(q, h + n);
     *ret_n = n;
     return h;
 }

@@ -5,7 +5,7 @@
  * takes what it needs while it is prepared; `settled` gives back what a failed write took and what
  * a finished one no longer uses. API:
  * https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/ */
-#include "api/dynamic/dynamic.h"
+#include "api/dynamic/dynamic_internal.h"
 #include "api/hooks.h"
 
 #include <arpa/inet.h>
@@ -194,47 +194,23 @@ static str ip_pick(struct ip_allocator *ips, struct write *w)
     return STR_NONE;
 }
 
-static int port_pick(struct ip_allocator *ips, struct write *w)
-{
-    int n = ips->port_max - ips->port_min + 1, start = (int)(random_number(w) % (uint64_t)n);
-
-    for (int i = 0; i < n; i++)
-        if (!ips->ports[(start + i) % n])
-            return ips->port_min + (start + i) % n;
-    return 0;
-}
-
 /* ---- preparing ---- */
 
-static bool has_cluster_ip(str type)
-{
-    return !str_is(type, "ExternalName");
-}
-
-static bool wants_node_ports(const struct json *spec)
-{
-    str type = json_get_str(spec, "type");
-
-    return str_is(type, "NodePort") || (str_is(type, "LoadBalancer") &&
-                                        json_get_bool(spec, "allocateLoadBalancerNodePorts", true));
-}
-
-static struct err *invalid_service(struct write *w, const char *type, const char *field,
-                                   const char *message)
+static struct err *invalid_service(struct write *w, const char *field, const char *message)
 {
     struct err *e = NULL;
 
-    cause(&e, type, str_of(field), "%s", message);
+    cause(&e, CAUSE_INVALID, str_of(field), "Invalid value: %s", message);
     return err_invalid(e, S(""), S("Service"), w->name);
 }
 
 static struct err *address_refused(struct write *w, str ip, const char *why)
 {
-    return invalid_service(
-        w, CAUSE_INVALID, "spec.clusterIPs",
-        arena_fmt(w->a, "Invalid value: [\"" PRI_STR "\"]: failed to allocate IP " PRI_STR ": %s",
-                  STR_ARG(ip), STR_ARG(ip), why)
-            .p);
+    return invalid_service(w, "spec.clusterIPs",
+                           arena_fmt(w->a,
+                                     "[\"" PRI_STR "\"]: failed to allocate IP " PRI_STR ": %s",
+                                     STR_ARG(ip), STR_ARG(ip), why)
+                               .p);
 }
 
 static struct err *give_address(struct write *w, struct json *spec)
@@ -245,12 +221,12 @@ static struct err *give_address(struct write *w, struct json *spec)
         had = json_get_str(old, "clusterIP");
     struct json one = json_array();
 
-    if (!has_cluster_ip(json_get_str(spec, "type")) || str_is(ip, "None"))
+    if (str_is(json_get_str(spec, "type"), "ExternalName") || str_is(ip, "None"))
         return NULL;
     if (!ip.n) {
         ip = ip_pick(ips, w);
         if (!ip.n)
-            return err_new(REASON_INTERNAL, "failed to allocate a serviceIP: range is full");
+            return err_internal("failed to allocate a serviceIP: range is full");
     } else if (!str_eq(ip, had)) {
         if (!ip_in_range(ips, ip))
             return address_refused(w, ip, "the provided network does not match the current range");
@@ -263,160 +239,167 @@ static struct err *give_address(struct write *w, struct json *spec)
     return NULL;
 }
 
-static bool old_has_port(const struct json *old, int64_t port)
+/* ---- node ports: what one write takes ---- */
+
+#define PORTS 65536
+#define DRY_RUN_FROM 32769 /* what a dry run gives out: nobody shall count on it */
+
+struct port_op {
+    struct ip_allocator *ips;
+    struct write *w;
+    bool taken[PORTS], had[PORTS]; /* by this write; by the Service as it is stored */
+    int highest;
+};
+
+/* NULL, or why not. */
+static const char *op_take(struct port_op *op, int port)
 {
-    JSON_EACH(o, json_findz(old, "ports"))
-        if (json_get_int(o, "nodePort", 0) == port)
-            return true;
-    return json_get_int(old, "healthCheckNodePort", 0) == port;
+    const struct ip_allocator *ips = op->ips;
+    bool in_range = port_in_range(ips, port);
+
+    if (!in_range && !op->w->dry_run)
+        return arena_fmt(op->w->a,
+                         "provided port is not in the valid range. The range of valid ports is "
+                         "%d-%d",
+                         ips->port_min, ips->port_max)
+            .p;
+    if (op->taken[port] || (in_range && ips->ports[port - ips->port_min]))
+        return "provided port is already allocated";
+    op->taken[port] = true;
+    op->highest = MAX(op->highest, port);
+    return NULL;
 }
 
-static bool new_port_taken(const struct json *spec, const struct json *before, int64_t port)
+/* A free port from a random place on; 0: there is none. */
+static int op_take_any(struct port_op *op)
 {
-    JSON_EACH(o, json_findz(spec, "ports"))
-        if (o < before && json_get_int(o, "nodePort", 0) == port &&
-            json_get_int(o, "port", 0) != json_get_int(before, "port", 0))
-            return true;
-    return false;
+    const struct ip_allocator *ips = op->ips;
+    int n = ips->port_max - ips->port_min + 1, start;
+
+    if (op->w->dry_run) {
+        int port = op->highest ? op->highest + 1 : DRY_RUN_FROM;
+
+        return port < PORTS && !op_take(op, port) ? port : 0;
+    }
+    start = (int)(random_number(op->w) % (uint64_t)n);
+    for (int i = 0; i < n; i++) {
+        int port = ips->port_min + (start + i) % n;
+
+        if (!op->taken[port] && !op_take(op, port))
+            return port;
+    }
+    return 0;
 }
 
-static struct err *give_node_ports(struct write *w, struct json *spec)
+static struct err *take_port(struct port_op *op, struct json *p, uint32_t i, int port)
 {
-    struct ip_allocator *ips = w->api->ips;
-    const struct json *old = json_findz(w->old, "spec");
+    const char *why = op_take(op, port);
+
+    if (why)
+        return invalid_service(op->w, arena_fmt(op->w->a, "spec.ports[%u].nodePort", i).p,
+                               arena_fmt(op->w->a, "%d: %s", port, why).p);
+    json_setz(op->w->a, p, "nodePort", json_int(port));
+    return NULL;
+}
+
+static struct err *take_any_port(struct port_op *op, struct json *p)
+{
+    int port = op_take_any(op);
+
+    if (!port)
+        return err_internal("failed to allocate a nodePort: range is full");
+    json_setz(op->w->a, p, "nodePort", json_int(port));
+    return NULL;
+}
+
+/* Of a new Service: TCP and UDP of one port have one node port, unless the client says otherwise. */
+static struct err *give_first_node_ports(struct port_op *op, const struct json *spec)
+{
+    uint16_t *by_port = ARENA_NEW_N(op->w->a, uint16_t, PORTS),
+             *wanted = ARENA_NEW_N(op->w->a, uint16_t, PORTS);
+    struct err *e = NULL;
     uint32_t i = 0;
 
     JSON_EACH(p, json_findz(spec, "ports")) {
-        int64_t np = json_get_int(p, "nodePort", 0);
+        uint16_t port = (uint16_t)json_get_int(p, "port", 0);
 
-        if (!np && !wants_node_ports(spec)) {
-            i++;
-            continue;
-        }
-        if (!np) {
-            /* The same number for UDP as for TCP, when another port of this Service has it. */
-            JSON_EACH(o, json_findz(spec, "ports"))
-                if (o < p && json_get_int(o, "port", 0) == json_get_int(p, "port", 0) &&
-                    !str_eq(json_get_str(o, "protocol"), json_get_str(p, "protocol")))
-                    np = json_get_int(o, "nodePort", 0);
-            if (!np)
-                np = port_pick(ips, w);
-            if (!np)
-                return err_new(REASON_INTERNAL, "failed to allocate a nodePort: range is full");
-            /* Not one that an earlier port of this very Service has just been given. */
-            for (int tries = 0; tries < 64 && new_port_taken(spec, p, np); tries++)
-                np = port_pick(ips, w);
-        } else if (!old_has_port(old, np)) {
-            if (!port_in_range(ips, (int)np))
-                return invalid_service(w, CAUSE_INVALID,
-                                       arena_fmt(w->a, "spec.ports[%u].nodePort", i).p,
-                                       arena_fmt(w->a,
-                                                 "Invalid value: %lld: provided port is not in the "
-                                                 "valid range. The range of valid ports is %d-%d",
-                                                 (long long)np, ips->port_min, ips->port_max)
-                                           .p);
-            if (ips->ports[np - ips->port_min])
-                return invalid_service(
-                    w, CAUSE_INVALID, arena_fmt(w->a, "spec.ports[%u].nodePort", i).p,
-                    arena_fmt(w->a, "Invalid value: %lld: provided port is already allocated",
-                              (long long)np)
-                        .p);
-        }
-        json_setz(w->a, p, "nodePort", json_int(np));
+        if (!wanted[port])
+            wanted[port] = (uint16_t)json_get_int(p, "nodePort", 0);
+    }
+    JSON_EACH(p, json_findz(spec, "ports")) {
+        uint16_t port = (uint16_t)json_get_int(p, "port", 0);
+        int node_port = (int)json_get_int(p, "nodePort", 0);
+
+        if (!node_port && !service_wants_node_ports(spec))
+            ;
+        else if (!by_port[port]) {
+            e = wanted[port] ? take_port(op, p, i, wanted[port]) : take_any_port(op, p);
+            by_port[port] = (uint16_t)json_get_int(p, "nodePort", 0);
+        } else if (!node_port)
+            json_setz(op->w->a, p, "nodePort", json_int(by_port[port]));
+        else if (node_port != by_port[port])
+            e = take_port(op, p, i, node_port);
+        if (e)
+            return e;
         i++;
     }
     return NULL;
 }
 
-static bool wants_health_port(const struct json *spec)
+static struct err *give_more_node_ports(struct port_op *op, const struct json *spec)
 {
-    return str_is(json_get_str(spec, "type"), "LoadBalancer") &&
-           str_is(json_get_str(spec, "externalTrafficPolicy"), "Local");
-}
-
-static struct err *give_health_port(struct write *w, struct json *spec)
-{
-    struct ip_allocator *ips = w->api->ips;
-    int64_t port = json_get_int(spec, "healthCheckNodePort", 0),
-            had = json_get_int(w->old, "spec.healthCheckNodePort", 0);
-
-    if (!wants_health_port(spec))
-        return NULL;
-    if (!port)
-        port = port_pick(ips, w);
-    else if (port != had) {
-        if (!port_in_range(ips, (int)port))
-            return invalid_service(w, CAUSE_INVALID, "spec.healthCheckNodePort",
-                                   arena_fmt(w->a,
-                                             "Invalid value: %lld: provided port is not in the "
-                                             "valid range. The range of valid ports is %d-%d",
-                                             (long long)port, ips->port_min, ips->port_max)
-                                       .p);
-        if (ips->ports[port - ips->port_min])
-            return err_new(REASON_INTERNAL,
-                           "failed to allocate requested HealthCheck NodePort %lld: provided port "
-                           "is already allocated",
-                           (long long)port);
-    }
-    json_setz(w->a, spec, "healthCheckNodePort", json_int(port));
-    return NULL;
-}
-
-/* IP families follow from the only range there is. A headless Service without selector is the
- * exception: whoever writes its endpoints may use both families, whatever the cluster has. */
-static struct err *set_families(struct write *w, struct json *spec)
-{
-    struct json families = json_array(), *given = json_findz(spec, "ipFamilies");
-    str first = json_str(json_item(json_findz(spec, "clusterIPs"), 0)),
-        policy = json_get_str(spec, "ipFamilyPolicy");
-    struct err *errs = NULL;
+    struct err *e = NULL;
     uint32_t i = 0;
 
-    if (!has_cluster_ip(json_get_str(spec, "type")))
-        return NULL;
-    if (w->old && !policy.n) {
-        policy = json_get_str(w->old, "spec.ipFamilyPolicy");
-        if (policy.n)
-            json_setz(w->a, spec, "ipFamilyPolicy", json_string(policy));
-    }
-    if (str_is(first, "None") && !json_count(json_findz(spec, "selector"))) {
-        if (!json_count(given)) {
-            json_append(w->a, &families, json_z("IPv4"));
-            given = json_setz(w->a, spec, "ipFamilies", families);
-        }
-        if (json_count(given) < 2 && !str_is(policy, "SingleStack"))
-            json_append(w->a, given,
-                        json_z(str_is(json_str(json_item(given, 0)), "IPv4") ? "IPv6" : "IPv4"));
-        if (!policy.n)
-            json_setz(w->a, spec, "ipFamilyPolicy", json_z("RequireDualStack"));
-        return NULL;
-    }
-    if (!json_count(given) && str_has_char(first, ':')) {
-        cause(&errs, CAUSE_INVALID, S("spec.clusterIPs[0]"),
-              "Invalid value: [\"" PRI_STR "\"]: IPv6 is not configured on this cluster",
-              STR_ARG(first));
-        return err_invalid(errs, S(""), S("Service"), w->name);
-    }
-    if (str_is(policy, "RequireDualStack") || (!policy.n && json_count(given) > 1))
-        cause(&errs, CAUSE_INVALID, S("spec.ipFamilyPolicy"),
-              "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack "
-              "services");
-    JSON_EACH(f, given) {
-        if (!str_is(json_str(f), "IPv4"))
-            cause(&errs, CAUSE_INVALID, arena_fmt(w->a, "spec.ipFamilies[%u]", i),
-                  "Invalid value: \"" PRI_STR "\": not configured on this cluster",
-                  STR_ARG(json_str(f)));
+    JSON_EACH(p, json_findz(spec, "ports")) {
+        int node_port = (int)json_get_int(p, "nodePort", 0);
+
+        if (!node_port && service_wants_node_ports(spec))
+            e = take_any_port(op, p);
+        else if (node_port && !op->had[node_port] && !op->taken[node_port])
+            e = take_port(op, p, i, node_port);
+        if (e)
+            return e;
         i++;
     }
-    if (errs)
-        return err_invalid(errs, S(""), S("Service"), w->name);
-    if (!policy.n)
-        json_setz(w->a, spec, "ipFamilyPolicy", json_z("SingleStack"));
-    if (!json_count(given)) {
-        json_append(w->a, &families, json_z("IPv4"));
-        json_setz(w->a, spec, "ipFamilies", families);
-    }
     return NULL;
+}
+
+static struct err *give_health_port(struct port_op *op, struct json *spec)
+{
+    int port = (int)json_get_int(spec, "healthCheckNodePort", 0);
+    const char *why;
+
+    if (!service_wants_health_port(spec) || (port && op->had[port]))
+        return NULL;
+    why = port ? op_take(op, port) : NULL;
+    if (why)
+        return err_internal("failed to allocate requested HealthCheck NodePort %d: %s", port, why);
+    if (!port)
+        port = op_take_any(op);
+    if (!port)
+        return err_internal("failed to allocate a HealthCheck NodePort: range is full");
+    json_setz(op->w->a, spec, "healthCheckNodePort", json_int(port));
+    return NULL;
+}
+
+static struct err *give_ports(struct write *w, struct json *spec)
+{
+    const struct json *old = json_findz(w->old, "spec");
+    struct port_op *op;
+    struct err *e;
+
+    if (!str_is(json_get_str(spec, "type"), "NodePort") &&
+        !str_is(json_get_str(spec, "type"), "LoadBalancer"))
+        return NULL;
+    op = ARENA_NEW(w->a, struct port_op);
+    op->ips = w->api->ips;
+    op->w = w;
+    JSON_EACH(p, json_findz(old, "ports"))
+        op->had[json_get_int(p, "nodePort", 0) & (PORTS - 1)] = true;
+    op->had[json_get_int(old, "healthCheckNodePort", 0) & (PORTS - 1)] = true;
+    e = w->old ? give_more_node_ports(op, spec) : give_first_node_ports(op, spec);
+    return e ? e : give_health_port(op, spec);
 }
 
 /* Only a valid Service is given anything. A write that fails later takes nothing, since only
@@ -430,173 +413,12 @@ struct err *service_allocate(struct write *w)
         w->name = meta_str(w->obj, "name");
     if (w->subresource.n)
         return NULL;
-    e = set_families(w, spec);
+    e = service_families(w, spec);
     if (!e)
         e = give_address(w, spec);
     if (!e)
-        e = give_node_ports(w, spec);
-    if (!e)
-        e = give_health_port(w, spec);
+        e = give_ports(w, spec);
     return e;
-}
-
-/* ---- before validation: old clients know less of a Service than it has ---- */
-
-static bool same(const struct json *now, const struct json *old, const char *name)
-{
-    const struct json *n = json_findz(now, name), *o = json_findz(old, name);
-
-    return n && o ? json_equal(n, o) : !n == !o;
-}
-
-static void keep(struct write *w, struct json *now, const struct json *old, const char *name)
-{
-    const struct json *o = json_findz(old, name);
-
-    if (o)
-        json_setz(w->a, now, name, json_share(w->a, o));
-}
-
-static bool uses_port(const struct json *spec, int64_t port)
-{
-    JSON_EACH(p, json_findz(spec, "ports"))
-        if (json_get_int(p, "nodePort", 0) == port)
-            return true;
-    return false;
-}
-
-/* What was given out stays, when the client says nothing about it. */
-static void keep_allocated(struct write *w, struct json *spec, const struct json *old)
-{
-    if (has_cluster_ip(json_get_str(old, "type")) && has_cluster_ip(json_get_str(spec, "type"))) {
-        if (!json_get_str(spec, "clusterIP").n)
-            keep(w, spec, old, "clusterIP");
-        if (!json_count(json_findz(spec, "clusterIPs")) &&
-            str_eq(json_get_str(spec, "clusterIP"), json_get_str(old, "clusterIP")))
-            keep(w, spec, old, "clusterIPs");
-    }
-    if (wants_node_ports(old) && wants_node_ports(spec))
-        JSON_EACH(p, json_findz(spec, "ports"))
-            if (!json_get_int(p, "nodePort", 0))
-                JSON_EACH(o, json_findz(old, "ports"))
-                    if (str_eq(json_get_str(o, "name"), json_get_str(p, "name")) &&
-                        json_get_int(o, "nodePort", 0) &&
-                        !uses_port(spec, json_get_int(o, "nodePort", 0)))
-                        json_setz(w->a, p, "nodePort", json_int(json_get_int(o, "nodePort", 0)));
-    if (wants_health_port(old) && wants_health_port(spec) &&
-        !json_get_int(spec, "healthCheckNodePort", 0))
-        keep(w, spec, old, "healthCheckNodePort");
-}
-
-/* clusterIP and clusterIPs[0] say the same; a client may know only the former. */
-static void join_addresses(struct write *w, struct json *spec, const struct json *old)
-{
-    str ip = json_get_str(spec, "clusterIP"), had = json_get_str(old, "clusterIP");
-    struct json one = json_array();
-
-    json_append(w->a, &one, json_string(ip));
-    if (!old) {
-        if (ip.n && !json_count(json_findz(spec, "clusterIPs")))
-            json_setz(w->a, spec, "clusterIPs", one);
-        return;
-    }
-    if (str_eq(ip, had)) {
-        if (!json_count(json_findz(spec, "clusterIPs")))
-            keep(w, spec, old, "clusterIPs");
-    } else if (same(spec, old, "clusterIPs")) {
-        if (ip.n)
-            json_setz(w->a, spec, "clusterIPs", one);
-        else
-            json_removez(spec, "clusterIPs");
-    }
-}
-
-static bool same_node_ports(const struct json *spec, const struct json *old)
-{
-    JSON_EACH(p, json_findz(spec, "ports"))
-        if (json_get_int(p, "nodePort", 0) && !uses_port(old, json_get_int(p, "nodePort", 0)))
-            return false;
-    return true;
-}
-
-static bool has_traffic_policy(const struct json *spec)
-{
-    return str_is(json_get_str(spec, "type"), "NodePort") ||
-           str_is(json_get_str(spec, "type"), "LoadBalancer") ||
-           (str_is(json_get_str(spec, "type"), "ClusterIP") &&
-            json_count(json_findz(spec, "externalIPs")));
-}
-
-/* What only the old type needed goes, unless the client changed it, too: then validation has its
- * say. */
-static void drop_of_old_type(struct json *spec, const struct json *old)
-{
-    static const char *const of_address[] = {"ipFamilies", "ipFamilyPolicy",
-                                             "internalTrafficPolicy"};
-    static const char *const of_balancer[] = {"allocateLoadBalancerNodePorts", "loadBalancerClass"};
-    str type = json_get_str(spec, "type"), was = json_get_str(old, "type");
-
-    if (has_cluster_ip(was) && !has_cluster_ip(type)) {
-        if (same(spec, old, "clusterIPs")) {
-            json_removez(spec, "clusterIP");
-            json_removez(spec, "clusterIPs");
-        }
-        for (size_t i = 0; i < ARRAY_LEN(of_address); i++)
-            if (same(spec, old, of_address[i]))
-                json_removez(spec, of_address[i]);
-    }
-    if (wants_node_ports(old) && !wants_node_ports(spec) && same_node_ports(spec, old))
-        JSON_EACH(p, json_findz(spec, "ports"))
-            json_removez(p, "nodePort");
-    if (wants_health_port(old) && !wants_health_port(spec) &&
-        same(spec, old, "healthCheckNodePort"))
-        json_removez(spec, "healthCheckNodePort");
-    if (str_is(was, "LoadBalancer") && !str_is(type, "LoadBalancer"))
-        for (size_t i = 0; i < ARRAY_LEN(of_balancer); i++)
-            if (same(spec, old, of_balancer[i]))
-                json_removez(spec, of_balancer[i]);
-    if (has_traffic_policy(old) && !has_traffic_policy(spec) &&
-        same(spec, old, "externalTrafficPolicy"))
-        json_removez(spec, "externalTrafficPolicy");
-}
-
-void service_prepare_create(struct write *w)
-{
-    json_setz(w->a, json_setz(w->a, w->obj, "status", json_object()), "loadBalancer",
-              json_object());
-    join_addresses(w, json_make(w->a, w->obj, "spec", JSON_OBJECT), NULL);
-}
-
-void service_prepare_update(struct write *w)
-{
-    struct json *spec = json_make(w->a, w->obj, "spec", JSON_OBJECT);
-    const struct json *old = json_findz(w->old, "spec");
-
-    keep_allocated(w, spec, old);
-    join_addresses(w, spec, old);
-    drop_of_old_type(spec, old);
-}
-
-void service_warn(struct write *w)
-{
-    const struct json *spec = json_findz(w->obj, "spec");
-
-    if (json_count(json_findz(spec, "externalIPs")))
-        req_warn(
-            w->req,
-            S("spec.externalIPs is deprecated and may no longer be implemented in some clusters"));
-    if (str_is(json_get_str(spec, "trafficDistribution"), "PreferClose"))
-        req_warn(
-            w->req,
-            S("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\""));
-    if (str_is(json_get_str(spec, "clusterIP"), "None")) {
-        if (json_get_str(spec, "loadBalancerIP").n)
-            req_warn(w->req, S("spec.loadBalancerIP is ignored for headless services"));
-        if (json_count(json_findz(spec, "externalIPs")))
-            req_warn(w->req, S("spec.externalIPs is ignored for headless services"));
-        if (!str_is(json_get_str(spec, "sessionAffinity"), "None"))
-            req_warn(w->req, S("spec.SessionAffinity is ignored for headless services"));
-    }
 }
 
 static struct err *drop_endpoints(void *ctx, struct arena *a, const struct obj *current,

@@ -245,17 +245,17 @@ static struct err *decide(struct write *w)
     const struct kind_hooks *h = w->kind->hooks;
     struct err *e = w->bootstrap ? NULL : validate(w);
 
-    /* What preparation added is completed as by the decoder of stored objects: unvalidated. */
-    if (!e && !w->old)
-        schema_default(w->a, w->kind->storage->r, w->obj);
-    if (!e && h->allocate)
-        e = h->allocate(w);
     if (e)
         return e;
+    /* What preparation added is completed as by the decoder of stored objects: unvalidated. */
+    if (!w->old)
+        schema_default(w->a, w->kind->storage->r, w->obj);
     if (h->warn)
         h->warn(w);
     warnings_add(w);
-    return admission_validate(w);
+    if (h->allocate)
+        e = h->allocate(w);
+    return e ? e : admission_validate(w);
 }
 
 struct err *write_create_steps(struct write *w)

@@ -80,6 +80,10 @@ static void go_type(struct buf *b, const struct schema_type *t)
         buf_str(b, local_name(t->name));
         return;
     case SCHEMA_MAP:
+        if (t->item->kind == SCHEMA_QUANTITY) {
+            buf_z(b, "v1.ResourceList"); /* amounts have a type of their own */
+            return;
+        }
         buf_z(b, "map[string]");
         go_type(b, t->item);
         return;

@@ -84,6 +84,8 @@ MUST_USE struct err *pki_csr_parse(struct arena *a, str csr_pem, struct pki_csr 
 const char *pki_csr_check(str csr_pem);
 /* NULL: one or more certificates and nothing else. Otherwise what is wrong; text in the arena. */
 const char *pki_certs_check(struct arena *a, str pem);
+/* NULL: the key is the certificate's. Otherwise what is wrong, in Go's words. */
+const char *pki_pair_check(struct arena *a, str cert_pem, str key_pem);
 MUST_USE struct err *pki_cert_not_after(str cert_pem, wall_time *ret);
 
 /* ---- JSON Web Tokens (jwt.c): RS256 and ES256 ---- */
