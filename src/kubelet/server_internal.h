@@ -22,6 +22,17 @@ struct pod_worker *server_find_pod(struct request *r);
 /* Query parameter as a flag: "1", "true". Either name. */
 bool server_flag(struct http_exchange *ex, const char *name, const char *other);
 
+/* server_translate.c: WebSocket v5 to the runtime's SPDY */
+struct translate_streams {
+    bool in, out, err, tty;
+};
+bool translate_is_wanted(const struct http_request *r);
+const struct http_header *
+translate_request(size_t *ret_n); /* headers of the upgrade at the runtime */
+/* Upgrades the caller and joins it to the runtime's SPDY connection, which it then owns. false: the caller has gone. */
+bool translate_begin(struct loop *loop, struct http_exchange *ex, struct arena *a,
+                     const struct translate_streams *want, struct stream *runtime);
+
 void server_logs(struct request *r);
 void server_followers_free(struct kubelet_server *s);
 void server_exec(struct request *r);

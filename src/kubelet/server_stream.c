@@ -1,7 +1,8 @@
 /* server_stream.c - /exec, /attach, /portForward and /run: the caller's upgraded connection, joined to the runtime's.
  *
  * The runtime names an address of its own streaming server; the caller's upgrade request goes there as it came, and when both sides
- * have switched, bytes pass in both directions unread. So every protocol that the runtime speaks works (SPDY, WebSocket). */
+ * have switched, bytes pass in both directions unread. So every protocol that the runtime speaks works (SPDY, WebSocket); the newest
+ * one of WebSocket is translated (server_translate.c). */
 #include "kubelet/server_internal.h"
 
 #define ANSWER_MAX (64u << 10)
@@ -14,8 +15,8 @@ struct tunnel {
     struct http_call *call;
     struct buf answer;
     int status;
-    struct http_header *headers;
-    size_t n_headers;
+    bool translated; /* WebSocket v5 here, SPDY there */
+    struct translate_streams streams;
 };
 
 static void tunnel_free(struct tunnel *t)
@@ -66,8 +67,18 @@ static void on_upgraded(void *ctx, const struct http_response *r, struct stream 
         tunnel_free(t);
         return;
     }
-    headers = answer_headers(t->arena, r, &n);
     t->ex->on_gone = NULL;
+    if (t->translated) {
+        struct http_exchange *ex = t->ex;
+
+        if (!translate_begin(t->s->k->loop, ex, t->arena, &t->streams, runtime)) {
+            stream_close(runtime, NULL, NULL);
+            http_end(ex);
+        }
+        tunnel_free(t);
+        return;
+    }
+    headers = answer_headers(t->arena, r, &n);
     caller = http_upgrade(t->ex, headers, n);
     if (caller) {
         stream_splice(caller, runtime, NULL, NULL);
@@ -132,6 +143,13 @@ static void on_url(void *ctx, struct err *err, const struct json *response)
         tunnel_free(t);
         return;
     }
+    if (t->translated) {
+        o.method = S("POST");
+        o.url = arena_dup(t->arena, json_get_str(response, "url"));
+        o.headers = translate_request(&o.n_headers);
+        t->call = http_call(t->s->k->http, &o, &events, t);
+        return;
+    }
     headers = ARENA_NEW_N(t->arena, struct http_header, t->ex->req.n_headers + 1);
     for (size_t i = 0; i < t->ex->req.n_headers; i++) {
         bool pass = true;
@@ -161,6 +179,11 @@ static void open_tunnel(struct request *r, enum runtime_call_id id, struct arena
     t->s = r->s;
     t->ex = r->ex;
     t->arena = a;
+    t->translated = id != RUNTIME_PORT_FORWARD && translate_is_wanted(&r->ex->req);
+    t->streams = (struct translate_streams){.in = json_get_bool(request, "stdin", false),
+                                            .out = json_get_bool(request, "stdout", false),
+                                            .err = json_get_bool(request, "stderr", false),
+                                            .tty = json_get_bool(request, "tty", false)};
     r->ex->user = t;
     r->ex->on_gone = on_gone;
     runtime_call(r->s->k->rt, id, request, 0, on_url, t);

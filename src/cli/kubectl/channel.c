@@ -4,7 +4,8 @@
  * k8s.io/apimachinery/pkg/util/remotecommand (v5.channel.k8s.io, which can end one channel). */
 #include "cli/kubectl/kubectl.h"
 
-#define FRAME_MAX ((size_t)16 << 20)
+#include "wire/websocket.h"
+
 #define FRAMES_HIGH 64
 #define FRAMES_LOW 8      /* under way; below it more may come */
 #define CLOSE_CHANNEL 255 /* v5: the byte behind it names the channel that ends */
@@ -30,31 +31,15 @@ static void on_written(void *ctx, int error)
         c->ev.drained(c->ctx);
 }
 
-/* A client's frame: final, masked (RFC 6455, 5.3). */
-static void send_frame(struct channel *c, unsigned char opcode, str payload)
+static void send_frame(struct channel *c, unsigned opcode, str payload)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
     unsigned char mask[4];
-    size_t n = payload.n;
 
     if (c->ended || !c->s)
         return;
     loop_random(c->k->loop, mask, sizeof mask);
-    buf_char(&b, (char)(0x80 | opcode));
-    if (n < 126) {
-        buf_char(&b, (char)(0x80 | n));
-    } else if (n < 65536) {
-        buf_char(&b, (char)(0x80 | 126));
-        buf_char(&b, (char)(n >> 8));
-        buf_char(&b, (char)n);
-    } else {
-        buf_char(&b, (char)(0x80 | 127));
-        for (int shift = 56; shift >= 0; shift -= 8)
-            buf_char(&b, (char)((uint64_t)n >> shift));
-    }
-    buf_add(&b, mask, 4);
-    for (size_t i = 0; i < n; i++)
-        buf_char(&b, (char)(payload.p[i] ^ mask[i & 3]));
+    websocket_frame(&b, opcode, payload, mask);
     c->n_writing++;
     stream_write(c->s, buf_view(&b), on_written, c);
 }
@@ -67,60 +52,35 @@ static void end(struct channel *c)
     c->ev.end(c->ctx);
 }
 
-/* Takes one frame off c->in; false when it is not complete yet. */
-static bool take_frame(struct channel *c)
+static void take(struct channel *c, const struct websocket_frame *f)
 {
-    const unsigned char *p = (const unsigned char *)c->in.p;
-    size_t head = 2, n;
-    unsigned opcode;
-
-    if (c->in.n < 2)
-        return false;
-    n = p[1] & 127;
-    if (n == 126) {
-        if (c->in.n < 4)
-            return false;
-        n = (size_t)p[2] << 8 | p[3];
-        head = 4;
-    } else if (n == 127) {
-        if (c->in.n < 10)
-            return false;
-        n = 0;
-        for (int i = 2; i < 10; i++)
-            n = n << 8 | p[i];
-        head = 10;
-    }
-    if (p[1] & 0x80 || n > FRAME_MAX) { /* servers do not mask */
+    if (f->opcode == WEBSOCKET_CLOSE) {
         end(c);
-        return false;
+    } else if (f->opcode == WEBSOCKET_PING) {
+        send_frame(c, WEBSOCKET_PONG, f->payload);
+    } else if (f->opcode <= WEBSOCKET_BINARY) {
+        buf_str(&c->message, f->payload);
+        if (!f->final)
+            return;
+        if (c->message.n)
+            c->ev.data(c->ctx, (unsigned char)c->message.p[0], str_skip(buf_view(&c->message), 1));
+        buf_clear(&c->message);
     }
-    if (c->in.n < head + n)
-        return false;
-    opcode = p[0] & 15;
-    if (opcode == 8) {
-        end(c);
-    } else if (opcode == 9) {
-        send_frame(c, 10, (str){c->in.p + head, n});
-    } else if (opcode <= 2) {
-        buf_add(&c->message, c->in.p + head, n);
-        if (p[0] & 0x80) {
-            if (c->message.n)
-                c->ev.data(c->ctx, (unsigned char)c->message.p[0],
-                           str_skip(buf_view(&c->message), 1));
-            buf_clear(&c->message);
-        }
-    }
-    buf_drop(&c->in, head + n);
-    return true;
 }
 
 static void on_data(void *ctx, const char *p, size_t n)
 {
     struct channel *c = ctx;
+    struct websocket_frame f;
+    int r = 0;
 
     buf_add(&c->in, p, n);
-    while (!c->ended && take_frame(c))
-        ;
+    while (!c->ended && (r = websocket_take(&c->in, false, &f)) > 0) {
+        take(c, &f);
+        buf_drop(&c->in, f.size);
+    }
+    if (r < 0)
+        end(c);
 }
 
 static void on_closed(void *ctx, int error)
@@ -137,7 +97,7 @@ static void on_refusal(void *ctx, const char *p, size_t n)
 {
     struct channel *c = ctx;
 
-    if (c->in.n + n <= FRAME_MAX)
+    if (c->in.n + n <= WEBSOCKET_FRAME_MAX)
         buf_add(&c->in, p, n);
 }
 
@@ -217,7 +177,7 @@ void channel_send(struct channel *c, unsigned char number, str data)
 
     buf_char(&b, (char)number);
     buf_str(&b, data);
-    send_frame(c, 2, buf_view(&b));
+    send_frame(c, WEBSOCKET_BINARY, buf_view(&b));
 }
 
 bool channel_send_end(struct channel *c, unsigned char number)
@@ -225,7 +185,7 @@ bool channel_send_end(struct channel *c, unsigned char number)
     const char text[2] = {(char)CLOSE_CHANNEL, (char)number};
 
     if (c->can_close)
-        send_frame(c, 2, (str){text, 2});
+        send_frame(c, WEBSOCKET_BINARY, (str){text, 2});
     return c->can_close;
 }
 
