@@ -3,7 +3,7 @@
 # crash, and the end, after which the machine must be as it was.
 #
 # Needs root and what `make run` needs; skips visibly otherwise, or when a cluster runs here already (pods' directories, the packet
-# filter's table and the NodePort are the machine's). Data and ports are its own.
+# filter's table and the NodePort are the machine's). Data and ports are its own. client.sh and pods.sh are parts of it.
 #
 # Settings: BUILD (build), K1S (build/k1s), K1S_E2E_ANYWAY=1 (other pods run on this machine, in namespaces that this one does not see), KUBECTL (kubectl of the machine, else k1s kubectl), K1S_E2E_KEEP=1 (leave it running when something failed).
 set -u
@@ -343,9 +343,12 @@ check pods_reach_the_api_server has "$(in_box curl -sk --max-time 5 https://kube
 nft delete table ip k1s
 check rules_come_back_when_somebody_deletes_them await 10 counts_up
 
+. test/e2e/client.sh
+. test/e2e/pods.sh
+
 # ---- k1s away and back: pods do not notice ----
 
-containers() { k get pods -A -o 'jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.status.containerStatuses[*].containerID} {.status.containerStatuses[*].restartCount}{"\n"}{end}' | sort; }
+containers() { kd get pods -o 'jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.status.containerStatuses[*].containerID} {.status.containerStatuses[*].restartCount}{"\n"}{end}' | sort; }
 pods_before=$(containers)
 count_before=$(hello | count_of)
 { kill -9 $server; wait $server; } 2>/dev/null
