@@ -527,7 +527,8 @@ TEST(cel, costs_are_estimated_as_in_kubernetes)
         {"ip.isCanonical('192.168.0.1')", 3, 3},
         {"cidr('192.168.0.0/16').containsCIDR('192.0.0.0/30')", 7, 11},
         {"cidr('192.168.0.0/16').containsIP(ip('192.169.0.1'))", 5, 8},
-        {"[1, 2, 3].all(x, x > 0)", 20, 26}, /* list 10, 3 × (condition 2, && 1 to 3), accumulator 1 */
+        {"[1, 2, 3].all(x, x > 0)", 20,
+         26}, /* list 10, 3 × (condition 2, && 1 to 3), accumulator 1 */
     };
     struct cel_env *env = cel_env_new(CEL_POLICY);
 
