@@ -4,6 +4,7 @@
  * Those that are a view of the object (part_*) go the way of any update, with everything they do
  * not own put back. Scale is a kind of its own; TokenRequest is in token_request.c. Eviction and Binding are in
  * binding.c; what needs a connection to the node in proxy.c. */
+#include "api/conversion.h"
 #include "api/dynamic/dynamic.h"
 #include "api/hooks.h"
 
@@ -80,6 +81,11 @@ static str selector_text(struct arena *a, const struct json *s)
     return out;
 }
 
+struct scale_answer {
+    struct req *q;
+    str data;
+};
+
 static struct json *scale_of(struct req *q, const struct json *obj)
 {
     static const char *const kept[] = {"name", "namespace", "uid", "resourceVersion",
@@ -149,12 +155,45 @@ static struct attributes scale_attributes(struct scaling *s, struct json *next,
                                .answers = s->answers};
 }
 
+/* The stored object as the version of the URL has it: that is where the paths lead. */
+static struct err *scale_object(struct req *q, struct arena *a, const struct json *stored,
+                                struct json **ret)
+{
+    struct json *v = json_new(a, json_copy(a, stored));
+    struct err *e = q->route.kind->r->custom ? object_to_served(q, a, q->route.kind, v) : NULL;
+
+    if (!e)
+        *ret = v;
+    return e;
+}
+
+static void scale_reply_now(void *ctx, struct err *e)
+{
+    struct scale_answer *s = ctx;
+    struct json *v = NULL;
+
+    if (!e)
+        e = scale_object(s->q, s->q->a, object_parse(s->q->a, s->data), &v);
+    if (e)
+        reply_error(s->q, e);
+    else
+        reply_tree(s->q, 200, scale_type(), scale_of(s->q, v));
+}
+
+static void scale_reply(struct req *q, str data)
+{
+    struct scale_answer *s = ARENA_NEW(q->a, struct scale_answer);
+
+    *s = (struct scale_answer){q, arena_dup(q->a, data)};
+    convert_then(q, q->route.kind, &s->data, 1, scale_reply_now, s);
+}
+
 static struct err *scale_write(void *ctx, struct arena *a, const struct obj *current,
                                int64_t revision, struct store_change *ret)
 {
     struct scaling *s = ctx;
     struct write *w = &s->w;
-    struct json *live, *next = s->scale;
+    struct json *live, *served, *next = s->scale;
     struct attributes t;
     str rv, uid;
     int64_t wanted, replicas;
@@ -164,7 +203,10 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
     if (!current)
         return err_not_found(w->kind, w->name);
     w->old = object_parse(w->a, arena_dup(w->a, current->data));
-    live = scale_of(w->req, w->old);
+    e = scale_object(w->req, w->a, w->old, &served);
+    if (e)
+        return e;
+    live = scale_of(w->req, served);
     if (s->how != SCALE_PUT) {
         next = json_new(w->a, json_copy(w->a, live));
         e = s->how == SCALE_JSON    ? patch_json(w->a, next, s->patch)
@@ -197,7 +239,7 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
               "Invalid value: %lld: must be greater than or equal to 0", (long long)replicas);
         return err_invalid(e, S("autoscaling"), S("Scale"), w->name);
     }
-    w->obj = json_new(w->a, json_copy(w->a, w->old));
+    w->obj = served;
     *json_make(w->a, w->obj, scale_paths_of(w->kind).replicas, JSON_INT) = json_int(replicas);
     e = write_update_steps(w);
     if (!e && s->answers)
@@ -213,7 +255,6 @@ static void scaled(void *ctx, struct err *e, const struct obj *result)
 {
     struct scaling *s = ctx;
     struct req *q = s->w.req;
-    struct json *obj;
 
     if (answers_wait(s->answers, e, scale_run, s))
         return;
@@ -221,8 +262,7 @@ static void scaled(void *ctx, struct err *e, const struct obj *result)
         reply_error(q, e);
         return;
     }
-    obj = object_parse(q->a, arena_dup(q->a, s->reply.n ? s->reply : result->data));
-    reply_tree(q, 200, scale_type(), scale_of(q, obj));
+    scale_reply(q, s->reply.n ? s->reply : result->data);
 }
 
 static void scale_run(void *ctx, struct err *e)
@@ -292,8 +332,7 @@ static void scale(struct req *q)
         if (!o)
             reply_error(q, err_not_found(k, q->route.name));
         else
-            reply_tree(q, 200, scale_type(),
-                       scale_of(q, object_parse(q->a, arena_dup(q->a, o->data))));
+            scale_reply(q, o->data);
         return;
     }
     s = ARENA_NEW(q->a, struct scaling);
