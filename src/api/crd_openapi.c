@@ -551,6 +551,45 @@ static str schema_text(struct arena *a, str doc, const char *name)
     return str_slice(doc, from, MIN(i + 1, doc.n));
 }
 
+/* DeleteOptions belong to every group-version that clients of Kubernetes know, whether it is served or not. */
+static const char delete_options_of[] =
+    "/v1 admissionregistration.k8s.io/v1,v1alpha1,v1beta1 apps/v1,v1beta1,v1beta2 "
+    "authentication.k8s.io/v1,v1alpha1,v1beta1 authorization.k8s.io/v1,v1beta1 autoscaling/v1,v2 "
+    "batch/v1,v1beta1 certificates.k8s.io/v1,v1alpha1,v1beta1 "
+    "coordination.k8s.io/v1,v1alpha2,v1beta1 discovery.k8s.io/v1,v1beta1 events.k8s.io/v1,v1beta1 "
+    "extensions/v1beta1 flowcontrol.apiserver.k8s.io/v1,v1beta1,v1beta2,v1beta3 "
+    "internal.apiserver.k8s.io/v1alpha1 networking.k8s.io/v1,v1beta1 "
+    "node.k8s.io/v1,v1alpha1,v1beta1 policy/v1,v1beta1 "
+    "rbac.authorization.k8s.io/v1,v1alpha1,v1beta1 resource.k8s.io/v1,v1alpha3,v1beta1,v1beta2 "
+    "scheduling.k8s.io/v1,v1alpha2,v1beta1 storage.k8s.io/v1,v1alpha1,v1beta1 "
+    "storagemigration.k8s.io/v1beta1";
+
+static void encode_delete_options(struct buf *b, str text)
+{
+    static const str key = STR("\"x-kubernetes-group-version-kind\":[");
+    ptrdiff_t at = str_find(text, key);
+    str rest = str_of(delete_options_of), group, versions, version;
+    bool first = true;
+
+    if (at < 0) {
+        buf_str(b, text);
+        return;
+    }
+    buf_str(b, str_slice(text, 0, (size_t)at + key.n));
+    while (str_cut(&rest, ' ', &versions)) {
+        str_cut(&versions, '/', &group);
+        while (str_cut(&versions, ',', &version)) {
+            buf_fmt(b,
+                    "%s{\"group\":\"" PRI_STR "\",\"version\":\"" PRI_STR
+                    "\",\"kind\":\"DeleteOptions\"}",
+                    first ? "" : ",", STR_ARG(group), STR_ARG(version));
+            first = false;
+        }
+    }
+    text = str_skip(text, (size_t)at + key.n);
+    buf_str(b, str_skip(text, (size_t)MAX(str_index(text, ']'), 0)));
+}
+
 /* An object's members without its braces. */
 static void encode_members(struct buf *b, const struct json *v)
 {
@@ -595,8 +634,13 @@ void crd_openapi_v3(struct api *api, struct arena *a, str group, str version, st
     for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
         str s = schema_text(a, buf_view(&text), shared[i]);
 
-        if (s.n && (scales || strncmp(shared[i], SCALE, strlen(SCALE)) != 0))
-            buf_fmt(out, ",\"%s\":" PRI_STR, shared[i], STR_ARG(s));
+        if (!s.n || (!scales && !strncmp(shared[i], SCALE, strlen(SCALE))))
+            continue;
+        buf_fmt(out, ",\"%s\":", shared[i]);
+        if (i == 0)
+            encode_delete_options(out, s);
+        else
+            buf_str(out, s);
     }
     buf_z(out, "}}}");
 }
