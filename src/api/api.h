@@ -31,6 +31,8 @@ struct api_options {
     str ca_key_pem;
     str token_file; /* text of --token-auth-file: token,user,uid,"group1,group2" */
     str kubelet_client_cert_pem, kubelet_client_key_pem; /* for log, exec, attach, port-forward */
+    /* How aggregated API servers know this one (all three or none). */
+    str front_proxy_ca_pem, front_proxy_cert_pem, front_proxy_key_pem;
     bool anonymous; /* anonymous requests reach authorization as system:anonymous (default true) */
     bool legacy_apis;
     bool allow_privileged;

@@ -107,6 +107,7 @@ struct dynamic;
 struct discovery;
 struct crds;
 struct outgoing;
+struct apiservices;
 struct conversions;
 struct converter;
 
@@ -131,8 +132,9 @@ struct api {
     struct api_check *checks;
     struct http_client *kubelets; /* for log, exec, proxy; made at first use */
     struct tls_client *kubelet_tls;
-    struct outgoing *outgoing; /* to webhooks and aggregated servers; made at first use */
-    struct list watchers;      /* open watches, so that close can end them */
+    struct apiservices *apiservices; /* who serves which group-version */
+    struct outgoing *outgoing;       /* to webhooks and aggregated servers; made at first use */
+    struct list watchers;            /* open watches, so that close can end them */
     bool bootstrapped, closing;
     wall_time started;
     uint64_t n_requests; /* for /metrics */
@@ -203,6 +205,8 @@ void reply_object(struct req *q, int code, const struct kind *k, str data);
 /* A tree that is not stored: Status, reviews, Scale. t may be NULL: then protobuf is refused. */
 void reply_tree(struct req *q, int code, const struct schema_type *t, struct json *v);
 void reply_page_not_found(struct req *q);
+/* As Go's http.Error: what stands outside of the API's own conventions. */
+void reply_plain_error(struct req *q, int code, str text);
 void reply_no_content(struct req *q); /* 204 */
 void reply_status_ok(struct req *q, int code, const struct kind *k, str name, str uid);
 struct http_header *reply_headers(struct req *q, const char *content_type, size_t *ret_n,
@@ -399,6 +403,7 @@ MUST_USE struct err *admission_delete(struct req *q, const struct kind *k, str n
                                       const struct obj *current);
 void discovery_init(struct api *api);
 void discovery_fini(struct api *api);
+void discovery_again(struct api *api);        /* what is served has changed */
 bool discovery_handle(struct req *q);         /* false: not its path */
 bool openapi_handle(struct req *q, str path); /* below /openapi/ */
 bool health_handle(struct req *q);

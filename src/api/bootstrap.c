@@ -117,6 +117,26 @@ static struct err *set_status(struct bootstrap *b, struct write *w, const char *
     return NULL;
 }
 
+/* true: another CA, for example: *ret is the ConfigMap with the data it should have. */
+static bool data_reconcile(struct arena *a, const struct obj *have, const struct json *want,
+                           struct json **ret)
+{
+    struct json *v = object_parse(a, arena_dup(a, have->data)),
+                *data = json_make(a, v, "data", JSON_OBJECT);
+    bool changed = false;
+
+    JSON_EACH_MEMBER(m, json_findz(want, "data")) {
+        const struct json *is = json_find(data, m->key);
+
+        if (is && json_equal(is, &m->value))
+            continue;
+        json_set(a, data, m->key, m->value);
+        changed = true;
+    }
+    *ret = changed ? v : *ret;
+    return changed;
+}
+
 static void seed(struct bootstrap *b, const char *group, const char *plural, struct json *obj,
                  const char *status, const char *manager)
 {
@@ -130,8 +150,9 @@ static void seed(struct bootstrap *b, const char *group, const char *plural, str
         return;
     there = store_find(b->api->store, kind_key(k, ns, name));
     if (there) {
-        if (str_is(k->r->group, "rbac.authorization.k8s.io") &&
-            rbac_default_reconcile(b->a, there, obj, &obj)) {
+        if ((str_is(k->r->group, "rbac.authorization.k8s.io") &&
+             rbac_default_reconcile(b->a, there, obj, &obj)) ||
+            (str_is(k->r->plural, "configmaps") && data_reconcile(b->a, there, obj, &obj))) {
             s->b = b;
             s->reconciles = true;
             s->w = (struct write){.api = b->api, .kind = k, .ns = ns, .name = name, .obj = obj};
@@ -432,6 +453,15 @@ static void seed_authentication(struct bootstrap *b)
     buf_z(&t, "{\"metadata\":{\"name\":\"extension-apiserver-authentication\",\"namespace\":\"kube-"
               "system\"},\"data\":{\"client-ca-file\":");
     json_encode_string(&t, b->api->o.ca_pem);
+    if (b->api->o.front_proxy_ca_pem.n) {
+        buf_z(&t, ",\"requestheader-client-ca-file\":");
+        json_encode_string(&t, b->api->o.front_proxy_ca_pem);
+        buf_z(&t, ",\"requestheader-allowed-names\":\"[\\\"front-proxy-client\\\"]\","
+                  "\"requestheader-username-headers\":\"[\\\"X-Remote-User\\\"]\","
+                  "\"requestheader-uid-headers\":\"[\\\"X-Remote-Uid\\\"]\","
+                  "\"requestheader-group-headers\":\"[\\\"X-Remote-Group\\\"]\","
+                  "\"requestheader-extra-headers-prefix\":\"[\\\"X-Remote-Extra-\\\"]\"");
+    }
     buf_z(&t, "}}");
     seed(b, "", "configmaps", parse(b, arena_dup(b->a, buf_view(&t))), NULL, "kube-apiserver");
     buf_fini(&t);

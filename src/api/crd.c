@@ -8,6 +8,7 @@
  *
  * Not here: the rules for definitions (crd_rules.c), what a definition makes of itself (crd_kind.c), status and deletion (crd_status.c),
  * values by their schema (schema/crd*.c). */
+#include "api/apiservices.h"
 #include "api/crd_internal.h"
 
 size_t crds_count(const struct crds *c)
@@ -55,10 +56,8 @@ static void publish(struct crds *c)
     }
     sort_with(c->served, c->n, sizeof *c->served, crd_kind_cmp, NULL);
     arena_free(a);
-    if (c->api->discovery) {
-        discovery_fini(c->api);
-        discovery_init(c->api);
-    }
+    apiservices_kinds_changed(c->api->apiservices);
+    discovery_again(c->api);
 }
 
 bool crds_hash(const struct crds *c, const str *group, const str *version, char ret[65])

@@ -3,7 +3,7 @@
  * The documents follow from the kinds alone. They are made once, kept as bytes with their ETag, and
  * made again when the kinds change. Clients that send the ETag back get 304. API:
  * https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api */
-#include "api/api_internal.h"
+#include "api/apiservices.h"
 
 /* Order of /apis, and the priorities that the local APIService objects carry. */
 const struct group_info api_groups[] = {
@@ -211,12 +211,27 @@ static struct json response_kind(struct arena *a, str group, str version, str ki
     return v;
 }
 
+/* As its server told us when it was asked last. */
+static struct json remote_version(struct arena *a, const struct apiservice *s)
+{
+    struct json v = json_object();
+
+    json_setz(a, &v, "version", json_string(arena_dup(a, s->version)));
+    json_setz(a, &v, "resources", s->resources ? json_copy(a, s->resources) : json_array());
+    json_setz(a, &v, "freshness", json_z(s->fresh ? "Current" : "Stale"));
+    return v;
+}
+
 static struct json aggregated_version(struct api *api, struct arena *a, str group, str version)
 {
+    const struct apiservice *remote = apiservices_remote(api, group, version);
     struct json v = json_object(), resources = json_array();
     const struct kind **kinds;
-    size_t n = kinds_of(api, a, group, version, &kinds);
+    size_t n;
 
+    if (remote)
+        return remote_version(a, remote);
+    n = kinds_of(api, a, group, version, &kinds);
     json_setz(a, &v, "version", json_string(version));
     for (size_t i = 0; i < n; i++) {
         const struct resource *r = kinds[i]->r;
@@ -286,24 +301,48 @@ static struct json *aggregated(struct api *api, struct arena *a, bool core)
     return v;
 }
 
+static void add_gv(struct discovery *d, str group, str version, bool copy)
+{
+    for (size_t k = 0; k < d->n; k++)
+        if (str_eq(d->gvs[k].group, group) && str_eq(d->gvs[k].version, version))
+            return;
+    d->gvs[d->n++] = copy ? (struct gv){arena_dup(d->arena, group), arena_dup(d->arena, version)}
+                          : (struct gv){group, version};
+}
+
+/* Custom groups have the same priority, all of them: others come before or after. */
+static void add_remote(struct api *api, bool important)
+{
+    const struct apiservice *s;
+
+    for (size_t i = 0; (s = apiservices_remote_at(api, i)) != NULL; i++)
+        if ((s->group_priority > CUSTOM_GROUP_PRIORITY) == important)
+            add_gv(api->discovery, s->group, s->version, true);
+}
+
 void discovery_init(struct api *api)
 {
     struct discovery *d = NEW(struct discovery);
+    bool customs = false;
+    size_t n = 0;
 
     api->discovery = d;
     d->arena = arena_new();
-    d->gvs = ARENA_NEW_N(d->arena, struct gv, api_kind_count(api) + 1);
+    while (apiservices_remote_at(api, n))
+        n++;
+    d->gvs = ARENA_NEW_N(d->arena, struct gv, api_kind_count(api) + n + 1);
     for (size_t i = 0; i < api_kind_count(api); i++) {
         const struct resource *r = api_kind_at(api, i)->r;
-        bool seen = false;
 
-        for (size_t k = 0; k < d->n; k++)
-            seen |= str_eq(d->gvs[k].group, r->group) && str_eq(d->gvs[k].version, r->version);
-        if (!seen)
-            d->gvs[d->n++] = r->custom ? (struct gv){arena_dup(d->arena, r->group),
-                                                     arena_dup(d->arena, r->version)}
-                                       : (struct gv){r->group, r->version};
+        if (r->custom && !customs) {
+            customs = true;
+            add_remote(api, true);
+        }
+        add_gv(d, r->group, r->version, r->custom);
     }
+    if (!customs)
+        add_remote(api, true);
+    add_remote(api, false);
 }
 
 void discovery_fini(struct api *api)
@@ -313,6 +352,14 @@ void discovery_fini(struct api *api)
     arena_free(api->discovery->arena);
     mem_free(api->discovery);
     api->discovery = NULL;
+}
+
+void discovery_again(struct api *api)
+{
+    if (!api->discovery)
+        return;
+    discovery_fini(api);
+    discovery_init(api);
 }
 
 /* Made when first asked for: a server that only runs controllers never pays for it. */

@@ -4,6 +4,7 @@
  * there are custom kinds, are made for each request that does not know them yet by their hash.
  * API: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition */
 #include "schema/openapi.h"
+#include "api/apiservices.h"
 #include "api/crd.h"
 #include "api/crd_openapi.h"
 
@@ -113,6 +114,7 @@ static void index_add(struct buf *b, str path, str hash)
 /* Where the v3 documents are; the hash in an address lets clients keep them for ever. */
 static void reply_index(struct req *q)
 {
+    const struct apiservice *s;
     struct crds *crds = q->api->crds;
     struct buf b = BUF_INIT;
     char hash[65];
@@ -136,6 +138,12 @@ static void reply_index(struct req *q)
                                 STR_ARG(r->version)),
                       str_of(hash));
     }
+    for (size_t i = 0; (s = apiservices_remote_at(q->api, i)) != NULL; i++)
+        if (s->openapi_hash.n)
+            index_add(&b,
+                      arena_fmt(q->a, "apis/" PRI_STR "/" PRI_STR, STR_ARG(s->group),
+                                STR_ARG(s->version)),
+                      s->openapi_hash);
     buf_z(&b, "}}");
     reply_bytes(q, 200, "text/plain; charset=utf-8", buf_view(&b));
     buf_fini(&b);

@@ -184,6 +184,10 @@ struct err *outgoing_peer_get(struct api *api, const struct outgoing_target *t,
 
     if (api->closing)
         return err_new(REASON_UNAVAILABLE, "the server is shutting down");
+    if (t->front_proxy) {
+        o.cert_pem = api->o.front_proxy_cert_pem;
+        o.key_pem = api->o.front_proxy_key_pem;
+    }
     buf_fmt(&text, "%d %d ", t->insecure, t->front_proxy);
     buf_str(&text, t->ca_pem);
     sha256_hex(buf_view(&text), key);

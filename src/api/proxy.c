@@ -1,23 +1,11 @@
 /* proxy.c - requests that go on to somebody else: a pod's log, exec, attach and port-forward at its
  * kubelet; proxies to pods, services and nodes.
  *
- * The server speaks HTTP to the other side and passes bytes on with back-pressure; for upgrades
- * both connections become plain streams that are spliced together, whatever the protocol inside
- * (SPDY, WebSocket). API:
+ * Not here: how they go (forward.c). API:
  * https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/ */
-#include "api/api_internal.h"
+#include "api/forward.h"
 
 #define KUBELET_PORT 10250
-
-struct forward {
-    struct req *req;
-    struct http_call *call;
-    bool head_sent, ended, upgrade;
-    bool log;    /* what a kubelet says instead of a log becomes a Status */
-    int refused; /* its HTTP status; 0: none */
-    str words;
-};
-#define REFUSAL_MAX 10000 /* bytes of such words */
 
 static struct err *clients_ready(struct api *api)
 {
@@ -39,170 +27,15 @@ static struct err *clients_ready(struct api *api)
     return NULL;
 }
 
-/* Headers of one connection are not passed on to the next. */
-static bool hop_by_hop(str name, bool upgrade)
-{
-    static const char *const names[] = {
-        "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
-        "trailer",    "transfer-encoding",  "content-length",      "host"};
-    static const char *const unless_upgrade[] = {"connection", "upgrade"};
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (str_eq_nocase(name, str_of(names[i])))
-            return true;
-    for (size_t i = 0; !upgrade && i < ARRAY_LEN(unless_upgrade); i++)
-        if (str_eq_nocase(name, str_of(unless_upgrade[i])))
-            return true;
-    return false;
-}
-
-static void on_head(void *ctx, const struct http_response *r)
-{
-    struct forward *f = ctx;
-    struct http_header *h = ARENA_NEW_N(f->req->a, struct http_header, r->n_headers + 2);
-    size_t n = 0;
-
-    h[n++] = (struct http_header){S("Cache-Control"), S("no-cache, private")};
-    if (f->log && r->status >= 400) {
-        f->refused = r->status;
-        return;
-    }
-    for (size_t i = 0; i < r->n_headers; i++)
-        if (!hop_by_hop(r->headers[i].name, false) &&
-            !str_eq_nocase(r->headers[i].name, S("cache-control")) &&
-            !str_eq_nocase(r->headers[i].name, S("date")))
-            h[n++] = (struct http_header){arena_dup(f->req->a, r->headers[i].name),
-                                          arena_dup(f->req->a, r->headers[i].value)};
-    f->head_sent = true;
-    if (!f->ended)
-        http_start(f->req->ex, r->status, h, n);
-}
-
-static void on_data(void *ctx, const char *p, size_t n)
-{
-    struct forward *f = ctx;
-
-    if (f->ended)
-        return;
-    if (f->refused) {
-        if (f->words.n + n <= REFUSAL_MAX)
-            f->words = arena_fmt(f->req->a, PRI_STR PRI_STR, (int)f->words.n,
-                                 f->words.n ? f->words.p : "", (int)n, p);
-        return;
-    }
-    http_write(f->req->ex, (str){p, n});
-    if (http_queued(f->req->ex) > HTTP_QUEUE_HIGH)
-        http_call_pause(f->call, true);
-}
-
-static void on_done(void *ctx, struct err *e)
-{
-    struct forward *f = ctx;
-    struct req *q = f->req;
-
-    f->call = NULL;
-    if (f->ended || f->head_sent) {
-        /* The head is out: all that can be told is that it ends here. */
-        err_free(e);
-        http_end(q->ex);
-        return;
-    }
-    if (f->refused && !e) {
-        reply_error(q, err_new(f->refused == 400   ? REASON_BAD_REQUEST
-                               : f->refused == 404 ? REASON_NOT_FOUND
-                                                   : REASON_INTERNAL,
-                               PRI_STR, STR_ARG(str_trim(f->words))));
-        return;
-    }
-    reply_error(q, err_new(REASON_UNAVAILABLE, "error trying to reach service: %s",
-                           e ? err_text(e) : "no answer"));
-    err_free(e);
-}
-
-static void on_upgraded(void *ctx, const struct http_response *r, struct stream *s)
-{
-    struct forward *f = ctx;
-    struct http_header *h = ARENA_NEW_N(f->req->a, struct http_header, r->n_headers + 1);
-    struct stream *client;
-    size_t n = 0;
-
-    f->call = NULL;
-    if (f->ended) {
-        stream_close(s, NULL, NULL);
-        http_end(f->req->ex);
-        return;
-    }
-    for (size_t i = 0; i < r->n_headers; i++)
-        if (!hop_by_hop(r->headers[i].name, true))
-            h[n++] = (struct http_header){arena_dup(f->req->a, r->headers[i].name),
-                                          arena_dup(f->req->a, r->headers[i].value)};
-    f->req->ex->on_gone = NULL;
-    client = http_upgrade(f->req->ex, h, n);
-    if (!client) {
-        stream_close(s, NULL, NULL);
-        http_end(f->req->ex);
-        return;
-    }
-    stream_splice(client, s, NULL, NULL);
-}
-
-static void on_gone(void *user, struct http_exchange *ex)
-{
-    struct forward *f = user;
-
-    (void)ex;
-    f->ended = true;
-    if (f->call)
-        http_call_cancel(f->call); /* on_done ends the exchange */
-}
-
-static void on_drain(void *user, struct http_exchange *ex)
-{
-    struct forward *f = user;
-
-    (void)ex;
-    if (f->call)
-        http_call_pause(f->call, false);
-}
-
-/* Sends the request on to url; credentials of the caller stay here. */
 static void forward_as(struct req *q, str url, bool log)
 {
-    static const struct http_call_events plain = {.head = on_head,
-                                                  .data = on_data,
-                                                  .done = on_done},
-                                         upgrading = {.head = on_head,
-                                                      .data = on_data,
-                                                      .done = on_done,
-                                                      .upgraded = on_upgraded};
-    const struct http_request *r = &q->ex->req;
-    struct forward *f = ARENA_NEW(q->a, struct forward);
-    struct http_header *h = ARENA_NEW_N(q->a, struct http_header, r->n_headers + 2);
-    struct http_call_options o = {.method = r->method, .url = url, .body = r->body};
     struct err *e = clients_ready(q->api);
-    size_t n = 0;
 
-    if (e) {
+    if (e)
         reply_error(q, e);
-        return;
-    }
-    f->req = q;
-    f->log = log;
-    f->upgrade = r->is_upgrade;
-    for (size_t i = 0; i < r->n_headers; i++) {
-        str name = r->headers[i].name;
-
-        if (hop_by_hop(name, f->upgrade) || str_eq_nocase(name, S("authorization")) ||
-            (name.n > 12 && str_eq_nocase(str_slice(name, 0, 12), S("Impersonate-"))))
-            continue;
-        h[n++] = r->headers[i];
-    }
-    o.headers = h;
-    o.n_headers = n;
-    q->ex->user = f;
-    q->ex->on_gone = on_gone;
-    q->ex->on_drain = on_drain;
-    f->call = http_call(q->api->kubelets, &o, f->upgrade ? &upgrading : &plain, f);
+    else
+        forward_request(
+            q, &(struct forward_target){.client = q->api->kubelets, .url = url, .log = log});
 }
 
 static void forward(struct req *q, str url)

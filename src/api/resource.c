@@ -3,6 +3,7 @@
  * The one place where a path's group, version and plural become a kind. Kinds made at run time (custom resources, crd.c) are
  * found by the same functions. */
 #include "api/api_internal.h"
+#include "api/apiservices.h"
 #include "api/crd.h"
 
 #include "api/validation/validation.h"
@@ -65,12 +66,17 @@ const struct kind *api_core(struct api *api, const char *plural)
 
 bool api_group_is_served(struct api *api, str group, str version)
 {
+    const struct apiservice *s;
+
     for (size_t i = 0; i < api_kind_count(api); i++) {
         const struct resource *r = api_kind_at(api, i)->r;
 
         if (str_eq(r->group, group) && (!version.n || str_eq(r->version, version)))
             return true;
     }
+    for (size_t i = 0; (s = apiservices_remote_at(api, i)) != NULL; i++)
+        if (str_eq(s->group, group) && (!version.n || str_eq(s->version, version)))
+            return true;
     return false;
 }
 

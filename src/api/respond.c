@@ -367,6 +367,19 @@ void reply_page_not_found(struct req *q)
     http_end(q->ex);
 }
 
+void reply_plain_error(struct req *q, int code, str text)
+{
+    struct http_header *h;
+    size_t n;
+
+    h = reply_headers(q, "text/plain; charset=utf-8", &n, 2);
+    h[n++] = (struct http_header){S("X-Content-Type-Options"), S("nosniff")};
+    h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", text.n + 1)};
+    http_start(q->ex, code, h, n);
+    http_write(q->ex, arena_fmt(q->a, PRI_STR "\n", STR_ARG(text)));
+    http_end(q->ex);
+}
+
 void reply_no_content(struct req *q)
 {
     size_t n;

@@ -3,6 +3,7 @@
  * A request's way: who (authn.c), may he (authz.c), what (route.c, request.c), then the verb. Every
  * path ends in exactly one reply_*(), watch or tunnel, which ends the exchange. */
 #include "api/authn.h"
+#include "api/apiservices.h"
 #include "api/crd.h"
 #include "api/dynamic/dynamic.h"
 #include "api/outgoing.h"
@@ -43,6 +44,9 @@ static void options_keep(struct api *api, const struct api_options *o)
     api->o.audit_log_path = keep(a, o->audit_log_path);
     api->o.kubelet_client_cert_pem = keep(a, o->kubelet_client_cert_pem);
     api->o.kubelet_client_key_pem = keep(a, o->kubelet_client_key_pem);
+    api->o.front_proxy_ca_pem = keep(a, o->front_proxy_ca_pem);
+    api->o.front_proxy_cert_pem = keep(a, o->front_proxy_cert_pem);
+    api->o.front_proxy_key_pem = keep(a, o->front_proxy_key_pem);
     if (!api->o.node_port_min)
         api->o.node_port_min = 30000;
     if (!api->o.node_port_max)
@@ -59,6 +63,7 @@ static void api_free(struct api *api)
     event_ttl_free(api->event_ttl);
     dynamic_free(api->dynamic);
     discovery_fini(api);
+    apiservices_free(api->apiservices);
     crds_free(api->crds);
     if (api->kubelets)
         http_client_free(api->kubelets);
@@ -98,6 +103,8 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
         e = event_ttl_new(api, &api->event_ttl);
     if (!e)
         e = crds_new(api, &api->crds);
+    if (!e)
+        e = apiservices_new(api, &api->apiservices);
     if (!e)
         e = dynamic_new(api, &api->dynamic);
     if (e) {
@@ -299,6 +306,8 @@ static void handle(struct req *q)
         return;
     }
     q->api->n_requests++;
+    if (apiservices_handle(q))
+        return;
     if (q->route.is_resource) {
         handle_resource(q);
         return;

@@ -1,6 +1,6 @@
 /* cluster_pki.c - one CA signs servers and clients, as kubeadm has it.
  *
- * Files: ca.crt, ca.key, service-account.key (RSA as Kubernetes' tools
+ * Files: ca.crt, ca.key, front-proxy-ca.crt and .key (who speaks to aggregated API servers in users' names), service-account.key (RSA as Kubernetes' tools
  * make it; EC in data directories of before) and NAME.crt, NAME.key, NAME.names (what the certificate was made for: when
  * the names change, it is made anew). Keys have mode 0600. */
 #include "cli/cluster_pki.h"
@@ -15,7 +15,7 @@
 
 static const struct cert_kind {
     const char *file, *common_name, *organization;
-    bool server, client;
+    bool server, client, front;
 } cert_kinds[CLUSTER_N_CERTS] = {
     [CLUSTER_CERT_SERVER] = {"kube-apiserver", "kube-apiserver", NULL, true, false},
     [CLUSTER_CERT_ADMIN] = {"admin", "system:admin", "system:masters", false, true},
@@ -23,6 +23,8 @@ static const struct cert_kind {
                                      "kube-apiserver-kubelet-client", "system:masters", false,
                                      true},
     [CLUSTER_CERT_KUBELET_SERVER] = {"kubelet", NULL, "system:nodes", true, false},
+    [CLUSTER_CERT_FRONT_PROXY] = {"front-proxy-client", "front-proxy-client", NULL, false, true,
+                                  true},
 };
 
 static str path_of(struct arena *a, str dir, const char *name, const char *suffix)
@@ -63,28 +65,29 @@ static struct err *key_open(struct loop *loop, str path, struct buf *key)
     return err ? err : write_file(loop, path, key, 0600);
 }
 
-static struct err *ca_open(struct loop *loop, struct arena *a, str dir, struct cluster_pki *p)
+static struct err *ca_open(struct loop *loop, struct arena *a, str dir, const char *file,
+                           const char *name, struct buf *cert, struct buf *key)
 {
-    str cert_path = path_of(a, dir, "ca", ".crt");
+    str cert_path = path_of(a, dir, file, ".crt");
     int64_t now = loop_wall(loop).ns;
     bool found = false;
-    struct err *err = key_open(loop, path_of(a, dir, "ca", ".key"), &p->ca_key);
+    struct err *err = key_open(loop, path_of(a, dir, file, ".key"), key);
 
     if (err)
         return err;
-    err = read_file(loop, cert_path, &p->ca_cert, &found);
+    err = read_file(loop, cert_path, cert, &found);
     if (err || found)
         return err;
     err = pki_cert_new(
         &(struct pki_cert_options){
             /* The name tells CAs of different clusters apart in a client's error message. */
-            .common_name = arena_fmt(a, "k1s-ca@%lld", (long long)(now / NS_PER_S)),
+            .common_name = arena_fmt(a, "%s@%lld", name, (long long)(now / NS_PER_S)),
             .is_ca = true,
             .not_before = {now - DAY_NS},
             .not_after = {now + CA_LIFE_NS},
         },
-        buf_view(&p->ca_key), STR_NONE, STR_NONE, &p->ca_cert);
-    return err ? err : write_file(loop, cert_path, &p->ca_cert, 0644);
+        buf_view(key), STR_NONE, STR_NONE, cert);
+    return err ? err : write_file(loop, cert_path, cert, 0644);
 }
 
 /* What a certificate is made for, as text: compared with the file of the last time. */
@@ -155,8 +158,9 @@ static struct err *cert_open(struct loop *loop, struct arena *a,
         cert_is_good(&p->cert[which], now))
         return NULL;
     buf_clear(&p->cert[which]);
-    err = pki_cert_new(&c, buf_view(&p->key[which]), buf_view(&p->ca_cert), buf_view(&p->ca_key),
-                       &p->cert[which]);
+    err = pki_cert_new(&c, buf_view(&p->key[which]),
+                       buf_view(kind->front ? &p->front_ca_cert : &p->ca_cert),
+                       buf_view(kind->front ? &p->front_ca_key : &p->ca_key), &p->cert[which]);
     if (err)
         return err_note(err, "certificate %s", kind->file);
     err = write_file(loop, cert_path, &p->cert[which], 0644);
@@ -173,7 +177,10 @@ struct err *cluster_pki_open(struct loop *loop, const struct cluster_pki_options
 
     if (rc)
         return err_errno(rc, "making " PRI_STR, STR_ARG(o->dir));
-    err = ca_open(loop, a, o->dir, &p);
+    err = ca_open(loop, a, o->dir, "ca", "k1s-ca", &p.ca_cert, &p.ca_key);
+    if (!err)
+        err = ca_open(loop, a, o->dir, "front-proxy-ca", "k1s-front-proxy-ca", &p.front_ca_cert,
+                      &p.front_ca_key);
     if (!err)
         err = read_file(loop, path_of(a, o->dir, "service-account", ".key"), &p.service_account_key,
                         &p.has_service_account_key);
@@ -199,6 +206,8 @@ void cluster_pki_fini(struct cluster_pki *p)
 {
     buf_fini(&p->ca_cert);
     buf_fini(&p->ca_key);
+    buf_fini(&p->front_ca_cert);
+    buf_fini(&p->front_ca_key);
     buf_fini(&p->service_account_key);
     for (enum cluster_cert i = 0; i < CLUSTER_N_CERTS; i++) {
         buf_fini(&p->cert[i]);

@@ -8,10 +8,12 @@ enum cluster_cert {
     CLUSTER_CERT_ADMIN,          /* kubeconfig: system:admin in system:masters */
     CLUSTER_CERT_KUBELET_CLIENT, /* the API server towards kubelets */
     CLUSTER_CERT_KUBELET_SERVER, /* of the kubelet's port */
+    CLUSTER_CERT_FRONT_PROXY,    /* the API server towards aggregated API servers */
     CLUSTER_N_CERTS,
 };
 struct cluster_pki {
     struct buf ca_cert, ca_key, service_account_key;
+    struct buf front_ca_cert, front_ca_key; /* sign nothing but the front proxy's certificate */
     bool has_service_account_key;
     struct buf cert[CLUSTER_N_CERTS], key[CLUSTER_N_CERTS];
 };

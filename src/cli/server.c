@@ -723,6 +723,9 @@ static struct err *open_api(struct app *app)
     app->args.api.token_file = app->token_users;
     app->args.api.kubelet_client_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_KUBELET_CLIENT]);
     app->args.api.kubelet_client_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_KUBELET_CLIENT]);
+    app->args.api.front_proxy_ca_pem = buf_view(&app->pki.front_ca_cert);
+    app->args.api.front_proxy_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_FRONT_PROXY]);
+    app->args.api.front_proxy_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_FRONT_PROXY]);
     err = api_new(app->loop, &app->args.api, &app->api);
     if (err)
         return err;

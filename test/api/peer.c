@@ -13,6 +13,7 @@ static void on_request(void *ctx, struct http_exchange *ex)
     const struct http_request *r = &ex->req;
 
     p->n_calls++;
+    p->client = r->peer.cert_verified ? arena_dup(p->w->arena, r->peer.cert_common_name) : S("");
     p->path = arena_dup(p->w->arena, r->target);
     p->body = arena_dup(p->w->arena, r->body);
     p->headers = ARENA_NEW_N(p->w->arena, struct http_header, r->n_headers + 1);
@@ -32,6 +33,11 @@ static void on_request(void *ctx, struct http_exchange *ex)
 }
 
 void peer_init(struct peer *p, struct world *w)
+{
+    peer_init_with(p, w, S(""));
+}
+
+void peer_init_with(struct peer *p, struct world *w, str client_ca)
 {
     static const str names[] = {STR("hook.ns.svc"), STR("hook.ns.svc.cluster.local")};
     static const str ips[] = {STR("10.9.9.9")};
@@ -53,6 +59,7 @@ void peer_init(struct peer *p, struct world *w)
                           buf_view(&p->key), S(""), S(""), &p->cert));
     o.cert_pem = buf_view(&p->cert);
     o.key_pem = buf_view(&p->key);
+    o.client_ca_pem = client_ca;
     CHECK_OK(tls_server_new(&o, &p->tls));
     h.tls = p->tls;
     CHECK_INT(http_server_open(w->loop, S("10.9.9.9:8443"), &h, on_request, p, &p->server), 0);
