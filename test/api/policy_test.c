@@ -193,6 +193,54 @@ TEST(policy, failures_deny_unless_they_are_ignored)
     world_fini(&w);
 }
 
+TEST(policy, that_does_not_compile_is_refused_where_it_is_wrong)
+{
+    static const struct {
+        const char *kind, *spec, *field, *message;
+    } cases[] = {
+        {"validating", "\"validations\":[{\"expression\":\"object.x\"}]",
+         "spec.validations[0].expression",
+         "Invalid value: \"object.x\": must evaluate to bool but got dyn"},
+        {"validating",
+         "\"validations\":[{\"expression\":\"true\",\"messageExpression\":"
+         "\"authorizer.path('/a').check('get').reason()\"}]",
+         "spec.validations[0].messageExpression",
+         "Invalid value: \"authorizer.path('/a').check('get').reason()\": compilation failed: "
+         "ERROR: <input>:1:1: undeclared reference to 'authorizer' (in container '')\n | "
+         "authorizer.path('/a').check('get').reason()\n | ^"},
+        {"validating",
+         "\"matchConditions\":[{\"name\":\"a\",\"expression\":\"variables.x\"}],\"variables\":[{"
+         "\"name\":\"x\",\"expression\":\"true\"}],\"validations\":[{\"expression\":"
+         "\"variables.x\"}]",
+         "spec.matchConditions[0].expression",
+         "Invalid value: \"variables.x\": compilation failed: ERROR: <input>:1:1: undeclared "
+         "reference to 'variables' (in container '')\n | variables.x\n | ^"},
+        {"mutating",
+         "\"reinvocationPolicy\":\"Never\",\"mutations\":[{\"patchType\":\"ApplyConfiguration\","
+         "\"applyConfiguration\":{\"expression\":\"1\"}}]",
+         "spec.mutations[0].applyConfiguration.expression",
+         "Invalid value: \"1\": must evaluate to Object but got int"},
+    };
+    struct world w;
+
+    world_init(&w);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *path = arena_fmt(w.arena, POLICIES "%sadmissionpolicies", cases[i].kind).p,
+                   *body = arena_fmt(w.arena,
+                                     "{\"metadata\":{\"name\":\"a\"},\"spec\":{"
+                                     "\"matchConstraints\":{\"resourceRules\":[" RULE(
+                                         "configmaps") "]},%s}}",
+                                     cases[i].spec)
+                               .p;
+        struct json *v = world_json(&w, "POST", path, body, 422);
+
+        v = json_item(json_at(v, "details", "causes", NULL), 0);
+        CHECK_STRZ(json_get_str(v, "field"), cases[i].field);
+        CHECK_STRZ(json_get_str(v, "message"), cases[i].message);
+    }
+    world_fini(&w);
+}
+
 TEST(policy, takes_its_parameters_from_objects_by_name_or_labels)
 {
     struct world w;

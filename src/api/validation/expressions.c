@@ -47,3 +47,46 @@ const struct cel_program *check_expression(struct check *c, const struct at *at,
                 STR_ARG(wanted), STR_ARG(type_text(c->a, have)));
     return NULL;
 }
+
+/* The line that holds byte `at`, and where in it: columns count code points from 1. */
+static str line_at(str text, size_t at, unsigned *ret_line, unsigned *ret_column)
+{
+    size_t begin = 0, end = at;
+
+    *ret_line = *ret_column = 1;
+    for (size_t i = 0; i < at; i++)
+        if (text.p[i] == '\n') {
+            begin = i + 1;
+            ++*ret_line;
+        }
+    for (size_t i = begin; i < at; i++)
+        *ret_column += ((unsigned char)text.p[i] & 0xc0) != 0x80;
+    while (end < text.n && text.p[end] != '\n')
+        end++;
+    return str_slice(text, begin, end);
+}
+
+void check_message_expression(struct check *c, const struct at *at, struct cel_env *env, str text)
+{
+    const struct cel_program *p = check_expression(c, at, env, text, cel_string, NULL);
+    unsigned authorizer = cel_declare(env, S("authorizer"), cel_authorizer),
+             check = cel_declare(env, S("authorizer.requestResource"), cel_resource_check), line,
+             column;
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    ptrdiff_t where;
+    str source;
+
+    text = str_trim(text);
+    where = str_find(text, S("authorizer"));
+    if (!p || where < 0 || !(cel_program_uses(p, authorizer) || cel_program_uses(p, check)))
+        return;
+    source = line_at(text, (size_t)where, &line, &column);
+    buf_fmt(&b,
+            "compilation failed: ERROR: <input>:%u:%u: undeclared reference to 'authorizer' (in "
+            "container '')\n | " PRI_STR "\n | ",
+            line, column, STR_ARG(source));
+    while (--column)
+        buf_char(&b, '.');
+    buf_char(&b, '^');
+    bad_invalid(c, at, json_string(text), "%s", buf_cstr(&b));
+}

@@ -10,4 +10,6 @@ const struct cel_program *check_expression(struct check *c, const struct at *at,
                                            struct cel_env *env, str text,
                                            const struct cel_type *want,
                                            const struct cel_type *or_want);
+/* A string, made without the authorizer, which the environment has. */
+void check_message_expression(struct check *c, const struct at *at, struct cel_env *env, str text);
 #endif

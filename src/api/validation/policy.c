@@ -235,7 +235,7 @@ static void check_validation(struct check *c, const struct at *at, const struct 
     if (expression.n && is_blank(expression))
         bad_string(c, AT(at, "messageExpression"), expression, "must be non-empty if specified");
     else if (expression.n)
-        check_expression(c, AT(at, "messageExpression"), env, expression, cel_string, NULL);
+        check_message_expression(c, AT(at, "messageExpression"), env, expression);
     if (message.n && is_blank(message))
         bad_string(c, AT(at, "message"), message, "message must be non-empty if specified");
     else if (has_line_break(message))
@@ -335,8 +335,9 @@ static void check_policy(struct check *c, const struct at *at, const struct json
     } else {
         bad_required(c, match_at, "");
     }
-    cel_declare(env, S("variables"), cel_object_of(env, S("kubernetes.variables"), NULL, 0));
+    /* Conditions do not know the variables, not even that there are any. */
     check_match_conditions(c, AT(at, "matchConditions"), field(spec, "matchConditions"), env);
+    cel_declare(env, S("variables"), cel_object_of(env, S("kubernetes.variables"), NULL, 0));
     check_variables(c, AT(at, "variables"), field(spec, "variables"), env);
 }
 
