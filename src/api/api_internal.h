@@ -363,7 +363,10 @@ void audit_begin(struct req *q); /* after authentication; q->user may be NULL: t
 void audit_decision(struct req *q, bool allowed, str reason);
 void audit_error(struct req *q, const struct err *e); /* the answer will be this Status */
 bool audit_keeps_body(const struct req *q);           /* the answer must not be compressed */
-void audit_note(struct req *q, str key, str value);
+void audit_note(struct req *q, str key, str value);   /* both live as long as the request */
+uint32_t audit_notes(const struct req *q);            /* how many there are */
+void audit_forget(struct req *q, uint32_t n);         /* all but the first n */
+bool audit_keeps_bodies(const struct req *q);         /* at its level */
 void audit_impersonated(struct req *q, const struct user *u, const char *constraint);
 
 struct access { /* what is asked: authorizer attributes */

@@ -415,6 +415,22 @@ void audit_note(struct req *q, str key, str value)
         json_set(q->a, &q->audited->annotations, key, json_string(value));
 }
 
+uint32_t audit_notes(const struct req *q)
+{
+    return q->audited ? q->audited->annotations.n : 0;
+}
+
+void audit_forget(struct req *q, uint32_t n)
+{
+    if (q->audited && q->audited->annotations.n > n)
+        q->audited->annotations.n = n;
+}
+
+bool audit_keeps_bodies(const struct req *q)
+{
+    return q->audited && q->audited->verdict.level >= AUDIT_REQUEST;
+}
+
 void audit_decision(struct req *q, bool allowed, str reason)
 {
     if (!q->audited)

@@ -22,7 +22,7 @@ struct answers {
     size_t held_bytes;
     unsigned char *random; /* drawn so far */
     size_t n_random, at_random;
-    uint32_t n_warnings; /* of the request before its first run */
+    uint32_t n_warnings, n_notes; /* of the request before its first run */
     bool began, waiting;
     struct err *end; /* ends the write at the next turn */
 };
@@ -63,6 +63,7 @@ struct answers *answers_new(struct req *q, const struct kind *k, str subresource
     n->req = q;
     n->a = arena_new();
     n->n_warnings = q->warnings.n;
+    n->n_notes = audit_notes(q);
     n->deadline = (mono_time){loop_now(api->loop).ns + ANSWERS_DEADLINE_NS};
     n->timer = loop_timer_new(api->loop, on_timer, n);
     n->run = arena_new();
@@ -83,7 +84,9 @@ void answers_begin(struct answers *n)
     n->n_asked = 0;
     n->not_yet = NULL;
     if (n->began) {
-        n->req->warnings.n = n->n_warnings; /* those of a run that came to nothing */
+        /* Those of a run that came to nothing. */
+        n->req->warnings.n = n->n_warnings;
+        audit_forget(n->req, n->n_notes);
         arena_reset(n->run);
     }
     n->began = true;
@@ -128,6 +131,8 @@ void answers_forget(struct answers *n)
     n->asked = NULL;
     n->random = NULL;
     n->cap_asked = n->n_asked = n->n_random = 0;
+    n->n_warnings = n->req->warnings.n;
+    n->n_notes = audit_notes(n->req);
     arena_reset(n->a);
 }
 
@@ -183,7 +188,7 @@ void answers_tell(struct answers *n, const struct webhook *h, const struct json 
     JSON_EACH_MEMBER(m, json_findz(response, "auditAnnotations"))
         audit_note(n->req,
                    arena_fmt(n->req->a, PRI_STR "/" PRI_STR, STR_ARG(h->name), STR_ARG(m->key)),
-                   json_str(&m->value));
+                   arena_dup(n->req->a, json_str(&m->value)));
 }
 
 /* ---- waiting ---- */

@@ -89,6 +89,40 @@ static struct err *should_ask(struct attributes *t, struct webhook *h, bool *ret
     return e;
 }
 
+/* ---- the audit log's view ---- */
+
+struct place { /* of a webhook in its round */
+    int round, index;
+};
+
+static void note(struct attributes *t, const char *prefix, struct place at, str value)
+{
+    struct arena *a = t->req->a;
+
+    audit_note(t->req, arena_fmt(a, "%s/round_%d_index_%d", prefix, at.round, at.index),
+               arena_dup(a, value));
+}
+
+static void note_mutation(struct attributes *t, const struct webhook *h, struct place at,
+                          const struct json *patch, bool mutated)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    if (!t->req->audited)
+        return;
+    buf_fmt(&b, "{\"configuration\":\"" PRI_STR "\",\"webhook\":\"" PRI_STR "\",\"mutated\":%s}",
+            STR_ARG(h->of->name), STR_ARG(h->name), mutated ? "true" : "false");
+    note(t, "mutation.webhook.admission.k8s.io", at, buf_view(&b));
+    if (!patch || !audit_keeps_bodies(t->req))
+        return;
+    buf_clear(&b);
+    buf_fmt(&b, "{\"configuration\":\"" PRI_STR "\",\"webhook\":\"" PRI_STR "\",\"patch\":",
+            STR_ARG(h->of->name), STR_ARG(h->name));
+    json_encode(&b, patch);
+    buf_z(&b, ",\"patchType\":\"JSONPatch\"}");
+    note(t, "patch.webhook.admission.k8s.io", at, buf_view(&b));
+}
+
 /* ---- mutating ---- */
 
 static struct err *patch_apply(struct attributes *t, const struct webhook *h,
@@ -116,7 +150,7 @@ static struct err *patch_apply(struct attributes *t, const struct webhook *h,
     return form_take(t, shown->kind, shown->obj, next, ret_changed);
 }
 
-static struct err *mutate_one(struct attributes *t, struct webhook *h, int round,
+static struct err *mutate_one(struct attributes *t, struct webhook *h, struct place at,
                               struct second_round *s)
 {
     const struct answer *x;
@@ -124,9 +158,9 @@ static struct err *mutate_one(struct attributes *t, struct webhook *h, int round
     bool ask, changed = false;
     struct err *e = should_ask(t, h, &ask, &shown);
 
-    if (e || !ask || (round && !map_find(&s->webhooks.again, h->id)))
+    if (e || !ask || (at.round && !map_find(&s->webhooks.again, h->id)))
         return e;
-    x = answers_ask(t->answers, h, round, review_question(t, &shown));
+    x = answers_ask(t->answers, h, at.round, review_question(t, &shown));
     if (!x)
         return answers_not_yet(t->answers);
     if (x->response)
@@ -135,11 +169,14 @@ static struct err *mutate_one(struct attributes *t, struct webhook *h, int round
         return denied(h, x->response);
     if (x->outcome == OUTCOME_FAILED && !is_ignored(h, x))
         return call_failure(h, x);
+    if (x->outcome == OUTCOME_FAILED)
+        note(t, "failed-open.mutation.webhook.admission.k8s.io", at, h->name);
     if (x->patch) {
         e = patch_apply(t, h, &shown, x->patch, &changed);
         if (e)
             return e;
     }
+    note_mutation(t, h, at, x->patch, changed);
     if (changed) {
         round_require(&s->webhooks);
         s->wanted = true;
@@ -151,10 +188,13 @@ static struct err *mutate_one(struct attributes *t, struct webhook *h, int round
 
 struct err *webhooks_mutate(struct attributes *t, int round, struct second_round *s)
 {
+    struct place at = {round, 0};
+
     round_begin(&s->webhooks, t, round);
     WEBHOOK_EACH(h, t->req->api->dynamic, CONFIGURED_MUTATING) {
-        struct err *e = mutate_one(t, h, round, s);
+        struct err *e = mutate_one(t, h, at, s);
 
+        at.index++;
         if (e)
             return e;
     }
@@ -170,7 +210,7 @@ struct validation {
     bool missing;
 };
 
-static struct err *validate_one(struct validation *v, struct webhook *h)
+static struct err *validate_one(struct validation *v, struct webhook *h, struct place at)
 {
     struct attributes *t = v->t;
     const struct answer *x;
@@ -192,6 +232,8 @@ static struct err *validate_one(struct validation *v, struct webhook *h)
         refusal = denied(h, x->response);
     else if (x->outcome == OUTCOME_FAILED && !is_ignored(h, x))
         refusal = call_failure(h, x);
+    else if (x->outcome == OUTCOME_FAILED)
+        note(t, "failed-open.validating.webhook.admission.k8s.io", at, h->name);
     if (v->first)
         err_free(refusal);
     else
@@ -202,10 +244,12 @@ static struct err *validate_one(struct validation *v, struct webhook *h)
 struct err *webhooks_validate(struct attributes *t)
 {
     struct validation v = {.t = t};
+    struct place at = {0, 0};
 
     WEBHOOK_EACH(h, t->req->api->dynamic, CONFIGURED_VALIDATING) {
-        struct err *e = validate_one(&v, h);
+        struct err *e = validate_one(&v, h, at);
 
+        at.index++;
         if (e) {
             err_free(v.first);
             return e;
