@@ -10,6 +10,7 @@ static const struct command {
     {"stop", cmd_stop,
      "end this machine's cluster: server, pods, mounts, links, rules; its data stays"},
     {"server", cmd_server, "API server, controllers, scheduler and this node's agent"},
+    {"secrets-encrypt", cmd_secrets_encrypt, "how Secrets are kept on disk: status, keys"},
     {"kubectl", cmd_kubectl, "the Kubernetes client; also when the program is called kubectl"},
     {NULL, NULL, NULL},
 };
@@ -18,7 +19,7 @@ static int usage(FILE *to)
 {
     fputs("usage: k1s COMMAND [OPTIONS]\n\n", to);
     for (const struct command *c = commands; c->name; c++)
-        fprintf(to, "  %-10s %s\n", c->name, c->what);
+        fprintf(to, "  %-15s %s\n", c->name, c->what);
     return to == stderr ? 2 : 0;
 }
 

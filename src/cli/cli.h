@@ -7,4 +7,5 @@ int cmd_server(int argc, char **argv); /* k1s server: argv[0] is "server" */
 int cmd_stop(int argc, char **argv);   /* ends server and pods of this machine; the data stays */
 int cmd_kubectl(int argc, char **argv);
 int cmd_images(int argc, char **argv);
+int cmd_secrets_encrypt(int argc, char **argv);
 #endif

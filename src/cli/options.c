@@ -47,6 +47,8 @@ static const struct option {
       "no kubelet, proxy and DNS: API and controllers only"),
     O("disable", NULL, OPTION_LIST, disable,
       "dns,proxy,ingress,servicelb,metrics,local-storage,dashboard,scheduler,controllers"),
+    O("secrets-encryption", NULL, OPTION_BOOL, secrets_encryption,
+      "encrypt Secrets on disk (AES-GCM); keys: k1s secrets-encrypt"),
     O("legacy-apis", NULL, OPTION_BOOL, legacy_apis, "serve removed group-versions too"),
     O("container-runtime-endpoint", NULL, OPTION_STRING, container_runtime_endpoint,
       "CRI socket; empty: a containerd of our own"),

@@ -25,7 +25,7 @@ struct server_options {
     str cluster_dns, cluster_domain, node_name, node_ip;
     str container_runtime_endpoint, token_auth_file, config, resolv_conf, private_registry;
     int64_t https_listen_port, kubelet_port, verbosity;
-    bool disable_agent, legacy_apis;
+    bool disable_agent, legacy_apis, secrets_encryption;
     struct option_list node_labels, node_taints, disable, tls_san, kube_apiserver_arg;
     unsigned disabled; /* DISABLE_... of `disable` */
     int node_port_min, node_port_max;

@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "cli/apiserver_args.h"
 #include "cli/cluster_pki.h"
+#include "cli/encryption.h"
 #include "cli/options.h"
 #include "cli/version.h"
 #include "client/client.h"
@@ -62,6 +63,7 @@ struct app {
     int lock_fd;
     mono_time started;
     struct apiserver_args args;
+    struct encryption encryption;
     struct err *key_err; /* of make_key() */
     struct buf made_key; /* by make_key() */
     str token_key;       /* what the control thread starts with; perhaps empty */
@@ -700,6 +702,18 @@ static struct err *open_token_file(struct app *app)
     return NULL;
 }
 
+/* The keys that are there; with --secrets-encryption a first one is made. */
+static struct err *open_encryption(struct app *app)
+{
+    struct err *err = encryption_load(app->loop, app->arena, app->o.data_dir, &app->encryption);
+
+    if (err || app->encryption.exists || !app->o.secrets_encryption)
+        return err;
+    app->encryption.enabled = true;
+    err = encryption_key_add(app->arena, loop_wall(app->loop), true, &app->encryption);
+    return err ? err : encryption_save(app->loop, app->o.data_dir, &app->encryption);
+}
+
 static struct err *open_api(struct app *app)
 {
     const struct server_options *o = &app->o;
@@ -711,10 +725,16 @@ static struct err *open_api(struct app *app)
             .path = arena_dupz(app->arena, arena_fmt(app->arena, PRI_STR "/server/db/state.db",
                                                      STR_ARG(o->data_dir))),
             .compact_age_ns = app->args.compact_age_ns,
+            .cipher = app->encryption.exists ? &app->encryption.cipher : NULL,
         },
         &app->store);
     if (err)
         return err;
+    if (app->encryption.exists && encryption_retire(&app->encryption)) {
+        err = encryption_save(app->loop, o->data_dir, &app->encryption);
+        if (err)
+            return err;
+    }
     app->args.api.store = app->store;
     app->args.api.advertise_address = o->node_ip;
     app->args.api.service_account_key_pem = buf_view(&app->pki.service_account_key);
@@ -807,6 +827,8 @@ static struct err *server_open(struct app *app)
         err = open_pki(app);
     if (!err)
         err = open_token_file(app);
+    if (!err)
+        err = open_encryption(app);
     if (!err)
         err = open_api(app);
     if (!err)

@@ -25,7 +25,8 @@ struct engine_write {
 typedef void engine_row_fn(void *ctx, const struct engine_row *row);
 
 /* Errors name the file and the reason: damaged, newer schema, in use by another process, no space, not writable. */
-MUST_USE struct err *engine_open(const char *path, struct engine **ret);
+MUST_USE struct err *engine_open(const char *path, const struct store_cipher *cipher,
+                                 struct engine **ret);
 void engine_close(struct engine *e); /* NULL: nothing */
 /* All rows in order, verified; and what is remembered beyond rows: the newest revision ever and the compacted one. */
 MUST_USE struct err *engine_load(struct engine *e, engine_row_fn *fn, void *ctx,
@@ -45,5 +46,18 @@ MUST_USE struct err *engine_replaced(struct engine *e, int64_t revision, int64_t
  * again. `revision` is the newest given out: it survives although its row may be deleted. Gives file space back at the end. */
 MUST_USE struct err *engine_compact(struct engine *e, int64_t upto, int64_t revision, size_t budget,
                                     bool *ret_more);
+
+/* Encrypts, decrypts or changes the key of all rows that the cipher wants otherwise, as engine_load() has found out; afterwards the
+ * files hold nothing of what was there before. *ret_n: rows changed. */
+MUST_USE struct err *engine_converge(struct engine *e, size_t *ret_n);
+
+/* ---- cipher.c; packed_key: resource\0ns\0name ---- */
+bool cipher_covers(const struct store_cipher *c, str packed_key);
+void cipher_seal(const struct store_cipher *c, str packed_key, int64_t revision, str plain,
+                 struct buf *out);
+/* NULL, or what is wrong. */
+const char *cipher_open(const struct store_cipher *c, str packed_key, int64_t revision, str sealed,
+                        struct buf *out);
+bool cipher_is_current(const struct store_cipher *c, str packed_key, bool is_sealed, str data);
 
 #endif

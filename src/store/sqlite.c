@@ -23,6 +23,8 @@
 #define VACUUM_MIN_PAGES 256 /* free pages that are not worth giving back */
 #define VACUUM_STEP_PAGES 1000
 #define ROW_DELETED 1
+#define ROW_SEALED 2        /* data is encrypted (cipher.c) */
+#define CONVERGE_BUDGET 500 /* rows per transaction */
 
 enum statement {
     ST_BEGIN,
@@ -34,6 +36,8 @@ enum statement {
     ST_REPLACED,
     ST_LOG,
     ST_DELETE,
+    ST_STALE,
+    ST_REPLACE,
     ST_META_GET,
     ST_META_PUT,
     ST_COUNT
@@ -53,6 +57,9 @@ static const char *const statement_sql[ST_COUNT] = {
     [ST_LOG] = "SELECT revision, prev, flags FROM revisions WHERE revision > ?1 AND revision <= ?2 "
                "ORDER BY revision LIMIT ?3",
     [ST_DELETE] = "DELETE FROM revisions WHERE revision = ?1",
+    [ST_STALE] = "SELECT revision, flags, key, data, prev, uid, labels, fields FROM revisions "
+                 "WHERE revision > ?1 ORDER BY revision LIMIT ?2",
+    [ST_REPLACE] = "UPDATE revisions SET flags = ?2, crc = ?3, data = ?4 WHERE revision = ?1",
     [ST_META_GET] = "SELECT value FROM meta WHERE name = ?1",
     [ST_META_PUT] =
         "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -62,6 +69,9 @@ struct engine {
     sqlite3 *db;
     char *path;
     sqlite3_stmt *st[ST_COUNT];
+    const struct store_cipher *cipher; /* NULL: none */
+    struct buf plain, sealed;          /* of the row in hand */
+    size_t n_stale;                    /* rows that the cipher wants otherwise */
 };
 
 static const char schema_sql[] =
@@ -151,9 +161,10 @@ static bool key_parse(str packed, struct key *ret)
     return true;
 }
 
-/* The current row of a "SELECT *"; NULL-checked by its CRC. */
-static bool row_read(sqlite3_stmt *st, struct engine_row *ret)
+/* The current row of a "SELECT *"; NULL, or what is wrong with it. */
+static const char *row_read(struct engine *e, sqlite3_stmt *st, struct engine_row *ret)
 {
+    const char *wrong;
     str parts[5];
     int64_t flags = sqlite3_column_int64(st, 2);
 
@@ -167,9 +178,16 @@ static bool row_read(sqlite3_stmt *st, struct engine_row *ret)
                                .fields = parts[3],
                                .data = parts[4]};
     if ((uint32_t)sqlite3_column_int64(st, 3) !=
-        row_crc(ret->revision, ret->prev, flags, parts, ARRAY_LEN(parts)))
-        return false;
-    return key_parse(parts[0], &ret->key);
+            row_crc(ret->revision, ret->prev, flags, parts, ARRAY_LEN(parts)) ||
+        !key_parse(parts[0], &ret->key))
+        return "does not match its checksum";
+    if (!cipher_is_current(e->cipher, parts[0], flags & ROW_SEALED, ret->data))
+        e->n_stale++;
+    if (!(flags & ROW_SEALED))
+        return NULL;
+    wrong = cipher_open(e->cipher, parts[0], ret->revision, ret->data, &e->plain);
+    ret->data = buf_view(&e->plain);
+    return wrong;
 }
 
 /* Steps through a bound "SELECT *" statement. */
@@ -181,10 +199,11 @@ static struct err *each_row(struct engine *e, enum statement which, engine_row_f
     int rc;
 
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        if (!row_read(st, &row)) {
-            err = err_new(REASON_INTERNAL,
-                          "%s is damaged: the content of revision %lld does not match its checksum",
-                          e->path, (long long)row.revision);
+        const char *wrong = row_read(e, st, &row);
+
+        if (wrong) {
+            err = err_new(REASON_INTERNAL, "%s is damaged: the content of revision %lld %s",
+                          e->path, (long long)row.revision, wrong);
             break;
         }
         fn(ctx, &row);
@@ -295,12 +314,13 @@ static struct err *set_up(struct engine *e)
     return NULL;
 }
 
-struct err *engine_open(const char *path, struct engine **ret)
+struct err *engine_open(const char *path, const struct store_cipher *cipher, struct engine **ret)
 {
     struct engine *e = NEW(struct engine);
     struct err *err;
 
     e->path = mem_strdup(path);
+    e->cipher = cipher;
     /* One thread at a time uses it, so SQLite's own locks are not needed. */
     if (sqlite3_open_v2(path, &e->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
@@ -323,6 +343,8 @@ void engine_close(struct engine *e)
     for (int i = 0; i < ST_COUNT; i++)
         sqlite3_finalize(e->st[i]);
     sqlite3_close(e->db);
+    buf_fini(&e->plain);
+    buf_fini(&e->sealed);
     mem_free(e->path);
     mem_free(e);
 }
@@ -380,6 +402,11 @@ static bool insert(struct engine *e, const struct engine_write *w, struct buf *k
     parts[2] = o->labels;
     parts[3] = o->fields;
     parts[4] = o->data;
+    if (e->cipher && e->cipher->encrypts && cipher_covers(e->cipher, parts[0])) {
+        cipher_seal(e->cipher, parts[0], o->revision, o->data, &e->sealed);
+        parts[4] = buf_view(&e->sealed);
+        flags |= ROW_SEALED;
+    }
     sqlite3_bind_int64(st, 1, o->revision);
     sqlite3_bind_int64(st, 2, w->prev);
     sqlite3_bind_int64(st, 3, flags);
@@ -468,6 +495,95 @@ struct err *engine_replaced(struct engine *e, int64_t revision, int64_t now, str
     err = each_row(e, ST_REPLACED, fn, ctx);
     buf_fini(&prefix);
     return err;
+}
+
+/* ---- encryption at rest ---- */
+/* The row in hand of ST_STALE as the cipher wants it. NULL, or what is wrong. */
+static const char *convert(struct engine *e, sqlite3_stmt *st, bool *ret_ok)
+{
+    static const int columns[] = {2, 5, 6, 7, 3}; /* key, uid, labels, fields, data */
+    int64_t revision = sqlite3_column_int64(st, 0), flags = sqlite3_column_int64(st, 1),
+            prev = sqlite3_column_int64(st, 4);
+    sqlite3_stmt *put = e->st[ST_REPLACE];
+    const char *wrong = NULL;
+    str parts[5];
+
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+        parts[i] = column_blob(st, columns[i]);
+    if (flags & ROW_SEALED) {
+        wrong = cipher_open(e->cipher, parts[0], revision, parts[4], &e->plain);
+        if (wrong)
+            return wrong;
+        parts[4] = buf_view(&e->plain);
+    }
+    flags &= ~(int64_t)ROW_SEALED;
+    if (e->cipher && e->cipher->encrypts && cipher_covers(e->cipher, parts[0])) {
+        cipher_seal(e->cipher, parts[0], revision, parts[4], &e->sealed);
+        parts[4] = buf_view(&e->sealed);
+        flags |= ROW_SEALED;
+    }
+    sqlite3_bind_int64(put, 1, revision);
+    sqlite3_bind_int64(put, 2, flags);
+    sqlite3_bind_int64(put, 3, row_crc(revision, prev, flags, parts, ARRAY_LEN(parts)));
+    bind_blob(put, 4, parts[4]);
+    *ret_ok = run(e, ST_REPLACE);
+    return NULL;
+}
+
+/* A run of rows behind *from, in a transaction of its own; *ret_more false: it was the last. */
+static struct err *converge_some(struct engine *e, int64_t *from, size_t *n, bool *ret_more)
+{
+    sqlite3_stmt *st = e->st[ST_STALE];
+    const char *wrong = NULL;
+    bool ok = run(e, ST_BEGIN);
+    size_t seen = 0;
+    int rc = SQLITE_DONE;
+
+    sqlite3_bind_int64(st, 1, *from);
+    sqlite3_bind_int64(st, 2, CONVERGE_BUDGET);
+    while (ok && !wrong && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        *from = sqlite3_column_int64(st, 0);
+        seen++;
+        if (cipher_is_current(e->cipher, column_blob(st, 2),
+                              sqlite3_column_int64(st, 1) & ROW_SEALED, column_blob(st, 3)))
+            continue;
+        wrong = convert(e, st, &ok);
+        (*n)++;
+    }
+    sqlite3_reset(st);
+    if (wrong) {
+        run(e, ST_ROLLBACK);
+        return err_new(REASON_INTERNAL, "%s: the content of revision %lld %s", e->path,
+                       (long long)*from, wrong);
+    }
+    if (!ok || rc != SQLITE_DONE || !run(e, ST_COMMIT))
+        return give_up(e, "encrypting the store");
+    *ret_more = seen == CONVERGE_BUDGET;
+    return NULL;
+}
+
+struct err *engine_converge(struct engine *e, size_t *ret_n)
+{
+    bool more = e->n_stale > 0;
+    int64_t from = 0;
+    struct err *err = NULL;
+
+    *ret_n = 0;
+    e->n_stale = 0;
+    if (!more)
+        return NULL;
+    /* What is overwritten and what was deleted long ago must not be found in free pages or in the log. */
+    if (!exec(e, "PRAGMA secure_delete=ON"))
+        return db_error(e, "encrypting the store");
+    while (!err && more)
+        err = converge_some(e, &from, ret_n, &more);
+    if (err)
+        return err;
+    if (!exec(e, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA temp_store=FILE; VACUUM; "
+                 "PRAGMA temp_store=MEMORY; PRAGMA wal_checkpoint(TRUNCATE); "
+                 "PRAGMA secure_delete=OFF"))
+        return db_error(e, "encrypting the store");
+    return NULL;
 }
 
 /* ---- compaction ---- */

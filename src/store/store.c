@@ -69,7 +69,7 @@ static void store_free(struct store *s)
 struct err *store_open(struct loop *loop, const struct store_options *o, struct store **ret)
 {
     struct store *s = NEW(struct store);
-    size_t history_max = o->history_max ? o->history_max : HISTORY_EVENTS_DEFAULT;
+    size_t history_max = o->history_max ? o->history_max : HISTORY_EVENTS_DEFAULT, converted = 0;
     struct err *err;
 
     BUG_ON(!loop_is_mine(loop));
@@ -80,15 +80,19 @@ struct err *store_open(struct loop *loop, const struct store_options *o, struct 
     index_init(&s->index);
     history_init(&s->history, history_max, 0);
     update_init(s);
-    err = engine_open(o->path, &s->engine);
+    err = engine_open(o->path, o->cipher, &s->engine);
     if (!err)
         err = load(s);
+    if (!err)
+        err = engine_converge(s->engine, &converted);
     if (err) {
         store_free(s);
         return err_note(err, "opening %s", o->path);
     }
     s->disk = pool_serial_new(loop, "disk");
     compact_init(s, o->compact_age_ns ? o->compact_age_ns : COMPACT_AGE_DEFAULT, history_max);
+    if (converted)
+        log_info("store", "%zu versions of objects were encrypted or decrypted", converted);
     *ret = s;
     return NULL;
 }

@@ -12,6 +12,7 @@
 #ifndef K1S_STORE_H
 #define K1S_STORE_H
 #include "loop/loop.h"
+#include "wire/aead.h"
 
 struct store;
 
@@ -45,11 +46,22 @@ struct obj *obj_new(struct key key, int64_t revision, str uid, str data, str lab
 struct obj *obj_new_over(const struct obj *base, str fields);
 bool packed_get(str packed, str key, str *ret_value);
 
+/* Encryption at rest. The store makes what is on disk fit this when it opens; it borrows all until it is closed. */
+struct store_key {
+    unsigned char secret[AEAD_KEY_BYTES];
+};
+struct store_cipher {
+    const char *const *resources; /* as in struct key; NULL-terminated */
+    const struct store_key *keys; /* the first one writes, all read */
+    size_t n_keys;
+    bool encrypts; /* false: what is encrypted becomes plain again */
+};
 struct store_options {
-    const char *path;       /* of the SQLite database file; ":memory:" in simulations */
-    int64_t compact_age_ns; /* history kept at least so long; 0: 5 minutes */
-    size_t history_max;     /* events kept in memory for watches at most; 0: 100000 */
-    size_t object_limit;    /* bytes; 0: 1.5 MiB as etcd */
+    const struct store_cipher *cipher; /* NULL: nothing is encrypted */
+    const char *path;                  /* of the SQLite database file; ":memory:" in simulations */
+    int64_t compact_age_ns;            /* history kept at least so long; 0: 5 minutes */
+    size_t history_max;                /* events kept in memory for watches at most; 0: 100000 */
+    size_t object_limit;               /* bytes; 0: 1.5 MiB as etcd */
 };
 MUST_USE struct err *store_open(struct loop *loop, const struct store_options *o,
                                 struct store **ret);
