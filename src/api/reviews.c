@@ -99,6 +99,29 @@ void token_review(struct req *q, struct json *obj)
 
 /* ---- may he? ---- */
 
+/* Operators that are not known come from newer clients: whoever decides does not count them. */
+static void validate_requirements(struct req *q, const struct json *list, str path,
+                                  struct err **errs)
+{
+    for (uint32_t i = 0; i < json_count(list); i++) {
+        const struct json *r = json_item(list, i);
+        str op = json_get_str(r, "operator"),
+            at = arena_fmt(q->a, PRI_STR ".requirements[%u]", STR_ARG(path), i);
+        bool any = json_count(json_findz(r, "values")) > 0;
+
+        if (!json_get_str(r, "key").n)
+            cause(errs, CAUSE_REQUIRED, arena_fmt(q->a, PRI_STR ".key", STR_ARG(at)),
+                  "Required value: must be specified");
+        if ((str_is(op, "In") || str_is(op, "NotIn")) && !any)
+            cause(errs, CAUSE_REQUIRED, arena_fmt(q->a, PRI_STR ".values", STR_ARG(at)),
+                  "Required value: must be specified when `operator` is 'In' or 'NotIn'");
+        if ((str_is(op, "Exists") || str_is(op, "DoesNotExist")) && any)
+            cause(errs, CAUSE_FORBIDDEN, arena_fmt(q->a, PRI_STR ".values", STR_ARG(at)),
+                  "Forbidden: may not be specified when `operator` is 'Exists' or "
+                  "'DoesNotExist'");
+    }
+}
+
 static void validate_selector(struct req *q, const struct json *attributes, const char *which,
                               struct err **errs)
 {
@@ -120,6 +143,7 @@ static void validate_selector(struct req *q, const struct json *attributes, cons
         cause(errs, CAUSE_REQUIRED, arena_fmt(q->a, PRI_STR ".requirements", STR_ARG(path)),
               "Required value: when %s is specified, requirements or rawSelector is required",
               which);
+    validate_requirements(q, json_findz(s, "requirements"), path, errs);
 }
 
 static struct err *validate_access(struct req *q, const struct json *obj, bool self, bool local)

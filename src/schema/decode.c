@@ -24,6 +24,8 @@ struct frame {
     int64_t index; /* of a list item; -1 otherwise */
 };
 
+#define STRICT_PROBLEMS_MAX 100 /* of one body, with duplicate fields, as in Go's decoder */
+
 struct decoder {
     struct arena *a;
     struct schema_warnings *warnings;
@@ -215,7 +217,7 @@ static void warn_unknown(struct decoder *d, const struct frame *up, str name)
     struct frame f = {.up = up, .name = name, .index = -1};
     struct buf b = BUF_INIT;
 
-    if (!d->warnings || !d->warnings->list)
+    if (!d->warnings || !d->warnings->list || d->warnings->list->n >= STRICT_PROBLEMS_MAX)
         return;
     buf_z(&b, "unknown field \"");
     {
@@ -226,6 +228,11 @@ static void warn_unknown(struct decoder *d, const struct frame *up, str name)
         buf_fini(&path);
     }
     buf_char(&b, '"');
+    JSON_EACH(seen, d->warnings->list)
+        if (str_eq(seen->s, buf_view(&b))) {
+            buf_fini(&b);
+            return;
+        }
     json_append(d->a, d->warnings->list, json_string(arena_dup(d->a, buf_view(&b))));
     buf_fini(&b);
 }

@@ -1,0 +1,96 @@
+/* warnings_test.c - Warning headers: about objects that are taken and better were otherwise, and how many there can be. */
+#include "test/api/world.h"
+
+static unsigned count_warnings(const struct call *c)
+{
+    unsigned n = 0;
+    str rest = buf_view(&c->head), line;
+
+    while (str_cut(&rest, '\n', &line))
+        n += str_has_prefix(line, S("Warning: 299 - "));
+    return n;
+}
+
+static void check(struct world *w, const char *path, const char *object, const char *want)
+{
+    struct call *c = world_call(w, "POST", path, object, NULL);
+
+    CHECK_INT(c->status, 201);
+    CHECK_STRZ(call_header(c, "Warning"), want);
+    call_free(c);
+}
+
+TEST(warnings, tell_what_better_were_otherwise)
+{
+    struct world w;
+
+    world_init(&w);
+    check(&w, "/apis/node.k8s.io/v1/runtimeclasses",
+          "{\"metadata\":{\"name\":\"a\"},\"handler\":\"h\",\"scheduling\":{\"nodeSelector\":{"
+          "\"beta.kubernetes.io/os\":\"linux\"}}}",
+          "299 - \"scheduling.nodeSelector: deprecated since v1.14; use \\\"kubernetes.io/os\\\" "
+          "instead\"");
+    check(&w, "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
+          "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"podSelector\":{},\"egress\":[{\"to\":[{"
+          "\"ipBlock\":{\"cidr\":\"2001:db8:0:0::/64\"}}]}]}}",
+          "299 - \"spec.egress[0].to[0].ipBlock.cidr: IPv6 CIDR value \\\"2001:db8:0:0::/64\\\" "
+          "should "
+          "be in RFC 5952 canonical format (\\\"2001:db8::/64\\\")\"");
+    check(
+        &w, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+        "{\"metadata\":{\"name\":\"a\"},\"addressType\":\"IPv6\",\"endpoints\":[{\"addresses\":["
+        "\"2001:DB8::1\"]}]}",
+        "299 - \"endpoints[0].addresses[0]: IPv6 address \\\"2001:DB8::1\\\" should be in RFC 5952 "
+        "canonical format (\\\"2001:db8::1\\\")\"");
+    check(&w, "/apis/apps/v1/namespaces/default/statefulsets",
+          "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"revisionHistoryLimit\":-1,\"selector\":{"
+          "\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},"
+          "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}",
+          "299 - \"spec.revisionHistoryLimit: a negative value retains all historical revisions; a "
+          "value >= 0 is recommended\"");
+    world_fini(&w);
+}
+
+/* n unknown fields with names of `length`. */
+static struct call *with_unknown(struct world *w, unsigned n, unsigned length)
+{
+    struct buf b = BUF_INIT;
+    struct call *c;
+
+    buf_z(&b, "{\"metadata\":{\"generateName\":\"a-\"}");
+    for (unsigned i = 0; i < n; i++)
+        buf_fmt(&b, ",\"x%0*u\":1", (int)length - 1, i);
+    buf_z(&b, "}");
+    c = world_call(w, "POST", "/api/v1/namespaces/default/configmaps", buf_cstr(&b), NULL);
+    buf_fini(&b);
+    return c;
+}
+
+TEST(warnings, are_a_hundred_unknown_fields_at_most)
+{
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    c = with_unknown(&w, 150, 8);
+    CHECK_INT(c->status, 201);
+    CHECK_INT(count_warnings(c), 100);
+    call_free(c);
+    world_fini(&w);
+}
+
+TEST(warnings, of_more_than_4096_characters_are_cut_to_256_each)
+{
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    c = with_unknown(&w, 30, 300);
+    CHECK_INT(c->status, 201);
+    CHECK_INT(count_warnings(c), 4096 / 256);
+    CHECK(call_header(c, "Warning").n < 256 + 20);
+    call_free(c);
+    world_fini(&w);
+}
+
+TEST_MAIN
