@@ -162,7 +162,8 @@ static const struct kind_hooks table[] = {
      .prepare_create = crd_prepare, .prepare_update = crd_prepare, .warn = crd_warn},
     {"apiregistration.k8s.io", "apiservices", KIND_NAME_PATH_SEGMENT | KIND_CONDITIONAL_UPDATE},
     {"resource.k8s.io", "deviceclasses", KIND_GENERATION},
-    {"resource.k8s.io", "resourceslices", KIND_GENERATION, .fields = slice_fields},
+    {"resource.k8s.io", "resourceslices", KIND_GENERATION, .default_extra = resourceslice_default,
+     .fields = slice_fields},
     {"resource.k8s.io", "resourceclaims", 0},
     {"resource.k8s.io", "resourceclaimtemplates", 0},
 };

@@ -202,6 +202,19 @@ void node_default(struct write *w)
         json_setz(w->a, spec, "podCIDR", json_string(first));
 }
 
+/* ---- slices of devices: a taint says since when it is there ---- */
+
+void resourceslice_default(struct write *w)
+{
+    JSON_EACH(d, json_at(w->obj, "spec", "devices", NULL)) {
+        const struct json *basic = json_findz(d, "basic"); /* of v1beta1 */
+
+        JSON_EACH(t, json_findz(basic ? basic : d, "taints"))
+            if (!json_get_str(t, "timeAdded").n)
+                json_setz(w->a, t, "timeAdded", json_string(now_text(w->a, w->now)));
+    }
+}
+
 /* ---- endpoint slices: addressType cannot be lost ---- */
 
 void slice_prepare_update(struct write *w)

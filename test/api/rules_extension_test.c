@@ -467,6 +467,15 @@ static const struct row deviceclass[] = {
      "name\n"},
 };
 
+static const struct row admin[] = {
+    {"claim",
+     "{'spec':{'devices':{'requests':[{'name':'r', 'exactly':{'deviceClassName':'c', "
+     "'adminAccess':true}}]}}}",
+     NULL, NULL,
+     ": Forbidden: admin access to devices requires the `resource.kubernetes.io/admin-access: "
+     "true` label on the containing namespace\n"},
+};
+
 static const struct row claim[] = {
     {"claim",
      "{'spec':{'devices':{'requests':[{'name':''}, {'name':'Bad_', "
@@ -651,6 +660,7 @@ CLAIM(apiservice, tells_all_that_is_wrong_in_order)
 CLAIM(flowschema, tells_all_that_is_wrong_in_order)
 CLAIM(prioritylevel, tells_all_that_is_wrong_in_order)
 CLAIM(deviceclass, tells_all_that_is_wrong_in_order)
+CLAIM(admin, needs_a_labelled_namespace)
 CLAIM(claim, tells_all_that_is_wrong_in_order)
 CLAIM(claimtemplate, tells_all_that_is_wrong_in_order)
 CLAIM(slice, tells_all_that_is_wrong_in_order)

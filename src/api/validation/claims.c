@@ -1,6 +1,7 @@
 /* claims.c - rules of ResourceClaims, their status, and ResourceClaimTemplates.
  *
  * Source of rules and texts: k8s.io/kubernetes/pkg/apis/resource/validation/validation.go. */
+#include "api/api_internal.h"
 #include "api/validation/devices.h"
 #include "api/validation/pod.h"
 #include "api/validation/validation.h"
@@ -384,6 +385,40 @@ static void check_claim_status(struct check *c, const struct write *w)
         check_allocation(c, AT(at, "allocation"), allocation, field_at(w->obj, "spec.devices"));
 }
 
+/* ---- administrators may use devices that others use: in namespaces that are labelled for it ---- */
+
+static bool asks_for_admin(const struct json *requests)
+{
+    JSON_EACH(r, requests)
+        if (json_get_bool(r, "exactly.adminAccess", false))
+            return true;
+    return false;
+}
+
+static bool gives_admin(const struct json *status)
+{
+    JSON_EACH(r, field_at(status, "allocation.devices.results"))
+        if (json_get_bool(r, "adminAccess", false))
+            return true;
+    return false;
+}
+
+static void check_admin(struct check *c, const struct write *w, bool admin)
+{
+    const struct obj *ns;
+    str label = STR_NONE;
+
+    if (!admin)
+        return;
+    ns = store_find(w->api->store, kind_key(api_core(w->api, "namespaces"), S(""), w->ns));
+    if (ns)
+        packed_get(ns->labels, S("resource.kubernetes.io/admin-access"), &label);
+    if (!str_is(label, "true"))
+        bad_forbidden(c, AT(NULL, ""),
+                      "admin access to devices requires the `resource.kubernetes.io/admin-access: "
+                      "true` label on the containing namespace");
+}
+
 /* ---- the kinds ---- */
 
 void validate_resourceclaim(struct write *w, struct err **errs)
@@ -392,12 +427,16 @@ void validate_resourceclaim(struct write *w, struct err **errs)
     const struct json *spec = field(w->obj, "spec");
     const struct at *at = AT(NULL, "spec");
 
-    if (str_is(w->subresource, "status"))
+    if (str_is(w->subresource, "status")) {
+        check_admin(c, w,
+                    gives_admin(field(w->obj, "status")) && !gives_admin(field(w->old, "status")));
         check_claim_status(c, w);
-    else if (w->old) /* nothing of it can be changed: nothing else needs to be said */
+    } else if (w->old) { /* nothing of it can be changed: nothing else needs to be said */
         check_immutable(c, at, spec, field(w->old, "spec"));
-    else
+    } else {
+        check_admin(c, w, asks_for_admin(field_at(spec, "devices.requests")));
         check_device_claim(c, at, spec);
+    }
 }
 
 void validate_resourceclaimtemplate(struct write *w, struct err **errs)
@@ -410,6 +449,7 @@ void validate_resourceclaimtemplate(struct write *w, struct err **errs)
         check_immutable(c, at, spec, field(w->old, "spec"));
         return;
     }
+    check_admin(c, w, asks_for_admin(field_at(spec, "spec.devices.requests")));
     check_labels(c, AT(AT(at, "metadata"), "labels"), field_at(spec, "metadata.labels"));
     check_annotations(c, AT(AT(at, "metadata"), "annotations"),
                       field_at(spec, "metadata.annotations"));
