@@ -105,7 +105,7 @@ static const struct kind_hooks table[] = {
     /* workloads */
     {"apps", "deployments", KIND_GENERATION, .generation_of = "spec metadata.annotations"},
     {"apps", "replicasets", KIND_GENERATION, .fields = replicas_fields, .update_passes = "nc"},
-    {"apps", "statefulsets", KIND_GENERATION},
+    {"apps", "statefulsets", KIND_GENERATION | KIND_NAME_DNS_LABEL},
     {"apps", "daemonsets", KIND_GENERATION, .default_extra = daemonset_default,
      .update_passes = "nc"},
     {"apps", "controllerrevisions", 0},
@@ -119,6 +119,7 @@ static const struct kind_hooks table[] = {
     {"networking.k8s.io", "networkpolicies", KIND_GENERATION},
     {"networking.k8s.io", "ingressclasses", KIND_GENERATION},
     {"networking.k8s.io", "servicecidrs", KIND_RETURN_DELETED},
+    {"networking.k8s.io", "ipaddresses", KIND_NAME_IP},
     {"discovery.k8s.io", "endpointslices", KIND_GENERATION,
      .generation_of = "addressType endpoints ports", .prepare_update = slice_prepare_update},
     {"coordination.k8s.io", "leases", KIND_CREATE_ON_UPDATE | KIND_CONDITIONAL_UPDATE,

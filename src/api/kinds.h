@@ -67,8 +67,7 @@ enum { /* kind_hooks.flags */
        KIND_NAME_DNS_LABEL = 1 << 8,    /* names: RFC 1123 labels (namespaces) */
        KIND_NAME_DNS1035 = 1 << 9,      /* names: RFC 1035 labels */
        KIND_VIRTUAL = 1 << 10,          /* never stored: `create` answers by itself */
-       KIND_NAME_DNS_LABEL_OR_1123 = 1
-                                     << 11, /* services since 1.34: RFC 1035 kept for what exists */
+       KIND_NAME_IP = 1 << 11,          /* names: IP addresses in their canonical form */
 };
 
 struct kind_hooks {

@@ -254,6 +254,16 @@ static const struct row networkpolicy[] = {
 };
 
 static const struct row ipaddress[] = {
+    {"ipaddress", "{'metadata':{'name':'2001:db8::1'}}", NULL, NULL, ""},
+    {"ipaddress", "{'metadata':{'name':'x'}}", NULL, NULL,
+     "metadata.name: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or "
+     "2001:db8::ffff)\n"},
+    {"ipaddress", "{'metadata':{'name':'010.0.0.1'}}", NULL, NULL,
+     "metadata.name: Invalid value: \"010.0.0.1\": must not have leading 0s\n"
+     "metadata.name: Invalid value: \"010.0.0.1\": must be in canonical form (\"10.0.0.1\")\n"},
+    {"ipaddress", "{'metadata':{'name':'2001:DB8::1'}}", NULL, NULL,
+     "metadata.name: Invalid value: \"2001:DB8::1\": must be in canonical form "
+     "(\"2001:db8::1\")\n"},
     {"ipaddress", "{'spec':{'parentRef':null}}", NULL, NULL, "spec.parentRef: Required value\n"},
     {"ipaddress",
      "{'spec':{'parentRef':{'group':'Bad_', 'resource':'', 'name':'a/b', "

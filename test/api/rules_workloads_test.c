@@ -88,7 +88,23 @@ static const struct row replicaset[] = {
      "status.replicas\n"},
 };
 
+#define MOUNTS(NAME)                                                                               \
+    "'template':{'spec':{'containers':[{'name':'c', 'image':'i', 'volumeMounts':[{'name':'" NAME   \
+    "', 'mountPath':'/d'}]}]}}"
+
 static const struct row statefulset[] = {
+    {"statefulset",
+     "{'spec':{'volumeClaimTemplates':[{'metadata':{'name':'data'}, 'spec':{'accessModes':["
+     "'ReadWriteOnce'], 'resources':{'requests':{'storage':'1Gi'}}}}], " MOUNTS("data") "}}",
+     NULL, NULL, ""},
+    {"statefulset",
+     "{'spec':{'volumeClaimTemplates':[{'metadata':{'name':'data'}, 'spec':{'accessModes':["
+     "'ReadWriteOnce']}}], " MOUNTS("other") "}}",
+     NULL, NULL,
+     "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"other\"\n"
+     "spec.volumeClaimTemplates[0].spec.resources[storage]: Required value\n"},
+    {"statefulset", "{'metadata':{'name':'a.b'}}", NULL, NULL,
+     "metadata.name: Invalid value: \"a.b\": must not contain dots\n"},
     {"statefulset", "{'spec':{'updateStrategy':{'rollingUpdate':{'maxUnavailable':0}}}}", NULL,
      NULL, "spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0\n"},
     {"statefulset", "{'spec':{'updateStrategy':{'rollingUpdate':{'maxUnavailable':'101%'}}}}", NULL,

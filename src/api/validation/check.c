@@ -302,20 +302,26 @@ bool is_ip(str s)
 }
 
 /* Once upon a time 010.0.0.1 was taken for 10.0.0.1: it is told apart from what is no address at all. */
-bool is_loose_ip(str s)
+static void without_zeros(struct buf *b, str s)
 {
-    CLEANUP(buf) struct buf b = BUF_INIT;
     str part;
     int parts = 0;
 
-    if (str_has_char(s, ':'))
-        return is_ip(s);
     while (str_cut(&s, '.', &part)) {
         while (part.n > 1 && part.p[0] == '0')
             part = str_skip(part, 1);
-        buf_z(&b, parts++ ? "." : "");
-        buf_str(&b, part);
+        buf_z(b, parts++ ? "." : "");
+        buf_str(b, part);
     }
+}
+
+bool is_loose_ip(str s)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    if (str_has_char(s, ':'))
+        return is_ip(s);
+    without_zeros(&b, s);
     return is_ip(buf_view(&b));
 }
 
@@ -559,6 +565,30 @@ void check_port_or_name(struct check *c, const struct at *at, const struct json 
 void check_ip(struct check *c, const struct at *at, str s)
 {
     say(c, at, s, not_ip(s));
+}
+
+void check_canonical_ip(struct check *c, const struct at *at, str s)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    unsigned char addr[16];
+    char text[INET6_ADDRSTRLEN];
+    const char *canonical;
+
+    check_ip(c, at, s);
+    if (is_mapped_ip(s) && inet_pton(AF_INET6, arena_dupz(c->a, s), addr) == 1) {
+        canonical = inet_ntop(AF_INET, addr + 12, text, sizeof text);
+    } else if (is_ipv6(s)) {
+        if (inet_pton(AF_INET6, arena_dupz(c->a, s), addr) != 1)
+            return;
+        canonical = inet_ntop(AF_INET6, addr, text, sizeof text);
+    } else {
+        if (!is_loose_ip(s))
+            return;
+        without_zeros(&b, s);
+        canonical = buf_cstr(&b);
+    }
+    if (canonical && !str_is(s, canonical))
+        bad_invalid(c, at, json_string(s), "must be in canonical form (\"%s\")", canonical);
 }
 
 /* Bits of the address that its prefix does not cover? */

@@ -77,6 +77,8 @@ void check_port_name(struct check *c, const struct at *at, str s);
 bool check_port(struct check *c, const struct at *at, int64_t port); /* complains unless 1-65535 */
 void check_port_or_name(struct check *c, const struct at *at, const struct json *v);
 void check_ip(struct check *c, const struct at *at, str s);
+void check_canonical_ip(struct check *c, const struct at *at,
+                        str s); /* and written as Go writes it */
 void check_cidr(struct check *c, const struct at *at, str s);
 void check_special_ip(struct check *c, const struct at *at,
                       str s); /* unspecified, loopback, link-local */

@@ -51,6 +51,8 @@ static void check_name(struct check *c, const struct at *at, const struct kind *
         s.n--;
     if (f & KIND_NAME_PATH_SEGMENT)
         check_path_segment(c, at, name);
+    else if (f & KIND_NAME_IP)
+        check_canonical_ip(c, at, name);
     else if (f & KIND_NAME_DNS_LABEL)
         check_form(c, at, name, LABEL_MAX_BYTES, not_dns_label(s));
     else if (f & KIND_NAME_DNS1035)

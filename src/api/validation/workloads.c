@@ -4,6 +4,7 @@
 #include "api/validation/pod.h"
 #include "api/validation/rules.h"
 #include "api/validation/validation.h"
+#include "api/validation/volume.h"
 
 /* `selector` must be there, well-formed, not empty (where said) and match the template's labels. */
 static void check_workload_selector(struct check *c, const struct at *spec_at,
@@ -43,6 +44,34 @@ static void check_workload_selector(struct check *c, const struct at *spec_at,
                     sorted_copy(c->a, labels), "`selector` does not match template `labels`");
 }
 
+/* The template of a StatefulSet's pods with the volumes that their claims will be. */
+static struct json with_claims(struct arena *a, const struct json *template,
+                               const struct json *claims)
+{
+    struct json t = json_share(a, template), *spec = json_findz(&t, "spec"), *volumes, source,
+                volume;
+
+    if (!spec)
+        return t;
+    volumes = json_make(a, spec, "volumes", JSON_ARRAY);
+    JSON_EACH(claim, claims) {
+        str name = json_get_str(claim, "metadata.name");
+        bool there = false;
+
+        JSON_EACH(v, volumes)
+            there |= str_eq(json_get_str(v, "name"), name);
+        if (there)
+            continue;
+        source = json_object();
+        json_setz(a, &source, "claimName", json_string(name));
+        volume = json_object();
+        json_setz(a, &volume, "name", json_string(name));
+        json_setz(a, &volume, "persistentVolumeClaim", source);
+        json_append(a, volumes, volume);
+    }
+    return t;
+}
+
 /* Templates of what keeps pods running: they restart always and have no deadline. */
 static void check_running_template(struct check *c, const struct at *spec_at,
                                    const struct json *spec, const char *kind)
@@ -52,7 +81,13 @@ static void check_running_template(struct check *c, const struct at *spec_at,
     const struct json *template = field(spec, "template"),
                       *policy = field_at(template, "spec.restartPolicy");
 
-    check_pod_template(c, AT(spec_at, "template"), template);
+    if (json_count(field(spec, "volumeClaimTemplates"))) {
+        struct json t = with_claims(c->a, template, field(spec, "volumeClaimTemplates"));
+
+        check_pod_template(c, AT(spec_at, "template"), &t);
+    } else {
+        check_pod_template(c, AT(spec_at, "template"), template);
+    }
     if (policy && !str_is(json_str(policy), "Always") &&
         (str_is(json_str(policy), "OnFailure") || str_is(json_str(policy), "Never")))
         bad_unsupported(c, AT(at, "restartPolicy"), *policy, always);
@@ -258,6 +293,14 @@ static bool only_allowed_changed(const struct json *now, const struct json *old)
     return true;
 }
 
+static void check_claim_templates(struct check *c, const struct at *at, const struct json *claims)
+{
+    int64_t i = 0;
+
+    JSON_EACH(claim, claims)
+        check_claim_spec(c, AT(AT_INDEX(at, i++), "spec"), field(claim, "spec"), NULL);
+}
+
 void validate_statefulset(struct write *w, struct err **errs)
 {
     static const char *const counts[] = {
@@ -296,6 +339,7 @@ void validate_statefulset(struct write *w, struct err **errs)
         check_dns_label(c, AT(at, "serviceName"), service);
     check_workload_selector(c, at, spec, "statefulset", true);
     check_running_template(c, at, spec, "StatefulSet");
+    check_claim_templates(c, AT(at, "volumeClaimTemplates"), field(spec, "volumeClaimTemplates"));
     if (w->old && !only_allowed_changed(spec, field(w->old, "spec")))
         bad_forbidden(c, at,
                       "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
