@@ -201,9 +201,10 @@ static struct err *namespace_matches(const struct matcher *m, struct attributes 
     return NULL;
 }
 
+/* What has no metadata, such as the options of a connection, is selected by nothing. */
 static bool object_is_selected(const struct matcher *m, const struct json *obj)
 {
-    return obj && !m->objects.nothing &&
+    return json_findz(obj, "metadata") && !m->objects.nothing &&
            selector_matches_map(&m->objects, json_at(obj, "metadata", "labels", NULL));
 }
 

@@ -285,7 +285,28 @@ struct each {
     policy_fault_fn *fault;
     policy_invoke_fn *invoke;
     void *ctx;
+    bool later; /* all are chosen before the first is invoked, which may change the object */
+    struct invocation *chosen;
+    size_t n, cap;
 };
+
+static struct err *invoke(struct each *x, struct invocation *v)
+{
+    struct err *e = shown_make(x->t, v->shown.kind, &v->shown);
+
+    return e ? e : x->invoke(x->ctx, v);
+}
+
+static void choose(struct each *x, const struct invocation *v)
+{
+    if (x->n == x->cap) {
+        size_t cap = x->cap ? 2 * x->cap : 4;
+
+        x->chosen = arena_grow(x->t->a, x->chosen, x->cap * sizeof *v, cap * sizeof *v);
+        x->cap = cap;
+    }
+    x->chosen[x->n++] = *v;
+}
 
 static str text_of(struct arena *a, struct err *e)
 {
@@ -324,9 +345,10 @@ static struct err *binding_each(struct each *x, struct policy *p, struct binding
     for (size_t i = 0; i < n; i++) {
         struct invocation v = {p, b, {.kind = k}, params[i]};
 
-        e = shown_make(t, k, &v.shown);
-        if (!e)
-            e = x->invoke(x->ctx, &v);
+        if (x->later)
+            choose(x, &v);
+        else
+            e = invoke(x, &v);
         if (e)
             return e;
     }
@@ -359,9 +381,10 @@ static struct err *policy_each(struct each *x, struct policy *p)
 }
 
 struct err *policies_each(struct attributes *t, int kind, policy_fault_fn *fault,
-                          policy_invoke_fn *invoke, void *ctx)
+                          policy_invoke_fn *invoke_one, void *ctx)
 {
-    struct each x = {t, fault, invoke, ctx};
+    struct each x = {
+        .t = t, .fault = fault, .invoke = invoke_one, .ctx = ctx, .later = kind == POLICY_MUTATING};
     struct policy_set *s = &t->req->api->dynamic->policies[kind];
 
     if (!s->n_bound || is_excluded(t->kind))
@@ -369,6 +392,12 @@ struct err *policies_each(struct attributes *t, int kind, policy_fault_fn *fault
     for (const struct tree_node *i = tree_first_from(s->policies, S("")); i; i = tree_next(i)) {
         struct policy *p = tree_value(i);
         struct err *e = p->n_bindings ? policy_each(&x, p) : NULL;
+
+        if (e)
+            return e;
+    }
+    for (size_t i = 0; i < x.n; i++) {
+        struct err *e = invoke(&x, &x.chosen[i]);
 
         if (e)
             return e;
