@@ -27,7 +27,6 @@ void crd_cell(struct arena *a, const struct column *c, const struct json *obj, w
 void crd_mark_deleted(struct arena *a, struct json *crd, wall_time now);
 void crd_condition(struct arena *a, struct json *crd, const char *type, bool on, const char *reason,
                    const char *message, wall_time now);
-void crd_warn(struct write *w);
 void crd_prepare(struct write *w); /* the storage version is among the stored ones */
 void crd_rules(struct write *w, struct err **errs); /* kind_validate_fn of definitions */
 #endif

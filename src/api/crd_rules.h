@@ -21,6 +21,9 @@ struct crd_schema_options {
 void crd_check_schema(struct check *c, const struct at *at, const struct json *schema,
                       const struct crd_schema_options *o);
 
+/* The expressions in a schema that is sound otherwise (crd_cel.c). */
+void crd_check_expressions(struct check *c, const struct at *at, const struct json *schema);
+
 /* Where a path such as ".spec.size" (brackets: also "['x']") leads in a structural schema. false: *ret_why says why; ret_schema may
  * be NULL. */
 bool crd_field_path(struct arena *a, const struct json *schema, str path, bool brackets,

@@ -68,16 +68,6 @@ void crd_mark_deleted(struct arena *a, struct json *crd, wall_time now)
         now);
 }
 
-void crd_warn(struct write *w)
-{
-    JSON_EACH(v, json_at(w->obj, "spec", "versions", NULL))
-        if (crd_has_rules(json_at(v, "schema", "openAPIV3Schema", NULL))) {
-            req_warn(w->req,
-                     S("x-kubernetes-validations are stored but not evaluated by this server"));
-            return;
-        }
-}
-
 /* ---- names ---- */
 
 void crd_names_fini(struct crd_names *n)

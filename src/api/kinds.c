@@ -160,7 +160,7 @@ static const struct kind_hooks table[] = {
     {ADMISSION, "mutatingadmissionpolicies", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
     {ADMISSION, "mutatingadmissionpolicybindings", KIND_GENERATION | KIND_CONDITIONAL_UPDATE},
     {"apiextensions.k8s.io", "customresourcedefinitions", KIND_GENERATION | KIND_CONDITIONAL_UPDATE,
-     .prepare_create = crd_prepare, .prepare_update = crd_prepare, .warn = crd_warn},
+     .prepare_create = crd_prepare, .prepare_update = crd_prepare},
     {"apiregistration.k8s.io", "apiservices", KIND_NAME_PATH_SEGMENT | KIND_CONDITIONAL_UPDATE},
     {"resource.k8s.io", "deviceclasses", KIND_GENERATION},
     {"resource.k8s.io", "resourceslices", KIND_GENERATION, .default_extra = resourceslice_default,

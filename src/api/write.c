@@ -8,6 +8,7 @@
  * Everything here runs inside the store's update function (for creates: before it), sees the newest
  * version, and never waits. Where a webhook has to be asked first, the steps end with an error, and
  * run again from their beginning once it has answered (dynamic/dynamic.h). */
+#include "schema/crd.h"
 #include "api/dynamic/dynamic.h"
 #include "api/hooks.h"
 
@@ -178,6 +179,13 @@ static struct err *validate(struct write *w)
     else
         meta_validate(w, &errs);
     schema_validate(w->a, w->kind->storage->r->type, w->obj, S(""), &errs);
+    if (w->kind->storage->r->type->custom) {
+        struct json warnings = json_array();
+
+        crd_validate_rules(w->a, w->kind->storage->r->type, w->obj, w->old, &warnings, &errs);
+        JSON_EACH(text, &warnings)
+            req_warn(w->req, json_str(text));
+    }
     if (w->kind->storage->rules)
         w->kind->storage->rules(w, &errs);
     return err_invalid(

@@ -2,6 +2,7 @@
  *
  * API: k8s.io/apiextensions-apiserver/pkg/apiserver/schema/{pruning,defaulting,objectmeta} */
 #include "schema/crd.h"
+#include "schema/cel/rules.h"
 #include "schema/schema_internal.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -231,6 +232,7 @@ static void type_fini(void *ctx)
     MAP_EACH(e, &t->patterns)
         pcre2_code_free(e->value);
     map_fini(&t->patterns);
+    cel_rules_free(t->rules);
 }
 
 const struct schema_type *crd_type_new(struct arena *a, str name, const struct json *schema)
@@ -243,12 +245,23 @@ const struct schema_type *crd_type_new(struct arena *a, str name, const struct j
     arena_at_end(a, type_fini, t);
     if (schema)
         collect_patterns(&t->patterns, schema);
+    if (schema && crd_has_rules(schema))
+        t->rules = cel_rules_new(schema);
     fill_struct(a, &t->type, schema ? schema : &everything, true);
     t->type.name = name;
     t->type.custom = true;
     if (!schema)
         t->type.preserve_unknown = true;
     return &t->type;
+}
+
+void crd_validate_rules(struct arena *a, const struct schema_type *t, const struct json *v,
+                        const struct json *old, struct json *warnings, struct err **errs)
+{
+    const struct crd_type *x = CONTAINER_OF(t, struct crd_type, type);
+
+    if (x->rules)
+        cel_rules_validate(a, x->rules, v, old, warnings, errs);
 }
 
 bool crd_has_rules(const struct json *s)

@@ -4,7 +4,7 @@
  * stands a table of schema_type for those who ask what one field is (server-side apply). Both live in one arena, the owner's.
  * schema_decode(), schema_default() and schema_validate() find their way here by schema_type.custom.
  *
- * Not here: the rules for schemas as such (api/crd_rules.c), x-kubernetes-validations (accepted, not evaluated). */
+ * Not here: the rules for schemas as such (api/crd_rules.c), x-kubernetes-validations (schema/cel/rules.c). */
 #ifndef K1S_SCHEMA_CRD_H
 #define K1S_SCHEMA_CRD_H
 #include "schema/schema.h"
@@ -21,6 +21,9 @@ MUST_USE struct err *crd_decode(struct arena *a, const struct schema_type *t, st
 void crd_default(struct arena *a, const struct schema_type *t, struct json *v);
 void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v,
                   struct err **errs);
+/* x-kubernetes-validations, after crd_validate(): see cel_rules_validate(). */
+void crd_validate_rules(struct arena *a, const struct schema_type *t, const struct json *v,
+                        const struct json *old, struct json *warnings, struct err **errs);
 /* One value by one schema, as defaults in a schema are checked. path: of the value in field names; name: of it in messages. */
 void crd_validate_value(struct arena *a, const struct json *schema, const struct json *v, str path,
                         str name, struct err **errs);
@@ -35,6 +38,7 @@ bool crd_pattern_check(struct arena *a, str pattern, str *ret_problem);
 struct crd_type {
     struct schema_type type; /* first */
     const struct json *schema;
-    struct map patterns; /* pattern -> pcre2_code */
+    struct map patterns;     /* pattern -> pcre2_code */
+    struct cel_rules *rules; /* x-kubernetes-validations; NULL: none */
 };
 #endif

@@ -6,6 +6,7 @@
  * Source: cel-go common/types/types.go, checker/format.go; k8s.io/apiserver/pkg/cel/{types,escaping,limits}.go,
  * pkg/cel/common/schemas.go. */
 #include "schema/cel/cel_internal.h"
+#include "schema/cel/rules.h"
 
 #define MAX_REQUEST_BYTES 3145728u /* of a request, and so of what one value can be */
 
@@ -222,6 +223,11 @@ static uint64_t min_size(const struct json *s, int depth)
             n += m->key.n + min_size(&m->value, depth + 1) + 4;
     }
     return n;
+}
+
+uint64_t cel_max_cardinality(const struct json *schema)
+{
+    return MAX_REQUEST_BYTES / (min_size(schema, 0) + 1);
 }
 
 static uint64_t bound(const struct json *s, const char *name)
