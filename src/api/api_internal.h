@@ -89,6 +89,7 @@ struct req {
     struct write_options wo;
     struct conversions *conversions; /* NULL: nothing was converted by a webhook */
     struct audited *audited;         /* NULL: the audit log does not want to know */
+    str flow_uid, level_uid;         /* of priority and fairness; empty: not classified */
 };
 
 struct api_check {
@@ -101,6 +102,7 @@ struct authn;
 struct node_authorizer;
 struct audit;
 struct audited;
+struct flow;
 struct ip_allocator;
 struct event_ttl;
 struct dynamic;
@@ -123,6 +125,7 @@ struct api {
     struct authn *authn;
     struct node_authorizer *nodes;
     struct audit *audit; /* NULL: no audit log */
+    struct flow *flow;
     struct ip_allocator *ips;
     struct event_ttl *event_ttl;
     struct dynamic *dynamic; /* webhooks and policies (dynamic/) */
@@ -356,17 +359,26 @@ MUST_USE struct err *token_issue(struct api *api, struct arena *a, str ns, str n
                                  str *ret_token, str *ret_id);
 str authn_key_pem(const struct api *api); /* empty: not yet */
 
+/* flow.c: priority and fairness */
+MUST_USE struct err *flow_new(struct api *api, struct flow **ret);
+void flow_stop(struct flow *f); /* the server closes */
+void flow_free(struct flow *f);
+/* true: go on. false: the request waits, and api_serve() comes later, or it was refused. */
+bool flow_admit(struct req *q);
+void api_serve(struct req *q); /* server.c: from authorization on */
+
 /* audit.c: nothing of it happens when there is no audit log */
 MUST_USE struct err *audit_new(struct api *api, struct audit **ret);
 void audit_close(struct audit *u, loop_fn *closed, void *ctx);
 void audit_begin(struct req *q); /* after authentication; q->user may be NULL: that failed */
 void audit_decision(struct req *q, bool allowed, str reason);
-void audit_error(struct req *q, const struct err *e); /* the answer will be this Status */
-bool audit_keeps_body(const struct req *q);           /* the answer must not be compressed */
-void audit_note(struct req *q, str key, str value);   /* both live as long as the request */
-uint32_t audit_notes(const struct req *q);            /* how many there are */
-void audit_forget(struct req *q, uint32_t n);         /* all but the first n */
-bool audit_keeps_bodies(const struct req *q);         /* at its level */
+void audit_error(struct req *q, const struct err *e);          /* the answer will be this Status */
+void audit_error_text(struct req *q, str reason, str message); /* likewise */
+bool audit_keeps_body(const struct req *q);         /* the answer must not be compressed */
+void audit_note(struct req *q, str key, str value); /* both live as long as the request */
+uint32_t audit_notes(const struct req *q);          /* how many there are */
+void audit_forget(struct req *q, uint32_t n);       /* all but the first n */
+bool audit_keeps_bodies(const struct req *q);       /* at its level */
 void audit_impersonated(struct req *q, const struct user *u, const char *constraint);
 
 struct access { /* what is asked: authorizer attributes */

@@ -458,6 +458,15 @@ void audit_error(struct req *q, const struct err *e)
     t->reason = e->reason == REASON_UNKNOWN ? S("") : reason_name(e->reason);
 }
 
+void audit_error_text(struct req *q, str reason, str message)
+{
+    if (!q->audited)
+        return;
+    q->audited->result = S("Failure");
+    q->audited->reason = reason;
+    q->audited->message = message;
+}
+
 bool audit_keeps_body(const struct req *q)
 {
     return q->audited && q->audited->verdict.level == AUDIT_REQUEST_RESPONSE;

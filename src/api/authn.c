@@ -174,6 +174,9 @@ static bool audience_is_ours(struct api *api, struct arena *a, const struct json
     const struct json *own = &api->authn->audiences;
     bool any = false;
 
+    if (!json_count(wanted) && !ret)
+        return true;
+
     JSON_EACH(o, own)
         JSON_EACH(w, json_count(wanted) ? wanted : own)
             if (str_eq(json_str(o), json_str(w))) {

@@ -54,6 +54,21 @@ static str extra_key(struct arena *a, str raw)
     return key;
 }
 
+/* Nearly no request has one: this is all that the others pay. */
+static bool has_headers(const struct http_request *r)
+{
+    static const str prefix = STR("impersonate-");
+
+    for (size_t i = 0; i < r->n_headers; i++) {
+        str h = r->headers[i].name;
+
+        if (h.n > prefix.n && (h.p[0] | 0x20) == 'i' && (h.p[1] | 0x20) == 'm' &&
+            str_eq_nocase(str_slice(h, 0, prefix.n), prefix))
+            return true;
+    }
+    return false;
+}
+
 /* False: nobody is to be impersonated. */
 static bool headers_read(struct req *q, struct wanted *w)
 {
@@ -67,8 +82,6 @@ static bool headers_read(struct req *q, struct wanted *w)
     for (size_t i = 0; i < r->n_headers; i++) {
         str h = r->headers[i].name, v = r->headers[i].value;
 
-        if (h.n < 13 || (h.p[0] | 0x20) != 'i')
-            continue;
         if (str_eq_nocase(h, S("Impersonate-Group"))) {
             u->groups = arena_grow(q->a, u->groups, u->n_groups * sizeof(str),
                                    (u->n_groups + 1) * sizeof(str));
@@ -281,7 +294,7 @@ struct err *authn_impersonate(struct req *q)
     struct wanted w = {0};
     struct err *first = NULL;
 
-    if (!headers_read(q, &w))
+    if (!has_headers(&q->ex->req) || !headers_read(q, &w))
         return NULL;
     if (!w.user->name.n)
         return without_a_name(q, w.user);

@@ -95,6 +95,10 @@ struct http_header *reply_headers(struct req *q, const char *content_type, size_
     h[n++] = (struct http_header){S("Cache-Control"), S("no-cache, private")};
     if (content_type)
         h[n++] = (struct http_header){S("Content-Type"), str_of(content_type)};
+    if (q->flow_uid.n) {
+        h[n++] = (struct http_header){S("X-Kubernetes-Pf-Flowschema-Uid"), q->flow_uid};
+        h[n++] = (struct http_header){S("X-Kubernetes-Pf-Prioritylevel-Uid"), q->level_uid};
+    }
     n += warning_headers(q, h + n);
     *ret_n = n;
     return h;

@@ -56,6 +56,7 @@ static void options_keep(struct api *api, const struct api_options *o)
 static void api_free(struct api *api)
 {
     outgoing_free(api->outgoing); /* first: requests that wait for an answer end now */
+    flow_free(api->flow);
     node_authorizer_free(api->nodes);
     rbac_free(api->rbac);
     authn_free(api->authn);
@@ -95,6 +96,8 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
     e = authn_new(api, &api->authn);
     if (!e)
         e = audit_new(api, &api->audit);
+    if (!e)
+        e = flow_new(api, &api->flow);
     if (!e)
         e = rbac_new(api, &api->rbac);
     if (!e)
@@ -143,6 +146,7 @@ void api_close(struct api *api, loop_fn *closed, void *ctx)
     api->closing = true;
     dynamic_stop(api->dynamic);
     watch_close_all(api);
+    flow_stop(api->flow);
     token_requests_resume(api);
     if (api->audit)
         audit_close(api->audit, close_done, c);
@@ -294,12 +298,13 @@ static void handle_resource(struct req *q)
     reply_error(q, err_no_method());
 }
 
-static void handle(struct req *q)
+void api_serve(struct req *q)
 {
     struct err *e;
 
-    e = authn_impersonate(q);
-    if (!e)
+    if (q->api->closing)
+        e = err_new(REASON_UNAVAILABLE, "apiserver is shutting down");
+    else
         e = authz_request(q);
     if (e) {
         reply_error(q, e);
@@ -315,6 +320,16 @@ static void handle(struct req *q)
     if (health_handle(q) || discovery_handle(q))
         return;
     reply_page_not_found(q);
+}
+
+static void handle(struct req *q)
+{
+    struct err *e = authn_impersonate(q);
+
+    if (e)
+        reply_error(q, e);
+    else if (flow_admit(q))
+        api_serve(q);
 }
 
 static struct req *req_new(struct api *api, struct http_exchange *ex)
