@@ -35,6 +35,48 @@ static inline bool any_escape(const uint8_t *p)
 }
 #endif
 
+/* The same of up to eight bytes: every name of a field is looked at so. */
+static inline bool any_escape_of_8(uint64_t w)
+{
+#define EACH(c) (0x0101010101010101ull * (c))
+#define ZERO_BYTES(x) (((x)-EACH(0x01)) & ~(x))
+    uint64_t bad = w | ((w - EACH(0x20)) & ~w);
+
+    bad |= ZERO_BYTES(w ^ EACH('"')) | ZERO_BYTES(w ^ EACH('\\')) | ZERO_BYTES(w ^ EACH('&')) |
+           ZERO_BYTES((w | EACH(2)) ^ EACH('>'));
+    return bad & EACH(0x80);
+#undef ZERO_BYTES
+#undef EACH
+}
+
+/* Copies a string of less than 16 bytes; false: it has something to escape (what was written does not count). */
+static inline bool copy_short(char *to, const uint8_t *p, size_t n)
+{
+    uint64_t first, last;
+    uint32_t a, z;
+
+    if (n >= 8) {
+        memcpy(&first, p, 8);
+        memcpy(&last, p + n - 8, 8);
+        memcpy(to, &first, 8);
+        memcpy(to + n - 8, &last, 8);
+        return !any_escape_of_8(first) && !any_escape_of_8(last);
+    }
+    if (n >= 4) {
+        memcpy(&a, p, 4);
+        memcpy(&z, p + n - 4, 4);
+        memcpy(to, &a, 4);
+        memcpy(to + n - 4, &z, 4);
+        return !any_escape_of_8(a | (uint64_t)z << 32);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (escapes[p[i]])
+            return false;
+        to[i] = (char)p[i];
+    }
+    return true;
+}
+
 void json_encode_string(struct buf *b, str s)
 {
     const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n, *run = p;
@@ -46,6 +88,12 @@ void json_encode_string(struct buf *b, str s)
         char *to = b->p + b->n;
 
         *to++ = '"';
+        if (s.n < 16 && copy_short(to, p, s.n)) {
+            to[s.n] = '"';
+            to[s.n + 1] = '\0';
+            b->n += s.n + 2;
+            return;
+        }
 #ifdef __SSE2__
         for (; end - p >= 16 && !any_escape(p); p += 16, to += 16)
             memcpy(to, p, 16);
