@@ -222,9 +222,9 @@ static bool only_collecting(const struct write *w)
 static struct err *admit_role(struct write *w)
 {
     static const str all[] = {STR("*")};
-    static const struct strs star = {(str *)(uintptr_t)all, 1};
-    static const struct rule everything = {.verbs = star, .groups = star, .resources = star},
-                             everywhere = {.verbs = star, .urls = star};
+    const struct strs star = {(str *)(uintptr_t)all, 1};
+    const struct rule everything = {.verbs = star, .groups = star, .resources = star},
+                      everywhere = {.verbs = star, .urls = star};
     struct giving g = {.w = w};
     struct rule *rules;
     size_t n;

@@ -66,5 +66,6 @@ void mem_free(void *p)
 
 void mem_trim(void)
 {
+    slab_trim();
     malloc_trim(0);
 }

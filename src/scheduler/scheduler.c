@@ -210,10 +210,12 @@ static void pod_changed(void *ctx, const struct obj *o, const struct obj *prev)
             pod_gone(s, p, buf_view(&key));
         return;
     }
-    if (prev && str_eq(prev->uid, o->uid) && str_eq(prev->data, o->data))
+    if (prev && str_eq(prev->uid, o->uid) && str_eq(prev->fields, o->fields))
         return; /* nothing that matters here */
-    if (!pod_head_read(o->data, &h))
+    if (!pod_head_read(o->fields, &h))
         return;
+    if (!p && h.foreign && !h.node.n)
+        return; /* another scheduler's: counts from when it has a node */
     if (p &&
         !str_eq(str_of(p->uid), o->uid)) { /* deleted and made anew under the same name, unseen */
         pod_gone(s, p, buf_view(&key));
@@ -348,7 +350,7 @@ struct scheduler *scheduler_start(const struct scheduler_options *o)
                            .version = S("v1"),
                            .plural = S("pods"),
                            .field_selector = S("status.phase!=Succeeded,status.phase!=Failed"),
-                           .reduce = pod_reduce},
+                           .pack = pod_pack_view},
                        pod_changed);
     return s;
 }

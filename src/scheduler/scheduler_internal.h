@@ -274,7 +274,7 @@ struct scheduler {
 
 /* view.c */
 struct node_term *node_terms_read(struct arena *a, const struct json *list, uint32_t *ret_n);
-void pod_reduce(const struct json *tree, struct buf *out);
+void pod_pack_view(const struct json *tree, struct buf *out);
 void node_reduce(const struct json *tree, struct buf *out);
 struct pod_head {
     str node, nominated, start_time, generation, condition;

@@ -1,10 +1,10 @@
 /* view.c - pods and nodes as the scheduler needs them.
  *
- * The informers keep no pods but what pod_reduce() makes of them: a head of a few fields, and the text that all pods of one
- * template share, which is the key of their profile. So most events need no parsing at all. */
+ * Beside the store's pods the informer keeps what pod_pack_view() makes of them: a head of a few fields, and the text that all
+ * pods of one template share, which is the key of their profile. So most events need no parsing at all. */
 #include "scheduler/scheduler_internal.h"
 
-/* ---- reducing ---- */
+/* ---- packing and reducing ---- */
 static void member(struct buf *out, const char *name, const struct json *v)
 {
     if (!v || v->type == JSON_NULL)
@@ -80,7 +80,7 @@ static void field(struct buf *out, str s)
     buf_char(out, '\0');
 }
 
-void pod_reduce(const struct json *tree, struct buf *out)
+void pod_pack_view(const struct json *tree, struct buf *out)
 {
     str scheduler = json_get_str(tree, "spec.schedulerName");
 

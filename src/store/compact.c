@@ -5,22 +5,66 @@
  * number, lest the file grow without limit. Rows are deleted in small transactions between batches of writes. */
 #include "store/store_internal.h"
 
+#define TRIM_WRITES 200              /* so many are worth a look at the heap once they are over */
+#define TRIM_DELAY_NS (3 * NS_PER_S) /* without writes */
+
 static void compact_tick(void *ctx);
+static void trim_tick(void *ctx);
 
 void compact_init(struct store *s, int64_t age_ns, size_t history_max)
 {
     s->compact_timer = loop_timer_new(s->loop, compact_tick, s);
+    s->trim_timer = loop_timer_new(s->loop, trim_tick, s);
     s->compact_age_ns = age_ns;
     s->compact_events = (int64_t)history_max * COMPACT_EVENTS_FACTOR;
     s->compact_target = s->compact_done = s->compacted;
     s->compact_mark = s->visible;
+    s->trim_mark = s->visible - TRIM_WRITES - 1; /* a start is a flood, too */
     compact_published(s);
 }
 
 void compact_fini(struct store *s)
 {
     loop_timer_free(s->compact_timer);
+    loop_timer_free(s->trim_timer);
 }
+
+/* ---- memory ----
+ * A flood of writes leaves the heap full of holes: requests, versions that were replaced, what the components made of them.
+ * Once it is over they go back to the system. */
+
+static void trim_work(void *ctx) /* on the disk thread */
+{
+    mem_trim();
+}
+
+static void trim_done(void *ctx)
+{
+    store_job_end(ctx);
+}
+
+static void trim_tick(void *ctx)
+{
+    struct store *s = ctx;
+    bool quiet = s->visible == s->trim_seen;
+
+    s->trim_seen = s->visible;
+    if (!quiet) {
+        loop_timer_set(s->trim_timer, TRIM_DELAY_NS);
+        return;
+    }
+    s->trim_mark = s->visible;
+    store_job_begin(s);
+    pool_serial_run(s->disk, trim_work, trim_done, s);
+}
+
+static void trim_arm(struct store *s)
+{
+    if (!s->closing && s->visible - s->trim_mark > TRIM_WRITES && !loop_timer_is_set(s->trim_timer))
+        loop_timer_set(s->trim_timer, TRIM_DELAY_NS);
+}
+
+/* ---- history ---- */
 
 struct compact_job {
     struct store *s;
@@ -34,8 +78,7 @@ static void compact_work(void *ctx) /* on the disk thread */
     struct compact_job *j = ctx;
 
     j->err = engine_compact(j->s->engine, j->upto, j->revision, COMPACT_BUDGET, &j->more);
-    /* What the flood of writes took has been free for a while, in pieces: the heap's end alone is not where it lies. */
-    if (!j->more)
+    if (!j->more) /* history in memory has gone, too */
         mem_trim();
 }
 
@@ -97,6 +140,7 @@ void compact_published(struct store *s)
     if (s->visible - s->compacted > s->compact_events + s->compact_events / 8)
         store_compact(s, s->visible - s->compact_events);
     arm(s);
+    trim_arm(s);
 }
 
 void store_compact(struct store *s, int64_t revision)

@@ -14,7 +14,7 @@ static str place(char **at, str s)
 struct obj *obj_new(struct key key, int64_t revision, str uid, str data, str labels, str fields)
 {
     size_t n = key.resource.n + key.ns.n + key.name.n + uid.n + data.n + 1 + labels.n + fields.n;
-    struct obj *o = mem_alloc(sizeof *o + n);
+    struct obj *o = slab_alloc(sizeof *o + n);
     char *at = (char *)(o + 1);
 
     *o = (struct obj){.refs = 1, .revision = revision};
@@ -31,7 +31,7 @@ struct obj *obj_new(struct key key, int64_t revision, str uid, str data, str lab
 
 struct obj *obj_new_over(const struct obj *base, str fields)
 {
-    struct obj *o = mem_alloc(sizeof *o + fields.n);
+    struct obj *o = slab_alloc(sizeof *o + fields.n);
     char *at = (char *)(o + 1);
 
     /* Member by member: other threads count references to `base` meanwhile. */
@@ -53,12 +53,18 @@ const struct obj *obj_ref(const struct obj *o)
     return o;
 }
 
+/* Bytes of its block. */
+static size_t own_size(const struct obj *o)
+{
+    return o->base ? sizeof *o + o->fields.n : obj_size(o);
+}
+
 void obj_unref(const struct obj *o)
 {
     while (o && __atomic_fetch_sub(&((struct obj *)o)->refs, 1, __ATOMIC_ACQ_REL) == 1) {
         const struct obj *base = o->base;
 
-        mem_free((void *)o);
+        slab_free((void *)o, own_size(o));
         o = base;
     }
 }

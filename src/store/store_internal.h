@@ -128,7 +128,9 @@ struct store {
         closed_in_publication; /* some were closed by them, and are freed at the end of the batch */
 
     /* compact.c */
-    struct loop_timer *compact_timer;
+    struct loop_timer *compact_timer, *trim_timer;
+    int64_t trim_mark,
+        trim_seen; /* visible revision when memory was given back, and at the tick before */
     int64_t compact_age_ns, compact_events;
     int64_t compact_mark; /* visible revision at the last tick: the next tick's target */
     int64_t compact_target, compact_done;

@@ -229,4 +229,42 @@ TEST(err, carries_reason_trail_and_causes)
     CHECK_STRZ(str_of(copy->causes[0].field), "spec.x");
 }
 
+/* ---- slabs ---- */
+
+/* Thousands of blocks of all sizes come and go; each keeps what was written into it. */
+TEST(slab, blocks_keep_their_bytes)
+{
+    struct block {
+        unsigned char *p;
+        size_t n;
+        unsigned char mark;
+    } blocks[500] = {{0}};
+    uint64_t state = 7;
+
+    for (int round = 0; round < 20000; round++) {
+        struct block *b;
+
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        b = &blocks[(state >> 33) % ARRAY_LEN(blocks)];
+        if (b->p) {
+            for (size_t i = 0; i < b->n; i += 61)
+                if (b->p[i] != b->mark)
+                    test_fail(__FILE__, __LINE__, "block of %zu bytes, at %zu", b->n, i);
+            CHECK_INT(b->p[b->n - 1], b->mark);
+            slab_free(b->p, b->n);
+            b->p = NULL;
+        } else {
+            b->n = 1 + (state >> 20) % (round % 50 ? 6000 : 50000);
+            b->p = slab_alloc(b->n);
+            b->mark = (unsigned char)(state >> 50);
+            memset(b->p, b->mark, b->n);
+        }
+        if (round % 5000 == 0)
+            slab_trim();
+    }
+    for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
+        if (blocks[i].p)
+            slab_free(blocks[i].p, blocks[i].n);
+}
+
 TEST_MAIN
