@@ -374,13 +374,16 @@ struct err *write_update_steps(struct write *w)
 {
     const struct kind_hooks *h = w->kind->hooks;
     const struct json *stored = w->old;
+    /* Here Kubernetes notes what the client said before it drops what does not belong here. */
+    bool resets_late = str_is(w->subresource, "ephemeralcontainers");
     struct err *e;
 
     e = old_as_served(w);
     if (e)
         return e;
     schema_default(w->a, w->kind->r, w->obj);
-    reset_for_update(w);
+    if (!resets_late)
+        reset_for_update(w);
     meta_keep_system(w);
     if (h->default_extra)
         h->default_extra(w);
@@ -389,6 +392,8 @@ struct err *write_update_steps(struct write *w)
         if (e)
             return e;
     }
+    if (resets_late)
+        reset_for_update(w);
     schema_settle(w->kind->r->type, w->obj);
     w->old = stored;
     e = object_to_storage(w->req, w->a, w->kind, w->obj);
