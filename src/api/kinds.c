@@ -67,9 +67,10 @@ static const struct field_label new_event_fields[] = {
 
 static const struct kind_hooks table[] = {
     /* core */
-    {"", "pods", KIND_GENERATION | KIND_RETURN_DELETED, .prepare_create = pod_prepare_create,
-     .prepare_update = pod_prepare_update, .prepare_status = pod_prepare_status,
-     .completed = pod_completed, .fields = pod_fields, .update_passes = "cn"},
+    {"", "pods", KIND_GENERATION | KIND_RETURN_DELETED, .default_extra = pod_default,
+     .prepare_create = pod_prepare_create, .prepare_update = pod_prepare_update,
+     .prepare_status = pod_prepare_status, .completed = pod_completed, .fields = pod_fields,
+     .update_passes = "cn"},
     {"", "nodes", KIND_STATUS_ON_CREATE, .default_extra = node_default,
      .prepare_create = node_prepare, .prepare_update = node_prepare, .prepare_status = node_prepare,
      .fields = node_fields, .update_passes = "nc"},

@@ -254,6 +254,32 @@ static bool has_source(const struct json *spec, const char *name)
     return false;
 }
 
+static const char *const container_lists[] = {"initContainers", "containers",
+                                              "ephemeralContainers"};
+
+static bool has_stop_signal(const struct json *spec)
+{
+    for (size_t l = 0; l < ARRAY_LEN(container_lists); l++)
+        JSON_EACH(c, json_findz(spec, container_lists[l]))
+            if (json_at(c, "lifecycle", "stopSignal", NULL))
+                return true;
+    return false;
+}
+
+static void drop_stop_signals(struct json *spec)
+{
+    for (size_t l = 0; l < ARRAY_LEN(container_lists); l++)
+        JSON_EACH(c, json_findz(spec, container_lists[l])) {
+            struct json *lifecycle = json_findz(c, "lifecycle");
+
+            if (!json_findz(lifecycle, "stopSignal"))
+                continue;
+            json_removez(lifecycle, "stopSignal");
+            if (!json_count(lifecycle))
+                json_removez(c, "lifecycle");
+        }
+}
+
 void pod_spec_drop(struct write *w)
 {
     static const char *const fields[] = {"schedulingGroup"};
@@ -276,6 +302,8 @@ void pod_spec_drop(struct write *w)
                 JSON_EACH(v, json_findz(spec, "volumes"))
                     JSON_EACH(s, json_at(v, "projected", "sources", NULL))
                         json_removez(s, sources[f]);
+        if (!has_stop_signal(old))
+            drop_stop_signals(spec);
         return;
     }
 }

@@ -189,17 +189,33 @@ void node_prepare(struct write *w)
         json_removez(json_findz(w->obj, "status"), "config");
 }
 
+/* The first of a list has a field of its own, from before there were several. A writer that knows
+ * only the field replaces the list. */
+static void pair(struct write *w, struct json *obj, const char *field, const char *list,
+                 const char *inner)
+{
+    const struct json *item = json_item(json_findz(obj, list), 0);
+    str one = json_get_str(obj, field), first = inner ? json_get_str(item, inner) : json_str(item);
+    struct json only = json_array(), wrapped = json_object();
+
+    if (!one.n && first.n)
+        json_setz(w->a, obj, field, json_string(first));
+    if (!one.n || str_eq(one, first))
+        return;
+    if (inner)
+        json_setz(w->a, &wrapped, inner, json_string(one));
+    json_append(w->a, &only, inner ? wrapped : json_string(one));
+    json_setz(w->a, obj, list, only);
+}
+
 void node_default(struct write *w)
 {
-    struct json *spec = json_findz(w->obj, "spec"), list = json_array();
-    str cidr = json_get_str(spec, "podCIDR"),
-        first = json_str(json_item(json_findz(spec, "podCIDRs"), 0));
+    pair(w, json_findz(w->obj, "spec"), "podCIDR", "podCIDRs", NULL);
+}
 
-    if (cidr.n && !first.n) {
-        json_append(w->a, &list, json_string(cidr));
-        json_setz(w->a, spec, "podCIDRs", list);
-    } else if (first.n && !cidr.n)
-        json_setz(w->a, spec, "podCIDR", json_string(first));
+void pod_default(struct write *w)
+{
+    pair(w, json_findz(w->obj, "status"), "podIP", "podIPs", "ip");
 }
 
 /* ---- slices of devices: a taint says since when it is there ---- */

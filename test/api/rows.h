@@ -6,7 +6,7 @@
 #define K1S_TEST_API_ROWS_H
 #include "test/api/world.h"
 
-struct kind_row { /* an object that is valid as it stands */
+struct kind_row { /* an object that is valid as it stands; kind "": what others need to be there */
     const char *kind, *path, *object;
 };
 struct row {

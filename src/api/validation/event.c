@@ -29,7 +29,8 @@ static void check_texts(struct check *c, const struct json *o)
     }
 }
 
-static void check_any(struct check *c, const struct json *o)
+/* shown: what the controller's field is called where it was asked for. */
+static void check_any(struct check *c, const struct json *o, const char *shown)
 {
     str ns = json_get_str(o, "metadata.namespace"),
         object_ns = json_get_str(o, "involvedObject.namespace"),
@@ -44,8 +45,8 @@ static void check_any(struct check *c, const struct json *o)
         bad_invalid(c, at, json_string(object_ns), "does not match event.namespace");
     if (newer) {
         if (!controller.n)
-            bad_required(c, AT(NULL, "reportingController"), "");
-        check_qualified_name(c, AT(NULL, "reportingController"), controller);
+            bad_required(c, AT(NULL, shown), "");
+        check_qualified_name(c, AT(NULL, shown), controller);
         check_texts(c, o);
     }
     check_dns_subdomain(c, AT(NULL, "namespace"), ns);
@@ -119,7 +120,7 @@ void validate_event(struct write *w, struct err **errs)
 {
     struct check *c = &(struct check){w->a, errs};
 
-    check_any(c, w->obj);
+    check_any(c, w->obj, w->kind->r->group.n ? "reportingController" : "reportingComponent");
     if (!w->kind->r->group.n)
         return;
     if (w->old)

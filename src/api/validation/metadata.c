@@ -61,18 +61,25 @@ static void check_name(struct check *c, const struct at *at, const struct kind *
         check_form(c, at, name, NAME_MAX_BYTES, not_dns_subdomain(s));
 }
 
+/* "group/version" or "version"; what has more parts has no version. */
+static bool has_version(str api_version)
+{
+    str rest = api_version, part;
+
+    str_cut(&rest, '/', &part);
+    return rest.p ? rest.n > 0 && !str_has_char(rest, '/') : part.n > 0;
+}
+
 static void check_owner(struct check *c, const struct at *at, const struct json *o)
 {
-    static const struct {
-        const char *field, *text;
-    } needed[] = {{"apiVersion", "version must not be empty"},
-                  {"kind", "must not be empty"},
-                  {"name", "must not be empty"},
-                  {"uid", "must not be empty"}};
+    static const char *const needed[] = {"kind", "name", "uid"};
+    str api_version = json_get_str(o, "apiVersion");
 
+    if (!has_version(api_version))
+        bad_invalid(c, AT(at, "apiVersion"), json_string(api_version), "version must not be empty");
     for (size_t i = 0; i < ARRAY_LEN(needed); i++)
-        if (!json_get_str(o, needed[i].field).n)
-            bad_invalid(c, AT(at, needed[i].field), json_z(""), "%s", needed[i].text);
+        if (!json_get_str(o, needed[i]).n)
+            bad_invalid(c, AT(at, needed[i]), json_z(""), "must not be empty");
     if (str_is(json_get_str(o, "kind"), "Event") && str_is(json_get_str(o, "apiVersion"), "v1"))
         bad_invalid(c, at, *o, "/v1, Kind=Event is disallowed from being an owner");
 }

@@ -50,7 +50,6 @@ static void check_mount(struct check *c, const struct at *list_at, const struct 
     const struct json *devices = field(k, "volumeDevices");
     str name = json_get_str(m, "name"), path = json_get_str(m, "mountPath"),
         sub = json_get_str(m, "subPath"), expr = json_get_str(m, "subPathExpr");
-    const struct json *volume = map_find(volumes, name);
 
     if (named(devices, "name", name))
         bad_invalid(c, AT(at, "name"), json_string(name),
@@ -58,11 +57,6 @@ static void check_mount(struct check *c, const struct at *list_at, const struct 
     if (named(devices, "devicePath", path))
         bad_invalid(c, AT(at, "mountPath"), json_string(path),
                     "must not already exist as a path in volumeDevices");
-    if (field(volume, "image") && sub.n)
-        bad_invalid(c, AT(at, "subPath"), json_string(sub), "not allowed in image volume sources");
-    if (field(volume, "image") && expr.n)
-        bad_invalid(c, AT(at, "subPathExpr"), json_string(expr),
-                    "not allowed in image volume sources");
     if (sub.n)
         check_local_path(c, AT(list_at, "subPath"), sub);
     if (expr.n && sub.n)
