@@ -182,7 +182,8 @@ static struct err *validate(struct write *w)
     if (w->kind->storage->r->type->custom) {
         struct json warnings = json_array();
 
-        crd_validate_rules(w->a, w->kind->storage->r->type, w->obj, w->old, &warnings, &errs);
+        crd_validate_rules(w->a, w->req->api->loop, w->kind->storage->r->type, w->obj, w->old,
+                           &warnings, &errs);
         JSON_EACH(text, &warnings)
             req_warn(w->req, json_str(text));
     }

@@ -9,7 +9,7 @@
  * API: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ */
 #include "controllers/controllers_internal.h"
 #include "controllers/cron.h"
-#include "controllers/zone.h"
+#include "loop/zone.h"
 
 #include <inttypes.h>
 

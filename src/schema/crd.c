@@ -255,13 +255,14 @@ const struct schema_type *crd_type_new(struct arena *a, str name, const struct j
     return &t->type;
 }
 
-void crd_validate_rules(struct arena *a, const struct schema_type *t, const struct json *v,
-                        const struct json *old, struct json *warnings, struct err **errs)
+void crd_validate_rules(struct arena *a, struct loop *loop, const struct schema_type *t,
+                        const struct json *v, const struct json *old, struct json *warnings,
+                        struct err **errs)
 {
     const struct crd_type *x = CONTAINER_OF(t, struct crd_type, type);
 
     if (x->rules)
-        cel_rules_validate(a, x->rules, v, old, warnings, errs);
+        cel_rules_validate(a, loop, x->rules, v, old, warnings, errs);
 }
 
 bool crd_has_rules(const struct json *s)

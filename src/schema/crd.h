@@ -22,8 +22,9 @@ void crd_default(struct arena *a, const struct schema_type *t, struct json *v);
 void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v,
                   struct err **errs);
 /* x-kubernetes-validations, after crd_validate(): see cel_rules_validate(). */
-void crd_validate_rules(struct arena *a, const struct schema_type *t, const struct json *v,
-                        const struct json *old, struct json *warnings, struct err **errs);
+void crd_validate_rules(struct arena *a, struct loop *loop, const struct schema_type *t,
+                        const struct json *v, const struct json *old, struct json *warnings,
+                        struct err **errs);
 /* One value by one schema, as defaults in a schema are checked. path: of the value in field names; name: of it in messages. */
 void crd_validate_value(struct arena *a, const struct json *schema, const struct json *v, str path,
                         str name, struct err **errs);

@@ -2,7 +2,7 @@
  */
 #include "controllers/controllers_internal.h"
 #include "controllers/cron.h"
-#include "controllers/zone.h"
+#include "loop/zone.h"
 #include "test/test.h"
 
 #include <inttypes.h>

@@ -300,6 +300,7 @@ enum outcome { PASSED, FAILED, NOT_APPLICABLE };
 struct run {
     struct arena *a;
     unsigned flags;
+    struct loop *loop;
     const char *reason;
     char detail[600];
 };
@@ -335,22 +336,6 @@ static bool same(struct cel_eval *e, struct cel_value got, struct cel_value want
     if (got.kind == CEL_DOUBLE)
         return got.d == want.d || (isnan(got.d) && isnan(want.d));
     return cel_equal(e, got, want);
-}
-
-static str zone_read(void *ctx, struct arena *a, str name)
-{
-    CLEANUP(buf) struct buf b = BUF_INIT;
-    char chunk[4096];
-    FILE *f = fopen(arena_fmt(a, "/usr/share/zoneinfo/" PRI_STR, STR_ARG(name)).p, "r");
-    size_t n;
-
-    (void)ctx;
-    if (!f)
-        return STR_NONE;
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_add(&b, chunk, n);
-    fclose(f);
-    return arena_dup(a, buf_view(&b));
 }
 
 static enum outcome run_test(struct run *r, const struct tree *t)
@@ -427,7 +412,7 @@ static enum outcome run_test(struct run *r, const struct tree *t)
         goto out;
     }
     vars = cel_vars_new(r->a, env);
-    cel_vars_zones(vars, zone_read, NULL);
+    cel_vars_loop(vars, r->loop);
     EACH(f, t, "bindings")
     {
         struct cel_value v;
@@ -463,6 +448,7 @@ static void run_file(const char *name, unsigned flags, const char *never)
     CLEANUP(buf) struct buf content = BUF_INIT;
     const char *dir = test_shared("suites/cel");
     unsigned n[3] = {0}, messages = 0, unchecked = 0, other = 0;
+    struct loop *loop = loop_new_uv();
     struct reader r = {.a = a};
     struct tree root = {0};
     char path[512], chunk[4096];
@@ -488,7 +474,7 @@ static void run_file(const char *name, unsigned flags, const char *never)
     EACH(t, section, "test")
     {
         CLEANUP(arena) struct arena *own = arena_new();
-        struct run run = {.a = own, .flags = flags};
+        struct run run = {.a = own, .flags = flags, .loop = loop};
         enum outcome o = never ? NOT_APPLICABLE : run_test(&run, t);
 
         n[o]++;
@@ -505,6 +491,7 @@ static void run_file(const char *name, unsigned flags, const char *never)
                       STR_ARG(text_of(section, "name")), STR_ARG(text_of(t, "name")),
                       STR_ARG(text_of(t, "expr")), run.detail);
     }
+    loop_free(loop);
     printf("cel %s: %u passed, %u failed, %u not applicable", name, n[PASSED], n[FAILED],
            n[NOT_APPLICABLE]);
     if (never)

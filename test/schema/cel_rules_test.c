@@ -20,7 +20,7 @@ static str validate(struct arena *a, const char *schema, const char *now, const 
 
     if (!r)
         return S("no rules");
-    cel_rules_validate(a, r, parse(a, now), old ? parse(a, old) : NULL, &warnings, &errs);
+    cel_rules_validate(a, NULL, r, parse(a, now), old ? parse(a, old) : NULL, &warnings, &errs);
     for (unsigned i = 0; errs && i < errs->n_causes; i++)
         buf_fmt(&b, "%s%s|%s|%s", b.n ? "\n" : "", errs->causes[i].field, errs->causes[i].type,
                 errs->causes[i].message);
@@ -168,7 +168,7 @@ TEST(cel_rules, they_are_not_run_on_what_has_not_the_form_for_them)
     struct err *errs = err_new(REASON_INVALID, "%s", "");
 
     err_cause_add(errs, "FieldValueRequired", S("spec"), S("Required value"));
-    cel_rules_validate(a, r, parse(a, "{}"), NULL, NULL, &errs);
+    cel_rules_validate(a, NULL, r, parse(a, "{}"), NULL, NULL, &errs);
     CHECK_INT(errs->n_causes, 2);
     CHECK_STRZ(str_of(errs->causes[1].field), "<nil>");
     CHECK_STRZ(str_of(errs->causes[1].message),

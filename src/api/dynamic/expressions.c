@@ -121,6 +121,7 @@ struct cel_vars *scope_bind(const struct scope *s, struct attributes *t, const s
                                       .subresource = t->subresource,
                                       .namespace = t->ns,
                                       .name = t->name};
+    cel_vars_loop(vars, t->req->api->loop);
     cel_bind_json(vars, s->object, shown->obj);
     cel_bind_json(vars, s->old, shown->old);
     cel_bind_json(vars, s->request, request);

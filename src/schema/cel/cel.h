@@ -174,10 +174,8 @@ struct cel_result {
 };
 struct cel_vars *cel_vars_new(struct arena *a, const struct cel_env *env);
 void cel_vars_limit(struct cel_vars *vars, uint64_t cost); /* default CEL_PER_CALL_LIMIT */
-/* `now` for nothing but tests of time: expressions have no clock. Time zones of timestamps' accessors are read by this; without it
- * only UTC and offsets are known. The function returns the content of a zone's file (RFC 8536), or an empty str. */
-void cel_vars_zones(struct cel_vars *vars, str (*read)(void *ctx, struct arena *a, str name),
-                    void *ctx);
+/* Named time zones of timestamps' accessors are read through this loop (loop/zone.h); without it only UTC and offsets are known. */
+void cel_vars_loop(struct cel_vars *vars, struct loop *loop);
 /* Bindings. An unbound variable is an error when used ("no such attribute(s): x"). v NULL: null. The declared type decides how
  * values look when it is structural; else JSON's own types do. */
 void cel_bind_json(struct cel_vars *vars, unsigned var, const struct json *v);
@@ -199,7 +197,8 @@ static inline bool cel_is_true(struct cel_value v)
 }
 str cel_string_of(struct cel_value v); /* empty unless a string */
 /* As the API would store it: timestamps and durations as strings, bytes in base64, objects without unset optional fields; JSONPatch
- * as {"op":…,"path":…,"from":…,"value":…}. Errors: INVALID for what JSON has not (types, NaN, an authorizer), with cel-go's text. */
+ * as {"op":…,"path":…,"from":…,"value":…}. Errors: INVALID for what JSON has not (types, NaN, an authorizer), with cel-go's text, and
+ * for an Object whose parts are not named by their fields ("type mismatch: unexpected type name …"). */
 MUST_USE struct err *cel_to_json(struct arena *a, struct cel_value v, struct json **ret);
 /* Of the value itself: "string", "list", "google.protobuf.Duration", "Object.spec", … */
 str cel_value_type_name(struct cel_value v);

@@ -333,8 +333,9 @@ struct cel_vars {
     uint64_t composed_cost;
     uint32_t depth;                /* of nested evaluations */
     struct cel_regex_state *regex; /* what matching needs, kept from match to match */
-    str (*zone_read)(void *ctx, struct arena *a, str name);
-    void *zone_ctx;
+    struct loop *loop;             /* reads time zones; NULL: none are known */
+    str zone_name;                 /* the last one that was asked for */
+    struct time_zone *zone;
 };
 struct cel_eval {
     struct arena *a;

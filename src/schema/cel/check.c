@@ -648,21 +648,23 @@ static void check_map(struct checker *k, struct cel_node *n)
     n->type = type_new(k, T_MAP, key, value);
 }
 
-/* Object, Object.spec, Object.spec.template, …, JSONPatch */
+/* Object, Object.spec, Object.spec.template, …, JSONPatch. That names match the fields in which they stand is checked when the
+ * result is taken out. */
 static const struct cel_type *struct_type(struct checker *k, str name)
 {
-    const struct cel_type *t;
-    str part, json;
+    struct cel_type *t;
 
     if (!(k->c->env->flags & CEL_MUTATION))
         return NULL;
     if (str_is(name, "JSONPatch"))
         return cel_json_patch;
-    if (!str_cut(&name, '.', &part) || !str_is(part, "Object"))
+    if (str_is(name, "Object"))
+        return cel_mutation_object;
+    if (!str_has_prefix(name, S("Object.")))
         return NULL;
-    t = cel_mutation_object;
-    while (t && name.p && str_cut(&name, '.', &part))
-        t = cel_type_field(k->c->env, t, part, &json);
+    t = ARENA_NEW(k->c->a, struct cel_type);
+    *t = *cel_mutation_object;
+    t->name = name;
     return t;
 }
 
@@ -700,9 +702,6 @@ static void check_struct(struct checker *k, struct cel_node *n)
         }
         v = n->opt && n->opt[i] ? unwrap_entry(k, n->args[i]) : n->args[i]->type;
         fields[i].type = f ? f : cel_error_type;
-        /* A field of Object takes what its path names, or any value. */
-        if (f && f->any_field && substitute(k, v, false)->kind != T_OBJECT)
-            continue;
         if (f && !is_assignable(k, f, v)) {
             str want = cel_type_text(k->c->scratch, f),
                 got = cel_type_text(k->c->scratch, substitute(k, v, false));

@@ -353,11 +353,9 @@ void cel_vars_limit(struct cel_vars *vars, uint64_t cost)
     vars->limit = cost;
 }
 
-void cel_vars_zones(struct cel_vars *vars, str (*read)(void *ctx, struct arena *a, str name),
-                    void *ctx)
+void cel_vars_loop(struct cel_vars *vars, struct loop *loop)
 {
-    vars->zone_read = read;
-    vars->zone_ctx = ctx;
+    vars->loop = loop;
 }
 
 static struct cel_binding *binding(struct cel_vars *vars, unsigned var)

@@ -367,15 +367,6 @@ static struct cel_value structure(struct cel_eval *e, const struct cel_node *n)
         v = entry_value(cel_run(e, n->args[i]), n->opt && n->opt[i], &skip);
         if (cel_is_error(v))
             return v;
-        if (v.kind == CEL_OBJECT) { /* Object.spec is for the field spec of Object alone */
-            const struct cel_type *t = v.aux, *want = n->names[i].type;
-
-            if (!skip && want->any_field && !str_eq(t->name, want->name))
-                return cel_v_error(e->a,
-                                   "unexpected type name \"" PRI_STR "\", expected \"" PRI_STR
-                                   "\", which matches field name path from root Object type",
-                                   STR_ARG(t->name), STR_ARG(want->name));
-        }
         if (skip)
             continue;
         pairs[2 * count] = cel_v_str(n->names[i].name);

@@ -404,10 +404,51 @@ static struct err *to_json(struct arena *a, struct cel_value v, struct json *ret
     return err_new(REASON_INVALID, "unsupported type: " PRI_STR, STR_ARG(name));
 }
 
+/* Objects are named by the fields in which they stand: Object.spec in spec; lists and maps between do not count. */
+static void check_names(struct arena *a, struct cel_value v, str want, struct buf *problems,
+                        int depth)
+{
+    struct cel_entries it = {.map = v};
+    struct cel_value k, x;
+
+    if (depth > JSON_DEPTH_MAX)
+        return;
+    if (v.kind == CEL_OPTIONAL && v.ref)
+        check_names(a, *cel_optional_value(v), want, problems, depth + 1);
+    if (v.kind == CEL_LIST && v.sub == CONT_VALUES)
+        for (uint64_t i = 0; i < v.n; i++)
+            check_names(a, cel_item(a, v, i), want, problems, depth + 1);
+    if (v.kind == CEL_OBJECT) {
+        str name = ((const struct cel_type *)v.aux)->name;
+
+        if (!str_eq(name, want))
+            buf_fmt(problems,
+                    "%sunexpected type name \"" PRI_STR "\", expected \"" PRI_STR
+                    "\", which matches field name path from root Object type",
+                    problems->n ? "\n" : "", STR_ARG(name), STR_ARG(want));
+        it.map.sub = CONT_VALUES;
+    } else if (v.kind != CEL_MAP || v.sub != CONT_VALUES) {
+        return;
+    }
+    while (cel_entry_next(a, &it, &k, &x))
+        check_names(a, x,
+                    v.kind == CEL_OBJECT
+                        ? arena_fmt(a, PRI_STR "." PRI_STR, STR_ARG(want), STR_ARG(cel_v_text(k)))
+                        : want,
+                    problems, depth + 1);
+}
+
 struct err *cel_to_json(struct arena *a, struct cel_value v, struct json **ret)
 {
+    CLEANUP(buf) struct buf problems = BUF_INIT;
     struct json *j = json_new(a, json_null());
-    struct err *err = to_json(a, v, j, 0);
+    struct err *err;
+
+    if (v.kind == CEL_OBJECT && v.aux == cel_mutation_object)
+        check_names(a, v, S("Object"), &problems, 0);
+    if (problems.n)
+        return err_new(REASON_INVALID, "type mismatch: %s", buf_cstr(&problems));
+    err = to_json(a, v, j, 0);
 
     if (!err)
         *ret = j;

@@ -1,74 +1,29 @@
 /* lib_time.c - parts of timestamps and durations, in a time zone.
  *
- * A zone is an offset such as -08:00, UTC, or a name; what a name means is read from the system's database by the function that
- * cel_vars_zones() was given (format: RFC 8536).
+ * A zone is an offset such as -08:00, UTC, or a name of the system's database (loop/zone.h).
  *
  * Source: cel-go common/types/{timestamp,duration}.go. */
+#include "loop/zone.h"
 #include "schema/cel/functions.h"
 
-#define ZONE_HEADER 44
-#define ZONE_TYPE 6
-
-static uint64_t big_endian(const char *p, int n)
+static void zone_free(void *ctx)
 {
-    uint64_t v = 0;
-
-    for (int i = 0; i < n; i++)
-        v = v << 8 | (uint8_t)p[i];
-    return v;
+    time_zone_free(((struct cel_vars *)ctx)->zone);
 }
 
-struct block { /* of a zone's file */
-    uint64_t n_isut, n_isstd, n_leap, n_times, n_types, n_chars;
-};
-
-static bool block_read(str s, struct block *ret)
+/* The zone of a name, kept until another one is asked for. NULL: there is none. */
+static const struct time_zone *zone_of(struct cel_vars *vars, str name)
 {
-    if (s.n < ZONE_HEADER || memcmp(s.p, "TZif", 4) || s.p[4] < '2')
-        return false;
-    ret->n_isut = big_endian(s.p + 20, 4);
-    ret->n_isstd = big_endian(s.p + 24, 4);
-    ret->n_leap = big_endian(s.p + 28, 4);
-    ret->n_times = big_endian(s.p + 32, 4);
-    ret->n_types = big_endian(s.p + 36, 4);
-    ret->n_chars = big_endian(s.p + 40, 4);
-    return ret->n_types > 0;
-}
-
-static uint64_t block_size(const struct block *h, unsigned time_size)
-{
-    return h->n_times * (time_size + 1) + h->n_types * ZONE_TYPE + h->n_chars +
-           h->n_leap * (time_size + 4) + h->n_isstd + h->n_isut;
-}
-
-/* Seconds east of UTC at a moment; the table's last entry holds for ever. */
-static bool zone_offset(str file, int64_t at_s, int64_t *ret)
-{
-    struct block h;
-    uint64_t lo = 0, hi, type = 0;
-    const char *times, *kinds;
-
-    if (!block_read(file, &h) || file.n < ZONE_HEADER + block_size(&h, 4))
-        return false;
-    file = str_skip(file, ZONE_HEADER + block_size(&h, 4)); /* the first block is for old readers */
-    if (!block_read(file, &h) || file.n < ZONE_HEADER + block_size(&h, 8))
-        return false;
-    times = file.p + ZONE_HEADER;
-    kinds = times + h.n_times * 8;
-    for (hi = h.n_times; lo < hi;) {
-        uint64_t mid = (lo + hi) / 2;
-
-        if ((int64_t)big_endian(times + mid * 8, 8) <= at_s)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    if (lo)
-        type = (uint8_t)kinds[lo - 1];
-    if (type >= h.n_types)
-        return false;
-    *ret = (int32_t)big_endian(kinds + h.n_times + type * ZONE_TYPE, 4);
-    return true;
+    if (vars->zone_name.p && str_eq(vars->zone_name, name))
+        return vars->zone;
+    if (!vars->loop)
+        return NULL;
+    if (!vars->zone_name.p)
+        arena_at_end(vars->arena, zone_free, vars);
+    time_zone_free(vars->zone);
+    vars->zone = time_zone_load(vars->loop, name);
+    vars->zone_name = arena_dup(vars->arena, name);
+    return vars->zone;
 }
 
 /* [+-]hh:mm */
@@ -92,17 +47,19 @@ static bool offset_parse(str s, int64_t *ret)
 static bool offset_of(struct cel_eval *e, struct cel_value zone, int64_t at_s, int64_t *ret,
                       struct cel_value *ret_err)
 {
-    str name = cel_v_text(zone), file = STR_NONE;
+    str name = cel_v_text(zone);
+    const struct time_zone *z;
 
     *ret = 0;
     if (!name.n || str_is(name, "UTC") || str_is(name, "Etc/UTC"))
         return true;
     if (offset_parse(name, ret))
         return true;
-    if (e->vars->zone_read && str_index(name, ':') < 0)
-        file = e->vars->zone_read(e->vars->zone_ctx, e->a, name);
-    if (file.n && zone_offset(file, at_s, ret))
+    z = zone_of(e->vars, name);
+    if (z) {
+        *ret = time_zone_offset_s(z, at_s);
         return true;
+    }
     *ret_err = cel_v_error(e->a, "unknown time zone " PRI_STR, STR_ARG(name));
     return false;
 }

@@ -436,8 +436,9 @@ static bool blocked(const struct err *errs)
     return false;
 }
 
-void cel_rules_validate(struct arena *a, const struct cel_rules *r, const struct json *v,
-                        const struct json *old, struct json *warnings, struct err **errs)
+void cel_rules_validate(struct arena *a, struct loop *loop, const struct cel_rules *r,
+                        const struct json *v, const struct json *old, struct json *warnings,
+                        struct err **errs)
 {
     struct walk w = {.a = a, .r = r, .warnings = warnings, .errs = errs, .budget = CEL_BUDGET};
     struct change root = {.now = v, .old = old};
@@ -449,5 +450,6 @@ void cel_rules_validate(struct arena *a, const struct cel_rules *r, const struct
         return;
     }
     w.vars = cel_vars_new(a, r->env);
+    cel_vars_loop(w.vars, loop);
     visit(&w, r->root, v, old, NULL, &root, 0);
 }

@@ -25,9 +25,10 @@ uint64_t cel_max_cardinality(const struct json *schema);
 struct cel_rules;
 struct cel_rules *cel_rules_new(const struct json *schema);
 void cel_rules_free(struct cel_rules *r); /* NULL: nothing */
-/* Holds an object of a custom kind, or its new version, against the rules. old NULL: there is none. What is wrong is added to *errs
+/* Holds an object of a custom kind, or its new version, against the rules. loop: reads time zones; may be NULL. old NULL: there is none. What is wrong is added to *errs
  * (created when needed as INVALID); what was wrong before and has not changed goes to `warnings` instead, as texts. When *errs says
  * that the object has not the form that rules rely on, they are not run, and one cause says so. */
-void cel_rules_validate(struct arena *a, const struct cel_rules *r, const struct json *v,
-                        const struct json *old, struct json *warnings, struct err **errs);
+void cel_rules_validate(struct arena *a, struct loop *loop, const struct cel_rules *r,
+                        const struct json *v, const struct json *old, struct json *warnings,
+                        struct err **errs);
 #endif

@@ -427,14 +427,8 @@ const struct cel_type *cel_type_field(struct cel_env *env, const struct cel_type
     for (size_t i = 0; i < t->n_fields; i++)
         if (str_eq(t->fields[i].name, name))
             return t->fields[i].type;
-    if (t->any_field) {
-        /* Object.spec has the type Object.spec, of which everything may be a field too. */
-        struct cel_type *f = type_new(env->arena, T_OBJECT);
-
-        f->name = arena_fmt(env->arena, PRI_STR "." PRI_STR, STR_ARG(t->name), STR_ARG(name));
-        f->any_field = true;
-        return f;
-    }
+    if (t->any_field)
+        return cel_dyn;
     return NULL;
 }
 

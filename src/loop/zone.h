@@ -1,6 +1,6 @@
-/* zone.h - time zones from the system's tz database, as far as schedules need them. */
-#ifndef K1S_CONTROLLERS_ZONE_H
-#define K1S_CONTROLLERS_ZONE_H
+/* zone.h - time zones from the system's tz database, as far as schedules and expressions need them. */
+#ifndef K1S_LOOP_ZONE_H
+#define K1S_LOOP_ZONE_H
 #include "loop/loop.h"
 
 struct time_zone;

@@ -5,7 +5,7 @@
  * it is.
  *
  * Format: RFC 8536. */
-#include "controllers/zone.h"
+#include "loop/zone.h"
 
 #include <ctype.h>
 
