@@ -105,6 +105,7 @@ struct audited;
 struct flow;
 struct ip_allocator;
 struct event_ttl;
+struct flowschemas;
 struct dynamic;
 struct discovery;
 struct crds;
@@ -128,6 +129,7 @@ struct api {
     struct flow *flow;
     struct ip_allocator *ips;
     struct event_ttl *event_ttl;
+    struct flowschemas *flowschemas;
     struct dynamic *dynamic; /* webhooks and policies (dynamic/) */
     size_t n_dynamic;        /* of them configured; 0: nobody need look */
     struct discovery *discovery;
@@ -429,6 +431,9 @@ MUST_USE struct err *ips_new(struct api *api, struct ip_allocator **ret);
 void ips_free(struct ip_allocator *ips);
 MUST_USE struct err *event_ttl_new(struct api *api, struct event_ttl **ret);
 void event_ttl_free(struct event_ttl *t);
+/* Keeps the condition of FlowSchemas that tells whether their level is missing. */
+MUST_USE struct err *flowschemas_new(struct api *api, struct flowschemas **ret);
+void flowschemas_free(struct flowschemas *f); /* NULL: nothing */
 
 struct group_info {
     const char *name;

@@ -62,6 +62,7 @@ static void api_free(struct api *api)
     authn_free(api->authn);
     ips_free(api->ips);
     event_ttl_free(api->event_ttl);
+    flowschemas_free(api->flowschemas);
     dynamic_free(api->dynamic);
     discovery_fini(api);
     apiservices_free(api->apiservices);
@@ -104,6 +105,8 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
         e = ips_new(api, &api->ips);
     if (!e)
         e = event_ttl_new(api, &api->event_ttl);
+    if (!e)
+        e = flowschemas_new(api, &api->flowschemas);
     if (!e)
         e = crds_new(api, &api->crds);
     if (!e)
