@@ -69,7 +69,7 @@ str attributes_name(const struct attributes *t); /* for messages; never empty */
 struct scope { /* what expressions can name */
     struct cel_env *env;
     unsigned object, old, request, namespace, authorizer, check, params;
-    bool has_params;
+    bool has_params, uses_request, uses_namespace; /* uses: some expression does */
 };
 struct expression {
     str text, error; /* error: why it does not compile */

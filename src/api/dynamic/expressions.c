@@ -40,8 +40,12 @@ struct expression scope_compile(struct scope *s, struct arena *a, str text,
     struct expression x = {.text = text};
     struct err *e = cel_compile(s->env, text, want, &x.program);
 
-    if (e)
+    if (e) {
         x.error = arena_dup(a, str_of(err_text(e)));
+    } else {
+        s->uses_request |= cel_program_uses(x.program, s->request);
+        s->uses_namespace |= cel_program_uses(x.program, s->namespace);
+    }
     err_free(e);
     return x;
 }
@@ -112,7 +116,6 @@ struct cel_vars *scope_bind(const struct scope *s, struct attributes *t, const s
     struct cel_vars *vars = cel_vars_new(t->a, s->env);
     struct cel_authz *authz = ARENA_NEW(t->a, struct cel_authz);
     struct cel_authz_query *check = ARENA_NEW(t->a, struct cel_authz_query);
-    struct json *request = json_new(t->a, form_request(t, shown->kind));
 
     *authz = (struct cel_authz){authz_check, t->req};
     *check = (struct cel_authz_query){.is_resource = true,
@@ -124,8 +127,11 @@ struct cel_vars *scope_bind(const struct scope *s, struct attributes *t, const s
     cel_vars_loop(vars, t->req->api->loop);
     cel_bind_json(vars, s->object, shown->obj);
     cel_bind_json(vars, s->old, shown->old);
-    cel_bind_json(vars, s->request, request);
-    cel_bind_json(vars, s->namespace, with_namespace ? namespace_shown(t) : NULL);
+    /* Made for those who look at them. */
+    if (s->uses_request)
+        cel_bind_json(vars, s->request, json_new(t->a, form_request(t, shown->kind)));
+    if (s->uses_namespace)
+        cel_bind_json(vars, s->namespace, with_namespace ? namespace_shown(t) : NULL);
     cel_bind_authorizer(vars, s->authorizer, authz);
     cel_bind_resource_check(vars, s->check, authz, check);
     if (s->has_params)

@@ -43,7 +43,8 @@ void round_begin(struct plugin_round *r, const struct attributes *t, int round)
 
 void round_end(struct plugin_round *r, const struct attributes *t)
 {
-    r->left = t->obj ? json_new(t->a, json_share(t->a, t->obj)) : NULL;
+    /* Where nobody may be asked again, nobody asks what has changed. */
+    r->left = t->obj && r->invoked.n ? json_new(t->a, json_share(t->a, t->obj)) : NULL;
 }
 
 static void rounds_fini(struct second_round *s)
