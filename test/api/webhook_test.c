@@ -439,6 +439,40 @@ TEST(webhook, gives_warnings_and_they_come_once)
     end(&w, &p);
 }
 
+static void answer_beta(struct peer *p, struct http_exchange *ex)
+{
+    struct json *v;
+
+    CHECK_OK(json_parse(p->w->arena, p->body, NULL, NULL, &v));
+    CHECK_STRZ(json_get_str(v, "apiVersion"), "admission.k8s.io/v1beta1");
+    /* Neither the question's uid nor a kind: the beta let that pass. */
+    http_reply(ex, 200, "application/json",
+               S("{\"response\":{\"allowed\":true,\"patch\":"
+                 "\"W3sib3AiOiJhZGQiLCJwYXRoIjoiL2RhdGEiLCJ2YWx1ZSI6eyJrIjoidiJ9fV0=\"}}"));
+}
+
+TEST(webhook, that_knows_only_the_beta_is_asked_in_it)
+{
+    struct world w;
+    struct peer p;
+    struct json *v;
+    str body;
+
+    begin(&w, &p);
+    p.answer = answer_beta;
+    body = arena_fmt(w.arena,
+                     "{\"metadata\":{\"name\":\"b\"},\"webhooks\":[{\"name\":\"b.example.test\","
+                     "\"sideEffects\":\"None\",\"admissionReviewVersions\":[\"v0\",\"v1beta1\"],"
+                     "\"clientConfig\":{\"url\":\"https://10.9.9.9:8443\",\"caBundle\":\"" PRI_STR
+                     "\"},\"rules\":[" CONFIGMAPS "]}]}",
+                     STR_ARG(peer_ca_base64(&p)));
+    world_json(&w, "POST", HOOKS "mutatingwebhookconfigurations", body.p, 201);
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", 201);
+    CHECK_STRZ(json_get_str(v, "data.k"), "v");
+    CHECK_STRZ(p.path, "/?timeout=10s");
+    end(&w, &p);
+}
+
 /* ---- what it changes ---- */
 
 TEST(webhook, changes_are_defaulted_validated_and_belong_to_nobody)
