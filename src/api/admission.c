@@ -477,8 +477,13 @@ struct err *admission_validate(struct write *w)
     struct err *e = pod_security(w);
 
     if (!e && w->answers) {
-        struct attributes t = write_attributes(w);
+        struct attributes t;
 
+        /* By now it is known which version is replaced. */
+        if (w->old)
+            json_setz(w->a, meta_of(w->a, w->obj), "resourceVersion",
+                      json_string(meta_str(w->old, "resourceVersion")));
+        t = write_attributes(w);
         e = dynamic_validate(&t);
     }
     return e ? e : resource_quota(w);

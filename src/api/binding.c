@@ -135,6 +135,11 @@ static void posted_admit(struct posted *p, const struct schema_type *type, const
                          const char *kind, void (*go)(void *ctx))
 {
     struct req *q = p->q;
+    const struct resource r = {.group = str_of(group),
+                               .version = S("v1"),
+                               .kind = str_of(kind),
+                               .type = type,
+                               .namespaced = true};
     struct attributes t = {.req = q,
                            .a = q->a,
                            .kind = q->route.kind,
@@ -148,7 +153,17 @@ static void posted_admit(struct posted *p, const struct schema_type *type, const
                            .kind_name = str_of(kind),
                            .obj = p->obj,
                            .dry_run = q->wo.dry_run};
+    const struct apply_options o = {.manager = req_manager(q),
+                                    .subresource = q->route.subresource,
+                                    .api_version =
+                                        group[0] ? arena_fmt(q->a, "%s/v1", group) : S("v1"),
+                                    .now = loop_wall(q->api->loop)};
 
+    /* It is never stored; that it has managers all the same only webhooks and policies see. */
+    if (q->api->n_dynamic) {
+        json_setz(q->a, meta_of(q->a, p->obj), "namespace", json_string(q->route.ns));
+        err_free(apply_track_update(q->a, &r, NULL, p->obj, &o));
+    }
     dynamic_admit_then(&t, go, p);
 }
 

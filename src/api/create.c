@@ -180,6 +180,9 @@ static void admit_virtual(struct creation *c)
                            .obj = c->w.obj,
                            .dry_run = c->w.dry_run};
 
+    /* Reviews have managers like any other object. */
+    if (c->w.api->n_dynamic)
+        err_free(write_track(&c->w, req_manager(c->w.req), S("")));
     dynamic_admit_then(&t, create_virtual, c);
 }
 

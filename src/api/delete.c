@@ -391,8 +391,17 @@ static struct err *admit_removal(struct deletion *d, const struct obj *current)
                            .deletion = &d->o,
                            .dry_run = d->o.dry_run,
                            .answers = d->answers};
-    struct err *e = dynamic_mutate(&t, NULL, NULL);
+    struct delete_options o = d->o;
+    struct err *e;
 
+    /* How long a pod may take is worked out by then, and told. */
+    if (!d->kind->r->group.n && str_is(d->kind->r->plural, "pods") &&
+        !json_at(t.old, "metadata", "deletionTimestamp", NULL)) {
+        o.grace_s = pod_grace(t.old, &d->o);
+        o.has_grace = true;
+        t.deletion = &o;
+    }
+    e = dynamic_mutate(&t, NULL, NULL);
     return e ? e : dynamic_validate(&t);
 }
 

@@ -188,6 +188,38 @@ static void scale_reply(struct req *q, str data)
     convert_then(q, q->route.kind, &s->data, 1, scale_reply_now, s);
 }
 
+/* For those who may change it, a Scale has the managers of the one field that it shows of the object:
+ * `live` those of before, `next` the caller in addition. */
+static struct err *scale_track(struct scaling *s, struct json *live, struct json *next)
+{
+    struct write *w = &s->w;
+    const struct resource r = {.group = S("autoscaling"),
+                               .version = S("v1"),
+                               .kind = S("Scale"),
+                               .type = scale_type(),
+                               .namespaced = true};
+    const struct apply_options o = {.manager = req_manager(w->req),
+                                    .subresource = S("scale"),
+                                    .api_version = S("autoscaling/v1"),
+                                    .now = w->now};
+    struct json fields = json_object(), list = json_array();
+
+    json_make(w->a, &fields, "f:spec.f:replicas", JSON_OBJECT);
+    JSON_EACH(m, json_at(w->old, "metadata", "managedFields", NULL)) {
+        struct json entry;
+
+        if (!json_at(m, "fieldsV1", "f:spec", "f:replicas", NULL))
+            continue;
+        entry = json_share(w->a, m);
+        json_setz(w->a, &entry, "apiVersion", json_z("autoscaling/v1"));
+        json_setz(w->a, &entry, "fieldsV1", json_share(w->a, &fields));
+        json_append(w->a, &list, entry);
+    }
+    if (list.n)
+        json_setz(w->a, meta_of(w->a, live), "managedFields", list);
+    return apply_track_update(w->a, &r, live, next, &o);
+}
+
 static struct err *scale_write(void *ctx, struct arena *a, const struct obj *current,
                                int64_t revision, struct store_change *ret)
 {
@@ -228,6 +260,9 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
                             "the object has been modified; please apply your changes to the latest "
                             "version and try again");
     if (s->answers) {
+        e = scale_track(s, live, next);
+        if (e)
+            return e;
         t = scale_attributes(s, next, live);
         e = dynamic_mutate(&t, NULL, NULL);
         if (e)
@@ -242,8 +277,11 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
     w->obj = served;
     *json_make(w->a, w->obj, scale_paths_of(w->kind).replicas, JSON_INT) = json_int(replicas);
     e = write_update_steps(w);
-    if (!e && s->answers)
+    if (!e && s->answers) {
+        /* What only looks sees what has become of the object. */
+        t = scale_attributes(s, scale_of(w->req, w->obj), scale_of(w->req, w->old));
         e = dynamic_validate(&t);
+    }
     if (e)
         return e;
     return write_put(w, current, revision, ret, &s->reply);

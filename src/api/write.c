@@ -222,9 +222,46 @@ static struct err *in_tree_update(void *ctx)
     return admission_update(ctx);
 }
 
+/* What a client has sent and the steps have put back already. Webhooks and policies that change the
+ * object see it as it came. */
+struct sent {
+    struct json meta, status; /* status: null when there was none */
+};
+
+static struct sent keep_sent(struct write *w)
+{
+    const struct json *status = json_findz(w->obj, "status");
+
+    return (struct sent){json_share(w->a, meta_of(w->a, w->obj)),
+                         status ? json_share(w->a, status) : json_null()};
+}
+
+static void show_as_sent(struct write *w, const struct sent *s)
+{
+    static const char *const kept[] = {"uid",          "creationTimestamp",
+                                       "generation",   "deletionTimestamp",
+                                       "generateName", "deletionGracePeriodSeconds"};
+    struct json *meta = meta_of(w->a, w->obj);
+
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        const struct json *v = json_findz(&s->meta, kept[i]);
+
+        if (v)
+            json_setz(w->a, meta, kept[i], *v);
+        else
+            json_removez(meta, kept[i]);
+    }
+    if (!w->kind->has_status || w->subresource.n || w->kind->storage != w->kind)
+        return;
+    if (s->status.type == JSON_NULL)
+        json_removez(w->obj, "status");
+    else
+        json_setz(w->a, w->obj, "status", s->status);
+}
+
 /* The plugins that may change the object, built-in ones first. What they may not change here goes
- * back once more. */
-static struct err *admit_changes(struct write *w)
+ * back once more. sent: of an update; NULL: a create. */
+static struct err *admit_changes(struct write *w, const struct sent *sent)
 {
     in_tree_fn *in_tree = w->old ? in_tree_update : in_tree_create;
     struct err *e = in_tree(w);
@@ -232,6 +269,8 @@ static struct err *admit_changes(struct write *w)
 
     if (e || !w->answers)
         return e;
+    if (sent)
+        show_as_sent(w, sent);
     t = write_attributes(w);
     e = dynamic_mutate(&t, in_tree, w);
     if (e)
@@ -287,7 +326,7 @@ struct err *write_create_steps(struct write *w)
         return e;
     if (w->kind->storage != w->kind)
         schema_default(w->a, w->kind->storage->r, w->obj);
-    e = admit_changes(w);
+    e = admit_changes(w, NULL);
     if (e)
         return e;
     if (w->answers) /* what webhooks added has defaults, too */
@@ -377,12 +416,15 @@ struct err *write_update_steps(struct write *w)
     const struct json *stored = w->old;
     /* Here Kubernetes notes what the client said before it drops what does not belong here. */
     bool resets_late = str_is(w->subresource, "ephemeralcontainers");
+    struct sent sent = {.status = json_null()};
     struct err *e;
 
     e = old_as_served(w);
     if (e)
         return e;
     schema_default(w->a, w->kind->r, w->obj);
+    if (w->answers)
+        sent = keep_sent(w);
     if (!resets_late)
         reset_for_update(w);
     meta_keep_system(w);
@@ -400,7 +442,7 @@ struct err *write_update_steps(struct write *w)
     e = object_to_storage(w->req, w->a, w->kind, w->obj);
     if (e)
         return e;
-    e = admit_changes(w);
+    e = admit_changes(w, &sent);
     if (e)
         return e;
     if (h->admit) {

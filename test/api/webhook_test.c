@@ -127,6 +127,36 @@ TEST(webhook, is_asked_with_the_object_before_and_after_the_server_has_named_it)
     end(&w, &p);
 }
 
+TEST(webhook, that_changes_sees_an_update_as_it_came_and_one_that_looks_what_will_be_stored)
+{
+    struct world w;
+    struct peer p;
+    struct json *v;
+
+    begin(&w, &p);
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"u\"}}", 201);
+    configure(&w, &p, "mutating", "m", "");
+    configure(&w, &p, "validating", "v", "");
+    world_json(&w, "PUT", CM "/a", "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}}", 200);
+    CHECK_INT(n_asked, 2);
+    CHECK_STRZ(request_str(0, "object.metadata.uid"), "");
+    CHECK_STRZ(request_str(0, "object.metadata.resourceVersion"), "");
+    CHECK_STR(request_str(1, "object.metadata.uid"), json_get_str(v, "metadata.uid"));
+    CHECK_STR(request_str(1, "object.metadata.resourceVersion"),
+              json_get_str(v, "metadata.resourceVersion"));
+    CHECK_STRZ(request_str(1, "options.kind"), "UpdateOptions");
+    for (unsigned k = 0; k < 2; k++) {
+        CHECK_INT(
+            json_count(json_at(asked[k].request, "object", "metadata", "managedFields", NULL)), 1);
+        CHECK_STR(request_str(k, "oldObject.metadata.resourceVersion"),
+                  json_get_str(v, "metadata.resourceVersion"));
+    }
+    v = world_json(&w, "PUT", CM "/a", "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"w\"}}",
+                   200);
+    CHECK(json_get_str(v, "metadata.uid").n == 36);
+    end(&w, &p);
+}
+
 TEST(webhook, is_asked_once_about_one_content)
 {
     struct world w;
@@ -754,6 +784,9 @@ TEST(webhook, of_a_scale_sees_and_changes_the_scale)
     CHECK_STRZ(request_str(0, "subResource"), "scale");
     CHECK_INT(json_get_int(asked[0].request, "object.spec.replicas", 0), 9);
     CHECK_INT(json_get_int(asked[0].request, "oldObject.spec.replicas", 0), 1);
+    v = json_item(json_at(asked[0].request, "object", "metadata", "managedFields", NULL), 0);
+    CHECK_STRZ(json_get_str(v, "subresource"), "scale");
+    v = world_json(&w, "GET", "/apis/apps/v1/namespaces/ns/deployments/a/scale", NULL, 200);
     CHECK_INT(json_get_int(v, "spec.replicas", 0), 4);
     v = world_json(&w, "GET", "/apis/apps/v1/namespaces/ns/deployments/a", NULL, 200);
     CHECK_INT(json_get_int(v, "spec.replicas", 0), 4);
