@@ -283,8 +283,9 @@ def prepare(port):
             time.sleep(0.05)
 
 
-def empty(port):
-    """Removes all that the load has made; the namespaces stay."""
+def empty(server):
+    """Removes all that the load has made (the namespaces stay), and waits until compaction has nothing more to do."""
+    port = server.port
     for _ in range(30):
         left = 0
         for ns in NAMESPACES:
@@ -297,7 +298,13 @@ def empty(port):
         if not left:
             break
         time.sleep(1)
-    time.sleep(4 * COMPACT_S)  # history is forgotten within two intervals, and its pages are given back
+    size, since = -1, time.monotonic()
+    end = since + 600
+    while time.monotonic() < end and time.monotonic() - since < 4 * COMPACT_S:
+        time.sleep(1)
+        now = database_bytes(server.database)
+        if now != size:
+            size, since = now, time.monotonic()
 
 
 def live_bytes(port):
@@ -324,7 +331,7 @@ def work(server, seconds, rate, told):
         if server.process.poll() is not None:
             sys.exit("FAIL the server ended: see " + server.log.name)
     stuck = load.stop()
-    empty(server.port)
+    empty(server)
     return load, stuck
 
 

@@ -1,4 +1,4 @@
-/* tls.c - TLS over any stream: contexts, handshake, and the encrypted stream.
+/* tls.c - TLS over any stream: the handshake, and the encrypted stream.
  *
  * OpenSSL never sees a socket. Its BIO reads the bytes that the raw stream has just delivered,
  * in place, and writes into a scratch area on the stack, which leaves as one write of the raw
@@ -14,13 +14,10 @@
  *   (4) Renegotiation, tickets and session caches are off: a connection's identity is decided
  *       once.
  *
- * Not here: keys and certificates (pki.c). */
-#include "wire/tls.h"
+ * Not here: contexts (tls_context.c), the names of a peer (tls_peer.c). */
+#include "wire/tls_internal.h"
 #include "loop/stream.h"
-#include "wire/ssl_internal.h"
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #define TLS_HANDSHAKE_NS (10 * NS_PER_S)
@@ -29,22 +26,6 @@
 #define TLS_SCRATCH (3 * (TLS_RECORD_MAX + 256)) /* ciphertext of one raw write; on the stack */
 #define TLS_CHUNK (3 * TLS_RECORD_MAX)           /* plaintext that fits it */
 #define TLS_RAW_HIGH ((size_t)256 << 10)
-
-/* What a server and a client have in common; streams hold a reference, so that a certificate can
- * be replaced. */
-struct tls_context {
-    unsigned refs;
-    SSL_CTX *ctx;
-    BIO_METHOD *bio;
-    bool http2;    /* a server offers it */
-    bool insecure; /* a client does not verify */
-};
-struct tls_server {
-    struct tls_context *context;
-};
-struct tls_client {
-    struct tls_context *context;
-};
 
 struct tls_segment { /* plaintext that waits for the raw stream to drain */
     struct list link;
@@ -79,7 +60,7 @@ struct tls_stream {
     void *peer_block;
 };
 
-/* ---- contexts ---- */
+/* ---- between OpenSSL and the raw stream ---- */
 
 static int bio_create(BIO *bio)
 {
@@ -164,236 +145,16 @@ static int bio_write(BIO *bio, const char *p, int n)
     return n;
 }
 
-static void context_unref(struct tls_context *c)
+BIO_METHOD *tls_bio_method(void)
 {
-    if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
-        return;
-    SSL_CTX_free(c->ctx);
-    BIO_meth_free(c->bio);
-    mem_free(c);
-}
-DEFINE_CLEANUP(context, struct tls_context *, context_unref)
+    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "stream");
 
-static struct tls_context *context_new(const SSL_METHOD *method)
-{
-    struct tls_context *c = NEW(struct tls_context);
-
-    c->refs = 1;
-    c->ctx = SSL_CTX_new(method);
-    c->bio = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "stream");
-    BUG_ON(!c->ctx || !c->bio);
-    BIO_meth_set_create(c->bio, bio_create);
-    BIO_meth_set_ctrl(c->bio, bio_ctrl);
-    BIO_meth_set_read(c->bio, bio_read);
-    BIO_meth_set_write(c->bio, bio_write);
-    SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(c->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_num_tickets(c->ctx, 0);
-    SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
-    /* Some 34 KB of record buffers go away whenever a connection is idle. */
-    /* The chain is what the certificate file says: building and checking one at each handshake would be a quarter of its work. */
-    SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
-    return c;
-}
-
-static struct err *context_identity(struct tls_context *c, str cert_pem, str key_pem)
-{
-    CLEANUP(bio) BIO *bio = ssl_bio_of(cert_pem);
-    CLEANUP(pkey) EVP_PKEY *key = NULL;
-    CLEANUP(x509) X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    X509 *next;
-
-    if (!cert || !SSL_CTX_use_certificate(c->ctx, cert))
-        return ssl_err("read the TLS certificate");
-    while ((next = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-        if (!SSL_CTX_add0_chain_cert(c->ctx, next)) {
-            X509_free(next);
-            return ssl_err("read the TLS certificate's chain");
-        }
-    ERR_clear_error(); /* the end of the text counts as one */
-    key = ssl_private_key(key_pem);
-    if (!key || !SSL_CTX_use_PrivateKey(c->ctx, key) || !SSL_CTX_check_private_key(c->ctx))
-        return ssl_err("match the TLS certificate and key");
-    return NULL;
-}
-
-static struct err *context_trust(struct tls_context *c, str ca_pem, bool name_to_clients)
-{
-    CLEANUP(bio) BIO *bio = ssl_bio_of(ca_pem);
-    X509_STORE *store = SSL_CTX_get_cert_store(c->ctx);
-    size_t n = 0;
-    X509 *ca;
-
-    while ((ca = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-        bool ok = X509_STORE_add_cert(store, ca) &&
-                  (!name_to_clients || SSL_CTX_add_client_CA(c->ctx, ca));
-
-        X509_free(ca);
-        if (!ok)
-            return ssl_err("read the TLS authority");
-        n++;
-    }
-    if (!n)
-        return ssl_err("read the TLS authority");
-    ERR_clear_error();
-    return NULL;
-}
-
-/* Verification goes on as far as it can and its result is looked up afterwards (tls.h says why). */
-static int verify_later(int ok, X509_STORE_CTX *store)
-{
-    return 1;
-}
-
-static const unsigned char alpn_h2_first[] = "\x02h2\x08http/1.1";
-
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n,
-                           const unsigned char *in, unsigned in_n, void *ctx)
-{
-    const struct tls_context *c = ctx;
-    const unsigned char *ours = c->http2 ? alpn_h2_first : alpn_h2_first + 3;
-    unsigned ours_n = (unsigned)sizeof alpn_h2_first - 1 - (c->http2 ? 0 : 3);
-
-    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_n, ours, ours_n, in, in_n) !=
-        OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK;
-    return SSL_TLSEXT_ERR_OK;
-}
-
-struct err *tls_server_new(const struct tls_server_options *o, struct tls_server **ret)
-{
-    CLEANUP(context) struct tls_context *c = context_new(TLS_server_method());
-    struct err *err;
-
-    err = context_identity(c, o->cert_pem, o->key_pem);
-    if (err)
-        return err;
-    if (o->client_ca_pem.n) {
-        err = context_trust(c, o->client_ca_pem, true);
-        if (err)
-            return err;
-        SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, verify_later);
-    }
-    c->http2 = o->http2;
-    SSL_CTX_set_alpn_select_cb(c->ctx, choose_protocol, c);
-    *ret = NEW(struct tls_server);
-    (*ret)->context = TAKE(c);
-    return NULL;
-}
-
-void tls_server_free(struct tls_server *t)
-{
-    if (!t)
-        return;
-    context_unref(t->context);
-    mem_free(t);
-}
-
-struct err *tls_client_new(const struct tls_client_options *o, struct tls_client **ret)
-{
-    CLEANUP(context) struct tls_context *c = context_new(TLS_client_method());
-    struct err *err;
-
-    if (o->cert_pem.n) {
-        err = context_identity(c, o->cert_pem, o->key_pem);
-        if (err)
-            return err;
-    }
-    if (o->ca_pem.n) {
-        err = context_trust(c, o->ca_pem, false);
-        if (err)
-            return err;
-    } else if (!o->insecure) {
-        SSL_CTX_set_default_verify_paths(c->ctx);
-        ERR_clear_error();
-    }
-    SSL_CTX_set_verify(c->ctx, o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    c->insecure = o->insecure;
-    if (SSL_CTX_set_alpn_protos(c->ctx, o->http2 ? alpn_h2_first : alpn_h2_first + 3,
-                                (unsigned)sizeof alpn_h2_first - 1 - (o->http2 ? 0 : 3)))
-        return ssl_err("set the TLS protocols");
-    *ret = NEW(struct tls_client);
-    (*ret)->context = TAKE(c);
-    return NULL;
-}
-
-void tls_client_free(struct tls_client *t)
-{
-    if (!t)
-        return;
-    context_unref(t->context);
-    mem_free(t);
-}
-
-/* ---- the peer's certificate ---- */
-
-static size_t entry_utf8(X509_NAME_ENTRY *entry, char *out)
-{
-    unsigned char *utf8 = NULL;
-    int n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(entry));
-
-    if (n < 0)
-        return 0;
-    if (out)
-        memcpy(out, utf8, (size_t)n);
-    OPENSSL_free(utf8);
-    return (size_t)n;
-}
-
-/* Walks the subject: without `p` to count, then to fill what was allocated. */
-static size_t peer_names(X509_NAME *subject, struct tls_peer *peer, str *organizations, char *p)
-{
-    size_t need = 0, n_organizations = 0;
-
-    for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
-        X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, i);
-        int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
-        size_t n;
-
-        if (nid != NID_commonName && nid != NID_organizationName)
-            continue;
-        n = entry_utf8(entry, p ? p + need : NULL);
-        if (p && nid == NID_commonName)
-            peer->common_name = (str){p + need, n};
-        else if (p)
-            organizations[n_organizations] = (str){p + need, n};
-        n_organizations += nid == NID_organizationName;
-        need += n;
-    }
-    peer->n_organizations = n_organizations;
-    return need;
-}
-
-static void peer_fill(struct tls_stream *t)
-{
-    X509 *cert = SSL_get0_peer_certificate(t->ssl);
-    const unsigned char *alpn;
-    unsigned alpn_n, hash_n = 0;
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    struct tm tm;
-    size_t text_n;
-    char *text;
-
-    SSL_get0_alpn_selected(t->ssl, &alpn, &alpn_n);
-    t->peer.alpn = (str){(const char *)alpn, alpn_n};
-    if (!cert)
-        return;
-    t->peer.verified = SSL_get_verify_result(t->ssl) == X509_V_OK;
-    text_n = peer_names(X509_get_subject_name(cert), &t->peer, NULL, NULL);
-    t->peer_block = mem_alloc(t->peer.n_organizations * sizeof(str) + text_n + 2 * sizeof hash);
-    t->peer.organizations = t->peer_block;
-    text = (char *)t->peer_block + t->peer.n_organizations * sizeof(str);
-    peer_names(X509_get_subject_name(cert), &t->peer, t->peer_block, text);
-    text += text_n;
-    if (X509_digest(cert, EVP_sha256(), hash, &hash_n)) {
-        CLEANUP(buf) struct buf hex = BUF_INIT;
-
-        buf_hex(&hex, (str){(char *)hash, hash_n});
-        memcpy(text, hex.p, hex.n);
-        t->peer.cert_hash = (str){text, hex.n};
-    }
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm))
-        t->peer.not_after_s = timegm(&tm);
+    BUG_ON(!m);
+    BIO_meth_set_create(m, bio_create);
+    BIO_meth_set_ctrl(m, bio_ctrl);
+    BIO_meth_set_read(m, bio_read);
+    BIO_meth_set_write(m, bio_write);
+    return m;
 }
 
 /* ---- the stream ---- */
@@ -403,7 +164,7 @@ static void tls_unref(struct tls_stream *t)
     if (--t->refs)
         return;
     SSL_free(t->ssl);
-    context_unref(t->context);
+    tls_context_unref(t->context);
     buf_fini(&t->in);
     mem_free(t->peer_block);
     mem_free(t);
@@ -736,7 +497,7 @@ static void handshake_done(struct tls_stream *t)
 
     loop_timer_free(t->timer);
     t->timer = NULL;
-    peer_fill(t);
+    tls_peer_fill(t->ssl, &t->peer, &t->peer_block);
     ready = TAKE(t->ready);
     stream_pause(t->raw);
     ready(t->ready_ctx, 0, "", &t->s, &t->peer);
