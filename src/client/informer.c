@@ -8,9 +8,9 @@
  *       store's own block: caches hold references, and at most what their owner packed beside them.
  *   (4) Failures are retried with growing, jittered pauses, lest all components of a cluster come back in step.
  *
- * Not here: frames and text cutting (raw.c), what to do about a change (handlers).
+ * Not here: other keys than the name (informer_index.c), frames and text cutting (raw.c), what to do about a change (handlers).
  * API: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes */
-#include "client/client_internal.h"
+#include "client/informer_internal.h"
 
 #include <inttypes.h>
 
@@ -25,116 +25,8 @@
 #define WATCH_TIMEOUT_MIN_S                                                                        \
     300 /* remote watches end by themselves, so that a dead peer is noticed */
 
-struct bucket;
-struct place { /* where an object stands in the index */
-    struct bucket *bucket;
-    uint32_t at;
-};
-struct cached {
-    const struct obj *obj;
-    uint32_t round; /* the list that has seen it last */
-    uint32_t n_places;
-    struct place *places;
-};
-struct slot {
-    struct cached *cached;
-    uint32_t place; /* index into cached->places */
-};
-struct bucket {
-    struct slot *slots;
-    uint32_t n, cap;
-    size_t key_n;
-    char key[];
-};
-
-struct handler {
-    struct list link;
-    struct informer *informer; /* NULL: freed while the replay was under way */
-    struct informer_handler h;
-    void *ctx;
-    bool live; /* the replay is over */
-};
-
-struct informer {
-    struct client *client;
-    struct loop *loop;
-    char *group, *version, *plural, *ns, *labels, *fields, *resource;
-    struct informer_options o; /* its strings point to the copies above */
-    struct tree *objects;      /* "ns\0name" -> struct cached */
-    struct map buckets;        /* index key -> struct bucket */
-    struct list handlers;
-    struct arena *arena; /* of one event or item */
-    struct buf frame;    /* an event that has not arrived completely */
-    struct client_call *call;
-    struct loop_timer *retry;
-    int64_t revision, backoff_ns;
-    mono_time session_start;
-    uint32_t round;
-    bool started, synced, watching, frame_too_large, relist, saw_event;
-    int depth; /* callbacks on the stack */
-    bool freed;
-};
-
 static void informer_list(struct informer *i);
 static void informer_watch(struct informer *i);
-
-/* ---- the index ---- */
-
-static void index_remove(struct informer *i, struct cached *c)
-{
-    for (uint32_t n = 0; n < c->n_places; n++) {
-        struct bucket *b = c->places[n].bucket;
-        uint32_t at = c->places[n].at;
-
-        b->slots[at] = b->slots[--b->n];
-        b->slots[at].cached->places[b->slots[at].place].at = at;
-        if (!b->n) {
-            map_del(&i->buckets, (str){b->key, b->key_n});
-            mem_free(b->slots);
-            mem_free(b);
-        }
-    }
-    mem_free(TAKE(c->places));
-    c->n_places = 0;
-}
-
-static void index_place(struct informer *i, struct cached *c, uint32_t n, str key)
-{
-    struct bucket *b = map_find(&i->buckets, key);
-
-    if (!b) {
-        b = mem_zalloc(sizeof *b + key.n + 1);
-        b->key_n = key.n;
-        memcpy(b->key, key.p, key.n);
-        map_put(&i->buckets, key, b);
-    }
-    if (b->n == b->cap) {
-        b->cap = b->cap ? b->cap * 2 : 2;
-        b->slots = mem_realloc(b->slots, b->cap * sizeof *b->slots);
-    }
-    c->places[n] = (struct place){b, b->n};
-    b->slots[b->n++] = (struct slot){c, n};
-}
-
-static void index_add(struct informer *i, struct cached *c, const struct json *tree)
-{
-    CLEANUP(buf) struct buf keys = BUF_INIT;
-    uint32_t n = 0;
-    str rest, key;
-
-    if (!i->o.index)
-        return;
-    i->o.index(c->obj, tree, &keys);
-    if (!keys.n)
-        return;
-    if (keys.p[keys.n - 1] == '\0')
-        keys.n--;
-    for (rest = buf_view(&keys); str_cut(&rest, '\0', &key);)
-        n++;
-    c->places = mem_alloc(n * sizeof *c->places);
-    for (rest = buf_view(&keys); str_cut(&rest, '\0', &key);)
-        index_place(i, c, c->n_places++, key);
-}
 
 /* ---- handlers ---- */
 
@@ -230,7 +122,7 @@ static void cached_drop(struct informer *i, struct cached *c, str key)
 {
     const struct obj *prev = c->obj;
 
-    index_remove(i, c);
+    informer_index_remove(i, c);
     tree_del(i->objects, key);
     mem_free(c);
     tell(i, NULL, prev);
@@ -360,14 +252,14 @@ static void cache_put(struct informer *i, struct event *e)
     }
     if (c) {
         prev = c->obj;
-        index_remove(i, c);
+        informer_index_remove(i, c);
     } else {
         c = NEW(struct cached);
         tree_put(i->objects, e->key, c);
     }
     c->obj = event_obj(i, e);
     c->round = i->round;
-    index_add(i, c, e->tree);
+    informer_index_add(i, c, e->tree);
     tell(i, c->obj, prev);
     obj_unref(prev);
 }
@@ -761,13 +653,7 @@ static void informer_dispose(struct informer *i)
         mem_free(c);
     }
     tree_free(i->objects);
-    MAP_EACH(e, &i->buckets) {
-        struct bucket *b = e->value;
-
-        mem_free(b->slots);
-        mem_free(b);
-    }
-    map_fini(&i->buckets);
+    informer_index_fini(i);
     LIST_EACH_SAFE(h, tmp, &i->handlers, link) {
         if (h->live)
             mem_free(h);
@@ -875,13 +761,4 @@ void informer_each(const struct informer *i, str ns, informer_each_fn *fn, void 
         if ((ns.n && !str_eq(o->key.ns, ns)) || !fn(ctx, o))
             return;
     }
-}
-
-void informer_each_indexed(const struct informer *i, str index_key, informer_each_fn *fn, void *ctx)
-{
-    const struct bucket *b = map_find(&i->buckets, index_key);
-
-    for (uint32_t n = 0; b && n < b->n; n++)
-        if (!fn(ctx, b->slots[n].cached->obj))
-            return;
 }
