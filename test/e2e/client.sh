@@ -39,3 +39,12 @@ check own_edit_saves own_edit
 sed 's/name: own/name: own2/' "$work/own.yaml" >"$work/own2.yaml"
 check own_prune_removes_what_is_applied_no_more has "$(own apply -f "$work/own2.yaml" --prune -l part=own)" "configmap/own pruned"
 check own_explain_explains has "$(own explain deployment.spec.replicas)" "FIELD: replicas <integer>"
+own_describe() { # our layout and kubectl's are one; ages and the like apart
+    local plain='s/ +[0-9ms]+( \(x[0-9]+ over [0-9ms]+\))? +/ AGE /g'
+    diff <(kd describe "$@" 2>&1 | sed -E "$plain") <(own describe "$@" 2>&1 | sed -E "$plain")
+}
+if [ "$KUBECTL" = kubectl ]; then
+    check own_describe_looks_like_kubectls_for_a_pod own_describe pod box
+    check own_describe_looks_like_kubectls_for_a_deployment own_describe deployment app
+    check own_describe_looks_like_kubectls_for_a_service own_describe service web
+fi

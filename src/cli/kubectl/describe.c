@@ -1,8 +1,8 @@
-/* describe.c - an object for people: its fields as an indented outline, then its events.
+/* describe.c - an object for people, then its events.
  *
- * One generic outline for every kind (custom ones too), in kubectl's form for the head, conditions and events. kubectl's hand-made
- * layouts of single kinds are not copied: use kubectl where scripts read them. */
-#include "cli/kubectl/kubectl.h"
+ * The kinds that people look at most have kubectl's own layout (describe_pod.c, describe_kinds.c). Every other kind, custom ones too,
+ * is an outline of its fields with kubectl's head and events. */
+#include "cli/kubectl/describe.h"
 
 #include <ctype.h>
 
@@ -22,16 +22,14 @@ static str title(struct kubectl *k, str key)
     return arena_dup(k->a, buf_view(&b));
 }
 
-static void scalar(const struct json *v)
+static str scalar(struct kubectl *k, const struct json *v)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    if (v->type == JSON_STRING) {
-        printf(PRI_STR "\n", STR_ARG(v->s));
-        return;
-    }
+    if (v->type == JSON_STRING)
+        return v->s;
     json_encode(&b, v);
-    printf(PRI_STR "\n", STR_ARG(buf_view(&b)));
+    return arena_dup(k->a, buf_view(&b));
 }
 
 static bool is_scalar(const struct json *v)
@@ -39,57 +37,44 @@ static bool is_scalar(const struct json *v)
     return v->type != JSON_ARRAY && v->type != JSON_OBJECT;
 }
 
-static void outline(struct kubectl *k, const struct json *v, int indent)
+static void outline(struct describe *d, const struct json *v, int indent)
 {
-    size_t wide = 0;
-
-    JSON_EACH_MEMBER(m, v)
-        if (is_scalar(&m->value))
-            wide = MAX(wide, title(k, m->key).n);
     JSON_EACH_MEMBER(m, v) {
-        str name = title(k, m->key);
+        str name = title(d->k, m->key);
 
         if (is_scalar(&m->value)) {
-            printf("%*s" PRI_STR ":%*s", indent, "", STR_ARG(name),
-                   (int)(wide - MIN(name.n, wide) + 2), "");
-            scalar(&m->value);
+            buf_fmt(&d->b, "%*s" PRI_STR ":\t" PRI_STR "\n", indent, "", STR_ARG(name),
+                    STR_ARG(scalar(d->k, &m->value)));
         } else if (json_count(&m->value) == 0) {
-            printf("%*s" PRI_STR ":  <none>\n", indent, "", STR_ARG(name));
+            buf_fmt(&d->b, "%*s" PRI_STR ":\t<none>\n", indent, "", STR_ARG(name));
         } else {
-            printf("%*s" PRI_STR ":\n", indent, "", STR_ARG(name));
-            outline(k, &m->value, indent + 2);
+            buf_fmt(&d->b, "%*s" PRI_STR ":\n", indent, "", STR_ARG(name));
+            outline(d, &m->value, indent + 2);
         }
     }
     JSON_EACH(item, v) {
         if (is_scalar(item)) {
-            printf("%*s", indent, "");
-            scalar(item);
+            buf_fmt(&d->b, "%*s" PRI_STR "\n", indent, "", STR_ARG(scalar(d->k, item)));
             continue;
         }
-        outline(k, item, indent);
+        outline(d, item, indent);
         if (item + 1 < item_end)
-            printf("%*s---\n", indent, "");
+            buf_fmt(&d->b, "%*s---\n", indent, "");
     }
 }
 
-static void pairs(struct kubectl *k, const char *name, const struct json *map)
+static int by_last_seen(const void *a, const void *b, void *ctx)
 {
-    bool first = true;
+    str x = json_get_str(a, "lastTimestamp"), y = json_get_str(b, "lastTimestamp");
 
-    printf("%-14s", name);
-    JSON_EACH_MEMBER(m, map) {
-        printf("%s" PRI_STR ": " PRI_STR "\n", first ? "" : "              ", STR_ARG(m->key),
-               STR_ARG(json_str(&m->value)));
-        first = false;
-    }
-    if (first)
-        puts("<none>");
+    return str_cmp(x.n ? x : json_get_str(a, "eventTime"), y.n ? y : json_get_str(b, "eventTime"));
 }
 
-static struct err *events_of(struct kubectl *k, const struct json *o, str ns)
+static struct err *events_of(struct describe *d, const struct json *o)
 {
-    struct columns c = {.a = k->a, .n_columns = 5};
-    struct json *list;
+    struct kubectl *k = d->k;
+    str ns = json_get_str(o, "metadata.namespace");
+    struct json *list, *items;
     CLEANUP(buf) struct buf selector = BUF_INIT, path = BUF_INIT;
     struct err *err;
 
@@ -105,16 +90,17 @@ static struct err *events_of(struct kubectl *k, const struct json *o, str ns)
         &list);
     if (err)
         return err;
-    if (!json_count(json_findz(list, "items"))) {
-        puts("Events:         <none>");
+    items = json_findz(list, "items");
+    if (!json_count(items)) {
+        buf_z(&d->b, "Events:\t<none>\n");
         return NULL;
     }
-    puts("Events:");
-    for (size_t i = 0; i < 5; i++)
-        columns_add(&c, str_of((const char *[]){"Type", "Reason", "Age", "From", "Message"}[i]));
-    JSON_EACH(e, json_findz(list, "items")) {
+    sort_with(items->items, items->n, sizeof items->items[0], by_last_seen, NULL);
+    buf_z(&d->b,
+          "Events:\n  Type\tReason\tAge\tFrom\tMessage\n  ----\t------\t----\t----\t-------\n");
+    JSON_EACH(e, items) {
         str last = json_get_str(e, "lastTimestamp"), from = json_get_str(e, "source.component"),
-            age;
+            message = str_trim(json_get_str(e, "message")), age;
         int64_t count = json_get_int(e, "count", 1);
 
         age = kube_age(k, last.n ? last : json_get_str(e, "eventTime"));
@@ -122,49 +108,79 @@ static struct err *events_of(struct kubectl *k, const struct json *o, str ns)
             age =
                 arena_fmt(k->a, PRI_STR " (x%lld over " PRI_STR ")", STR_ARG(age), (long long)count,
                           STR_ARG(kube_age(k, json_get_str(e, "firstTimestamp"))));
-        columns_add(&c, json_get_str(e, "type"));
-        columns_add(&c, json_get_str(e, "reason"));
-        columns_add(&c, age);
-        columns_add(&c, from.n ? from : json_get_str(e, "reportingComponent"));
-        columns_add(&c, str_trim(json_get_str(e, "message")));
+        buf_fmt(&d->b, "  " PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\n",
+                STR_ARG(json_get_str(e, "type")), STR_ARG(json_get_str(e, "reason")), STR_ARG(age),
+                STR_ARG(from.n ? from : json_get_str(e, "reportingComponent")), STR_ARG(message));
     }
-    columns_print(&c, "  ");
     return NULL;
 }
 
-static struct err *describe(struct kubectl *k, const struct kube_target *t, struct json *o)
+/* What kubectl has no layout for here: head, and the rest as it comes. */
+static void outline_of(struct describe *d, const struct kube_target *t, const struct json *o)
 {
-    struct json *meta = json_findz(o, "metadata"), rest = json_object();
-    str ns = json_get_str(meta, "namespace");
+    struct kubectl *k = d->k;
+    struct json rest = json_object();
 
-    printf("%-14s" PRI_STR "\n", "Name:", STR_ARG(json_get_str(meta, "name")));
+    describe_labels(d, "Labels", json_path(o, "metadata.labels"));
+    describe_annotations(d, "Annotations", json_path(o, "metadata.annotations"));
+    buf_fmt(&d->b,
+            "API Version:\t" PRI_STR "%s" PRI_STR "\nKind:\t" PRI_STR "\nCreated:\t" PRI_STR "\n",
+            STR_ARG(t->res.group), t->res.group.n ? "/" : "", STR_ARG(t->res.version),
+            STR_ARG(t->res.kind),
+            STR_ARG(describe_time(k, json_get_str(o, "metadata.creationTimestamp"))));
+    describe_owner(d, o);
+    JSON_EACH_MEMBER(m, o)
+        if (!str_is(m->key, "metadata") && !str_is(m->key, "apiVersion") && !str_is(m->key, "kind"))
+            json_set(k->a, &rest, m->key, m->value);
+    outline(d, &rest, 0);
+}
+
+static struct err *describe_one(struct describe *d, const struct kube_target *t,
+                                const struct json *o)
+{
+    static const struct {
+        const char *group, *kind;
+        struct err *(*asks)(struct describe *d, const struct json *o);
+        void (*tells)(struct describe *d, const struct json *o);
+        bool no_events;
+    } kinds[] = {
+        {"", "Pod", NULL, describe_pod, false},
+        {"apps", "Deployment", describe_deployment, NULL, false},
+        {"apps", "ReplicaSet", describe_replicaset, NULL, false},
+        {"", "Service", describe_service, NULL, false},
+        {"", "Namespace", describe_namespace, NULL, true},
+        {"", "ConfigMap", NULL, describe_configmap, false},
+        {"", "Secret", NULL, describe_secret, true},
+    };
+
+    buf_fmt(&d->b, "Name:\t" PRI_STR "\n", STR_ARG(json_get_str(o, "metadata.name")));
     if (t->res.namespaced)
-        printf("%-14s" PRI_STR "\n", "Namespace:", STR_ARG(ns));
-    pairs(k, "Labels:", json_findz(meta, "labels"));
-    pairs(k, "Annotations:", json_findz(meta, "annotations"));
-    printf("%-14s" PRI_STR "\n", "Created:", STR_ARG(json_get_str(meta, "creationTimestamp")));
-    if (json_findz(meta, "deletionTimestamp"))
-        printf("%-14s" PRI_STR "\n",
-               "Terminating:", STR_ARG(json_get_str(meta, "deletionTimestamp")));
-    JSON_EACH(owner, json_findz(meta, "ownerReferences"))
-        if (json_get_bool(owner, "controller", false))
-            printf("%-14s" PRI_STR "/" PRI_STR "\n",
-                   "Controlled By:", STR_ARG(json_get_str(owner, "kind")),
-                   STR_ARG(json_get_str(owner, "name")));
-    JSON_EACH_MEMBER(m, o) {
-        if (str_is(m->key, "metadata") || str_is(m->key, "apiVersion") || str_is(m->key, "kind"))
+        buf_fmt(&d->b, "Namespace:\t" PRI_STR "\n", STR_ARG(json_get_str(o, "metadata.namespace")));
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct err *err = NULL;
+
+        if (!str_is(t->res.group, kinds[i].group) || !str_is(t->res.kind, kinds[i].kind))
             continue;
-        if (str_is(json_get_str(o, "kind"), "Secret") && str_is(m->key, "data")) {
-            puts("Data:");
-            JSON_EACH_MEMBER(d, &m->value)
-                printf("  " PRI_STR ":  %zu bytes\n", STR_ARG(d->key),
-                       json_str(&d->value).n / 4 * 3);
-            continue;
-        }
-        json_set(k->a, &rest, m->key, m->value);
+        if (kinds[i].asks)
+            err = kinds[i].asks(d, o);
+        else
+            kinds[i].tells(d, o);
+        return err || kinds[i].no_events ? err : events_of(d, o);
     }
-    outline(k, &rest, 0);
-    return events_of(k, o, ns);
+    outline_of(d, t, o);
+    return events_of(d, o);
+}
+
+static struct err *describe(struct kubectl *k, const struct kube_target *t, const struct json *o)
+{
+    struct describe d = {.k = k};
+    struct err *err = describe_one(&d, t, o);
+
+    if (!err)
+        kube_print_tabbed(k, buf_view(&d.b));
+    fflush(stdout);
+    buf_fini(&d.b);
+    return err;
 }
 
 struct err *cmd_describe(struct kube_args *args)
@@ -210,7 +226,9 @@ struct err *cmd_describe(struct kube_args *args)
                 return err;
         }
     }
-    if (!err && first)
+    if (!err && first && k->all_namespaces)
         fputs("No resources found\n", stderr);
+    else if (!err && first)
+        fprintf(stderr, "No resources found in " PRI_STR " namespace.\n", STR_ARG(k->ns));
     return err;
 }

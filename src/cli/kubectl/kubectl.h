@@ -147,6 +147,9 @@ struct columns {
 void columns_add(struct columns *c, str cell);
 void columns_print(const struct columns *c, const char *indent);
 
+/* ---- tabs.c ---- */
+void kube_print_tabbed(struct kubectl *k, str text); /* cells end with tabs */
+
 /* ---- jsonpath.c: kubectl's JSONPath templates ---- */
 MUST_USE struct err *jsonpath_eval(struct arena *a, str template, const struct json *root,
                                    struct buf *out);
