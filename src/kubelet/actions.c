@@ -198,11 +198,13 @@ static void run_tcp(struct action *x, const struct action_target *t, const struc
 static void on_health(void *ctx, int status, str message, str response)
 {
     static const char *const names[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
-    enum { GRPC_DEADLINE = 4, GRPC_UNIMPLEMENTED = 12, SERVING = 1 };
+    enum { GRPC_DEADLINE = 4, GRPC_UNIMPLEMENTED = 12, GRPC_UNAVAILABLE = 14, SERVING = 1 };
     struct action *x = ctx;
     CLEANUP(buf) struct buf text = BUF_INIT;
+    CLEANUP(buf) struct buf limit = BUF_INIT;
     unsigned health = 0;
 
+    buf_duration(&limit, x->timeout_ns ? x->timeout_ns : HOOK_TIMEOUT_NS);
     if (status) {
         if (status == GRPC_UNIMPLEMENTED)
             buf_fmt(&text,
@@ -210,10 +212,15 @@ static void on_health(void *ctx, int status, str message, str response)
                     "(grpc.health.v1.Health): " PRI_STR,
                     STR_ARG(message));
         else if (status == GRPC_DEADLINE)
-            buf_fmt(&text, "error: health rpc failed: timeout: " PRI_STR, STR_ARG(message));
+            buf_fmt(&text, "timeout: health rpc did not complete within %s", buf_cstr(&limit));
+        else if (status == GRPC_UNAVAILABLE) /* Kubernetes dials until the time is up */
+            buf_fmt(&text,
+                    "timeout: failed to connect service \"" PRI_STR
+                    "\" within %s: context deadline exceeded",
+                    STR_ARG(x->url), buf_cstr(&limit));
         else
-            buf_fmt(&text, "error: failed to connect service \"" PRI_STR "\": " PRI_STR,
-                    STR_ARG(x->url), STR_ARG(message));
+            buf_fmt(&text, "error: health rpc probe failed: rpc error: code = %s desc = " PRI_STR,
+                    runtime_code_name(status), STR_ARG(message));
         end(x, false, false, buf_view(&text));
         return;
     }

@@ -186,7 +186,7 @@ struct pending {
     void *ctx;
 };
 
-static const char *grpc_code_name(int code)
+const char *runtime_code_name(int code)
 {
     static const char *const names[] = {
         "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
@@ -206,7 +206,7 @@ static struct err *err_of_grpc(int code, str message)
                          : code == GRPC_UNIMPLEMENTED ? REASON_METHOD_NOT_ALLOWED
                                                       : REASON_INTERNAL;
 
-    return err_new(reason, "rpc error: code = %s desc = " PRI_STR, grpc_code_name(code),
+    return err_new(reason, "rpc error: code = %s desc = " PRI_STR, runtime_code_name(code),
                    STR_ARG(message));
 }
 

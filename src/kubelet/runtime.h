@@ -64,6 +64,7 @@ enum { PROFILE_RUNTIME_DEFAULT = 0, PROFILE_UNCONFINED = 1, PROFILE_LOCALHOST = 
 /* err: NULL, or owned by the callback. Its message is "rpc error: code = NotFound desc = ..."; reasons: NOT_FOUND, TIMEOUT,
  * UNAVAILABLE (the runtime is not there), METHOD_NOT_ALLOWED (it does not know the call), INTERNAL (everything else).
  * response is borrowed during the call. Runs on the loop, once, never before runtime_call has returned. */
+const char *runtime_code_name(int code);    /* of gRPC: "NotFound" */
 str runtime_message(const struct err *err); /* without that head: what the runtime itself says */
 typedef void runtime_done_fn(void *ctx, struct err *err, const struct json *response);
 enum runtime_event {
