@@ -243,12 +243,23 @@ static const struct json *schema_of(const struct json *version)
     return field(field(version, "schema"), "openAPIV3Schema");
 }
 
+/* Was it there before, under the same name? */
+static bool had_schema(const struct json *old_versions, const struct json *version)
+{
+    JSON_EACH(v, old_versions)
+        if (str_eq(json_get_str(v, "name"), json_get_str(version, "name")))
+            return schema_of(v) && schema_of(version) &&
+                   json_equal(schema_of(v), schema_of(version));
+    return false;
+}
+
 static void check_version(struct check *c, const struct at *at, const struct json *v,
-                          const struct crd_hoisted *h)
+                          const struct json *old, const struct crd_hoisted *h)
 {
     const struct json *schema = schema_of(v), *subs = field(v, "subresources"),
                       *fields = field(v, "selectableFields");
-    const struct crd_schema_options o = {.status_enabled = has_status(subs)};
+    const struct crd_schema_options o = {.status_enabled = has_status(subs),
+                                         .unchanged = had_schema(old, v)};
 
     check_deprecation(c, AT(at, "deprecationWarning"), v);
     if (schema && !h->schema)
@@ -268,7 +279,7 @@ static void check_version(struct check *c, const struct at *at, const struct jso
 }
 
 static void check_versions(struct check *c, const struct at *spec, const struct json *versions,
-                           const struct crd_hoisted *h)
+                           const struct json *old, const struct crd_hoisted *h)
 {
     const struct at *at = AT(spec, "versions");
     CLEANUP(buf) struct buf text = BUF_INIT;
@@ -284,7 +295,7 @@ static void check_versions(struct check *c, const struct at *spec, const struct 
         for (uint32_t k = 0; k < i && unique; k++)
             unique = !str_eq(json_get_str(&versions->items[k], "name"), name);
         check_dns1035_label(c, AT(here, "name"), name);
-        check_version(c, here, v, h);
+        check_version(c, here, v, old, h);
         i++;
     }
     if (unique && storage == 1)
@@ -298,11 +309,11 @@ static void check_versions(struct check *c, const struct at *spec, const struct 
 }
 
 static void check_hoisted(struct check *c, const struct at *spec, const struct json *versions,
-                          const struct crd_hoisted *h)
+                          const struct json *old, const struct crd_hoisted *h)
 {
     const struct json *first = json_item(versions, 0), *schema = schema_of(first),
                       *fields = field(first, "selectableFields");
-    struct crd_schema_options o = {0};
+    struct crd_schema_options o = {.unchanged = had_schema(old, first)};
 
     JSON_EACH(v, versions)
         o.status_enabled |= has_status(field(v, "subresources"));
@@ -570,7 +581,8 @@ static void check_spec(struct check *c, const struct write *w, const struct json
     static const char *const scopes[] = {"Cluster", "Namespaced", NULL};
     const struct at *at = AT(NULL, "spec");
     const struct json *versions = field(spec, "versions"), *names = field(spec, "names"),
-                      *scope = field(spec, "scope");
+                      *scope = field(spec, "scope"),
+                      *old = json_at(w->old, "spec", "versions", NULL);
     const struct crd_hoisted h = {.schema = alike(versions, "schema", false),
                                   .subresources = alike(versions, "subresources", false),
                                   .columns = alike(versions, "additionalPrinterColumns", true),
@@ -595,12 +607,12 @@ static void check_spec(struct check *c, const struct write *w, const struct json
                          "");
         i++;
     }
-    check_versions(c, at, versions, &h);
+    check_versions(c, at, versions, old, &h);
     if (first.n)
         check_dns1035_label(c, AT(at, "version"), first);
     check_required_names(c, AT(at, "names"), names);
     check_names(c, AT(at, "names"), names);
-    check_hoisted(c, at, versions, &h);
+    check_hoisted(c, at, versions, old, &h);
     check_conversion(c, AT(at, "conversion"), field(spec, "conversion"),
                      json_at(w->old, "spec", "conversion", NULL), established);
 }

@@ -16,13 +16,16 @@ enum crd_approval crd_approval(struct arena *a, const struct json *crd, str *ret
 
 struct crd_schema_options {
     bool status_enabled;
+    bool
+        unchanged; /* the version had this schema before: what single rules cost was accepted then */
 };
 /* All that is wrong with an openAPIV3Schema at `at`.openAPIV3Schema. */
 void crd_check_schema(struct check *c, const struct at *at, const struct json *schema,
                       const struct crd_schema_options *o);
 
 /* The expressions in a schema that is sound otherwise (crd_cel.c). */
-void crd_check_expressions(struct check *c, const struct at *at, const struct json *schema);
+void crd_check_expressions(struct check *c, const struct at *at, const struct json *schema,
+                           bool unchanged);
 
 /* Where a path such as ".spec.size" (brackets: also "['x']") leads in a structural schema. false: *ret_why says why; ret_schema may
  * be NULL. */

@@ -653,5 +653,5 @@ void crd_check_schema(struct check *c, const struct at *at, const struct json *s
     if (no_structure && (!*c->errs || (*c->errs)->n_causes == before))
         bad_invalid(c, here, json_z(""), "%s", no_structure);
     if (!no_structure && (!*c->errs || (*c->errs)->n_causes == before) && crd_has_rules(schema))
-        crd_check_expressions(c, here, schema);
+        crd_check_expressions(c, here, schema, o->unchanged);
 }

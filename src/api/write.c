@@ -170,23 +170,49 @@ static void reset_for_update(struct write *w)
         put_back(w, "status");
 }
 
+/* Custom objects are held against the schema of the version that was spoken. */
+static struct err *validate_custom(struct write *w, struct err **errs)
+{
+    const struct schema_type *t = w->kind->r->type;
+    const struct json *old = w->old, *obj = w->obj;
+    struct json warnings = json_array(), *now, *was;
+    struct err *e = NULL;
+
+    if (w->kind->storage != w->kind) {
+        now = json_new(w->a, json_copy(w->a, w->obj));
+        e = object_to_served(w->req, w->a, w->kind, now);
+        obj = now;
+        if (!e && old) {
+            was = json_new(w->a, json_copy(w->a, old));
+            e = object_to_served(w->req, w->a, w->kind, was);
+            old = was;
+        }
+    }
+    if (e)
+        return e;
+    crd_validate(w->a, t, obj, old, errs);
+    crd_validate_rules(w->a, w->api->loop, t, obj, old, &warnings, errs);
+    JSON_EACH(text, &warnings)
+        req_warn(w->req, json_str(text));
+    return NULL;
+}
+
 static struct err *validate(struct write *w)
 {
-    struct err *errs = NULL;
+    struct err *errs = NULL, *e;
 
     if (w->old)
         meta_validate_update(w, &errs);
     else
         meta_validate(w, &errs);
-    schema_validate(w->a, w->kind->storage->r->type, w->obj, S(""), &errs);
-    if (w->kind->storage->r->type->custom) {
-        struct json warnings = json_array();
-
-        crd_validate_rules(w->a, w->req->api->loop, w->kind->storage->r->type, w->obj, w->old,
-                           &warnings, &errs);
-        JSON_EACH(text, &warnings)
-            req_warn(w->req, json_str(text));
-    }
+    if (w->kind->r->custom) {
+        e = validate_custom(w, &errs);
+        if (e) {
+            err_free(errs);
+            return e;
+        }
+    } else
+        schema_validate(w->a, w->kind->storage->r->type, w->obj, S(""), &errs);
     if (w->kind->storage->rules)
         w->kind->storage->rules(w, &errs);
     return err_invalid(

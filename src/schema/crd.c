@@ -245,8 +245,7 @@ const struct schema_type *crd_type_new(struct arena *a, str name, const struct j
     arena_at_end(a, type_fini, t);
     if (schema)
         collect_patterns(&t->patterns, schema);
-    if (schema && crd_has_rules(schema))
-        t->rules = cel_rules_new(schema);
+    t->has_rules = schema && crd_has_rules(schema);
     fill_struct(a, &t->type, schema ? schema : &everything, true);
     t->type.name = name;
     t->type.custom = true;
@@ -259,8 +258,10 @@ void crd_validate_rules(struct arena *a, struct loop *loop, const struct schema_
                         const struct json *v, const struct json *old, struct json *warnings,
                         struct err **errs)
 {
-    const struct crd_type *x = CONTAINER_OF(t, struct crd_type, type);
+    struct crd_type *x = (struct crd_type *)(uintptr_t)CONTAINER_OF(t, struct crd_type, type);
 
+    if (x->has_rules && !x->rules)
+        x->rules = cel_rules_new(x->schema);
     if (x->rules)
         cel_rules_validate(a, loop, x->rules, v, old, warnings, errs);
 }

@@ -19,8 +19,9 @@ MUST_USE struct err *crd_decode(struct arena *a, const struct schema_type *t, st
                                 struct schema_warnings *warnings);
 /* Fills in defaults, drops nulls where null is no value. Idempotent. */
 void crd_default(struct arena *a, const struct schema_type *t, struct json *v);
+/* old: what the object was, as the same version has it; NULL: create. What was wrong before and has not changed is let pass. */
 void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v,
-                  struct err **errs);
+                  const struct json *old, struct err **errs);
 /* x-kubernetes-validations, after crd_validate(): see cel_rules_validate(). */
 void crd_validate_rules(struct arena *a, struct loop *loop, const struct schema_type *t,
                         const struct json *v, const struct json *old, struct json *warnings,
@@ -40,6 +41,7 @@ struct crd_type {
     struct schema_type type; /* first */
     const struct json *schema;
     struct map patterns;     /* pattern -> pcre2_code */
-    struct cel_rules *rules; /* x-kubernetes-validations; NULL: none */
+    bool has_rules;          /* x-kubernetes-validations */
+    struct cel_rules *rules; /* compiled when first needed */
 };
 #endif

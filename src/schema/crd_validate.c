@@ -20,6 +20,8 @@ struct check {
     unsigned n; /* complaints */
     int depth;
     str prefix, name; /* of a value that is no whole object: path of its field, name in messages */
+    const struct json *old_root, *root_schema; /* of an update: what the object was; NULL: create */
+    enum { OLD_UNKNOWN, OLD_UNIQUE, OLD_DUPLICATES } old_lists;
 };
 
 static const char *type_name(const struct json *v)
@@ -269,7 +271,9 @@ static void check_number(struct check *c, const struct json *s, const struct jso
 
 /* ---- containers ---- */
 
-static void check_value(struct check *c, const struct json *s, const struct json *v, bool root);
+/* old: what the same part was before; NULL: unknown. What has not changed is not complained about, as Kubernetes ratchets it. */
+static void check_value(struct check *c, const struct json *s, const struct json *v,
+                        const struct json *old, bool root);
 
 static bool same_keys(const struct json *keys, const struct json *x, const struct json *y)
 {
@@ -282,13 +286,91 @@ static bool same_keys(const struct json *keys, const struct json *x, const struc
     return true;
 }
 
+/* What has to be different: the item, or its keys. */
+static void identity(struct check *c, struct buf *b, const struct json *keys,
+                     const struct json *item)
+{
+    buf_clear(b);
+    if (!keys) {
+        struct json copy = json_copy(c->a, item);
+
+        json_sort_keys(&copy);
+        json_encode(b, &copy);
+        return;
+    }
+    JSON_EACH(k, keys) {
+        const struct json *x = json_find(item, json_str(k));
+
+        if (x)
+            json_encode(b, x);
+        buf_char(b, '\n');
+    }
+}
+
+static bool has_duplicates(struct check *c, const struct json *s, const struct json *v, int depth);
+
+static bool list_has_duplicates(struct check *c, const struct json *s, const struct json *v)
+{
+    str list = json_get_str(s, "x-kubernetes-list-type");
+    bool map = str_is(list, "map"), found = false;
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct map seen;
+
+    if (!map && !str_is(list, "set"))
+        return false;
+    map_init(&seen);
+    JSON_EACH(x, v) {
+        identity(c, &b, map ? json_findz(s, "x-kubernetes-list-map-keys") : NULL, x);
+        found |= map_find(&seen, buf_view(&b)) != NULL;
+        map_put(&seen, buf_view(&b), c);
+    }
+    map_fini(&seen);
+    return found;
+}
+
+static bool has_duplicates(struct check *c, const struct json *s, const struct json *v, int depth)
+{
+    const struct json *props = json_findz(s, "properties"), *items = json_findz(s, "items"),
+                      *more = json_findz(s, "additionalProperties");
+
+    if (depth > DEPTH_MAX)
+        return false;
+    if (json_is(v, JSON_ARRAY)) {
+        if (list_has_duplicates(c, s, v))
+            return true;
+        JSON_EACH(x, v)
+            if (json_is(items, JSON_OBJECT) && has_duplicates(c, items, x, depth + 1))
+                return true;
+    }
+    JSON_EACH_MEMBER(m, json_is(v, JSON_OBJECT) ? v : NULL) {
+        const struct json *sub = json_find(props, m->key);
+
+        if (!sub && json_is(more, JSON_OBJECT))
+            sub = more;
+        if (sub && has_duplicates(c, sub, &m->value, depth + 1))
+            return true;
+    }
+    return false;
+}
+
+/* An object that had duplicates before may keep them. */
+static bool duplicates_are_old(struct check *c)
+{
+    if (!c->old_root)
+        return false;
+    if (c->old_lists == OLD_UNKNOWN)
+        c->old_lists =
+            has_duplicates(c, c->root_schema, c->old_root, 0) ? OLD_DUPLICATES : OLD_UNIQUE;
+    return c->old_lists == OLD_DUPLICATES;
+}
+
 static void check_unique(struct check *c, const struct json *s, const struct json *v)
 {
     str list = json_get_str(s, "x-kubernetes-list-type");
     const struct json *keys = json_findz(s, "x-kubernetes-list-map-keys");
     bool map = str_is(list, "map");
 
-    if (!map && !str_is(list, "set"))
+    if (!list_has_duplicates(c, s, v) || duplicates_are_old(c))
         return;
     for (uint32_t i = 1; i < v->n; i++)
         for (uint32_t k = 0; k < i; k++) {
@@ -316,7 +398,18 @@ static void check_unique(struct check *c, const struct json *s, const struct jso
         }
 }
 
-static void check_array(struct check *c, const struct json *s, const struct json *v)
+static const struct json *old_item(const struct json *s, const struct json *old,
+                                   const struct json *item)
+{
+    if (json_is(old, JSON_ARRAY) && str_is(json_get_str(s, "x-kubernetes-list-type"), "map"))
+        JSON_EACH(x, old)
+            if (same_keys(json_findz(s, "x-kubernetes-list-map-keys"), x, item))
+                return x;
+    return NULL;
+}
+
+static void check_array(struct check *c, const struct json *s, const struct json *v,
+                        const struct json *old)
 {
     const struct json *items = json_findz(s, "items"), *max = json_findz(s, "maxItems"),
                       *min = json_findz(s, "minItems");
@@ -325,7 +418,7 @@ static void check_array(struct check *c, const struct json *s, const struct json
         size_t was = c->path.n;
 
         buf_fmt(&c->path, "[%u]", i);
-        check_value(c, items, &v->items[i], false);
+        check_value(c, items, &v->items[i], old ? old_item(s, old, &v->items[i]) : NULL, false);
         c->path.n = was;
         c->path.p[was] = 0;
     }
@@ -348,7 +441,8 @@ static void check_array(struct check *c, const struct json *s, const struct json
     check_unique(c, s, v);
 }
 
-static void check_object(struct check *c, const struct json *s, const struct json *v, bool root)
+static void check_object(struct check *c, const struct json *s, const struct json *v,
+                         const struct json *old, bool root)
 {
     const struct json *props = json_findz(s, "properties"),
                       *more = json_findz(s, "additionalProperties");
@@ -372,7 +466,8 @@ static void check_object(struct check *c, const struct json *s, const struct jso
         if (was)
             buf_char(&c->path, '.');
         buf_str(&c->path, m->key);
-        check_value(c, sub, &m->value, false);
+        check_value(c, sub, &m->value, json_is(old, JSON_OBJECT) ? json_find(old, m->key) : NULL,
+                    false);
         c->path.n = was;
         c->path.p[was] = 0;
     }
@@ -404,7 +499,7 @@ static unsigned problems(struct check *c, const struct json *s, const struct jso
     unsigned before = c->n, found;
 
     c->quiet = true;
-    check_value(c, s, v, root);
+    check_value(c, s, v, NULL, root);
     found = c->n - before;
     c->n = before;
     c->quiet = quiet;
@@ -452,7 +547,7 @@ static void check_combinations(struct check *c, const struct json *s, const stru
         unsigned before = c->n;
 
         JSON_EACH(x, all)
-            check_value(c, x, v, root);
+            check_value(c, x, v, NULL, root);
         if (c->n != before)
             whole(c, "validate all the schemas (allOf)");
     }
@@ -508,10 +603,13 @@ static void check_enum(struct check *c, const struct json *s, const struct json 
     complain(c, "FieldValueNotSupported", field_of(c), &b);
 }
 
-static void check_value(struct check *c, const struct json *s, const struct json *v, bool root)
+static void check_value(struct check *c, const struct json *s, const struct json *v,
+                        const struct json *old, bool root)
 {
     str type = json_get_str(s, "type");
 
+    if (old && json_equal(v, old))
+        return;
     if (v->type == JSON_NULL && json_get_bool(s, "nullable", false))
         return;
     if (json_get_bool(s, "x-kubernetes-int-or-string", false)) {
@@ -530,23 +628,28 @@ static void check_value(struct check *c, const struct json *s, const struct json
         else if (v->type == JSON_INT || v->type == JSON_DOUBLE)
             check_number(c, s, v);
         else if (v->type == JSON_ARRAY)
-            check_array(c, s, v);
+            check_array(c, s, v, old);
         check_enum(c, s, v);
         if (v->type == JSON_OBJECT)
-            check_object(c, s, v, root);
+            check_object(c, s, v, old, root);
     }
     c->depth--;
 }
 
 void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v,
-                  struct err **errs)
+                  const struct json *old, struct err **errs)
 {
     const struct crd_type *x = CONTAINER_OF(t, struct crd_type, type);
-    struct check c = {.a = a, .patterns = &x->patterns, .errs = errs, .path = BUF_INIT};
+    struct check c = {.a = a,
+                      .patterns = &x->patterns,
+                      .errs = errs,
+                      .path = BUF_INIT,
+                      .old_root = old,
+                      .root_schema = x->schema};
 
     buf_reserve(&c.path, 1);
     if (x->schema)
-        check_value(&c, x->schema, v, true);
+        check_value(&c, x->schema, v, old, true);
     buf_fini(&c.path);
 }
 
@@ -556,6 +659,6 @@ void crd_validate_value(struct arena *a, const struct json *schema, const struct
     struct check c = {.a = a, .errs = errs, .path = BUF_INIT, .prefix = path, .name = name};
 
     buf_reserve(&c.path, 1);
-    check_value(&c, schema, v, false);
+    check_value(&c, schema, v, NULL, false);
     buf_fini(&c.path);
 }

@@ -269,7 +269,7 @@ void schema_validate(struct arena *a, const struct schema_type *t, const struct 
     struct walk w = {a, errs, path};
 
     if (t->custom)
-        crd_validate(a, t, v, errs);
+        crd_validate(a, t, v, NULL, errs);
     else if (t->has_rules)
         walk_type(&w, t, v, NULL);
 }
