@@ -219,7 +219,7 @@ static const struct row policy[] = {
      "spec.validations[0].expression: Required value: expression is not specified\n"
      "spec.validations[0].messageExpression: Invalid value: \" \": must be non-empty if "
      "specified\n"
-     "spec.validations[0].message: Invalid value: \" \": message must be non-empty if "
+     "spec.validations[0].message: Invalid value: \" \": must be non-empty if "
      "specified\n"
      "spec.validations[2].reason: Unsupported value: \"x\": supported values: "
      "\"Forbidden\", \"Invalid\", \"RequestEntityTooLarge\"\n"},
@@ -229,8 +229,7 @@ static const struct row policy[] = {
      NULL, NULL,
      "spec.variables[0].name: Required value: name is not specified\n"
      "spec.variables[0].expression: Required value: expression is not specified\n"
-     "spec.variables[1].name: Invalid value: \"for\": must be a valid CEL identifier\n"
-     "spec.variables[3].name: Duplicate value: \"a\"\n"},
+     "spec.variables[1].name: Invalid value: \"for\": must be a valid CEL identifier\n"},
     {"policy",
      "{'spec':{'auditAnnotations':[{'key':'a b', 'valueExpression':''}, {'key':'k', "
      "'valueExpression':'string(1)'}, {'key':'k', 'valueExpression':'string(1)'}]}}",
@@ -254,8 +253,8 @@ static const struct row policy[] = {
 static const struct row mutatingpolicy[] = {
     {"mutatingpolicy", "{'spec':{'mutations':[], 'reinvocationPolicy':'x'}}", NULL, NULL,
      "spec.mutations: Required value: mutations must contain at least one item\n"
-     "spec.reinvocationPolicy: Unsupported value: \"x\": supported values: \"IfNeeded\", "
-     "\"Never\"\n"},
+     "spec.reinvocationPolicy: Unsupported value: \"x\": supported values: \"Never\", "
+     "\"IfNeeded\"\n"},
     {"mutatingpolicy",
      "{'spec':{'mutations':[{'patchType':''}, {'patchType':'x'}, "
      "{'patchType':'JSONPatch'}, {'patchType':'ApplyConfiguration', "
@@ -266,8 +265,17 @@ static const struct row mutatingpolicy[] = {
      "\"ApplyConfiguration\", \"JSONPatch\"\n"
      "spec.mutations[2].jsonPatch: Required value: must be specified when patchType is "
      "JSONPatch\n"
-     "spec.mutations[3].applyConfiguration.expression: Required value: expression is not "
-     "specified\n"},
+     "spec.mutations[3].applyConfiguration.expression: Required value\n"},
+    {"mutatingpolicy",
+     "{'spec':{'matchConstraints':{'resourceRules':[{'apiGroups':[''], 'apiVersions':['v1'], "
+     "'resources':['pods'], 'operations':['CREATE', 'DELETE']}]}, "
+     "'mutations':[{'patchType':'JSONPatch', 'jsonPatch':{'expression':'[JSONPatch{}]'}, "
+     "'applyConfiguration':{'expression':'Object{}'}}]}}",
+     NULL, NULL,
+     "spec.matchConstraints.resourceRules.operations: Unsupported value: \"DELETE\": supported "
+     "values: \"*\", \"CONNECT\", \"CREATE\", \"UPDATE\"\n"
+     "spec.mutations[0].applyConfiguration: Invalid value: \"{applyConfiguration}\": must not be "
+     "specified when patchType is JSONPatch\n"},
 };
 
 static const struct row expressions[] = {

@@ -424,6 +424,15 @@ static const struct row csistoragecapacity[] = {
 };
 
 static const struct row priorityclass[] = {
+    {"priorityclass", "{'metadata':{'name':'system-node-critical'}}", NULL, NULL,
+     "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for "
+     "system use only. error: value of system-node-critical PriorityClass must be 2000001000\n"},
+    {"priorityclass",
+     "{'metadata':{'name':'system-cluster-critical'}, 'value':2000000000, 'globalDefault':true}",
+     NULL, NULL,
+     "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for "
+     "system use only. error: globalDefault of system-cluster-critical PriorityClass must be "
+     "false\n"},
     {"priorityclass", "{'value':1000000001, 'preemptionPolicy':'x'}", NULL, NULL,
      "value: Forbidden: maximum allowed value of a user defined priority is 1000000000\n"
      "preemptionPolicy: Unsupported value: \"x\": supported values: "
@@ -433,6 +442,13 @@ static const struct row priorityclass[] = {
 };
 
 static const struct row runtimeclass[] = {
+    {"runtimeclass",
+     "{'scheduling':{'tolerations':[{'key':'a', 'operator':'Exists'}, {'key':'b', "
+     "'operator':'Exists'}, {'key':'a', 'operator':'Exists'}]}}",
+     NULL, NULL,
+     "scheduling.tolerations[2]: Duplicate value: "
+     "{\"Key\":\"a\",\"Operator\":\"Exists\",\"Value\":\"\",\"Effect\":\"\","
+     "\"TolerationSeconds\":null}\n"},
     {"runtimeclass",
      "{'handler':'a.b', 'scheduling':{'tolerations':[{'key':'k', 'operator':'Exists', "
      "'value':'v'}]}}",

@@ -101,8 +101,8 @@ static const struct row statefulset[] = {
      "{'spec':{'volumeClaimTemplates':[{'metadata':{'name':'data'}, 'spec':{'accessModes':["
      "'ReadWriteOnce']}}], " MOUNTS("other") "}}",
      NULL, NULL,
-     "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"other\"\n"
-     "spec.volumeClaimTemplates[0].spec.resources[storage]: Required value\n"},
+     "spec.volumeClaimTemplates[0].spec.resources[storage]: Required value\n"
+     "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"other\"\n"},
     {"statefulset", "{'metadata':{'name':'a.b'}}", NULL, NULL,
      "metadata.name: Invalid value: \"a.b\": must not contain dots\n"},
     {"statefulset", "{'spec':{'updateStrategy':{'rollingUpdate':{'maxUnavailable':0}}}}", NULL,

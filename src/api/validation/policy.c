@@ -178,8 +178,8 @@ void check_match_conditions(struct check *c, const struct at *at, const struct j
         if (is_blank(json_get_str(m, "expression")))
             bad_required(c, AT(here, "expression"), "");
         else
-            check_expression(c, AT(here, "expression"), env, json_get_str(m, "expression"),
-                             cel_bool, NULL);
+            check_expression(c, AT(here, "expression"), env,
+                             str_trim(json_get_str(m, "expression")), cel_bool, NULL);
         if (name.n == 0)
             bad_required(c, AT(here, "name"), "");
         else
@@ -194,10 +194,8 @@ void check_match_conditions(struct check *c, const struct at *at, const struct j
 static void check_variables(struct check *c, const struct at *at, const struct json *variables,
                             struct cel_env *env)
 {
-    struct map seen;
     int64_t i = 0;
 
-    map_init(&seen);
     JSON_EACH(v, variables) {
         const struct at *here = AT_INDEX(at, i++);
         str name = json_get_str(v, "name");
@@ -215,10 +213,7 @@ static void check_variables(struct check *c, const struct at *at, const struct j
             if (p && is_identifier(name))
                 cel_declare_composed(env, name, p);
         }
-        if (name.n && map_put(&seen, name, &seen))
-            bad_duplicate(c, AT(here, "name"), json_string(name), "");
     }
-    map_fini(&seen);
 }
 
 static void check_validation(struct check *c, const struct at *at, const struct json *v,
@@ -237,7 +232,7 @@ static void check_validation(struct check *c, const struct at *at, const struct 
     else if (expression.n)
         check_message_expression(c, AT(at, "messageExpression"), env, expression);
     if (message.n && is_blank(message))
-        bad_string(c, AT(at, "message"), message, "message must be non-empty if specified");
+        bad_string(c, AT(at, "message"), message, "must be non-empty if specified");
     else if (has_line_break(message))
         bad_string(c, AT(at, "message"), message, "must not contain line breaks");
     check_enum(c, AT(at, "reason"), field(v, "reason"), reasons);
@@ -320,9 +315,19 @@ static void check_param_kind(struct check *c, const struct at *at, const struct 
                     not_dns1035_label(lower_copy(c->a, name)));
 }
 
+/* Deletions have no object that could be changed. */
+static void check_mutable(struct check *c, const struct at *at, const struct json *match)
+{
+    static const char *const operations[] = {"*", "CONNECT", "CREATE", "UPDATE", NULL};
+
+    JSON_EACH(rule, field(match, "resourceRules"))
+        JSON_EACH(op, field(rule, "operations"))
+            check_enum(c, AT(AT(at, "resourceRules"), "operations"), op, operations);
+}
+
 /* What both kinds of policy have, in the order in which it is looked at; failurePolicy comes first, in the schema. */
 static void check_policy(struct check *c, const struct at *at, const struct json *spec,
-                         struct cel_env *env)
+                         struct cel_env *env, bool mutates)
 {
     const struct json *match = field(spec, "matchConstraints");
     const struct at *match_at = AT(at, "matchConstraints");
@@ -332,6 +337,8 @@ static void check_policy(struct check *c, const struct at *at, const struct json
         check_match(c, match_at, match);
         if (!json_count(field(match, "resourceRules")))
             bad_required(c, AT(match_at, "resourceRules"), "");
+        if (mutates)
+            check_mutable(c, match_at, match);
     } else {
         bad_required(c, match_at, "");
     }
@@ -373,7 +380,7 @@ void validate_admissionpolicy(struct write *w, struct err **errs)
         return;
     }
     env = dynamic_env_new(CEL_POLICY, field(spec, "paramKind") != NULL);
-    check_policy(c, at, spec, env);
+    check_policy(c, at, spec, env, false);
     if (!json_count(validations) && !json_count(annotations)) {
         bad_required(c, AT(at, "validations"), none);
         bad_required(c, AT(at, "auditAnnotations"), none);
@@ -394,35 +401,38 @@ static void check_mutation(struct check *c, const struct at *at, const struct js
     static const char *const types[] = {"ApplyConfiguration", "JSONPatch", NULL};
     str type = json_get_str(m, "patchType");
 
-    if (type.n == 0)
+    if (type.n == 0) {
         bad_required(c, AT(at, "patchType"), "");
-    else if (!one_of(type, types))
-        bad_unsupported(c, AT(at, "patchType"), json_string(type), types);
+        return;
+    }
+    check_enum(c, AT(at, "patchType"), field(m, "patchType"), types);
     for (size_t i = 0; i < ARRAY_LEN(patches); i++) {
-        const struct json *patch = field(m, patches[i].field);
+        const struct json *patch = field(m, patches[i].field),
+                          *other = field(m, patches[1 - i].field);
         const struct at *here = AT(at, patches[i].field);
 
-        if (!str_is(type, patches[i].type)) {
-            if (patch && one_of(type, types))
-                bad_string(
-                    c, here, S("{}"),
-                    arena_fmt(c->a, "must be null when patchType is " PRI_STR, STR_ARG(type)).p);
-        } else if (!patch) {
+        if (!str_is(type, patches[i].type))
+            continue;
+        if (!patch)
             bad_required(
                 c, here,
                 arena_fmt(c->a, "must be specified when patchType is %s", patches[i].type).p);
-        } else if (is_blank(json_get_str(patch, "expression"))) {
-            bad_required(c, AT(here, "expression"), "expression is not specified");
-        } else {
-            check_expression(c, AT(here, "expression"), env, json_get_str(patch, "expression"),
+        else if (is_blank(json_get_str(patch, "expression")))
+            bad_required(c, AT(here, "expression"), "");
+        else
+            check_expression(c, AT(here, "expression"), env,
+                             str_trim(json_get_str(patch, "expression")),
                              i ? cel_list_of(env, cel_json_patch) : cel_mutation_object, NULL);
-        }
+        if (other)
+            bad_invalid(c, AT(at, patches[1 - i].field),
+                        json_string(arena_fmt(c->a, "{%s}", patches[1 - i].field)),
+                        "must not be specified when patchType is %s", patches[i].type);
     }
 }
 
 void validate_mutatingpolicy(struct write *w, struct err **errs)
 {
-    static const char *const reinvocations[] = {"IfNeeded", "Never", NULL};
+    static const char *const reinvocations[] = {"Never", "IfNeeded", NULL};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec"), *mutations = field(spec, "mutations");
     const struct at *at = AT(NULL, "spec");
@@ -430,7 +440,7 @@ void validate_mutatingpolicy(struct write *w, struct err **errs)
     str reinvocation = json_get_str(spec, "reinvocationPolicy");
     int64_t i = 0;
 
-    check_policy(c, at, spec, env);
+    check_policy(c, at, spec, env, true);
     if (!json_count(mutations))
         bad_required(c, AT(at, "mutations"), "mutations must contain at least one item");
     JSON_EACH(m, mutations)
@@ -483,7 +493,12 @@ static void check_binding(struct check *c, const struct at *at, const struct jso
 
 void validate_mutatingbinding(struct write *w, struct err **errs)
 {
-    check_binding(&(struct check){w->a, errs}, AT(NULL, "spec"), field(w->obj, "spec"));
+    struct check *c = &(struct check){w->a, errs};
+    const struct json *spec = field(w->obj, "spec");
+    const struct at *at = AT(NULL, "spec");
+
+    check_binding(c, at, spec);
+    check_mutable(c, AT(at, "matchResources"), field(spec, "matchResources"));
 }
 
 void validate_admissionpolicybinding(struct write *w, struct err **errs)

@@ -332,6 +332,9 @@ void validate_statefulset(struct write *w, struct err **errs)
                field(retention, "whenDeleted"), retentions);
     check_enum(c, AT(AT(at, "persistentVolumeClaimRetentionPolicy"), "whenScaled"),
                field(retention, "whenScaled"), retentions);
+    if (!w->old)
+        check_claim_templates(c, AT(at, "volumeClaimTemplates"),
+                              field(spec, "volumeClaimTemplates"));
     check_not_negative(c, AT(at, "replicas"), field(spec, "replicas"));
     check_not_negative(c, AT(at, "minReadySeconds"), field(spec, "minReadySeconds"));
     check_not_negative(c, AT(AT(at, "ordinals"), "start"), field_at(spec, "ordinals.start"));
@@ -339,7 +342,6 @@ void validate_statefulset(struct write *w, struct err **errs)
         check_dns_label(c, AT(at, "serviceName"), service);
     check_workload_selector(c, at, spec, "statefulset", true);
     check_running_template(c, at, spec, "StatefulSet");
-    check_claim_templates(c, AT(at, "volumeClaimTemplates"), field(spec, "volumeClaimTemplates"));
     if (w->old && !only_allowed_changed(spec, field(w->old, "spec")))
         bad_forbidden(c, at,
                       "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
