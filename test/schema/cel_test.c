@@ -316,6 +316,8 @@ TEST(cel, structural_schemas_give_types_and_names)
     static const struct row r[] = {
         {"self.when > timestamp('2020-01-01T00:00:00Z')", "true"},
         {"self.every == duration('90s')", "true"},
+        {"self.days == duration('72h')", "true"},
+        {"self.nulled == 'x'", "error: invalid data, got null for schema with nullable=false"},
         {"self.ratio", "2"},
         {"type(self.ratio)", "double"},
         {"self.__namespace__", "ns"},
@@ -341,7 +343,8 @@ TEST(cel, structural_schemas_give_types_and_names)
     struct json *schema = parse(
         a,
         "{\"type\":\"object\",\"properties\":{\"when\":{\"type\":\"string\",\"format\":\"date-"
-        "time\"},\"every\":{\"type\":\"string\",\"format\":\"duration\"},\"ratio\":{\"type\":"
+        "time\"},\"days\":{\"type\":\"string\",\"format\":\"duration\"},\"nulled\":{\"type\":"
+        "\"string\"},\"every\":{\"type\":\"string\",\"format\":\"duration\"},\"ratio\":{\"type\":"
         "\"number\"},\"namespace\":{\"type\":\"string\"},\"a.b\":{\"type\":\"string\"},\"port\":{"
         "\"x-kubernetes-int-or-string\":true},\"data\":{\"type\":\"string\",\"format\":\"byte\"},"
         "\"map\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},\"list\":{"
@@ -353,11 +356,14 @@ TEST(cel, structural_schemas_give_types_and_names)
         cel_declare(env, S("self"), cel_type_structural(env, S("selfType"), schema, true));
     struct cel_vars *vars = cel_vars_new(a, env);
 
-    cel_bind_json(vars, self,
-                  parse(a, "{\"metadata\":{\"name\":\"n\"},\"when\":\"2021-01-01T00:00:00Z\","
-                           "\"every\":\"1m30s\",\"ratio\":2,\"namespace\":\"ns\",\"a.b\":"
-                           "\"dotted\",\"port\":80,\"data\":\"aGk=\",\"map\":{\"x\":1},\"list\":[{"
-                           "\"name\":\"a\"},{\"name\":\"b\"}],\"set\":[\"a\",\"b\"],\"count\":1}"));
+    cel_bind_json(
+        vars, self,
+        parse(a,
+              "{\"metadata\":{\"name\":\"n\"},\"when\":\"2021-01-01T00:00:00Z\","
+              "\"days\":\"3 "
+              "days\",\"nulled\":null,\"every\":\"1m30s\",\"ratio\":2,\"namespace\":\"ns\",\"a.b\":"
+              "\"dotted\",\"port\":80,\"data\":\"aGk=\",\"map\":{\"x\":1},\"list\":[{"
+              "\"name\":\"a\"},{\"name\":\"b\"}],\"set\":[\"a\",\"b\"],\"count\":1}"));
     for (size_t i = 0; i < ARRAY_LEN(r); i++)
         CHECK_STRZ(run_in(a, env, vars, r[i].expr), r[i].want);
     cel_env_free(env);
@@ -377,6 +383,44 @@ TEST(cel, built_in_types_know_their_fields)
                "compilation failed: ERROR: <input>:1:22: found no matching overload for '_>_' "
                "applied to '(int, string)'\n | object.spec.replicas > '1'\n | "
                ".....................^");
+    cel_env_free(env);
+}
+
+TEST(cel, policies_may_name_fields_like_keywords_and_rules_may_not)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    const struct schema_type *t = schema_find_type(S("io.k8s.api.core.v1.Pod"));
+    struct cel_env *policy = cel_env_new(CEL_POLICY), *rules = cel_env_new(CEL_RULES);
+    const struct cel_program *p;
+
+    cel_declare(policy, S("object"), cel_type_builtin(policy, t));
+    cel_declare(rules, S("object"), cel_type_builtin(rules, t));
+    CHECK_OK(cel_compile(policy, S("object.metadata.namespace == 'a'"), cel_bool, &p));
+    CHECK_OK(cel_compile(rules, S("object.metadata.__namespace__ == 'a'"), cel_bool, &p));
+    CHECK_STRZ(run_in(a, rules, NULL, "object.metadata.namespace == 'a'"),
+               "compilation failed: ERROR: <input>:1:16: undefined field 'namespace'\n | "
+               "object.metadata.namespace == 'a'\n | ...............^");
+    cel_env_free(policy);
+    cel_env_free(rules);
+}
+
+TEST(cel, large_maps_are_searched_quickly)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct cel_env *env = cel_env_new(CEL_POLICY);
+    unsigned object = cel_declare(env, S("object"), cel_dyn);
+    struct cel_vars *vars = cel_vars_new(a, env);
+
+    buf_z(&b, "{\"m\":{");
+    for (int i = 0; i < 20000; i++)
+        buf_fmt(&b, "%s\"key%d\":%d", i ? "," : "", i, i);
+    buf_z(&b, "}}");
+    cel_bind_json(vars, object, parse(a, buf_cstr(&b)));
+    CHECK_STRZ(run_in(a, env, vars, "object.m.all(k, k in object.m)"), "true");
+    CHECK_STRZ(run_in(a, env, vars, "object.m.transformMap(k, v, v + 1)['key19999']"), "20000");
+    CHECK_STRZ(run_in(a, env, vars, "object.m['nokey']"), "error: no such key: nokey");
+    CHECK_STRZ(run_in(a, env, vars, "object.m == object.m"), "true");
     cel_env_free(env);
 }
 

@@ -84,9 +84,11 @@ bool cel_unescape(struct arena *a, str name, str *ret);
 /* ---- environments ---- */
 enum cel_flags {
     CEL_RULES = 0,         /* CRD validation rules, webhooks' match conditions */
-    CEL_POLICY = 0,        /* validating policies */
     CEL_MUTATION = 1 << 0, /* Object{…}, Object.spec{…}, JSONPatch{…}, jsonpatch.escapeKey() */
     CEL_CORE_ONLY = 1 << 1, /* the language with cel-go's extensions, without Kubernetes' (tests) */
+    CEL_POLICY =
+        1
+        << 2, /* policies: fields named like keywords need no escaping (object.metadata.namespace) */
 };
 struct cel_env *cel_env_new(unsigned flags);
 void cel_env_free(struct cel_env *env); /* NULL: nothing */

@@ -14,6 +14,7 @@
 #define CEL_EVAL_DEPTH_MAX 800 /* nested nodes and composed variables at evaluation */
 #define CEL_STEPS_MAX                                                                              \
     50000000u /* of work beside cost, some 0.3 s: then as if the cost limit were exceeded */
+#define CEL_INDEX_BUCKETS 64
 #define CEL_SIZE_MAX (16u << 20) /* bytes of one string made by an expression */
 
 /* ---- types ---- */
@@ -305,10 +306,11 @@ struct cel_program {
 };
 
 /* ---- evaluation ---- */
-enum {                /* cel_value.sub of lists and maps */
-       CONT_JSON,     /* ref: struct json, aux: its schema or NULL */
-       CONT_VALUES,   /* ref: values; maps: key, value, key, value …; n: of them */
-       CONT_COMPOSED, /* map: the composed variables; ref: struct cel_vars */
+enum {                   /* cel_value.sub of lists and maps */
+       CONT_JSON,        /* ref: struct json, aux: its schema or NULL */
+       CONT_VALUES,      /* ref: values; maps: key, value, key, value …; n: of them */
+       CONT_COMPOSED,    /* map: the composed variables; ref: struct cel_vars */
+       CONT_GROWING = 1, /* cel_value.flags: a map that still grows, not to be indexed */
 };
 enum cel_binding_kind { BIND_NONE, BIND_VALUE, BIND_JSON, BIND_OPTIONAL };
 struct cel_binding {
@@ -332,6 +334,7 @@ struct cel_vars {
     uint32_t n_memo;
     uint64_t composed_cost;
     uint32_t depth;                /* of nested evaluations */
+    struct cel_index **indexes;    /* CEL_INDEX_BUCKETS of large maps, by address; NULL: none yet */
     struct cel_regex_state *regex; /* what matching needs, kept from match to match */
     struct loop *loop;             /* reads time zones; NULL: none are known */
     str zone_name;                 /* the last one that was asked for */
@@ -459,6 +462,7 @@ bool cel_time_parse(struct arena *a, str s, struct cel_value *ret);
 void cel_buf_time(struct buf *b, struct cel_value v);
 void cel_civil(int64_t days, int64_t *ret_y, int *ret_m, int *ret_d); /* since 1970 */
 bool cel_duration_parse(str s, int64_t *ret_ns);
+bool cel_duration_parse_loose(str s, int64_t *ret_ns); /* of a schema's format: duration */
 /* Regular expressions as RE2 has them. NULL: *ret_problem, Go's text. Freed with the arena. */
 void *cel_regex_new(struct arena *a, str pattern, str *ret_problem);
 /* The pattern of argument `at` of a call: compiled with the program, or now. */

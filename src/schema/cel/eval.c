@@ -329,7 +329,8 @@ static struct cel_value list(struct cel_eval *e, const struct cel_node *n)
 
 static struct cel_value map(struct cel_eval *e, const struct cel_node *n)
 {
-    struct cel_value *pairs = arena_alloc(e->a, (n->n ? n->n : 1) * sizeof *pairs), k, v, old;
+    struct cel_value *pairs = arena_alloc(e->a, (n->n ? n->n : 1) * sizeof *pairs), k, v, old,
+                     so_far;
     uint32_t count = 0;
     bool skip;
 
@@ -342,7 +343,9 @@ static struct cel_value map(struct cel_eval *e, const struct cel_node *n)
 
             return cel_v_error(e->a, "unsupported key type: %s", cel_kind_name(k, name));
         }
-        if (cel_map_find(e, cel_v_map(pairs, count), k, &old))
+        so_far = cel_v_map(pairs, count);
+        so_far.flags = CONT_GROWING;
+        if (cel_map_find(e, so_far, k, &old))
             return cel_v_error_z("Failed with repeated key");
         v = entry_value(cel_run(e, n->args[i + 1]), n->opt && n->opt[i / 2], &skip);
         if (cel_is_error(v))
@@ -403,13 +406,13 @@ static void loop_push(struct loop *l, struct cel_value v)
 
 static struct cel_value loop_insert(struct loop *l, struct cel_value k, struct cel_value v)
 {
-    struct cel_value old;
+    struct cel_value old, so_far = cel_v_map(l->out, l->count / 2);
     char name[128];
 
+    so_far.flags = CONT_GROWING;
     if (k.kind != CEL_STRING && k.kind != CEL_INT && k.kind != CEL_UINT && k.kind != CEL_BOOL)
         return cel_v_error(l->e->a, "unsupported key type: %s", cel_kind_name(k, name));
-    if (l->n->fold == FOLD_TRANSFORM_ENTRY &&
-        cel_map_find(l->e, cel_v_map(l->out, l->count / 2), k, &old))
+    if (l->n->fold == FOLD_TRANSFORM_ENTRY && cel_map_find(l->e, so_far, k, &old))
         return cel_v_error_z("insert failed: key already exists");
     loop_push(l, k);
     loop_push(l, v);

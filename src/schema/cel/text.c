@@ -240,6 +240,71 @@ bool cel_duration_parse(str s, int64_t *ret_ns)
     return true;
 }
 
+/* As OpenAPI's format has it: also "3 days", "2w", "1 hour 30 min". Go: strfmt.ParseDuration. */
+bool cel_duration_parse_loose(str s, int64_t *ret_ns)
+{
+    static const struct {
+        const char *name;
+        bool prefix; /* followed by more letters, too */
+        int64_t ns;
+    } units[] = {{"ns", false, 1},
+                 {"nano", true, 1},
+                 {"us", false, 1000},
+                 {"\xc2\xb5s", false, 1000},
+                 {"micro", true, 1000},
+                 {"ms", false, 1000000},
+                 {"milli", true, 1000000},
+                 {"s", false, 1000000000},
+                 {"sec", true, 1000000000},
+                 {"m", false, 60000000000},
+                 {"min", true, 60000000000},
+                 {"h", false, 3600000000000},
+                 {"hr", false, 3600000000000},
+                 {"hour", true, 3600000000000},
+                 {"d", false, 86400000000000},
+                 {"day", true, 86400000000000},
+                 {"w", false, 604800000000000},
+                 {"wk", false, 604800000000000},
+                 {"week", true, 604800000000000}};
+    int64_t total = 0;
+    bool any = false;
+    size_t i = 0;
+
+    if (cel_duration_parse(s, ret_ns))
+        return true;
+    while (i < s.n) {
+        int64_t n = 0, part;
+        size_t start = i;
+        str unit;
+
+        for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+            if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, s.p[i] - '0', &n))
+                return false;
+        if (i == start) {
+            i++;
+            continue;
+        }
+        while (i < s.n && (s.p[i] == ' ' || s.p[i] == '\t'))
+            i++;
+        for (start = i; i < s.n && ((s.p[i] | 32) >= 'a' || (s.p[i] & 0x80)) && s.p[i] != ' ';)
+            i++;
+        unit = str_slice(s, start, i);
+        for (size_t k = 0; k < ARRAY_LEN(units); k++) {
+            str head = str_slice(unit, 0, units[k].prefix ? strlen(units[k].name) : unit.n);
+
+            if (!str_eq_nocase(head, str_of(units[k].name)))
+                continue;
+            if (__builtin_mul_overflow(n, units[k].ns, &part) ||
+                __builtin_add_overflow(total, part, &total))
+                return false;
+            any = true;
+            break;
+        }
+    }
+    *ret_ns = total;
+    return any;
+}
+
 /* ---- timestamps ---- */
 
 bool cel_time_parse(struct arena *a, str s, struct cel_value *ret)

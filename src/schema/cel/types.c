@@ -287,7 +287,8 @@ static const struct cel_type *structural(struct cel_env *env, str name, const st
     str type = json_get_str(s, "type");
     const struct json *more = json_findz(s, "additionalProperties"),
                       *items = json_findz(s, "items");
-    bool preserve = json_get_bool(s, "x-kubernetes-preserve-unknown-fields", false);
+    /* Kubernetes' estimates take keys of maps for empty. */
+    static const struct cel_type unmeasured = {.kind = T_STRING, .name = STR("string")};
     struct cel_type *t, *known;
     const struct cel_type *inner;
     enum cel_type_kind kind;
@@ -299,6 +300,8 @@ static const struct cel_type *structural(struct cel_env *env, str name, const st
     if (json_get_bool(s, "x-kubernetes-int-or-string", false)) {
         t = type_new(env->arena, T_DYN);
         t->max_size = MAX_REQUEST_BYTES - 2;
+        if (bound(s, "maxLength") != UINT64_MAX)
+            t->max_size = string_bound(s);
         t->schema = s;
         return t;
     }
@@ -333,13 +336,13 @@ static const struct cel_type *structural(struct cel_env *env, str name, const st
         if (!inner)
             return NULL;
         t = type_new(env->arena, T_MAP);
-        t->a = cel_string;
+        t->a = &unmeasured;
         t->b = inner;
         t->max_size = bound(s, "maxProperties");
         if (t->max_size == UINT64_MAX)
             t->max_size = (MAX_REQUEST_BYTES - 2) / (min_size(more, 0) + 6);
     } else if (str_is(type, "object")) {
-        (void)preserve; /* unknown fields are there, but expressions cannot name them */
+        /* Unknown fields that are preserved are there, but expressions cannot name them. */
         t = type_new(env->arena, T_OBJECT);
         t->resource = resource;
         t->max_size = 0;
@@ -358,6 +361,18 @@ const struct cel_type *cel_type_structural(struct cel_env *env, str name, const 
     return structural(env, name, schema, resource_root);
 }
 
+/* ---- fields ---- */
+
+static const struct {
+    const char *raw, *escaped;
+} escapes[] = {{"__", "__underscores__"}, {".", "__dot__"}, {"-", "__dash__"}, {"/", "__slash__"}};
+static const char *const reserved[] = {
+    "true",     "false",   "null",      "in",       "as",  "break",  "const",
+    "continue", "else",    "for",       "function", "if",  "import", "let",
+    "loop",     "package", "namespace", "return",   "var", "void",   "while"};
+
+static bool field_name(struct cel_env *env, str name, str *ret);
+
 static const struct cel_type *structural_field(struct cel_env *env, const struct cel_type *t,
                                                str name, str *ret_json)
 {
@@ -367,7 +382,7 @@ static const struct cel_type *structural_field(struct cel_env *env, const struct
     const struct cel_type *f;
     str json;
 
-    if (!cel_unescape(env->arena, name, &json))
+    if (!field_name(env, name, &json))
         return NULL;
     *ret_json = json;
     if (t->resource && str_is(json, "metadata")) {
@@ -406,6 +421,18 @@ static const struct cel_type *structural_field(struct cel_env *env, const struct
     return f;
 }
 
+/* What an expression calls a field in JSON. */
+static bool field_name(struct cel_env *env, str name, str *ret)
+{
+    if (env->flags & (CEL_POLICY | CEL_MUTATION))
+        for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+            if (str_is(name, reserved[i])) {
+                *ret = name;
+                return true;
+            }
+    return cel_unescape(env->arena, name, ret);
+}
+
 const struct cel_type *cel_type_field(struct cel_env *env, const struct cel_type *t, str name,
                                       str *ret_json)
 {
@@ -414,7 +441,7 @@ const struct cel_type *cel_type_field(struct cel_env *env, const struct cel_type
         const struct schema_field *f;
         str json;
 
-        if (!cel_unescape(env->arena, name, &json))
+        if (!field_name(env, name, &json))
             return NULL;
         f = schema_find_field(t->builtin, json);
         if (!f || (f->flags & FIELD_INLINE))
@@ -433,14 +460,6 @@ const struct cel_type *cel_type_field(struct cel_env *env, const struct cel_type
 }
 
 /* ---- names of properties ---- */
-
-static const struct {
-    const char *raw, *escaped;
-} escapes[] = {{"__", "__underscores__"}, {".", "__dot__"}, {"-", "__dash__"}, {"/", "__slash__"}};
-static const char *const reserved[] = {
-    "true",     "false",   "null",      "in",       "as",  "break",  "const",
-    "continue", "else",    "for",       "function", "if",  "import", "let",
-    "loop",     "package", "namespace", "return",   "var", "void",   "while"};
 
 bool cel_escape(struct arena *a, str name, str *ret)
 {

@@ -87,7 +87,7 @@ static struct cel_value wrap_formatted(struct arena *a, str text, str format)
         return cel_v_error(a, "Invalid date formatted string " PRI_STR, STR_ARG(text));
     }
     if (str_is(format, "duration")) {
-        if (cel_duration_parse(text, &s))
+        if (cel_duration_parse_loose(text, &s))
             return cel_v_duration(s);
         return cel_v_error(a, "Invalid duration formatted string " PRI_STR, STR_ARG(text));
     }
@@ -105,6 +105,8 @@ struct cel_value cel_wrap(struct arena *a, const struct json *v, const struct js
         return cel_v_null();
     switch (v->type) {
     case JSON_NULL:
+        if (schema && !json_get_bool(schema, "nullable", false))
+            return cel_v_error_z("invalid data, got null for schema with nullable=false");
         break;
     case JSON_BOOL:
         return cel_v_bool(v->b);
@@ -184,34 +186,103 @@ bool cel_entry_next(struct arena *a, struct cel_entries *it, struct cel_value *r
     return true;
 }
 
+/* Large maps are searched through an index, made at the first search: expressions look up in loops. */
+#define INDEX_FROM 32
+
+struct cel_index {
+    struct cel_index *next;
+    const void *ref;
+    uint32_t mask, slots[]; /* number of an entry + 1; 0: free */
+};
+
+static str key_at(struct cel_value map, uint32_t i)
+{
+    const struct cel_value *pairs = map.ref;
+
+    if (map.sub == CONT_JSON)
+        return ((const struct json *)map.ref)->members[i].key;
+    return pairs[2 * i].kind == CEL_STRING ? cel_v_text(pairs[2 * i]) : STR_NONE;
+}
+
+static const struct cel_index *index_of(struct cel_eval *e, struct cel_value map)
+{
+    struct cel_index **at, *x;
+    uint32_t size = 64;
+
+    if (!e->vars->indexes)
+        e->vars->indexes = ARENA_NEW_N(e->a, struct cel_index *, CEL_INDEX_BUCKETS);
+    at = &e->vars->indexes[(uintptr_t)map.ref / 16 % CEL_INDEX_BUCKETS];
+
+    for (x = *at; x; x = x->next)
+        if (x->ref == map.ref)
+            return x;
+    while (size < 2 * map.n)
+        size *= 2;
+    x = arena_zalloc(e->a, sizeof *x + size * sizeof x->slots[0]);
+    x->ref = map.ref;
+    x->mask = size - 1;
+    x->next = *at;
+    *at = x;
+    cel_work(e, map.n);
+    for (uint32_t i = 0; i < map.n; i++) {
+        str key = key_at(map, i);
+        uint32_t slot = (uint32_t)str_hash(key) & x->mask;
+
+        if (!key.p)
+            continue;
+        while (x->slots[slot])
+            slot = (slot + 1) & x->mask;
+        x->slots[slot] = i + 1;
+    }
+    return x;
+}
+
+/* The number of a key's entry, or -1. */
+static int64_t entry_of(struct cel_eval *e, struct cel_value map, str key)
+{
+    const struct cel_index *x;
+    uint32_t slot;
+
+    if (map.n < INDEX_FROM || (map.flags & CONT_GROWING)) {
+        if (map.n > INDEX_FROM)
+            cel_work(e, map.n / 8);
+        for (uint32_t i = 0; i < map.n; i++) {
+            str k = key_at(map, i);
+
+            if (k.p && str_eq(k, key))
+                return i;
+        }
+        return -1;
+    }
+    x = index_of(e, map);
+    slot = (uint32_t)str_hash(key) & x->mask;
+    for (; x->slots[slot]; slot = (slot + 1) & x->mask)
+        if (str_eq(key_at(map, x->slots[slot] - 1), key))
+            return x->slots[slot] - 1;
+    return -1;
+}
+
 bool cel_map_find_str(struct cel_eval *e, struct cel_value map, str key, const struct json *schema,
                       struct cel_value *ret)
 {
-    const struct cel_value *pairs = map.ref;
-    const struct json *v;
+    int64_t i;
     bool found;
 
-    if (map.sub == CONT_JSON && map.kind == CEL_MAP) {
-        v = json_find(map.ref, key);
-        if (map.n > 64)
-            cel_work(e, map.n / 8);
-        if (!v)
-            return false;
-        *ret = cel_wrap(e->a, v, schema ? schema : map.aux ? member_schema(map.aux, key) : NULL);
-        return true;
-    }
     if (map.sub == CONT_COMPOSED) {
         *ret = cel_composed_get(e, map, key, &found);
         return found;
     }
-    if (map.n > 64)
-        cel_work(e, map.n / 8);
-    for (uint32_t i = 0; i < map.n; i++)
-        if (pairs[2 * i].kind == CEL_STRING && str_eq(cel_v_text(pairs[2 * i]), key)) {
-            *ret = pairs[2 * i + 1];
-            return true;
-        }
-    return false;
+    i = entry_of(e, map, key);
+    if (i < 0)
+        return false;
+    if (map.sub == CONT_VALUES)
+        *ret = ((const struct cel_value *)map.ref)[2 * i + 1];
+    else
+        *ret = cel_wrap(e->a, &((const struct json *)map.ref)->members[i].value,
+                        schema    ? schema
+                        : map.aux ? member_schema(map.aux, key)
+                                  : NULL);
+    return true;
 }
 
 bool cel_map_find(struct cel_eval *e, struct cel_value map, struct cel_value key,
