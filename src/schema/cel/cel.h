@@ -17,7 +17,8 @@
  * Invariants
  *   (1) An environment owns its types and programs; they live until cel_env_free(). It is written only by cel_declare*(), the
  *       type constructors and cel_compile(); evaluating changes nothing in it, so threads may share a finished environment.
- *   (2) Objects are wrapped, never copied: a bound `struct json` has to outlive the result's value. Values live in the arena of
+ *   (2) Objects are wrapped, never copied: a bound `struct json` has to outlive the result's value, and must not change as long as
+ *       the same `vars` are in use (large maps are indexed once). Values live in the arena of
  *       `vars`; evaluation allocates nowhere else.
  *   (3) Evaluation is bounded: each step has a cost, and cost above cel_vars' limit ends it with an error. Texts, nesting and
  *       numbers of nodes have limits at compilation.
