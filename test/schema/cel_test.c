@@ -451,6 +451,26 @@ TEST(cel, composed_variables_are_computed_once_and_when_used)
     cel_env_free(env);
 }
 
+TEST(cel, a_long_chain_of_variables_ends_with_an_error_instead_of_the_stack)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct cel_env *env = cel_env_new(CEL_POLICY);
+    const struct cel_program *p;
+    struct cel_result r;
+
+    CHECK_OK(cel_compile(env, S("1"), NULL, &p));
+    cel_declare_composed(env, S("v0"), p);
+    for (int i = 1; i < 2000; i++) {
+        CHECK_OK(cel_compile(env, arena_fmt(a, "variables.v%d + 1", i - 1), NULL, &p));
+        cel_declare_composed(env, arena_fmt(a, "v%d", i), p);
+        if (i == 100 || i == 1999) {
+            r = cel_eval(p, cel_vars_new(a, env));
+            CHECK(r.ok == (i == 100));
+        }
+    }
+    cel_env_free(env);
+}
+
 static void allow_pods(void *ctx, struct arena *a, const struct cel_authz_query *q,
                        struct cel_authz_answer *ret)
 {

@@ -6,12 +6,13 @@
 #define K1S_SCHEMA_CEL_INTERNAL_H
 #include "schema/cel/cel.h"
 
-#define CEL_DEPTH_MAX 250      /* cel-go: expression recursion limit */
-#define CEL_ERRORS_MAX 100     /* syntax errors reported */
-#define CEL_RECOVERIES_MAX 30  /* attempts to go on after one */
-#define CEL_ARGS_MAX 4096      /* of a call, items of a list: our own limit */
-#define CEL_LOCALS_MAX 256     /* nested macro variables */
-#define CEL_EVAL_DEPTH_MAX 800 /* nested nodes and composed variables at evaluation */
+#define CEL_DEPTH_MAX 250     /* cel-go: expression recursion limit */
+#define CEL_ERRORS_MAX 100    /* syntax errors reported */
+#define CEL_RECOVERIES_MAX 30 /* attempts to go on after one */
+#define CEL_ARGS_MAX 4096     /* of a call, items of a list: our own limit */
+#define CEL_LOCALS_MAX 256    /* nested macro variables */
+#define CEL_EVAL_DEPTH_MAX                                                                         \
+    800 /* nodes above each other at evaluation, composed variables included */
 #define CEL_STEPS_MAX                                                                              \
     50000000u /* of work beside cost, some 0.3 s: then as if the cost limit were exceeded */
 #define CEL_INDEX_BUCKETS 64
@@ -77,6 +78,8 @@ const struct cel_type *cel_type_field(struct cel_env *env, const struct cel_type
                                       str *ret_json);
 /* What a name says when it stands for a type: `int`, `google.protobuf.Duration`. NULL: no type's name. */
 const struct cel_type *cel_type_named(const struct cel_env *env, str name);
+/* A composed variable's number, or -1. */
+int64_t cel_composed_find(const struct cel_env *env, str name);
 
 /* ---- tree ---- */
 enum cel_op {
@@ -292,8 +295,9 @@ struct cel_env {
     uint32_t n_composed, cap_composed;
     struct cel_type *composed_type; /* of `variables` */
     unsigned composed_var;
-    struct map builtin;    /* schema_type's name → cel_type */
-    struct map structural; /* address of a schema → cel_type */
+    struct map composed_index; /* name → number + 1 */
+    struct map builtin;        /* schema_type's name → cel_type */
+    struct map structural;     /* address of a schema → cel_type */
 };
 struct cel_program {
     struct cel_node *root;

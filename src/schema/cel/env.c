@@ -14,6 +14,7 @@ struct cel_env *cel_env_new(unsigned flags)
     env->flags = flags;
     map_init(&env->builtin);
     map_init(&env->structural);
+    map_init(&env->composed_index);
     return env;
 }
 
@@ -23,6 +24,7 @@ void cel_env_free(struct cel_env *env)
         return;
     map_fini(&env->builtin);
     map_fini(&env->structural);
+    map_fini(&env->composed_index);
     arena_free(env->arena);
     mem_free(env);
 }
@@ -47,9 +49,6 @@ unsigned cel_declare(struct cel_env *env, str name, const struct cel_type *type)
 
 void cel_declare_composed(struct cel_env *env, str name, const struct cel_program *p)
 {
-    struct cel_type *t;
-    struct cel_field *fields;
-
     if (env->n_composed == env->cap_composed) {
         uint32_t cap = env->cap_composed ? env->cap_composed * 2 : 8;
 
@@ -58,19 +57,20 @@ void cel_declare_composed(struct cel_env *env, str name, const struct cel_progra
                        cap * sizeof *env->composed);
         env->cap_composed = cap;
     }
-    name = arena_dup(env->arena, name);
-    env->composed[env->n_composed++] = (struct cel_composed){name, p};
-    fields = ARENA_NEW_N(env->arena, struct cel_field, env->n_composed);
-    t = ARENA_NEW(env->arena, struct cel_type);
-    for (uint32_t i = 0; i < env->n_composed; i++)
-        fields[i] = (struct cel_field){env->composed[i].name, env->composed[i].program->type};
-    t->kind = T_OBJECT;
-    t->name = S("kubernetes.variables");
-    t->fields = fields;
-    t->n_fields = (uint16_t)env->n_composed;
-    t->max_size = UINT64_MAX;
-    env->composed_type = t;
-    env->composed_var = cel_declare(env, S("variables"), t);
+    env->composed[env->n_composed++] = (struct cel_composed){arena_dup(env->arena, name), p};
+    map_put(&env->composed_index, name, (void *)(uintptr_t)env->n_composed);
+    if (env->composed_type)
+        return;
+    env->composed_type = ARENA_NEW(env->arena, struct cel_type);
+    env->composed_type->kind = T_OBJECT;
+    env->composed_type->name = S("kubernetes.variables");
+    env->composed_type->max_size = UINT64_MAX;
+    env->composed_var = cel_declare(env, S("variables"), env->composed_type);
+}
+
+int64_t cel_composed_find(const struct cel_env *env, str name)
+{
+    return (int64_t)(uintptr_t)map_find(&env->composed_index, name) - 1;
 }
 
 /* ---- problems ---- */

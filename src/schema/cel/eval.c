@@ -13,7 +13,6 @@
 
 #define FACTOR_TEXT 0.1
 #define FACTOR_REGEX 0.25
-#define COMPOSED_DEPTH_MAX 100
 
 static const char *const limit_text = "operation cancelled: actual cost limit exceeded";
 
@@ -59,24 +58,23 @@ struct cel_value cel_composed_get(struct cel_eval *e, struct cel_value map, str 
                                   bool *ret_found)
 {
     struct cel_vars *vars = e->vars;
-    struct cel_memo *memo = NULL;
-    const struct cel_program *p = NULL;
+    int64_t i = cel_composed_find(vars->env, name);
+    const struct cel_program *p;
+    struct cel_memo *memo;
     struct cel_result r;
 
     (void)map;
-    *ret_found = false;
-    for (uint32_t i = 0; i < vars->n_memo && !p; i++)
-        if (str_eq(vars->env->composed[i].name, name)) {
-            memo = &vars->memo[i];
-            p = vars->env->composed[i].program;
-        }
-    if (!p)
+    *ret_found = i >= 0 && i < vars->n_memo;
+    if (!*ret_found)
         return cel_v_null();
-    *ret_found = true;
+    memo = &vars->memo[i];
+    p = vars->env->composed[i].program;
     if (memo->state == MEMO_DONE)
         return memo->value;
-    if (memo->state == MEMO_RUNNING || vars->depth >= COMPOSED_DEPTH_MAX)
-        return cel_v_error(e->a, "composited variable \"" PRI_STR "\" fails to evaluate: cycle",
+    if (memo->state == MEMO_RUNNING || vars->depth + p->root->depth > CEL_EVAL_DEPTH_MAX)
+        return cel_v_error(e->a,
+                           "composited variable \"" PRI_STR
+                           "\" fails to evaluate: variables are nested too deep",
                            STR_ARG(name));
     memo->state = MEMO_RUNNING;
     r = cel_eval(p, vars);
@@ -589,9 +587,9 @@ struct cel_result cel_eval(const struct cel_program *p, struct cel_vars *vars)
 
     if (p->n_locals > ARRAY_LEN(few))
         e.locals = arena_alloc(e.a, p->n_locals * sizeof *e.locals);
-    vars->depth++;
+    vars->depth += p->root->depth + 1u;
     v = cel_run(&e, p->root);
-    vars->depth--;
+    vars->depth -= p->root->depth + 1u;
     if (e.out_of_cost)
         v = too_much();
     r.ok = !cel_is_error(v);

@@ -451,6 +451,11 @@ const struct cel_type *cel_type_field(struct cel_env *env, const struct cel_type
     }
     if (t->schema)
         return structural_field(env, t, name, ret_json);
+    if (t == env->composed_type) {
+        int64_t i = cel_composed_find(env, name);
+
+        return i < 0 ? NULL : env->composed[i].program->type;
+    }
     for (size_t i = 0; i < t->n_fields; i++)
         if (str_eq(t->fields[i].name, name))
             return t->fields[i].type;
