@@ -175,21 +175,53 @@ void api_check_set(struct api_check *c, bool ok)
 
 /* ---- dispatch ---- */
 
+static bool is_duration_unit(str s)
+{
+    static const char *const units[] = {"ns", "us", "\xc2\xb5s", "\xce\xbcs", "ms", "s", "m", "h"};
+
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (str_is(s, units[i]))
+            return true;
+    return false;
+}
+
+static bool is_number_char(char c)
+{
+    return (c >= '0' && c <= '9') || c == '.';
+}
+
+/* The texts are those of Go's time.ParseDuration. */
 static struct err *check_timeout(struct req *q)
 {
-    str t = query_str(q, "timeout");
-    size_t i = 0;
+    str t = query_str(q, "timeout"), rest = t, unit = S("");
+    const char *what = "invalid";
+    int64_t ns;
 
-    if (!t.n)
+    if (!t.n || str_to_duration(t, &ns))
         return NULL;
-    while (i < t.n && ((t.p[i] >= '0' && t.p[i] <= '9') || t.p[i] == '.'))
-        i++;
-    if ((i && i < t.n) || str_is(t, "0"))
-        return NULL;
+    if (rest.p[0] == '-' || rest.p[0] == '+')
+        rest = str_skip(rest, 1);
+    while (rest.n && is_number_char(rest.p[0]) && str_is(unit, "")) {
+        while (rest.n && is_number_char(rest.p[0]))
+            rest = str_skip(rest, 1);
+        for (unit = rest; rest.n && !is_number_char(rest.p[0]);)
+            rest = str_skip(rest, 1);
+        unit.n -= rest.n;
+        if (!unit.n)
+            what = "missing unit in";
+        else if (is_duration_unit(unit))
+            unit = S("");
+    }
+    if (unit.n)
+        return err_new(
+            REASON_BAD_REQUEST,
+            "invalid timeout specified in the request URL - time: unknown unit \"" PRI_STR
+            "\" in duration \"" PRI_STR "\"",
+            STR_ARG(unit), STR_ARG(t));
     return err_new(REASON_BAD_REQUEST,
                    "invalid timeout specified in the request URL - time: %s duration \"" PRI_STR
                    "\"",
-                   i ? "missing unit in" : "invalid", STR_ARG(t));
+                   what, STR_ARG(t));
 }
 
 /* Whether the path names something that exists, with whichever method: then a wrong method is 405,

@@ -498,4 +498,33 @@ TEST(apply, creates_owns_and_conflicts)
     world_fini(&w);
 }
 
+TEST(timeout, of_a_request_is_a_duration)
+{
+    static const struct {
+        const char *text, *why;
+    } wrong[] = {
+        {"bogus", "invalid duration \"bogus\""},
+        {"5", "missing unit in duration \"5\""},
+        {"1h5", "missing unit in duration \"1h5\""},
+        {"1h5x", "unknown unit \"x\" in duration \"1h5x\""},
+        {"9999999999h", "invalid duration \"9999999999h\""},
+    };
+    static const char *const right[] = {"0", "1s", "-1s", "1h30m", "1.5s", "300ms"};
+    struct world w;
+    char path[128], message[160];
+
+    world_init(&w);
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        snprintf(path, sizeof path, CM "?timeout=%s", wrong[i].text);
+        snprintf(message, sizeof message, "invalid timeout specified in the request URL - time: %s",
+                 wrong[i].why);
+        CHECK_STRZ(json_get_str(world_json(&w, "GET", path, NULL, 400), "message"), message);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+        snprintf(path, sizeof path, CM "?timeout=%s", right[i]);
+        CHECK_INT(world_status(&w, "GET", path, NULL), 200);
+    }
+    world_fini(&w);
+}
+
 TEST_MAIN

@@ -449,6 +449,25 @@ TEST(webhook, several_that_never_answer_end_with_the_requests_own_deadline)
     end(&w, &p);
 }
 
+TEST(webhook, that_never_answers_ends_when_the_clients_own_patience_does)
+{
+    struct world w;
+    struct peer p;
+    struct json *v;
+    int64_t from;
+
+    begin(&w, &p);
+    configure(&w, &p, "validating", "v", "\"timeoutSeconds\":20");
+    p.silent = true;
+    from = loop_virtual_elapsed_ns(w.loop);
+    v = world_json(&w, "POST", CM "?timeout=2500ms", "{\"metadata\":{\"name\":\"a\"}}", 504);
+    CHECK_STRZ(json_get_str(v, "message"), "Timeout: request did not complete within requested "
+                                           "timeout - context deadline exceeded");
+    CHECK_INT((loop_virtual_elapsed_ns(w.loop) - from) / (NS_PER_S / 2), 5);
+    CHECK_INT(world_status(&w, "GET", CM "/a", NULL), 404);
+    end(&w, &p);
+}
+
 TEST(webhook, gives_warnings_and_they_come_once)
 {
     struct world w;

@@ -48,6 +48,16 @@ static bool concerns(struct dynamic *d, const struct kind *k, str subresource, e
 
 static void on_timer(void *ctx);
 
+/* A client may ask for less time than it is given, as kubectl --request-timeout does. */
+static int64_t patience_ns(struct req *q)
+{
+    int64_t ns;
+
+    return str_to_duration(query_str(q, "timeout"), &ns) && ns > 0 && ns < ANSWERS_DEADLINE_NS
+               ? ns
+               : ANSWERS_DEADLINE_NS;
+}
+
 struct answers *answers_new(struct req *q, const struct kind *k, str subresource,
                             enum admission_op op, enum admission_op or_op)
 {
@@ -64,7 +74,7 @@ struct answers *answers_new(struct req *q, const struct kind *k, str subresource
     n->a = arena_new();
     n->n_warnings = q->warnings.n;
     n->n_notes = audit_notes(q);
-    n->deadline = (mono_time){loop_now(api->loop).ns + ANSWERS_DEADLINE_NS};
+    n->deadline = (mono_time){loop_now(api->loop).ns + patience_ns(q)};
     n->timer = loop_timer_new(api->loop, on_timer, n);
     n->run = arena_new();
     arena_at_end(q->a, answers_free, n);
