@@ -12,8 +12,9 @@
 
 #define FETCH_RETRY_NS (500 * NS_PER_MS)
 #define EXPECT_FIRST_NS                                                                            \
-    (5 * NS_PER_MS) /* the runtime's status lags behind its own event by so little */
-#define EXPECT_TRIES 9
+    (5 * NS_PER_MS)            /* the runtime's status lags behind its own event by so little */
+#define EXPECT_MAX_NS NS_PER_S /* a busy runtime may put its own book-keeping off by many seconds */
+#define EXPECT_TRIES 130       /* then the exit was not this container's after all */
 
 /* ---- life ---- */
 
@@ -429,14 +430,19 @@ static void check_expected(struct pod_worker *w)
     for (size_t i = 0; i < w->n_expected; i++) {
         const struct rt_container *c = pod_runtime_find_id(w->rt, str_of(w->expected[i]));
 
-        if (c && c->state == CONTAINER_STATE_RUNNING && w->n_expect_tries < EXPECT_TRIES)
+        bool told = c ? c->state == CONTAINER_STATE_EXITED : !w->start;
+
+        if (!told && w->n_expect_tries < EXPECT_TRIES)
             w->expected[kept++] = w->expected[i];
         else
             mem_free(w->expected[i]);
     }
     w->n_expected = kept;
-    if (kept)
-        worker_look_again(w, EXPECT_FIRST_NS << w->n_expect_tries++);
+    if (kept) {
+        int doublings = MIN(w->n_expect_tries++, 8);
+
+        worker_look_again(w, MIN(EXPECT_FIRST_NS << doublings, EXPECT_MAX_NS));
+    }
 }
 
 static void have_truth(struct pod_worker *w, struct pod_runtime *rt)

@@ -40,7 +40,8 @@ sed 's/name: own/name: own2/' "$work/own.yaml" >"$work/own2.yaml"
 check own_prune_removes_what_is_applied_no_more has "$(own apply -f "$work/own2.yaml" --prune -l part=own)" "configmap/own pruned"
 check own_explain_explains has "$(own explain deployment.spec.replicas)" "FIELD: replicas <integer>"
 own_describe() { # our layout and kubectl's are one; ages and the like apart
-    local plain='s/ +[0-9ms]+( \(x[0-9]+ over [0-9ms]+\))? +/ AGE /g'
+    # Ages move on, and what is said of optional sources depends on kubectl's version.
+    local plain='s/ +[0-9ms]+( \(x[0-9]+ over [0-9ms]+\))? +/ AGE /g; /Optional:/d'
     diff <(kd describe "$@" 2>&1 | sed -E "$plain") <(own describe "$@" 2>&1 | sed -E "$plain")
 }
 if [ "$KUBECTL" = kubectl ]; then

@@ -3,7 +3,8 @@
 # crash, and the end, after which the machine must be as it was.
 #
 # Needs root and what `make run` needs; skips visibly otherwise, or when a cluster runs here already (pods' directories, the packet
-# filter's table and the NodePort are the machine's). Data and ports are its own. client.sh and pods.sh are parts of it.
+# filter's table and the NodePort are the machine's). Data and ports are its own. The other scripts
+# of this folder are its parts.
 #
 # Settings: BUILD (build), K1S (build/k1s), K1S_E2E_ANYWAY=1 (other pods run on this machine, in namespaces that this one does not see), KUBECTL (kubectl of the machine, else k1s kubectl), K1S_E2E_KEEP=1 (leave it running when something failed).
 set -u
@@ -80,9 +81,16 @@ snapshot() {
     echo "processes: $(grep -lz -e "$work" /proc/[0-9]*/cmdline 2>/dev/null | wc -l)"
 }
 
+cat >"$work/registries.yaml" <<'END'
+mirrors:
+  mirrored.test:
+    endpoint: ["http://127.0.0.1:26071"]
+  "127.0.0.1:26072":
+    endpoint: ["http://127.0.0.1:26072"]
+END
 start_server() {
     setsid "$k1s" server --data-dir "$data" --https-listen-port $port --kubelet-port $kubelet_port --write-kubeconfig "$KUBECONFIG" \
-        --node-name e2e-node </dev/null >>"$work/server.log" 2>&1 &
+        --node-name e2e-node --private-registry "$work/registries.yaml" </dev/null >>"$work/server.log" 2>&1 &
     server=$!
 }
 ready() { is "$(curl -s -k --max-time 5 https://127.0.0.1:$port/readyz)" ok; }
@@ -344,6 +352,8 @@ nft delete table ip k1s
 check rules_come_back_when_somebody_deletes_them await 10 counts_up
 
 . test/e2e/client.sh
+. test/e2e/outside.sh
+. test/e2e/images.sh
 . test/e2e/pods.sh
 
 # ---- k1s away and back: pods do not notice ----

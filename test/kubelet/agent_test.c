@@ -544,6 +544,22 @@ TEST(agent, a_post_start_hook_that_fails_ends_the_container)
     world_fini(&w);
 }
 
+TEST(agent, an_exit_is_seen_however_late_the_runtime_admits_it)
+{
+    struct world w;
+
+    world_init(&w);
+    fake_runtime_set_lag(w.runtime, 12 * NS_PER_S);
+    put_pod(&w, "a", "", ",\"restartPolicy\":\"Never\"");
+    run(&w, 1000);
+    fake_runtime_exit(w.runtime, "c", 0);
+    run(&w, 11000);
+    CHECK_STRZ(phase(&w, "a"), "Running");
+    run(&w, 2500);
+    CHECK_STRZ(phase(&w, "a"), "Succeeded");
+    world_fini(&w);
+}
+
 TEST(agent, a_pod_past_its_deadline_fails)
 {
     struct world w;

@@ -26,6 +26,7 @@ struct fake_runtime {
     str images[16];
     size_t counts[RUNTIME_N_CALLS];
     int ids, exec_code;
+    int64_t lag_ns;
     struct buf log;
     runtime_event_fn *event;
     void *event_ctx;
@@ -92,16 +93,18 @@ static void end_container(struct fake_runtime *f, struct fake_container *c, int 
         f->event(f->event_ctx, RUNTIME_EXITED, str_of(c->id));
 }
 
-static struct json describe(struct arena *a, struct fake_container *c)
+static struct json describe(struct fake_runtime *f, struct arena *a, struct fake_container *c)
 {
     struct json v = json_object(), image = json_object();
 
     json_setz(a, &v, "id", json_z(c->id));
     json_setz(a, &v, "pod_sandbox_id", json_z(c->sandbox));
-    json_setz(a, &v, "state", json_int(c->state));
+    bool lags = c->state == CONTAINER_STATE_EXITED && now(f) < c->finished + f->lag_ns;
+
+    json_setz(a, &v, "state", json_int(lags ? CONTAINER_STATE_RUNNING : c->state));
     json_setz(a, &v, "created_at", json_int(c->created));
     json_setz(a, &v, "started_at", json_int(c->started));
-    json_setz(a, &v, "finished_at", json_int(c->finished));
+    json_setz(a, &v, "finished_at", json_int(lags ? 0 : c->finished));
     json_setz(a, &v, "exit_code", json_int(c->exit_code));
     json_setz(a, &image, "image",
               json_string(json_get_str(c->config, "image.user_specified_image")));
@@ -238,13 +241,13 @@ static struct err *serve(struct fake_runtime *f, enum runtime_call_id id, const 
     case RUNTIME_LIST_CONTAINERS:
         for (size_t i = 0; i < f->n_containers; i++)
             if (!f->containers[i]->removed && selected(q, f->containers[i]->config))
-                json_append(a, &list, describe(a, f->containers[i]));
+                json_append(a, &list, describe(f, a, f->containers[i]));
         json_setz(a, r, "containers", list);
         return NULL;
     case RUNTIME_CONTAINER_STATUS:
         if (!c)
             return no_such("container", cid);
-        json_setz(a, r, "status", describe(a, c));
+        json_setz(a, r, "status", describe(f, a, c));
         return NULL;
     case RUNTIME_EXEC_SYNC:
         json_setz(a, r, "exit_code", json_int(f->exec_code));
@@ -378,6 +381,11 @@ const struct json *fake_runtime_config(const struct fake_runtime *f, const char 
 str fake_runtime_log(const struct fake_runtime *f)
 {
     return buf_view(&f->log);
+}
+
+void fake_runtime_set_lag(struct fake_runtime *f, int64_t ns)
+{
+    f->lag_ns = ns;
 }
 
 void fake_runtime_set_exec(struct fake_runtime *f, int exit_code)

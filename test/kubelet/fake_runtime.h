@@ -13,6 +13,8 @@ size_t fake_runtime_running(const struct fake_runtime *f,
 size_t fake_runtime_sandboxes(const struct fake_runtime *f); /* that exist */
 /* The newest container of that name ends, with an event. */
 void fake_runtime_exit(struct fake_runtime *f, const char *container, int code);
+/* Exits are told at once, but the status says that they run for so much longer: as a busy runtime. */
+void fake_runtime_set_lag(struct fake_runtime *f, int64_t ns);
 /* The newest container's configuration as it was asked for. */
 const struct json *fake_runtime_config(const struct fake_runtime *f, const char *container);
 /* Every event so far in one line each: "start a", "stop a", "sandbox p". */
