@@ -65,7 +65,7 @@ void *mem_zalloc(size_t size); /* zeroed */
 void *mem_realloc(void *p, size_t size);
 void *mem_dup(const void *p, size_t size);
 char *mem_strdup(const char *s);
-/* What is free within the heap goes back to the system: takes milliseconds; any thread. */
+/* What is free within the heap, and code that was needed once, goes back to the system: takes milliseconds; any thread. */
 void mem_trim(void);
 /* For what lives long (slab.c): the size is given back with the block. Any thread. */
 void *slab_alloc(size_t size);

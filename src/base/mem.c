@@ -4,7 +4,10 @@
  * chooses a size: input meets named limits before it gets here. */
 #include "base/base.h"
 
+#include <link.h>
 #include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static NORETURN void out_of_memory(size_t size)
 {
@@ -64,8 +67,27 @@ void mem_free(void *p)
     free(p);
 }
 
+/* Code is mapped 16 pages at a time around each that is needed, and most of it is needed once, at the start or for a flood.
+ * It stays in the page cache: what is called again comes back without a read. */
+static int forget_code(struct dl_phdr_info *info, size_t size, void *ctx)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t from = (info->dlpi_addr + p->p_vaddr) & ~(page - 1),
+                  to = (info->dlpi_addr + p->p_vaddr + p->p_filesz) & ~(page - 1);
+
+        /* Only what cannot have been written: a page that differs from the file would be lost. */
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_X) && !(p->p_flags & PF_W) && from < to)
+            madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+    return 0;
+}
+
 void mem_trim(void)
 {
+    dl_iterate_phdr(forget_code, NULL);
     slab_trim();
     malloc_trim(0);
 }

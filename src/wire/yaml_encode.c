@@ -158,6 +158,11 @@ void yaml_encode_double(struct buf *b, double d, bool single)
         buf_z(b, signbit(d) ? "-0" : "0");
         return;
     }
+    /* A number that is too large for single precision is infinite there, as in Go. */
+    if (!isfinite(single ? (double)(float)d : d)) {
+        buf_z(b, isnan(d) ? ".nan" : d < 0 ? "-.inf" : ".inf");
+        return;
+    }
     for (int precision = 0; precision <= 16; precision++) {
         snprintf(text, sizeof text, "%.*e", precision, d);
         if (single ? strtof(text, NULL) == (float)d : strtod(text, NULL) == d)

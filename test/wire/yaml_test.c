@@ -84,6 +84,7 @@ TEST(yaml, keys_become_strings)
 {
     check_json(S("1: a\ntrue: b\n1.5: c\n\"q\": d\n0x10: e\n"),
                "{\"1\":\"a\",\"true\":\"b\",\"1.5\":\"c\",\"q\":\"d\",\"16\":\"e\"}");
+    check_json(S("1e99: a\n-1e99: b\n"), "{\".inf\":\"a\",\"-.inf\":\"b\"}");
     check_error(
         S("null: x"),
         "error converting YAML to JSON: unsupported map key of type: %!s(<nil>), key: <nil>");
