@@ -6,6 +6,18 @@
 MUST_USE struct err *limit_ranger_mutate(struct write *w);
 MUST_USE struct err *limit_ranger_update(struct write *w);
 MUST_USE struct err *resource_quota(struct write *w);
+/* pod_account.c; the second after validation */
+MUST_USE struct err *pod_account(struct write *w);
+MUST_USE struct err *pod_account_secrets(struct write *w);
+/* pod_admission.c */
+MUST_USE struct err *default_tolerations(struct write *w);
+MUST_USE struct err *pod_priority(struct write *w);
+MUST_USE struct err *pod_priority_kept(struct write *w);
+MUST_USE struct err *pod_runtime_class(struct write *w);
+MUST_USE struct err *pod_runtime_overhead(struct write *w); /* after validation */
+MUST_USE struct err *pod_topology(struct write *w);
+/* The places of a node, as labels. */
+void topology_labels(struct api *api, struct arena *a, str node, struct json *labels);
 /* pod_security.c */
 MUST_USE struct err *pod_security(struct write *w);
 /* node_restriction.c */

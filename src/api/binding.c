@@ -58,9 +58,12 @@ static struct err *bind_pod(void *ctx, struct arena *a, const struct obj *curren
         ann = json_make(q->a, obj, "metadata.annotations", JSON_OBJECT);
         json_set(q->a, ann, m->key, m->value);
     }
+    topology_labels(q->api, q->a, node,
+                    json_make(q->a, b->binding, "metadata.labels", JSON_OBJECT));
     JSON_EACH_MEMBER(m, json_at(b->binding, "metadata", "labels", NULL)) {
         ann = json_make(q->a, obj, "metadata.labels", JSON_OBJECT);
-        json_set(q->a, ann, m->key, m->value);
+        if (!json_find(ann, m->key))
+            json_set(q->a, ann, m->key, m->value);
     }
     conditions = json_make(q->a, obj, "status.conditions", JSON_ARRAY);
     JSON_EACH(c, conditions)

@@ -298,7 +298,7 @@ static const struct row spec[] = {
     {"pod", "{'spec': {'runtimeClassName': 'A_'}}", NULL, NULL,
      "403 pods \"x\" is forbidden: pod rejected: RuntimeClass \"A_\" not found\n"},
     {"pod", "{'spec': {'overhead': {'cpu': '1'}}}", NULL, NULL,
-     "403 pods \"x\" is forbidden: Pod Overhead set without corresponding "
+     "403 pods \"x\" is forbidden: pod rejected: Pod Overhead set without corresponding "
      "RuntimeClass defined Overhead\n"},
     {"pod", "{'spec': {'ephemeralContainers': [{'name': 'e', 'image': 'i'}]}}", NULL, NULL,
      "spec.ephemeralContainers: Forbidden: cannot be set on create\n"},

@@ -1,0 +1,217 @@
+/* admission_test.c - what the built-in plugins make of pods and claims, and what they refuse. */
+#include "test/api/world.h"
+
+#define NS "/api/v1/namespaces/default/"
+#define CONTAINERS "'containers':[{'name':'c','image':'i'}]"
+
+/* JSON with ' in place of ". */
+static const char *quoted(struct world *w, const char *text)
+{
+    char *p = arena_dupz(w->arena, str_of(text));
+
+    for (char *c = p; *c; c++)
+        *c = *c == '\'' ? '"' : *c;
+    return p;
+}
+
+static struct json *post(struct world *w, const char *path, const char *body, int want)
+{
+    return world_json(w, "POST", path, quoted(w, body), want);
+}
+
+static void with_account(struct world *w)
+{
+    world_init(w);
+    post(w, NS "serviceaccounts", "{'metadata':{'name':'default'}}", 201);
+}
+
+static void refused(struct world *w, const char *path, const char *body, const char *message)
+{
+    CHECK_STRZ(json_get_str(post(w, path, body, 403), "message"), message);
+}
+
+static struct json *patch(struct world *w, const char *path, const char *body, int want)
+{
+    struct call *c =
+        world_call(w, "PATCH", path, quoted(w, body), "Content-Type: application/merge-patch+json");
+    struct json *v = call_json(c);
+
+    CHECK_INT(c->status, want);
+    call_free(c);
+    return v;
+}
+
+TEST(accounts, give_a_token_only_where_a_container_has_none_at_the_place)
+{
+    struct world w;
+    struct json *v;
+
+    with_account(&w);
+    v = post(&w, NS "pods",
+             "{'metadata':{'name':'a'},'spec':{'volumes':[{'name':'v','emptyDir':{}}],'containers':"
+             "[{'name':'c','image':'i','volumeMounts':[{'name':'v','mountPath':"
+             "'/var/run/secrets/kubernetes.io/serviceaccount'}]}]}}",
+             201);
+    CHECK_INT(json_count(json_path(v, "spec.volumes")), 1);
+    v = post(&w, NS "pods", "{'metadata':{'name':'b'},'spec':{" CONTAINERS "}}", 201);
+    CHECK_INT(json_count(json_path(v, "spec.volumes")), 1);
+    CHECK_STRZ(json_get_str(v, "spec.serviceAccountName"), "default");
+    world_fini(&w);
+}
+
+TEST(accounts, of_mirror_pods_are_none_and_secrets_neither)
+{
+    struct world w;
+
+#define MIRROR(spec)                                                                               \
+    "{'metadata':{'name':'m','annotations':{'kubernetes.io/config.mirror':'x'}},'spec':{"          \
+    "'nodeName':'n'," spec "}}"
+    with_account(&w);
+    refused(&w, NS "pods", MIRROR(CONTAINERS ",'serviceAccountName':'default'"),
+            "pods \"m\" is forbidden: a mirror pod may not reference service accounts");
+    refused(&w, NS "pods", MIRROR(CONTAINERS ",'imagePullSecrets':[{'name':'s'}]"),
+            "pods \"m\" is forbidden: a mirror pod may not reference secrets");
+    refused(&w, NS "pods",
+            MIRROR("'containers':[{'name':'c','image':'i','env':[{'name':'E','valueFrom':{"
+                   "'secretKeyRef':{'name':'s','key':'k'}}}]}]"),
+            "pods \"m\" is forbidden: a mirror pod may not reference secrets");
+    refused(&w, NS "pods",
+            MIRROR(CONTAINERS ",'volumes':[{'name':'v','projected':{'sources':[{"
+                              "'serviceAccountToken':{'path':'t'}}]}}]"),
+            "pods \"m\" is forbidden: a mirror pod may not use ServiceAccountToken volume "
+            "projections");
+    post(&w, NS "pods", MIRROR(CONTAINERS), 201);
+    world_fini(&w);
+}
+
+TEST(accounts, that_enforce_it_allow_only_the_secrets_they_name)
+{
+    struct world w;
+
+    world_init(&w);
+    post(&w, NS "serviceaccounts",
+         "{'metadata':{'name':'default','annotations':{'kubernetes.io/enforce-mountable-secrets':"
+         "'true'}},'secrets':[{'name':'known'}]}",
+         201);
+    refused(&w, NS "pods",
+            "{'metadata':{'name':'a'},'spec':{" CONTAINERS
+            ",'volumes':[{'name':'v','secret':{'secretName':'s'}}]}}",
+            "pods \"a\" is forbidden: volume with secret.secretName=\"s\" is not allowed because "
+            "service account default does not reference that secret");
+    refused(&w, NS "pods",
+            "{'metadata':{'name':'a'},'spec':{'containers':[{'name':'c','image':'i','envFrom':[{"
+            "'secretRef':{'name':'s'}}]}]}}",
+            "pods \"a\" is forbidden: container c with envFrom referencing secret.secretName=\"s\" "
+            "is not allowed because service account default does not reference that secret");
+    refused(&w, NS "pods",
+            "{'metadata':{'name':'a'},'spec':{" CONTAINERS ",'imagePullSecrets':[{'name':'p'}]}}",
+            "pods \"a\" is forbidden: imagePullSecrets[0].name=\"p\" is not allowed because "
+            "service account default does not reference that imagePullSecret");
+    post(&w, NS "pods",
+         "{'metadata':{'name':'a'},'spec':{" CONTAINERS
+         ",'volumes':[{'name':'v','secret':{'secretName':'known'}}]}}",
+         201);
+    world_fini(&w);
+}
+
+TEST(priority, stays_when_a_later_write_leaves_it_out)
+{
+    struct world w;
+    struct json *v;
+
+    with_account(&w);
+    post(&w, "/apis/scheduling.k8s.io/v1/priorityclasses", "{'metadata':{'name':'h'},'value':7}",
+         201);
+    post(&w, NS "pods", "{'metadata':{'name':'a'},'spec':{'priorityClassName':'h'," CONTAINERS "}}",
+         201);
+    v = patch(&w, NS "pods/a", "{'spec':{'priority':null,'preemptionPolicy':null}}", 200);
+    CHECK_INT(json_get_int(v, "spec.priority", 0), 7);
+    CHECK_STRZ(json_get_str(v, "spec.preemptionPolicy"), "PreemptLowerPriority");
+    world_fini(&w);
+}
+
+TEST(runtime_classes, add_tolerations_that_say_more_and_leave_out_the_rest)
+{
+    struct world w;
+    struct json *v;
+
+    with_account(&w);
+    post(&w, "/apis/node.k8s.io/v1/runtimeclasses",
+         "{'metadata':{'name':'r'},'handler':'h','overhead':{'podFixed':{'cpu':'1'}},'scheduling':{"
+         "'tolerations':[{'key':'k','operator':'Exists'},{'key':'j','operator':'Equal','value':"
+         "'v','effect':'NoSchedule'}]}}",
+         201);
+    v = post(&w, NS "pods",
+             "{'metadata':{'name':'a'},'spec':{'runtimeClassName':'r'," CONTAINERS
+             ",'tolerations':[{'key':'k','operator':'Equal','value':'x','effect':'NoSchedule'},{"
+             "'key':'j','operator':'Exists'}]}}",
+             201);
+    /* k's is widened, j's is wide enough; and the two that every pod gets. */
+    v = json_path(v, "spec.tolerations");
+    CHECK_INT(json_count(v), 4);
+    CHECK_STRZ(json_get_str(json_item(v, 0), "key"), "j");
+    CHECK_STRZ(json_get_str(json_item(v, 3), "key"), "k");
+    CHECK_STRZ(json_get_str(json_item(v, 3), "operator"), "Exists");
+    refused(
+        &w, NS "pods",
+        "{'metadata':{'name':'b'},'spec':{'runtimeClassName':'r','overhead':{'cpu':'2'}," CONTAINERS
+        "}}",
+        "pods \"b\" is forbidden: pod rejected: Pod's Overhead doesn't match RuntimeClass's "
+        "defined Overhead");
+    world_fini(&w);
+}
+
+TEST(nodes, give_their_places_to_the_pods_that_are_bound_to_them)
+{
+    struct world w;
+    struct json *v;
+
+    with_account(&w);
+    post(&w, "/api/v1/nodes",
+         "{'metadata':{'name':'n','labels':{'topology.kubernetes.io/zone':'z','other':'x'}}}", 201);
+    post(&w, NS "pods", "{'metadata':{'name':'a'},'spec':{" CONTAINERS "}}", 201);
+    post(&w, NS "pods/a/binding", "{'target':{'kind':'Node','name':'n'}}", 201);
+    v = world_json(&w, "GET", NS "pods/a", NULL, 200);
+    CHECK_STRZ(json_str(json_findz(json_path(v, "metadata.labels"), "topology.kubernetes.io/zone")),
+               "z");
+    CHECK_INT(json_count(json_path(v, "metadata.labels")), 1);
+    world_fini(&w);
+}
+
+TEST(claims, grow_only_when_bound_and_where_their_class_can)
+{
+    struct world w;
+    struct json *v;
+
+#define GROW "{'spec':{'resources':{'requests':{'storage':'2Gi'}}}}"
+    world_init(&w);
+    for (int i = 0; i < 2; i++) {
+        const char *fixed = "{'metadata':{'name':'fixed'},'provisioner':'p'}",
+                   *grows = "{'metadata':{'name':'grows'},'provisioner':'p','allowVolumeExpansion':"
+                            "true}";
+        const char *path =
+            i ? NS "persistentvolumeclaims/grows" : NS "persistentvolumeclaims/fixed";
+
+        post(&w, "/apis/storage.k8s.io/v1/storageclasses", i ? grows : fixed, 201);
+        post(&w, NS "persistentvolumeclaims",
+             i ? "{'metadata':{'name':'grows'},'spec':{'accessModes':['ReadWriteOnce'],"
+                 "'storageClassName':'grows','volumeName':'v','resources':{'requests':{"
+                 "'storage':'1Gi'}}}}"
+               : "{'metadata':{'name':'fixed'},'spec':{'accessModes':['ReadWriteOnce'],"
+                 "'storageClassName':'fixed','volumeName':'v','resources':{'requests':{"
+                 "'storage':'1Gi'}}}}",
+             201);
+        patch(&w, path, GROW, 422); /* not bound: nothing changes */
+        patch(&w, arena_fmt(w.arena, "%s/status", path).p,
+              "{'status':{'phase':'Bound','capacity':{'storage':'1Gi'}}}", 200);
+        v = patch(&w, path, GROW, i ? 200 : 403);
+        if (!i)
+            CHECK_STRZ(json_get_str(v, "message"),
+                       "persistentvolumeclaims \"fixed\" is forbidden: only dynamically "
+                       "provisioned pvc can be resized and the storageclass that provisions the "
+                       "pvc must support resize");
+    }
+    world_fini(&w);
+}
+
+TEST_MAIN
