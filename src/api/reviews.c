@@ -4,6 +4,7 @@
  * Nothing is stored. API: authentication.k8s.io/v1, authorization.k8s.io/v1 */
 #include "api/api_internal.h"
 #include "api/hooks.h"
+#include "api/validation/check.h"
 
 static void answer(struct req *q, struct json *obj, struct json status)
 {
@@ -100,50 +101,53 @@ void token_review(struct req *q, struct json *obj)
 /* ---- may he? ---- */
 
 /* Operators that are not known come from newer clients: whoever decides does not count them. */
-static void validate_requirements(struct req *q, const struct json *list, str path,
-                                  struct err **errs)
+static void validate_requirements(struct check *c, const struct at *list,
+                                  const struct json *requirements, bool labels)
 {
-    for (uint32_t i = 0; i < json_count(list); i++) {
-        const struct json *r = json_item(list, i);
-        str op = json_get_str(r, "operator"),
-            at = arena_fmt(q->a, PRI_STR ".requirements[%u]", STR_ARG(path), i);
-        bool any = json_count(json_findz(r, "values")) > 0;
+    int64_t i = 0;
 
-        if (!json_get_str(r, "key").n)
-            cause(errs, CAUSE_REQUIRED, arena_fmt(q->a, PRI_STR ".key", STR_ARG(at)),
-                  "Required value: must be specified");
-        if ((str_is(op, "In") || str_is(op, "NotIn")) && !any)
-            cause(errs, CAUSE_REQUIRED, arena_fmt(q->a, PRI_STR ".values", STR_ARG(at)),
-                  "Required value: must be specified when `operator` is 'In' or 'NotIn'");
-        if ((str_is(op, "Exists") || str_is(op, "DoesNotExist")) && any)
-            cause(errs, CAUSE_FORBIDDEN, arena_fmt(q->a, PRI_STR ".values", STR_ARG(at)),
-                  "Forbidden: may not be specified when `operator` is 'Exists' or "
-                  "'DoesNotExist'");
+    JSON_EACH(r, requirements) {
+        const struct at *at = AT_INDEX(list, i++);
+        str op = json_get_str(r, "operator"), key = json_get_str(r, "key");
+        const struct json *values = field(r, "values");
+        int64_t v = 0;
+
+        if (!labels && !key.n)
+            bad_required(c, AT(at, "key"), "must be specified");
+        if ((str_is(op, "In") || str_is(op, "NotIn")) && !json_count(values))
+            bad_required(c, AT(at, "values"),
+                         "must be specified when `operator` is 'In' or 'NotIn'");
+        if ((str_is(op, "Exists") || str_is(op, "DoesNotExist")) && json_count(values))
+            bad_forbidden(c, AT(at, "values"),
+                          "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+        if (!labels)
+            continue;
+        check_qualified_name(c, AT(at, "key"), key);
+        JSON_EACH(value, values)
+            check_label_value(c, AT_INDEX(AT(at, "values"), v++), json_str(value));
     }
 }
 
-static void validate_selector(struct req *q, const struct json *attributes, const char *which,
-                              struct err **errs)
+static void validate_selector(struct check *c, const struct json *attributes, const char *which)
 {
-    const struct json *s = json_findz(attributes, which);
-    str path = arena_fmt(q->a, "spec.resourceAttributes.%s", which),
-        raw = json_get_str(s, "rawSelector");
+    const struct json *s = field(attributes, which), *requirements = field(s, "requirements");
+    const struct at *at = AT(AT(AT(NULL, "spec"), "resourceAttributes"), which);
+    str raw = json_get_str(s, "rawSelector");
 
     if (!s)
         return;
-    if (raw.n && json_count(json_findz(s, "requirements"))) {
-        struct buf b = BUF_INIT;
-
-        buf_quoted(&b, raw);
-        cause(errs, CAUSE_INVALID, arena_fmt(q->a, PRI_STR ".rawSelector", STR_ARG(path)),
-              "Invalid value: %s: may not specified at the same time as requirements",
-              buf_cstr(&b));
-        buf_fini(&b);
-    } else if (!raw.n && !json_count(json_findz(s, "requirements")))
-        cause(errs, CAUSE_REQUIRED, arena_fmt(q->a, PRI_STR ".requirements", STR_ARG(path)),
-              "Required value: when %s is specified, requirements or rawSelector is required",
-              which);
-    validate_requirements(q, json_findz(s, "requirements"), path, errs);
+    if (raw.n && json_count(requirements))
+        bad_invalid(c, AT(at, "rawSelector"), json_string(raw),
+                    "may not specified at the same time as requirements");
+    if (!raw.n && !json_count(requirements))
+        bad_required(c, AT(at, "requirements"),
+                     arena_fmt(c->a,
+                               "when spec.resourceAttributes.%s is specified, requirements or "
+                               "rawSelector is required",
+                               which)
+                         .p);
+    validate_requirements(c, AT(at, "requirements"), requirements,
+                          str_is(str_of(which), "labelSelector"));
 }
 
 static struct err *validate_access(struct req *q, const struct json *obj, bool self, bool local)
@@ -169,8 +173,10 @@ static struct err *validate_access(struct req *q, const struct json *obj, bool s
         cause(&errs, CAUSE_INVALID, S("spec.user"),
               "Invalid value: \"\": at least one of user or group must be specified");
     if (res) {
-        validate_selector(q, res, "fieldSelector", &errs);
-        validate_selector(q, res, "labelSelector", &errs);
+        struct check c = {q->a, &errs};
+
+        validate_selector(&c, res, "fieldSelector");
+        validate_selector(&c, res, "labelSelector");
     }
     JSON_EACH_MEMBER(m, meta)
         extra_meta |= !str_is(m->key, "managedFields") && !(local && str_is(m->key, "namespace"));
@@ -179,24 +185,22 @@ static struct err *validate_access(struct req *q, const struct json *obj, bool s
 
         json_encode(&b, meta);
         cause(&errs, CAUSE_INVALID, S("metadata"), "Invalid value: %s: must be empty%s",
-              buf_cstr(&b), local ? " except for namespace and managed fields" : "");
+              buf_cstr(&b), local ? " except for namespace" : "");
         buf_fini(&b);
     }
-    if (local && !errs) {
-        if (non)
-            cause(&errs, CAUSE_INVALID, S("spec.nonResourceAttributes"),
-                  "Invalid value: {\"Path\":\"" PRI_STR "\",\"Verb\":\"" PRI_STR
-                  "\"}: disallowed on this kind of request",
-                  STR_ARG(json_get_str(non, "path")), STR_ARG(json_get_str(non, "verb")));
-        else if (!str_eq(json_get_str(res, "namespace"), q->route.ns)) {
-            struct buf b = BUF_INIT;
+    if (local && res && !str_eq(json_get_str(res, "namespace"), q->route.ns)) {
+        struct buf b = BUF_INIT;
 
-            buf_quoted(&b, json_get_str(res, "namespace"));
-            cause(&errs, CAUSE_INVALID, S("spec.resourceAttributes.namespace"),
-                  "Invalid value: %s: must match metadata.namespace", buf_cstr(&b));
-            buf_fini(&b);
-        }
+        buf_quoted(&b, json_get_str(res, "namespace"));
+        cause(&errs, CAUSE_INVALID, S("spec.resourceAttributes.namespace"),
+              "Invalid value: %s: must match metadata.namespace", buf_cstr(&b));
+        buf_fini(&b);
     }
+    if (local && non)
+        cause(&errs, CAUSE_INVALID, S("spec.nonResourceAttributes"),
+              "Invalid value: {\"Path\":\"" PRI_STR "\",\"Verb\":\"" PRI_STR
+              "\"}: disallowed on this kind of request",
+              STR_ARG(json_get_str(non, "path")), STR_ARG(json_get_str(non, "verb")));
     return err_invalid(errs, S("authorization.k8s.io"), S(""), S(""));
 }
 

@@ -39,6 +39,10 @@ static const struct kind_row kinds[] = {
      "{'apiVersion':'flowcontrol.apiserver.k8s.io/v1', "
      "'kind':'PriorityLevelConfiguration', 'metadata':{'name':'x'}, "
      "'spec':{'type':'Limited', 'limited':{'limitResponse':{'type':'Reject'}}}}"},
+    {"localreview", "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews",
+     "{'apiVersion':'authorization.k8s.io/v1', 'kind':'LocalSubjectAccessReview', "
+     "'metadata':{'namespace':'default'}, 'spec':{'user':'u', 'resourceAttributes':{"
+     "'namespace':'default', 'verb':'get', 'resource':'pods'}}}"},
     {"deviceclass", "/apis/resource.k8s.io/v1/deviceclasses",
      "{'apiVersion':'resource.k8s.io/v1', 'kind':'DeviceClass', 'metadata':{'name':'x'}, "
      "'spec':{}}"},
@@ -463,7 +467,48 @@ static const struct row prioritylevel[] = {
      "spec.exempt: Forbidden: must be nil if the type is Limited\n"},
 };
 
+static const struct row localreview[] = {
+    {"localreview",
+     "{'spec':{'user':'', 'nonResourceAttributes':{'path':'/p'}, 'resourceAttributes':{"
+     "'namespace':'other', 'fieldSelector':{}, 'labelSelector':{'rawSelector':'a', "
+     "'requirements':[{'key':'-', 'operator':'In', 'values':['-']}, {'key':'a', "
+     "'operator':'Newer'}]}}}}",
+     NULL, NULL,
+     "spec.nonResourceAttributes: Invalid value: {\"Path\":\"/p\",\"Verb\":\"\"}: cannot be "
+     "specified in combination with resourceAttributes\n"
+     "spec.user: Invalid value: \"\": at least one of user or group must be specified\n"
+     "spec.resourceAttributes.fieldSelector.requirements: Required value: when "
+     "spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is "
+     "required\n"
+     "spec.resourceAttributes.labelSelector.rawSelector: Invalid value: \"a\": may not specified "
+     "at "
+     "the same time as requirements\n"
+     "spec.resourceAttributes.labelSelector.requirements[0].key: Invalid value: \"-\": "
+     "{qualified}\n"
+     "spec.resourceAttributes.labelSelector.requirements[0].values[0]: Invalid value: \"-\": "
+     "{value}\n"
+     "spec.resourceAttributes.namespace: Invalid value: \"other\": must match "
+     "metadata.namespace\n"
+     "spec.nonResourceAttributes: Invalid value: {\"Path\":\"/p\",\"Verb\":\"\"}: disallowed on "
+     "this kind of request\n"},
+};
+
 static const struct row deviceclass[] = {
+    {"deviceclass",
+     "{'spec':{'selectors':[{'cel':{'expression':'device.driver == string(1) && "
+     "device.attributes[device.driver].cores > 2 && "
+     "device.capacity[device.driver].memory.isGreaterThan(quantity(string(1)))'}}, "
+     "{'cel':{'expression':'cel.bind(d, device.attributes[device.driver], has(d.x) && d.x)'}}, "
+     "{'cel':{'expression':'device.attributes[device.driver].healthy'}}]}}",
+     NULL, NULL, ""},
+    {"deviceclass",
+     "{'spec':{'selectors':[{'cel':{'expression':'device.name'}}, "
+     "{'cel':{'expression':'device.driver'}}]}}",
+     NULL, NULL,
+     "spec.selectors[0].cel.expression: Invalid value: \"device.name\": compilation failed: ERROR: "
+     "<input>:1:7: undefined field 'name'\n | device.name\n | ......^\n"
+     "spec.selectors[1].cel.expression: Invalid value: \"device.driver\": must evaluate to bool or "
+     "the unknown type, not string\n"},
     {"deviceclass",
      "{'spec':{'selectors':[{}], 'config':[{}, {'opaque':{'driver':'Bad_', "
      "'parameters':{}}}], 'extendedResourceName':'cpu'}}",
@@ -667,6 +712,7 @@ CLAIM(policybinding, tells_all_that_is_wrong_in_order)
 CLAIM(apiservice, tells_all_that_is_wrong_in_order)
 CLAIM(flowschema, tells_all_that_is_wrong_in_order)
 CLAIM(prioritylevel, tells_all_that_is_wrong_in_order)
+CLAIM(localreview, tells_all_that_is_wrong_in_order)
 CLAIM(deviceclass, tells_all_that_is_wrong_in_order)
 CLAIM(admin, needs_a_labelled_namespace)
 CLAIM(claim, tells_all_that_is_wrong_in_order)

@@ -92,7 +92,8 @@ static const struct row clusterrole[] = {
      "'operator':'Bad'}]}]}}",
      NULL, NULL,
      "aggregationRule.clusterRoleSelectors[0].matchExpressions[0].operator: Invalid value: "
-     "\"Bad\": not a valid selector operator\n"},
+     "\"Bad\": not a valid selector operator\n"
+     "aggregationRule.clusterRoleSelectors[0]: Invalid value: null: invalid label selector.\n"},
 };
 
 static const struct row rolebinding[] = {

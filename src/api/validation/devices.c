@@ -1,8 +1,9 @@
 /* devices.c - rules of ResourceSlices and DeviceClasses, and what claims share with them.
  *
- * Not here: claims (claims.c). Expressions are not compiled here.
+ * Not here: claims (claims.c).
  * Source of rules and texts: k8s.io/kubernetes/pkg/apis/resource/validation/validation.go. */
 #include "api/validation/devices.h"
+#include "api/validation/expressions.h"
 #include "api/validation/pod.h"
 #include "api/validation/validation.h"
 #include "api/validation/volume.h"
@@ -77,10 +78,12 @@ void check_device_qualified_name(struct check *c, const struct at *at, str s)
 
 void check_device_selectors(struct check *c, const struct at *at, const struct json *selectors)
 {
+    struct cel_env *env;
     int64_t i = 0;
 
-    if (!check_list_size(c, at, selectors, DEVICE_LIST_MAX))
+    if (!check_list_size(c, at, selectors, DEVICE_LIST_MAX) || !json_count(selectors))
         return;
+    env = device_env_new();
     JSON_EACH(v, selectors) {
         const struct at *here = AT(AT_INDEX(at, i++), "cel");
         const struct json *cel = field(v, "cel");
@@ -89,7 +92,11 @@ void check_device_selectors(struct check *c, const struct at *at, const struct j
             bad_required(c, here, "");
         else if (json_get_str(cel, "expression").n > EXPRESSION_MAX)
             bad_too_long(c, AT(here, "expression"), EXPRESSION_MAX);
+        else
+            check_device_expression(c, AT(here, "expression"), env,
+                                    json_get_str(cel, "expression"));
     }
+    cel_env_free(env);
 }
 
 void check_raw(struct check *c, const struct at *at, const struct json *v, size_t max_bytes)

@@ -90,3 +90,41 @@ void check_message_expression(struct check *c, const struct at *at, struct cel_e
     buf_char(&b, '^');
     bad_invalid(c, at, json_string(text), "%s", buf_cstr(&b));
 }
+
+/* ---- devices ---- */
+
+/* Attributes and capacities are found by the domain of their names, then by the rest.
+ * Source: k8s.io/dynamic-resource-allocation/cel/compile.go. */
+struct cel_env *device_env_new(void)
+{
+    struct cel_env *env = cel_env_new(CEL_BIND);
+    const struct cel_type *quantity = cel_program_type(compile(env, S("quantity('1')"), NULL));
+    const struct cel_field fields[] = {
+        {S("driver"), cel_string},
+        {S("attributes"), cel_map_of(env, cel_string, cel_map_of(env, cel_string, cel_dyn))},
+        {S("capacity"), cel_map_of(env, cel_string, cel_map_of(env, cel_string, quantity))},
+        {S("allowMultipleAllocations"), cel_bool},
+    };
+
+    cel_declare(env, S("device"),
+                cel_object_of(env, S("kubernetes.DRADevice"), fields, ARRAY_LEN(fields)));
+    return env;
+}
+
+void check_device_expression(struct check *c, const struct at *at, struct cel_env *env, str text)
+{
+    const struct cel_program *p = NULL;
+    struct err *e = cel_compile(env, text, NULL, &p);
+    const struct cel_type *have;
+
+    if (e) {
+        bad_invalid(c, at, json_string(text), "%s", err_text(e));
+        err_free(e);
+        return;
+    }
+    have = cel_program_type(p);
+    if (!cel_type_equal(have, cel_bool) && !cel_type_equal(have, cel_dyn))
+        bad_invalid(c, at, json_string(text),
+                    "must evaluate to bool or the unknown type, not " PRI_STR,
+                    STR_ARG(type_text(c->a, have)));
+}

@@ -12,4 +12,7 @@ const struct cel_program *check_expression(struct check *c, const struct at *at,
                                            const struct cel_type *or_want);
 /* A string, made without the authorizer, which the environment has. */
 void check_message_expression(struct check *c, const struct at *at, struct cel_env *env, str text);
+/* Expressions that choose devices: `device` with its driver, attributes and capacity. */
+struct cel_env *device_env_new(void);
+void check_device_expression(struct check *c, const struct at *at, struct cel_env *env, str text);
 #endif

@@ -54,8 +54,13 @@ void validate_clusterrole(struct write *w, struct err **errs)
     if (rule && !json_count(selectors))
         bad_required(c, at,
                      "at least one clusterRoleSelector required if aggregationRule is non-nil");
-    JSON_EACH(s, selectors)
-        check_label_selector(c, AT_INDEX(at, i++), s);
+    JSON_EACH(s, selectors) {
+        const struct at *here = AT_INDEX(at, i++);
+
+        check_label_selector(c, here, s);
+        if (!selector_is_usable(c, s))
+            bad_invalid(c, here, json_null(), "invalid label selector.");
+    }
 }
 
 static void check_subject(struct check *c, const struct at *at, const struct json *s,

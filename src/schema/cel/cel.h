@@ -90,6 +90,7 @@ enum cel_flags {
     CEL_POLICY =
         1
         << 2, /* policies: fields named like keywords need no escaping (object.metadata.namespace) */
+    CEL_BIND = 1 << 3, /* cel.bind(), too (expressions that choose devices) */
 };
 struct cel_env *cel_env_new(unsigned flags);
 void cel_env_free(struct cel_env *env); /* NULL: nothing */

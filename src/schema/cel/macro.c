@@ -293,7 +293,7 @@ struct cel_node *cel_macro(struct cel_compile *c, struct cel_node *target, str n
         return opt_map(&x, false);
     if (str_is(name, "optFlatMap") && n == 2)
         return opt_map(&x, true);
-    if ((c->env->flags & CEL_CORE_ONLY) && str_is(name, "bind") && n == 3 &&
+    if ((c->env->flags & (CEL_CORE_ONLY | CEL_BIND)) && str_is(name, "bind") && n == 3 &&
         target->op == OP_IDENT && str_is(target->name, "cel"))
         return cel_bind(&x);
     return NULL;
