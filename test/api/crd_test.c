@@ -106,6 +106,48 @@ TEST(objects, are_validated_by_the_schema_all_errors_at_once)
     world_fini(&w);
 }
 
+#define RULES(rule)                                                                                \
+    CRD("gauges", "Gauge",                                                                         \
+        "{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":{"      \
+        "\"type\":"                                                                                \
+        "\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"x-kubernetes-validations\":["  \
+        "{\"rule\":\"" rule "\",\"message\":\"too low\"}],\"properties\":{\"min\":{\"type\":"      \
+        "\"integer\"},\"size\":{\"type\":\"integer\"}}}}}}}")
+#define GAUGES "/apis/example.com/v1/namespaces/default/gauges"
+
+TEST(objects, obey_the_rules_of_their_definition)
+{
+    struct world w;
+    struct json *v;
+
+    begin(&w, RULES("self.size >= self.min"));
+    world_json(&w, "POST", GAUGES,
+               "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"min\":1,\"size\":2}}", 201);
+    v = world_json(&w, "POST", GAUGES,
+                   "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"min\":3,\"size\":2}}", 422);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "Gauge.example.com \"b\" is invalid: spec: Invalid value: \"object\": too low");
+    world_json(&w, "PUT", GAUGES "/a",
+               "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"min\":3,\"size\":2}}", 422);
+    world_fini(&w);
+}
+
+TEST(definitions, with_rules_that_do_not_compile_are_refused)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    v = world_json(&w, "POST", CRDS, RULES("self.size >= self.nosuch"), 422);
+    CHECK_STRZ(
+        json_get_str(json_item(json_path(v, "details.causes"), 0), "message"),
+        "Invalid value: {\"Rule\":\"self.size \\u003e= self.nosuch\",\"Message\":\"too low\","
+        "\"MessageExpression\":\"\",\"Reason\":null,\"FieldPath\":\"\",\"OptionalOldSelf\":"
+        "null}: compilation failed: ERROR: <input>:1:18: undefined field 'nosuch'\n | "
+        "self.size >= self.nosuch\n | .................^");
+    world_fini(&w);
+}
+
 TEST(objects, have_status_and_scale)
 {
     struct world w;

@@ -1,312 +1,15 @@
 /* check.c - types of all parts of an expression, and which overloads they choose.
  *
- * Type variables are unified as cel-go does: a variable stands for what was assigned to it first, or for something more
- * general that fits both. Trying an overload may bind variables; what fails is undone by the trail.
- *
  * Source: cel-go checker/{checker,types,errors}.go, cel/validator.go. */
-#include "schema/cel/cel_internal.h"
+#include "schema/cel/check_internal.h"
 
-struct local {
-    str name;
-    const struct cel_type *type;
-    uint16_t slot;
-};
-struct checker {
-    struct cel_compile *c;
-    const struct cel_type **subst; /* by variable; NULL: free */
-    uint32_t n_vars, cap_vars;
-    struct {
-        uint32_t var;
-        const struct cel_type *was;
-    } * trail;
-    uint32_t n_trail, cap_trail;
-    struct local locals[2 * CEL_LOCALS_MAX];
-    uint32_t n_locals;
-    uint16_t next_slot, max_slot;
-};
 #define NO_SLOT UINT16_MAX
 
-static void check(struct checker *k, struct cel_node *n);
-
-/* ---- type variables ---- */
-
-static struct cel_type *type_new(struct checker *k, enum cel_type_kind kind,
-                                 const struct cel_type *a, const struct cel_type *b)
-{
-    struct cel_type *t = ARENA_NEW(k->c->scratch, struct cel_type);
-
-    t->kind = (uint8_t)kind;
-    t->name = cel_types_basic[kind].name;
-    t->a = a;
-    t->b = b;
-    t->max_size = UINT64_MAX;
-    return t;
-}
-
-static const struct cel_type *fresh(struct checker *k)
-{
-    struct cel_type *t = type_new(k, T_PARAM, NULL, NULL);
-
-    if (k->n_vars == k->cap_vars) {
-        uint32_t cap = k->cap_vars ? k->cap_vars * 2 : 32;
-
-        k->subst = arena_grow(k->c->scratch, k->subst, k->cap_vars * sizeof *k->subst,
-                              cap * sizeof *k->subst);
-        k->cap_vars = cap;
-    }
-    k->subst[k->n_vars] = NULL;
-    t->param = k->n_vars++;
-    return t;
-}
-
-static void bind(struct checker *k, uint32_t var, const struct cel_type *t)
-{
-    if (k->n_trail == k->cap_trail) {
-        uint32_t cap = k->cap_trail ? k->cap_trail * 2 : 32;
-
-        k->trail = arena_grow(k->c->scratch, k->trail, k->cap_trail * sizeof *k->trail,
-                              cap * sizeof *k->trail);
-        k->cap_trail = cap;
-    }
-    k->trail[k->n_trail].var = var;
-    k->trail[k->n_trail++].was = k->subst[var];
-    k->subst[var] = t;
-}
-
-static void undo(struct checker *k, uint32_t mark)
-{
-    while (k->n_trail > mark) {
-        k->n_trail--;
-        k->subst[k->trail[k->n_trail].var] = k->trail[k->n_trail].was;
-    }
-}
-
-static const struct cel_type *substitute(struct checker *k, const struct cel_type *t, bool to_dyn)
-{
-    const struct cel_type *a, *b;
-
-    while (t->kind == T_PARAM && k->subst[t->param])
-        t = k->subst[t->param];
-    if (t->kind == T_PARAM)
-        return to_dyn ? cel_dyn : t;
-    if (t->schema || (!t->a && !t->b)) /* those of schemas have no variables */
-        return t;
-    a = t->a ? substitute(k, t->a, to_dyn) : NULL;
-    b = t->b ? substitute(k, t->b, to_dyn) : NULL;
-    return a == t->a && b == t->b ? t : type_new(k, t->kind, a, b);
-}
-
-static bool is_dyn(const struct cel_type *t)
-{
-    return t->kind == T_DYN;
-}
-
-static bool is_dyn_or_error(const struct cel_type *t)
-{
-    return t->kind == T_DYN || t->kind == T_ERROR;
-}
-
-static bool less_specific(const struct cel_type *x, const struct cel_type *y)
-{
-    if (is_dyn(x) || x->kind == T_PARAM)
-        return true;
-    if (is_dyn(y) || y->kind == T_PARAM || x->kind != y->kind)
-        return false;
-    if (x->kind == T_TYPE)
-        return true;
-    if (x->kind == T_LIST || x->kind == T_OPTIONAL)
-        return less_specific(x->a, y->a);
-    if (x->kind == T_MAP)
-        return less_specific(x->a, y->a) && less_specific(x->b, y->b);
-    return cel_type_equal(x, y);
-}
-
-/* Does the variable not occur in the type? */
-static bool not_within(struct checker *k, const struct cel_type *var, const struct cel_type *t)
-{
-    if (t->kind == T_PARAM) {
-        if (t->param == var->param)
-            return false;
-        return !k->subst[t->param] || not_within(k, var, k->subst[t->param]);
-    }
-    if (t->schema)
-        return true;
-    return (!t->a || not_within(k, var, t->a)) && (!t->b || not_within(k, var, t->b));
-}
-
-static bool assignable(struct checker *k, const struct cel_type *x, const struct cel_type *y);
-
-/* Can t stand for the variable? */
-static bool valid_substitution(struct checker *k, const struct cel_type *t,
-                               const struct cel_type *var, bool *ret_has)
-{
-    const struct cel_type *sub = k->subst[var->param];
-
-    *ret_has = sub != NULL;
-    if (sub) {
-        if (cel_type_equal(t, sub))
-            return true;
-        if (assignable(k, t, sub)) {
-            const struct cel_type *now = k->subst[var->param];
-
-            bind(k, var->param, less_specific(t, now) && t->kind != T_PARAM ? t : now);
-            return true;
-        }
-        return false;
-    }
-    if (not_within(k, var, t)) {
-        bind(k, var->param, t);
-        return true;
-    }
-    return false;
-}
-
-static bool assignable(struct checker *k, const struct cel_type *x, const struct cel_type *y)
-{
-    bool has;
-
-    if (x->kind == T_PARAM && y->kind == T_PARAM && x->param == y->param)
-        return true;
-    if (y->kind == T_PARAM) {
-        if (valid_substitution(k, x, y, &has))
-            return true;
-        if (has)
-            return false;
-    }
-    if (x->kind == T_PARAM)
-        return valid_substitution(k, y, x, &has);
-    if (is_dyn_or_error(x) || is_dyn_or_error(y))
-        return true;
-    switch ((enum cel_type_kind)x->kind) {
-    case T_NULL:
-        return y->kind == T_NULL || y->kind == T_OBJECT || y->kind == T_OPAQUE ||
-               y->kind == T_OPTIONAL || y->kind == T_TIMESTAMP || y->kind == T_DURATION;
-    case T_OBJECT:
-    case T_OPAQUE:
-    case T_TIMESTAMP:
-    case T_DURATION:
-        if (y->kind == T_NULL)
-            return true;
-        return x->kind == y->kind && str_eq(x->name, y->name);
-    case T_OPTIONAL:
-        if (y->kind == T_NULL)
-            return true;
-        return x->kind == y->kind && assignable(k, x->a, y->a);
-    case T_LIST:
-        return x->kind == y->kind && assignable(k, x->a, y->a);
-    case T_MAP:
-        return x->kind == y->kind && assignable(k, x->a, y->a) && assignable(k, x->b, y->b);
-    case T_TYPE:
-    case T_BOOL:
-    case T_INT:
-    case T_UINT:
-    case T_DOUBLE:
-    case T_STRING:
-    case T_BYTES:
-        return x->kind == y->kind;
-    case T_ERROR:
-    case T_DYN:
-    case T_PARAM:
-        return true;
-    }
-    return false;
-}
-
-static bool is_assignable(struct checker *k, const struct cel_type *x, const struct cel_type *y)
-{
-    uint32_t mark = k->n_trail;
-
-    if (assignable(k, x, y))
-        return true;
-    undo(k, mark);
-    return false;
-}
-
-/* ---- signatures ---- */
-
-struct signature {
-    const struct cel_type *params[26]; /* type variables by letter */
-    const struct cel_type *args[6], *result;
-    uint32_t n;
-    bool member;
-};
-
-static const struct cel_type *sig_type(struct checker *k, struct signature *s, const char **p)
-{
-    static const struct {
-        char c;
-        uint8_t opaque;
-    } opaque[] = {{'q', OPAQUE_QUANTITY},       {'w', OPAQUE_URL},        {'p', OPAQUE_IP},
-                  {'c', OPAQUE_CIDR},           {'m', OPAQUE_FORMAT},     {'v', OPAQUE_SEMVER},
-                  {'z', OPAQUE_AUTHORIZER},     {'h', OPAQUE_PATH_CHECK}, {'g', OPAQUE_GROUP_CHECK},
-                  {'e', OPAQUE_RESOURCE_CHECK}, {'k', OPAQUE_DECISION}};
-    static const struct {
-        char c;
-        uint8_t kind;
-    } basic[] = {{'d', T_DYN},       {'n', T_NULL},    {'b', T_BOOL},   {'i', T_INT},
-                 {'u', T_UINT},      {'f', T_DOUBLE},  {'s', T_STRING}, {'y', T_BYTES},
-                 {'t', T_TIMESTAMP}, {'r', T_DURATION}};
-    char c = *(*p)++;
-    const struct cel_type *a;
-
-    switch (c) {
-    case 'L':
-        return type_new(k, T_LIST, sig_type(k, s, p), NULL);
-    case 'O':
-        return type_new(k, T_OPTIONAL, sig_type(k, s, p), NULL);
-    case 'T':
-        return type_new(k, T_TYPE, sig_type(k, s, p), NULL);
-    case 'M':
-        a = sig_type(k, s, p);
-        return type_new(k, T_MAP, a, sig_type(k, s, p));
-    case 'A':
-    case 'B':
-        if (!s->params[c - 'A'])
-            s->params[c - 'A'] = fresh(k);
-        return s->params[c - 'A'];
-    default:
-        break;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(basic); i++)
-        if (basic[i].c == c)
-            return BASIC(basic[i].kind);
-    for (size_t i = 0; i < ARRAY_LEN(opaque); i++)
-        if (opaque[i].c == c)
-            return &cel_types_opaque[opaque[i].opaque];
-    BUG_ON("a letter of signatures" != NULL);
-    return NULL;
-}
-
-static uint32_t sig_count(const char *p, bool *ret_member)
-{
-    uint32_t n = 0;
-
-    *ret_member = *p == '.';
-    p += *ret_member;
-    for (; *p != '>'; p++)
-        if (!strchr("LOTM", *p))
-            n++;
-        else if (*p == 'M') /* its key does not count */
-            p++;
-    return n;
-}
-
-static void sig_parse(struct checker *k, struct signature *s, const char *p)
-{
-    memset(s, 0, sizeof *s);
-    if (*p == '.') {
-        s->member = true;
-        p++;
-    }
-    while (*p != '>')
-        s->args[s->n++] = sig_type(k, s, &p);
-    p++;
-    s->result = sig_type(k, s, &p);
-}
+static void check(struct cel_checker *k, struct cel_node *n);
 
 /* ---- names ---- */
 
-static const struct local *find_local(struct checker *k, str name)
+static const struct cel_local *find_local(struct cel_checker *k, str name)
 {
     for (uint32_t i = k->n_locals; i > 0; i--)
         if (str_eq(k->locals[i - 1].name, name))
@@ -314,9 +17,9 @@ static const struct local *find_local(struct checker *k, str name)
     return NULL;
 }
 
-static bool push_local(struct checker *k, str name, const struct cel_type *type, bool slot)
+static bool push_local(struct cel_checker *k, str name, const struct cel_type *type, bool slot)
 {
-    struct local *l;
+    struct cel_local *l;
 
     if (k->n_locals == ARRAY_LEN(k->locals) || k->next_slot == CEL_LOCALS_MAX) {
         if (!k->c->stop)
@@ -325,19 +28,19 @@ static bool push_local(struct checker *k, str name, const struct cel_type *type,
         return false;
     }
     l = &k->locals[k->n_locals++];
-    *l = (struct local){name, type, slot ? k->next_slot++ : NO_SLOT};
+    *l = (struct cel_local){name, type, slot ? k->next_slot++ : NO_SLOT};
     k->max_slot = MAX(k->max_slot, k->next_slot);
     return true;
 }
 
-static void pop_local(struct checker *k)
+static void pop_local(struct cel_checker *k)
 {
     if (k->locals[--k->n_locals].slot != NO_SLOT)
         k->next_slot--;
 }
 
 /* Resolves a name that is in the environment: a variable or a type. */
-static bool resolve_global(struct checker *k, struct cel_node *n, str name)
+static bool resolve_global(struct cel_checker *k, struct cel_node *n, str name)
 {
     struct cel_env *env = k->c->env;
     const struct cel_type *t;
@@ -366,7 +69,7 @@ static bool resolve_global(struct checker *k, struct cel_node *n, str name)
             n->op = OP_CONST;
             n->n = 0;
             n->value = cel_v_type(t);
-            n->type = type_new(k, T_TYPE, t, NULL);
+            n->type = cel_type_make(k, T_TYPE, t, NULL);
             return true;
         }
         if (!prefix.n || absolute)
@@ -377,7 +80,7 @@ static bool resolve_global(struct checker *k, struct cel_node *n, str name)
     }
 }
 
-static void undeclared(struct checker *k, struct cel_node *n, str name)
+static void undeclared(struct cel_checker *k, struct cel_node *n, str name)
 {
     cel_problem_add(k->c, n->at,
                     "undeclared reference to '" PRI_STR "' (in container '" PRI_STR "')",
@@ -385,9 +88,9 @@ static void undeclared(struct checker *k, struct cel_node *n, str name)
     n->type = cel_error_type;
 }
 
-static void check_ident(struct checker *k, struct cel_node *n)
+static void check_ident(struct cel_checker *k, struct cel_node *n)
 {
-    const struct local *l = find_local(k, n->name);
+    const struct cel_local *l = find_local(k, n->name);
 
     if (l) {
         n->type = l->type;
@@ -400,7 +103,7 @@ static void check_ident(struct checker *k, struct cel_node *n)
 }
 
 /* a.b.c of names alone, the first of which is no macro's variable; false: something else. */
-static bool qualified(struct checker *k, const struct cel_node *n, struct buf *b)
+static bool qualified(struct cel_checker *k, const struct cel_node *n, struct buf *b)
 {
     if (n->op == OP_IDENT) {
         buf_str(b, n->name);
@@ -414,7 +117,7 @@ static bool qualified(struct checker *k, const struct cel_node *n, struct buf *b
     return true;
 }
 
-static void check_select(struct checker *k, struct cel_node *n)
+static void check_select(struct cel_checker *k, struct cel_node *n)
 {
     const struct cel_type *operand, *target, *result = cel_error_type;
     bool optional;
@@ -427,9 +130,9 @@ static void check_select(struct checker *k, struct cel_node *n)
             return;
     }
     check(k, n->args[0]);
-    operand = substitute(k, n->args[0]->type, false);
+    operand = cel_substitute(k, n->args[0]->type, false);
     optional = operand->kind == T_OPTIONAL;
-    target = optional ? substitute(k, operand->a, false) : operand;
+    target = optional ? cel_substitute(k, operand->a, false) : operand;
     if (target->kind == T_MAP) {
         result = target->b;
     } else if (target->kind == T_OBJECT && target->opaque) {
@@ -446,10 +149,10 @@ static void check_select(struct checker *k, struct cel_node *n)
             cel_problem_add(k->c, n->at, "undefined field '" PRI_STR "'", STR_ARG(n->name));
         }
     } else if (target->kind == T_PARAM) {
-        is_assignable(k, cel_dyn, target);
+        cel_try_assign(k, cel_dyn, target);
         result = cel_dyn;
     } else {
-        if (!is_dyn_or_error(target)) {
+        if (!cel_is_dyn_or_error(target)) {
             str text = cel_type_text(k->c->scratch, target);
 
             cel_problem_add(k->c, n->at, "type '" PRI_STR "' does not support field selection",
@@ -460,13 +163,13 @@ static void check_select(struct checker *k, struct cel_node *n)
     if (n->flags & NODE_TEST)
         result = cel_bool;
     else if (optional || (n->flags & NODE_OPTIONAL))
-        result = type_new(k, T_OPTIONAL, result, NULL);
-    n->type = substitute(k, result, false);
+        result = cel_type_make(k, T_OPTIONAL, result, NULL);
+    n->type = cel_substitute(k, result, false);
 }
 
 /* ---- calls ---- */
 
-static void no_overload(struct checker *k, struct cel_node *n)
+static void no_overload(struct cel_checker *k, struct cel_node *n)
 {
     bool member = n->flags & NODE_MEMBER;
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -474,7 +177,7 @@ static void no_overload(struct checker *k, struct cel_node *n)
     if (!member)
         buf_char(&b, '(');
     for (uint32_t i = 0; i < n->n; i++) {
-        cel_type_format(&b, substitute(k, n->args[i]->type, true));
+        cel_type_format(&b, cel_substitute(k, n->args[i]->type, true));
         if (member && i == 0)
             buf_z(&b, ".(");
         else if (i + 1 < n->n)
@@ -486,12 +189,12 @@ static void no_overload(struct checker *k, struct cel_node *n)
     n->type = cel_error_type;
 }
 
-static void resolve_logical(struct checker *k, struct cel_node *n)
+static void resolve_logical(struct cel_checker *k, struct cel_node *n)
 {
     n->type = cel_bool;
     for (uint32_t i = 0; i < n->n; i++)
-        if (!is_assignable(k, n->args[i]->type, cel_bool)) {
-            str text = cel_type_text(k->c->scratch, substitute(k, n->args[i]->type, false));
+        if (!cel_try_assign(k, n->args[i]->type, cel_bool)) {
+            str text = cel_type_text(k->c->scratch, cel_substitute(k, n->args[i]->type, false));
 
             cel_problem_add(k->c, n->args[i]->at, "expected type 'bool' but found '" PRI_STR "'",
                             STR_ARG(text));
@@ -500,7 +203,7 @@ static void resolve_logical(struct checker *k, struct cel_node *n)
     n->overload = n->fn->overloads;
 }
 
-static void resolve_overload(struct checker *k, struct cel_node *n)
+static void resolve_overload(struct cel_checker *k, struct cel_node *n)
 {
     const struct cel_type *result = NULL;
     uint32_t n_found = 0;
@@ -511,24 +214,24 @@ static void resolve_overload(struct checker *k, struct cel_node *n)
     }
     for (const struct cel_overload *o = n->fn->overloads; o->id; o++) {
         uint32_t mark = k->n_trail;
-        struct signature s;
+        struct cel_signature s;
         bool member, fits = true;
 
-        if (sig_count(o->sig, &member) != n->n || member != ((n->flags & NODE_MEMBER) != 0))
+        if (cel_sig_count(o->sig, &member) != n->n || member != ((n->flags & NODE_MEMBER) != 0))
             continue;
-        sig_parse(k, &s, o->sig);
+        cel_sig_parse(k, &s, o->sig);
         for (uint32_t i = 0; i < n->n && fits; i++)
-            fits = assignable(k, n->args[i]->type, s.args[i]);
+            fits = cel_assignable(k, n->args[i]->type, s.args[i]);
         if (!fits) {
-            undo(k, mark);
+            cel_unify_undo(k, mark);
             continue;
         }
         n->overload = n_found++ ? NULL : o;
         n->var |= 1u << (o - n->fn->overloads);
-        s.result = substitute(k, s.result, false);
+        s.result = cel_substitute(k, s.result, false);
         if (!result)
             result = s.result;
-        else if (!is_dyn(result) && !cel_type_equal(s.result, result))
+        else if (!cel_is_dyn(result) && !cel_type_equal(s.result, result))
             result = cel_dyn;
     }
     if (!result)
@@ -537,7 +240,7 @@ static void resolve_overload(struct checker *k, struct cel_node *n)
         n->type = result;
 }
 
-static void check_call(struct checker *k, struct cel_node *n)
+static void check_call(struct cel_checker *k, struct cel_node *n)
 {
     struct cel_env *env = k->c->env;
     uint32_t first = n->flags & NODE_MEMBER ? 1 : 0;
@@ -578,37 +281,37 @@ static void check_call(struct checker *k, struct cel_node *n)
 
 /* ---- aggregates ---- */
 
-static const struct cel_type *join(struct checker *k, struct cel_node *n,
+static const struct cel_type *join(struct cel_checker *k, struct cel_node *n,
                                    const struct cel_type *previous, const struct cel_type *current)
 {
     str want, got;
 
     if (!previous)
         return current;
-    if (is_assignable(k, previous, current) && current->kind == T_NULL)
+    if (cel_try_assign(k, previous, current) && current->kind == T_NULL)
         return previous;
-    if (is_assignable(k, previous, current))
-        return previous->kind == T_NULL           ? current
-               : less_specific(previous, current) ? previous
-                                                  : current;
+    if (cel_try_assign(k, previous, current))
+        return previous->kind == T_NULL               ? current
+               : cel_less_specific(previous, current) ? previous
+                                                      : current;
     if (k->c->env->flags & CEL_CORE_ONLY)
         return cel_dyn;
-    want = cel_type_text(k->c->scratch, substitute(k, previous, false));
-    got = cel_type_text(k->c->scratch, substitute(k, current, false));
+    want = cel_type_text(k->c->scratch, cel_substitute(k, previous, false));
+    got = cel_type_text(k->c->scratch, cel_substitute(k, current, false));
     cel_problem_add(k->c, n->at, "expected type '" PRI_STR "' but found '" PRI_STR "'",
                     STR_ARG(want), STR_ARG(got));
     return cel_error_type;
 }
 
 /* The type of an optional entry's value. */
-static const struct cel_type *unwrap_entry(struct checker *k, struct cel_node *v)
+static const struct cel_type *unwrap_entry(struct cel_checker *k, struct cel_node *v)
 {
-    const struct cel_type *t = substitute(k, v->type, false);
+    const struct cel_type *t = cel_substitute(k, v->type, false);
     str text;
 
     if (t->kind == T_OPTIONAL)
         return t->a;
-    if (!is_dyn(t)) {
+    if (!cel_is_dyn(t)) {
         text = cel_type_text(k->c->scratch, t);
         cel_problem_add(k->c, v->at,
                         "expected type 'optional_type(" PRI_STR ")' but found '" PRI_STR "'",
@@ -617,7 +320,7 @@ static const struct cel_type *unwrap_entry(struct checker *k, struct cel_node *v
     return t;
 }
 
-static void check_list(struct checker *k, struct cel_node *n)
+static void check_list(struct cel_checker *k, struct cel_node *n)
 {
     const struct cel_type *item = NULL;
 
@@ -626,10 +329,10 @@ static void check_list(struct checker *k, struct cel_node *n)
         item = join(k, n->args[i], item,
                     n->opt && n->opt[i] ? unwrap_entry(k, n->args[i]) : n->args[i]->type);
     }
-    n->type = type_new(k, T_LIST, item ? item : fresh(k), NULL);
+    n->type = cel_type_make(k, T_LIST, item ? item : cel_type_fresh(k), NULL);
 }
 
-static void check_map(struct checker *k, struct cel_node *n)
+static void check_map(struct cel_checker *k, struct cel_node *n)
 {
     const struct cel_type *key = NULL, *value = NULL;
 
@@ -642,15 +345,15 @@ static void check_map(struct checker *k, struct cel_node *n)
         value = join(k, v, value, n->opt && n->opt[i / 2] ? unwrap_entry(k, v) : v->type);
     }
     if (!key) {
-        key = fresh(k);
-        value = fresh(k);
+        key = cel_type_fresh(k);
+        value = cel_type_fresh(k);
     }
-    n->type = type_new(k, T_MAP, key, value);
+    n->type = cel_type_make(k, T_MAP, key, value);
 }
 
 /* Object, Object.spec, Object.spec.template, …, JSONPatch. That names match the fields in which they stand is checked when the
  * result is taken out. */
-static const struct cel_type *struct_type(struct checker *k, str name)
+static const struct cel_type *struct_type(struct cel_checker *k, str name)
 {
     struct cel_type *t;
 
@@ -668,7 +371,7 @@ static const struct cel_type *struct_type(struct checker *k, str name)
     return t;
 }
 
-static void check_struct(struct checker *k, struct cel_node *n)
+static void check_struct(struct cel_checker *k, struct cel_node *n)
 {
     str name = n->type_name;
     const struct cel_type *t = struct_type(k, name);
@@ -702,9 +405,9 @@ static void check_struct(struct checker *k, struct cel_node *n)
         }
         v = n->opt && n->opt[i] ? unwrap_entry(k, n->args[i]) : n->args[i]->type;
         fields[i].type = f ? f : cel_error_type;
-        if (f && !is_assignable(k, f, v)) {
+        if (f && !cel_try_assign(k, f, v)) {
             str want = cel_type_text(k->c->scratch, f),
-                got = cel_type_text(k->c->scratch, substitute(k, v, false));
+                got = cel_type_text(k->c->scratch, cel_substitute(k, v, false));
 
             cel_problem_add(k->c, at,
                             "expected type of field '" PRI_STR "' is '" PRI_STR
@@ -716,19 +419,19 @@ static void check_struct(struct checker *k, struct cel_node *n)
 
 /* ---- loops ---- */
 
-static void assert_type(struct checker *k, struct cel_node *n, const struct cel_type *want)
+static void assert_type(struct cel_checker *k, struct cel_node *n, const struct cel_type *want)
 {
     str w, g;
 
-    if (is_assignable(k, want, n->type))
+    if (cel_try_assign(k, want, n->type))
         return;
-    w = cel_type_text(k->c->scratch, substitute(k, want, false));
-    g = cel_type_text(k->c->scratch, substitute(k, n->type, false));
+    w = cel_type_text(k->c->scratch, cel_substitute(k, want, false));
+    g = cel_type_text(k->c->scratch, cel_substitute(k, n->type, false));
     cel_problem_add(k->c, n->at, "expected type '" PRI_STR "' but found '" PRI_STR "'", STR_ARG(w),
                     STR_ARG(g));
 }
 
-static void check_fold(struct checker *k, struct cel_node *n)
+static void check_fold(struct cel_checker *k, struct cel_node *n)
 {
     const struct cel_type *range, *v1 = cel_dyn, *v2 = cel_dyn;
     struct cel_node *over = n->args[0];
@@ -736,7 +439,7 @@ static void check_fold(struct checker *k, struct cel_node *n)
 
     check(k, over);
     check(k, n->loop->init);
-    range = substitute(k, over->type, false);
+    range = cel_substitute(k, over->type, false);
     switch ((enum cel_type_kind)range->kind) {
     case T_LIST:
         v1 = two ? cel_int : range->a;
@@ -749,7 +452,7 @@ static void check_fold(struct checker *k, struct cel_node *n)
     case T_DYN:
     case T_ERROR:
     case T_PARAM:
-        is_assignable(k, cel_dyn, range);
+        cel_try_assign(k, cel_dyn, range);
         break;
     case T_NULL:
     case T_BOOL:
@@ -789,10 +492,10 @@ static void check_fold(struct checker *k, struct cel_node *n)
         pop_local(k);
     check(k, n->loop->result);
     pop_local(k);
-    n->type = substitute(k, n->loop->result->type, false);
+    n->type = cel_substitute(k, n->loop->result->type, false);
 }
 
-static void check_bind(struct checker *k, struct cel_node *n)
+static void check_bind(struct cel_checker *k, struct cel_node *n)
 {
     check(k, n->args[0]);
     n->slot = k->next_slot;
@@ -804,7 +507,7 @@ static void check_bind(struct checker *k, struct cel_node *n)
     pop_local(k);
 }
 
-static void check(struct checker *k, struct cel_node *n)
+static void check(struct cel_checker *k, struct cel_node *n)
 {
     static const uint8_t of_const[] = {
         [CEL_NULL] = T_NULL,     [CEL_BOOL] = T_BOOL,     [CEL_INT] = T_INT,    [CEL_UINT] = T_UINT,
@@ -857,7 +560,7 @@ static void check(struct checker *k, struct cel_node *n)
 /* ---- afterwards ---- */
 
 /* Free variables become dyn; literals that can be checked now are. */
-static void settle(struct checker *k, struct cel_node *n)
+static void settle(struct cel_checker *k, struct cel_node *n)
 {
     static const char *const checked[] = {"duration", "timestamp", "matches"};
 
@@ -865,7 +568,7 @@ static void settle(struct checker *k, struct cel_node *n)
         return;
     n->flags |= NODE_SEEN;
     if (n->type)
-        n->type = substitute(k, n->type, true);
+        n->type = cel_substitute(k, n->type, true);
     for (uint32_t i = 0; i < n->n; i++)
         settle(k, n->args[i]);
     if (n->op == OP_FOLD && n->loop) {
@@ -903,7 +606,7 @@ static void settle(struct checker *k, struct cel_node *n)
 
 void cel_check(struct cel_compile *c, struct cel_node *root)
 {
-    struct checker *k = ARENA_NEW(c->scratch, struct checker);
+    struct cel_checker *k = ARENA_NEW(c->scratch, struct cel_checker);
 
     k->c = c;
     check(k, root);
