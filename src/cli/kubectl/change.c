@@ -51,6 +51,8 @@ struct err *cmd_scale(struct kube_args *args)
     for (size_t i = 0; !err && i < t.n; i++) {
         struct json *ignored;
 
+        if (t.items[i].err)
+            return TAKE(t.items[i].err);
         err = patch_target(
             args, &t.items[i], "application/merge-patch+json",
             arena_fmt(args->k->a, "{\"spec\":{\"replicas\":%lld}}", (long long)replicas),

@@ -198,6 +198,8 @@ struct err *cmd_describe(struct kube_args *args)
                              t.items[i].name, STR_NONE);
         CLEANUP(buf) struct buf q = BUF_INIT;
 
+        if (t.items[i].err)
+            return TAKE(t.items[i].err);
         if (!t.items[i].name.n && args->f->selector.n) {
             buf_z(&q, "?labelSelector=");
             http_percent_encode(&q, args->f->selector);

@@ -271,14 +271,19 @@ static struct err *object_target(struct kubectl *k, struct json *object, str fil
         }
         return NULL;
     }
-    if (!version.n || !kind.n)
-        return err_new(REASON_BAD_REQUEST,
-                       "error validating \"" PRI_STR "\": error validating data: %s; if you choose "
-                       "to ignore these errors, turn validation off with --validate=false",
-                       STR_ARG(t.source),
-                       version.n ? "kind not set"
-                       : kind.n  ? "apiVersion not set"
-                                 : "[apiVersion not set, kind not set]");
+    if (!version.n || !kind.n) {
+        t.err =
+            err_new(REASON_BAD_REQUEST,
+                    "error validating \"" PRI_STR "\": error validating data: %s; if you choose "
+                    "to ignore these errors, turn validation off with --validate=false",
+                    STR_ARG(t.source),
+                    version.n ? "kind not set"
+                    : kind.n  ? "apiVersion not set"
+                              : "[apiVersion not set, kind not set]");
+        t.name = json_get_str(object, "metadata.name");
+        targets_add(k, ret, t); /* the others go on */
+        return NULL;
+    }
     err = kube_resource_of(k, object, &t.res);
     if (err) {
         if (err->reason != REASON_NOT_FOUND) /* not of this object: nothing can go on */
@@ -356,8 +361,14 @@ static struct err *file_targets(struct kubectl *k, str path, bool recursive,
     if (text.overflow)
         return err_new(REASON_BAD_REQUEST, "%s is too large", z);
     err = yaml_parse_all(k->a, arena_dup(k->a, buf_view(&text)), &docs);
-    if (err)
-        return err_new(REASON_BAD_REQUEST, "error parsing %s: %s", z, err_text(err));
+    if (err) {
+        struct kube_target bad = {
+            .err = err_new(REASON_BAD_REQUEST, "error parsing %s: %s", z, err_text(err))};
+
+        err_free(err);
+        targets_add(k, ret, bad);
+        return NULL;
+    }
     JSON_EACH(doc, docs) {
         err = object_target(k, doc, path, ret);
         if (err)
@@ -382,6 +393,8 @@ struct err *kube_targets_of_files(struct kubectl *k, const str *files, size_t n,
 
 struct err *kube_get(struct kubectl *k, const struct kube_target *t, struct json **ret)
 {
+    if (t->err)
+        return err_new(t->err->reason, "%s", err_text(t->err));
     return kube_call_json(
         k,
         &(struct kube_request){.method = "GET",
