@@ -458,6 +458,25 @@ bool crd_is_pruned(struct arena *a, const struct json *schema, const struct json
 
 /* ---- defaults ---- */
 
+/* Where it belongs: objects stay as decoding has sorted them. */
+static void put_default(struct arena *a, struct json *v, str key, const struct json *def, bool root)
+{
+    struct json copy = json_copy(a, def);
+    uint32_t at, first;
+    struct json_member m;
+
+    json_sort_keys(&copy);
+    json_set(a, v, key, copy);
+    at = (uint32_t)(CONTAINER_OF(json_find(v, key), struct json_member, value) - v->members);
+    first = root && str_is(v->members[0].key, "metadata");
+    m = v->members[at];
+    while (at > first && str_cmp(v->members[at - 1].key, key) > 0) {
+        v->members[at] = v->members[at - 1];
+        at--;
+    }
+    v->members[at] = m;
+}
+
 static void fill(struct arena *a, const struct json *s, struct json *v, bool resource, int depth)
 {
     const struct json *props = json_findz(s, "properties"),
@@ -479,7 +498,7 @@ static void fill(struct arena *a, const struct json *s, struct json *v, bool res
             continue;
         is = json_find(v, p->key);
         if (!is || (is->type == JSON_NULL && !json_get_bool(&p->value, "nullable", false)))
-            json_set(a, v, p->key, json_copy(a, def));
+            put_default(a, v, p->key, def, !depth);
     }
     for (uint32_t i = 0; i < v->n;) {
         struct json_member *m = &v->members[i];

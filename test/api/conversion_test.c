@@ -358,10 +358,12 @@ TEST(conversion, ends_with_an_error_when_nobody_answers)
     world_run(&w, NS_PER_S);
     CHECK(c->ended);
     call_free(c);
-    /* The server ends first. */
+    /* The webhook goes away. */
     c = world_open(&w, "GET", V1 "/a", NULL, NULL);
     world_run(&w, NS_PER_S);
     peer_fini(&p);
+    CHECK(c->ended && c->status == 500);
+    call_free(c);
     world_fini(&w);
 }
 

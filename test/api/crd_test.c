@@ -61,6 +61,8 @@ TEST(objects, get_defaults_and_lose_unknown_fields_and_status)
 {
     struct world w;
     struct json *v;
+    struct call *c;
+    str version;
 
     begin(&w, CRD("widgets", "Widget", VERSION("v1", "true")));
     v = world_json(&w, "POST", WIDGETS,
@@ -71,6 +73,25 @@ TEST(objects, get_defaults_and_lose_unknown_fields_and_status)
     CHECK_STRZ(json_get_str(v, "spec.color"), "red");
     CHECK(!json_path(v, "spec.nope") && !json_path(v, "status"));
     CHECK_INT(json_get_int(v, "metadata.generation", 0), 1);
+    /* Written as it was read, it is what it was. */
+    version = json_get_str(v, "metadata.resourceVersion");
+    c = world_call(&w, "GET", WIDGETS "/a", NULL, NULL);
+    v = world_json(&w, "PUT", WIDGETS "/a", buf_cstr(&c->body), 200);
+    CHECK_STR(json_get_str(v, "metadata.resourceVersion"), version);
+    call_free(c);
+    /* Whatever its order. */
+    c = world_call(
+        &w, "PUT", WIDGETS "/a",
+        arena_fmt(w.arena,
+                  "{\"spec\":{\"color\":\"red\",\"size\":5},\"apiVersion\":\"example.com/"
+                  "v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\","
+                  "\"resourceVersion\":\"" PRI_STR "\"}}",
+                  STR_ARG(version))
+            .p,
+        NULL);
+    CHECK_INT(c->status, 200);
+    CHECK_STR(json_get_str(call_json(c), "metadata.resourceVersion"), version);
+    call_free(c);
     v = world_json(&w, "GET", WIDGETS "?fieldSelector=spec.color%3Dred", NULL, 200);
     CHECK_INT(json_count(json_path(v, "items")), 1);
     CHECK_INT(world_status(&w, "GET", WIDGETS "?fieldSelector=spec.size%3D5", NULL), 400);
