@@ -16,6 +16,7 @@ struct bootstrap {
     void *ctx;
     size_t open;
     bool submitted;
+    bool fresh; /* the store was empty */
     struct err *failed;
 };
 
@@ -34,6 +35,9 @@ static void finish(struct bootstrap *b)
     struct err *e = b->failed;
 
     b->api->bootstrapped = !e;
+    /* Nobody can have seen how the cluster was made, so nobody goes on from there. */
+    if (!e && b->fresh)
+        store_compact(b->api->store, store_revision(b->api->store));
     arena_free(b->a);
     mem_free(b);
     done(ctx, e);
@@ -526,6 +530,9 @@ void api_bootstrap(struct api *api, void (*done)(void *ctx, struct err *err), vo
     struct bootstrap *rest = bootstrap_new(api, done, ctx),
                      *first = bootstrap_new(api, first_done, rest);
 
+    rest->fresh = !store_count(
+        api->store, api_find_kind(api, S(""), S("v1"), S("namespaces"))->r->storage_resource,
+        S(""));
     first->open = 1;
     seed_namespaces(first);
     first->submitted = true;

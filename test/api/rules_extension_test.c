@@ -287,6 +287,12 @@ static const struct row expressions[] = {
      "{'webhooks':[{'name':'a.example.com', 'sideEffects':'None', "
      "'admissionReviewVersions':['v1'], "
      "'clientConfig':{'url':'https://example.com'}, 'matchConditions':[{'name':'a', "
+     "'expression':'request.namespace == object.metadata.namespace'}]}]}",
+     NULL, NULL, ""},
+    {"webhook",
+     "{'webhooks':[{'name':'a.example.com', 'sideEffects':'None', "
+     "'admissionReviewVersions':['v1'], "
+     "'clientConfig':{'url':'https://example.com'}, 'matchConditions':[{'name':'a', "
      "'expression':'1'}, {'name':'b', 'expression':'params.x'}]}]}",
      NULL, NULL,
      "webhooks[0].matchConditions[0].expression: Invalid value: \"1\": must evaluate to bool but "

@@ -527,4 +527,24 @@ TEST(timeout, of_a_request_is_a_duration)
     world_fini(&w);
 }
 
+/* What made the cluster is before anything that a client can have seen. */
+TEST(history, begins_with_the_finished_cluster)
+{
+    struct world w;
+    str now;
+    char path[200];
+
+    world_init(&w);
+    CHECK_INT(world_status(&w, "GET",
+                           "/api/v1/configmaps?resourceVersion=1&resourceVersionMatch=Exact", NULL),
+              410);
+    now = json_get_str(world_json(&w, "GET", "/api/v1/configmaps", NULL, 200),
+                       "metadata.resourceVersion");
+    snprintf(path, sizeof path,
+             "/api/v1/configmaps?resourceVersion=" PRI_STR "&resourceVersionMatch=Exact",
+             STR_ARG(now));
+    CHECK_INT(world_status(&w, "GET", path, NULL), 200);
+    world_fini(&w);
+}
+
 TEST_MAIN

@@ -245,7 +245,7 @@ static void check_conditions_of(struct check *c, const struct at *at, const stru
 
     if (!json_count(conditions))
         return;
-    env = dynamic_env_new(CEL_POLICY, false);
+    env = dynamic_env_new(CEL_RULES, false);
     check_match_conditions(c, at, conditions, env);
     cel_env_free(env);
 }
