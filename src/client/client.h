@@ -82,6 +82,10 @@ struct informer_options {
     str label_selector, field_selector;
     bool
         metadata_only; /* asks for PartialObjectMetadata; inside the process the whole object is shared all the same: only metadata may be read */
+    /* Optional: members, wherever they stand, that the functions below do not read where they are objects or arrays: their trees
+     * may lack them, and are made faster. Borrowed. */
+    const str *unread;
+    size_t n_unread;
     /* Optional: packs what the owner reads often into the cached object's `fields` (any bytes), so that it need not parse `data`. */
     void (*pack)(const struct json *tree, struct buf *out);
     /* Optional: what is kept as the object's `data`; without it all (but managedFields, where the text is not shared with the store). */

@@ -244,8 +244,9 @@ static void cache_put(struct informer *i, struct event *e)
     }
     if (e->shared && needs_tree(i, e)) {
         static const str managed_fields = STR("managedFields");
-        static const struct json_limits limits = {
-            .size = FRAME_MAX, .leave_out = &managed_fields, .n_leave_out = 1};
+        struct json_limits limits = {.size = FRAME_MAX,
+                                     .leave_out = i->o.unread ? i->o.unread : &managed_fields,
+                                     .n_leave_out = i->o.unread ? i->o.n_unread : 1};
         struct err *err = json_parse(i->arena, e->data, &limits, NULL, &e->tree);
 
         BUG_ON(err); /* the store's own bytes */

@@ -122,6 +122,11 @@ static void selector_pack(const struct json *tree, struct buf *out)
         json_encode(out, selector);
 }
 
+static const str pod_unread[] = {
+    STR("managedFields"), STR("containers"),  STR("initContainers"),
+    STR("volumes"),       STR("tolerations"),
+};
+
 struct informer *kind_informer(struct client *c, enum kind_id id)
 {
     const struct kind *k = &kinds[id];
@@ -134,6 +139,8 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_PODS:
         o.index = index_pod;
         o.pack = pod_pack;
+        o.unread = pod_unread;
+        o.n_unread = ARRAY_LEN(pod_unread);
         break;
     case K_ENDPOINTSLICES:
         o.index = index_slice;

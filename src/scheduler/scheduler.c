@@ -350,7 +350,9 @@ struct scheduler *scheduler_start(const struct scheduler_options *o)
                            .version = S("v1"),
                            .plural = S("pods"),
                            .field_selector = S("status.phase!=Succeeded,status.phase!=Failed"),
-                           .pack = pod_pack_view},
+                           .pack = pod_pack_view,
+                           .unread = pod_unread,
+                           .n_unread = pod_n_unread},
                        pod_changed);
     return s;
 }

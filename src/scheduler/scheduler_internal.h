@@ -274,6 +274,8 @@ struct scheduler {
 
 /* view.c */
 struct node_term *node_terms_read(struct arena *a, const struct json *list, uint32_t *ret_n);
+extern const str pod_unread[]; /* what it does not look at */
+extern const size_t pod_n_unread;
 void pod_pack_view(const struct json *tree, struct buf *out);
 void node_reduce(const struct json *tree, struct buf *out);
 struct pod_head {

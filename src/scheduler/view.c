@@ -80,6 +80,12 @@ static void field(struct buf *out, str s)
     buf_char(out, '\0');
 }
 
+const str pod_unread[] = {
+    STR("managedFields"),  STR("env"),          STR("envFrom"),   STR("livenessProbe"),
+    STR("readinessProbe"), STR("startupProbe"), STR("lifecycle"), STR("volumeMounts"),
+};
+const size_t pod_n_unread = ARRAY_LEN(pod_unread);
+
 void pod_pack_view(const struct json *tree, struct buf *out)
 {
     str scheduler = json_get_str(tree, "spec.schedulerName");

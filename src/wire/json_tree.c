@@ -22,12 +22,18 @@ struct json *json_new(struct arena *a, struct json v)
 static struct json_member *find_member(const struct json *obj, str key)
 {
     struct json_member *m, *end;
+    char last;
 
     if (!json_is(obj, JSON_OBJECT) || !obj->n)
         return NULL;
-    for (m = obj->members, end = m + obj->n; m < end; m++)
-        if (m->key.n == key.n && (!key.n || memcmp(m->key.p, key.p, key.n) == 0))
+    last = key.n ? key.p[key.n - 1] : 0;
+    for (m = obj->members, end = m + obj->n; m < end; m++) {
+        if (m->key.n != key.n)
+            continue;
+        /* Names of one length mostly end differently: that saves a call. */
+        if (!key.n || (m->key.p[key.n - 1] == last && memcmp(m->key.p, key.p, key.n - 1) == 0))
             return m;
+    }
     return NULL;
 }
 
