@@ -146,6 +146,8 @@ TEST(cel, errors_at_compilation_point_at_the_place)
                            "duration('1x')\n | .........^"},
         {"1\n  + x", "compilation failed: ERROR: <input>:2:5: undeclared reference to 'x' (in "
                      "container '')\n |   + x\n | ....^"},
+        {"{'a-b': 1}.`a-b`", "compilation failed: ERROR: <input>:1:12: unsupported syntax: '`'\n | "
+                             "{'a-b': 1}.`a-b`\n | ...........^"},
         {"f(a", "compilation failed: ERROR: <input>:1:4: Syntax error: missing ')' at '<EOF>'\n | "
                 "f(a\n | ...^"},
         {"self.", "compilation failed: ERROR: <input>:1:6: Syntax error: no viable alternative at "

@@ -197,6 +197,7 @@ enum cel_token_kind {
     TOK_LIT,  /* an operator or bracket: text */
     TOK_WORD, /* in, true, false, null */
     TOK_IDENT,
+    TOK_QUOTED, /* `a-b`: a field's name that is no identifier */
     TOK_INT,
     TOK_UINT,
     TOK_DOUBLE,

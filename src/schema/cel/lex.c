@@ -218,6 +218,19 @@ static size_t scan_operator(str s, size_t at, size_t *ret_bad)
     return 0;
 }
 
+/* `name`; 0 with *ret_bad. */
+static size_t scan_quoted(str s, size_t at, size_t *ret_bad)
+{
+    size_t i = at + 1;
+
+    while (i < s.n && (ident_part(s.p[i]) || strchr(".-/ ", s.p[i])) && s.p[i])
+        i++;
+    if (i < s.n && s.p[i] == '`' && i > at + 1)
+        return i + 1;
+    *ret_bad = i;
+    return 0;
+}
+
 struct cel_token cel_lex(struct cel_lexer *l)
 {
     str s = l->c->text;
@@ -263,6 +276,9 @@ struct cel_token cel_lex(struct cel_lexer *l)
             } else {
                 end = scan_number(s, l->pos, &t.kind);
             }
+        } else if (!end && s.p[l->pos] == '`') {
+            t.kind = TOK_QUOTED;
+            end = scan_quoted(s, l->pos, &bad);
         } else if (!end && s.p[l->pos] != '"' && s.p[l->pos] != '\'') {
             t.kind = TOK_LIT;
             end = scan_operator(s, l->pos, &bad);

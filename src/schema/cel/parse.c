@@ -132,6 +132,7 @@ static bool starts_expr(const struct cel_token *t)
 {
     switch ((enum cel_token_kind)t->kind) {
     case TOK_EOF:
+    case TOK_QUOTED:
         return false;
     case TOK_LIT:
         return t->text.n == 1 && strchr("[{(.-!", t->text.p[0]);
@@ -285,6 +286,7 @@ static struct cel_node *literal(struct parser *p, bool negative, uint32_t at)
     case TOK_EOF:
     case TOK_LIT:
     case TOK_IDENT:
+    case TOK_QUOTED:
         break;
     }
     cel_problem_add(p->c, at, "%s", problem);
@@ -398,6 +400,23 @@ static struct cel_node *map(struct parser *p)
     return with_args(p, n, &l);
 }
 
+/* A field's name: an identifier, or in backquotes, which Kubernetes does not enable. */
+static bool is_field_name(const struct cel_token *t)
+{
+    return t->kind == TOK_IDENT || t->kind == TOK_QUOTED;
+}
+
+static str field_name(struct parser *p)
+{
+    const struct cel_token *t = take(p);
+
+    if (t->kind != TOK_QUOTED)
+        return t->text;
+    if (!(p->c->env->flags & CEL_CORE_ONLY))
+        cel_problem_add(p->c, t->at, "unsupported syntax: '`'");
+    return str_slice(t->text, 1, t->text.n - 1);
+}
+
 /* Of a struct's fields the positions of their colons are kept in the name's node. */
 static struct cel_node *structure(struct parser *p, str name)
 {
@@ -415,7 +434,7 @@ static struct cel_node *structure(struct parser *p, str name)
         if (optional)
             take(p);
         any |= optional;
-        if (cur(p)->kind != TOK_IDENT) {
+        if (!is_field_name(cur(p))) {
             const struct cel_token *t = cur(p);
 
             cel_problem_add(p->c, t->at,
@@ -426,7 +445,7 @@ static struct cel_node *structure(struct parser *p, str name)
             break;
         }
         f = cel_node_new(p->c, p->c->scratch, OP_IDENT, 0, 0);
-        f->name = take(p)->text;
+        f->name = field_name(p);
         f->at = cur(p)->at;
         if (!expect(p, ":", true))
             break;
@@ -574,6 +593,7 @@ static struct cel_node *member(struct parser *p, struct cel_node *n)
         const struct cel_token *op = cur(p), *id;
         bool optional = false;
         struct cel_node *x;
+        str name;
 
         if (is(op, "[")) {
             take(p);
@@ -593,7 +613,7 @@ static struct cel_node *member(struct parser *p, struct cel_node *n)
                 take(p);
             }
             id = cur(p);
-            if (id->kind != TOK_IDENT) {
+            if (!is_field_name(id)) {
                 if (id->kind == TOK_WORD && !str_is(id->text, "in") && !optional)
                     cel_problem_add(p->c, id->at,
                                     "Syntax error: mismatched input '" PRI_STR
@@ -607,16 +627,16 @@ static struct cel_node *member(struct parser *p, struct cel_node *n)
                 resync(p);
                 return error_node(p, op->at);
             }
-            take(p);
-            if (!optional && is(cur(p), "(")) {
+            name = field_name(p);
+            if (!optional && id->kind == TOK_IDENT && is(cur(p), "(")) {
                 struct nodes l = {0};
                 uint32_t open = take(p)->at;
 
                 arguments(p, &l);
-                n = finish_call(p, n, id->text, &l, open);
+                n = finish_call(p, n, name, &l, open);
             } else {
                 x = node(p, OP_SELECT, op->at, 1);
-                x->name = arena_dup(p->c->a, id->text);
+                x->name = arena_dup(p->c->a, name);
                 x->args[0] = n;
                 if (optional)
                     x->flags |= NODE_OPTIONAL;
