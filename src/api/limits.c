@@ -1,9 +1,8 @@
-/* limits.c - LimitRanger and ResourceQuota: what a namespace may use, per object and in sum.
+/* limits.c - LimitRanger: what one object may ask for.
  *
- * LimitRanger fills in a container's requests and limits and checks the bounds. Quota counts what
- * is stored (from memory) plus what is being written; status.used is kept by the quota controller,
- * which this does not depend on. API: https://kubernetes.io/docs/concepts/policy/limit-range/,
- * https://kubernetes.io/docs/concepts/policy/resource-quotas/ */
+ * It fills in a container's requests and limits and checks the bounds. API:
+ * https://kubernetes.io/docs/concepts/policy/limit-range/. Source:
+ * plugin/pkg/admission/limitranger/admission.go */
 #include "api/admission.h"
 
 struct problems {
@@ -23,14 +22,14 @@ static void problem(struct problems *p, const char *fmt, ...)
     va_end(ap);
 }
 
-static bool amount(const struct json *list, str name, struct quantity *ret)
+bool amount_of(const struct json *list, str name, struct quantity *ret)
 {
     const struct json *v = json_find(list, name);
 
     return json_is(v, JSON_STRING) && quantity_parse(v->s, ret);
 }
 
-static str text_of(struct arena *a, const struct quantity *q, bool binary)
+str amount_text(struct arena *a, const struct quantity *q, bool binary)
 {
     struct buf b = BUF_INIT;
     str out;
@@ -132,7 +131,7 @@ static void default_containers(struct write *w, const struct ranges *r)
     buf_fini(&notes);
 }
 
-static bool is_binary(str name)
+bool is_in_bytes(str name)
 {
     return str_is(name, "memory") || str_is(name, "storage") || str_is(name, "ephemeral-storage") ||
            str_has_prefix(name, S("hugepages-"));
@@ -145,7 +144,7 @@ static void check_bounds(struct write *w, const struct json *item, str type,
 
     JSON_EACH_MEMBER(m, json_findz(item, "min")) {
         struct quantity min, req, lim;
-        bool has_req = amount(requests, m->key, &req), has_lim = amount(limits, m->key, &lim);
+        bool has_req = amount_of(requests, m->key, &req), has_lim = amount_of(limits, m->key, &lim);
 
         if (!quantity_parse(json_str(&m->value), &min))
             continue;
@@ -159,28 +158,33 @@ static void check_bounds(struct write *w, const struct json *item, str type,
                     "minimum " PRI_STR " usage per " PRI_STR " is " PRI_STR
                     ", but request is " PRI_STR,
                     STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
-                    STR_ARG(text_of(a, &req, is_binary(m->key))));
+                    STR_ARG(amount_text(a, &req, is_in_bytes(m->key))));
         else if (has_lim && quantity_cmp(&lim, &min) < 0)
             problem(p,
                     "minimum " PRI_STR " usage per " PRI_STR " is " PRI_STR
                     ", but limit is " PRI_STR,
                     STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
-                    STR_ARG(text_of(a, &lim, is_binary(m->key))));
+                    STR_ARG(amount_text(a, &lim, is_in_bytes(m->key))));
     }
     JSON_EACH_MEMBER(m, json_findz(item, "max")) {
         struct quantity max, req, lim;
-        bool has_req = amount(requests, m->key, &req), has_lim = amount(limits, m->key, &lim),
+        bool has_req = amount_of(requests, m->key, &req), has_lim = amount_of(limits, m->key, &lim),
              claim = str_is(type, "PersistentVolumeClaim");
 
         if (!quantity_parse(json_str(&m->value), &max))
             continue;
         if (claim) {
-            if (has_req && quantity_cmp(&req, &max) > 0)
+            if (!has_req)
+                problem(p,
+                        "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR
+                        ".  No request is specified",
+                        STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
+            else if (quantity_cmp(&req, &max) > 0)
                 problem(p,
                         "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR
                         ", but request is " PRI_STR,
                         STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
-                        STR_ARG(text_of(a, &req, is_binary(m->key))));
+                        STR_ARG(amount_text(a, &req, is_in_bytes(m->key))));
             continue;
         }
         if (!has_lim)
@@ -193,13 +197,13 @@ static void check_bounds(struct write *w, const struct json *item, str type,
                     "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR
                     ", but limit is " PRI_STR,
                     STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
-                    STR_ARG(text_of(a, &lim, is_binary(m->key))));
+                    STR_ARG(amount_text(a, &lim, is_in_bytes(m->key))));
         else if (has_req && quantity_cmp(&req, &max) > 0)
             problem(p,
                     "maximum " PRI_STR " usage per " PRI_STR " is " PRI_STR
                     ", but request is " PRI_STR,
                     STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)),
-                    STR_ARG(text_of(a, &req, is_binary(m->key))));
+                    STR_ARG(amount_text(a, &req, is_in_bytes(m->key))));
     }
     JSON_EACH_MEMBER(m, json_findz(item, "maxLimitRequestRatio")) {
         struct quantity max, req, lim;
@@ -207,17 +211,17 @@ static void check_bounds(struct write *w, const struct json *item, str type,
 
         if (!quantity_parse(json_str(&m->value), &max))
             continue;
-        if (!amount(limits, m->key, &lim) || lim.nano == 0) {
-            problem(p,
-                    PRI_STR " max limit to request ratio per " PRI_STR " is " PRI_STR
-                            ", but no limit is specified or limit is 0",
-                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
-            continue;
-        }
-        if (!amount(requests, m->key, &req) || req.nano == 0) {
+        if (!amount_of(requests, m->key, &req) || req.nano == 0) {
             problem(p,
                     PRI_STR " max limit to request ratio per " PRI_STR " is " PRI_STR
                             ", but no request is specified or request is 0",
+                    STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
+            continue;
+        }
+        if (!amount_of(limits, m->key, &lim) || lim.nano == 0) {
+            problem(p,
+                    PRI_STR " max limit to request ratio per " PRI_STR " is " PRI_STR
+                            ", but no limit is specified or limit is 0",
                     STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)));
             continue;
         }
@@ -228,38 +232,6 @@ static void check_bounds(struct write *w, const struct json *item, str type,
                             ", but provided ratio is %f",
                     STR_ARG(m->key), STR_ARG(type), STR_ARG(json_str(&m->value)), ratio);
     }
-}
-
-static void sum_into(struct arena *a, struct json *sum, const struct json *list, bool maximum)
-{
-    JSON_EACH_MEMBER(m, list) {
-        struct quantity have = {0}, add;
-
-        if (!quantity_parse(json_str(&m->value), &add))
-            continue;
-        amount(sum, m->key, &have);
-        if (maximum) {
-            if (quantity_cmp(&add, &have) > 0)
-                have = add;
-        } else
-            quantity_add(&have, &add);
-        json_set(a, sum, m->key, json_string(text_of(a, &have, is_binary(m->key))));
-    }
-}
-
-/* A pod's requests or limits: the sum of its containers or the largest init container. */
-static struct json pod_sum(struct arena *a, const struct json *pod, const char *which)
-{
-    struct json sum = json_object();
-
-    JSON_EACH(c, json_at(pod, "spec", "containers", NULL))
-        sum_into(a, &sum, json_at(c, "resources", which, NULL), false);
-    JSON_EACH(c, json_at(pod, "spec", "initContainers", NULL)) {
-        bool sidecar = str_is(json_get_str(c, "restartPolicy"), "Always");
-
-        sum_into(a, &sum, json_at(c, "resources", which, NULL), !sidecar);
-    }
-    return sum;
 }
 
 static struct err *check_ranges(struct write *w, const struct ranges *r)
@@ -279,8 +251,8 @@ static struct err *check_ranges(struct write *w, const struct ranges *r)
                         check_bounds(w, item, type, json_at(c, "resources", "requests", NULL),
                                      json_at(c, "resources", "limits", NULL), &p);
             else if (pod && str_is(type, "Pod")) {
-                struct json req = pod_sum(w->a, w->obj, "requests"),
-                            lim = pod_sum(w->a, w->obj, "limits");
+                struct json req = pod_amounts(w->a, w->obj, "requests", false),
+                            lim = pod_amounts(w->a, w->obj, "limits", false);
 
                 check_bounds(w, item, type, &req, &lim, &p);
             } else if (!pod && str_is(type, "PersistentVolumeClaim"))
@@ -320,225 +292,11 @@ struct err *limit_ranger_update(struct write *w)
 {
     struct ranges r;
 
-    if (!limited_kind(w) || str_is(w->kind->r->plural, "pods"))
+    /* What a pod asks for changes by a resize alone. */
+    if (str_is(w->kind->r->plural, "pods") ? !str_is(w->subresource, "resize") : !limited_kind(w))
+        return NULL;
+    if (w->kind->r->group.n || meta_str(w->obj, "deletionTimestamp").n)
         return NULL;
     ranges_load(w, &r);
     return r.n ? check_ranges(w, &r) : NULL;
-}
-
-/* ---- ResourceQuota ---- */
-
-struct usage {
-    struct write *w;
-    const struct json *quota;
-    struct json used;
-    const struct kind *kind;
-    str skip;
-};
-
-/* What one object counts for under a quota's names. */
-static void count_object(struct arena *a, const struct kind *k, const struct json *obj,
-                         struct json *sum)
-{
-    struct json one = json_object();
-    str plural = k->r->plural;
-    static const char *const plain[] = {"pods",
-                                        "services",
-                                        "configmaps",
-                                        "secrets",
-                                        "persistentvolumeclaims",
-                                        "replicationcontrollers",
-                                        "resourcequotas"};
-
-    for (size_t i = 0; !k->r->group.n && i < ARRAY_LEN(plain); i++)
-        if (str_is(plural, plain[i]))
-            json_setz(a, &one, plain[i], json_z("1"));
-    json_set(a, &one,
-             k->r->group.n
-                 ? arena_fmt(a, "count/" PRI_STR "." PRI_STR, STR_ARG(plural), STR_ARG(k->r->group))
-                 : arena_fmt(a, "count/" PRI_STR, STR_ARG(plural)),
-             json_z("1"));
-    if (!k->r->group.n && str_is(plural, "services")) {
-        str type = json_get_str(obj, "spec.type");
-        int64_t ports = 0;
-
-        JSON_EACH(p, json_at(obj, "spec", "ports", NULL))
-            ports += str_is(type, "NodePort") || json_get_int(p, "nodePort", 0) != 0;
-        if (str_is(type, "LoadBalancer"))
-            json_setz(a, &one, "services.loadbalancers", json_z("1"));
-        if (ports)
-            json_setz(a, &one, "services.nodeports",
-                      json_string(arena_fmt(a, "%lld", (long long)ports)));
-    } else if (!k->r->group.n && str_is(plural, "persistentvolumeclaims")) {
-        const struct json *storage = json_at(obj, "spec", "resources", "requests", "storage", NULL);
-
-        if (storage)
-            json_setz(a, &one, "requests.storage", *storage);
-    } else if (!k->r->group.n && str_is(plural, "pods")) {
-        static const char *const which[] = {"requests", "limits"};
-        str phase = json_get_str(obj, "status.phase");
-
-        if (str_is(phase, "Succeeded") || str_is(phase, "Failed")) {
-            json_removez(&one, "pods");
-        } else
-            for (size_t i = 0; i < 2; i++) {
-                struct json s = pod_sum(a, obj, which[i]);
-
-                JSON_EACH_MEMBER(m, &s) {
-                    json_set(a, &one, arena_fmt(a, "%s." PRI_STR, which[i], STR_ARG(m->key)),
-                             m->value);
-                    if (i == 0)
-                        json_set(a, &one, m->key, m->value);
-                }
-            }
-    }
-    sum_into(a, sum, &one, false);
-}
-
-static bool in_scope(const struct json *quota, const struct json *obj, bool is_pod)
-{
-    JSON_EACH(s, json_at(quota, "spec", "scopes", NULL)) {
-        str scope = json_str(s), qos = json_get_str(obj, "status.qosClass");
-        bool ends = json_at(obj, "spec", "activeDeadlineSeconds", NULL) != NULL,
-             best = str_is(qos, "BestEffort");
-
-        if (!is_pod)
-            return false;
-        if ((str_is(scope, "Terminating") && !ends) || (str_is(scope, "NotTerminating") && ends) ||
-            (str_is(scope, "BestEffort") && !best) || (str_is(scope, "NotBestEffort") && best))
-            return false;
-    }
-    JSON_EACH(x, json_at(quota, "spec", "scopeSelector", "matchExpressions", NULL)) {
-        str op = json_get_str(x, "operator"), class = json_get_str(obj, "spec.priorityClassName");
-        bool in = false;
-
-        if (!is_pod)
-            return false;
-        if (!str_is(json_get_str(x, "scopeName"), "PriorityClass"))
-            continue;
-        JSON_EACH(v, json_findz(x, "values"))
-            in |= str_eq(json_str(v), class);
-        if ((str_is(op, "In") && !in) || (str_is(op, "NotIn") && in) ||
-            (str_is(op, "Exists") && !class.n) || (str_is(op, "DoesNotExist") && class.n))
-            return false;
-    }
-    return true;
-}
-
-static bool count_stored(void *ctx, const struct obj *o)
-{
-    struct usage *u = ctx;
-    struct json *v;
-
-    if (str_eq(o->key.name, u->skip))
-        return true;
-    v = object_parse(u->w->a, arena_dup(u->w->a, o->data));
-    if (in_scope(u->quota, v, str_is(u->kind->r->plural, "pods")))
-        count_object(u->w->a, u->kind, v, &u->used);
-    return true;
-}
-
-static struct err *check_quota(struct write *w, const struct json *quota)
-{
-    const struct json *hard = json_at(quota, "status", "hard", NULL);
-    struct json ask = json_object(), before = json_object(), over = json_array();
-    struct usage u = {.w = w,
-                      .quota = quota,
-                      .used = json_object(),
-                      .kind = w->kind,
-                      .skip = w->old ? w->name : S("")};
-    struct buf requested = BUF_INIT, used = BUF_INIT, limited = BUF_INIT;
-    bool touches = false, is_pod = str_is(w->kind->r->plural, "pods");
-    struct err *e = NULL;
-
-    if (!json_count(hard))
-        hard = json_at(quota, "spec", "hard", NULL);
-    if (!in_scope(quota, w->obj, is_pod))
-        return NULL;
-    count_object(w->a, w->kind, w->obj, &ask);
-    if (w->old)
-        count_object(w->a, w->kind, w->old, &before);
-    JSON_EACH_MEMBER(m, hard)
-        touches |= json_find(&ask, m->key) != NULL;
-    /* Compute resources under quota must be named by every pod. */
-    if (is_pod && !w->old) {
-        JSON_EACH_MEMBER(m, hard) {
-            static const char *const must[] = {
-                "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"};
-
-            for (size_t i = 0; i < ARRAY_LEN(must); i++)
-                if (str_is(m->key, must[i]) && !json_find(&ask, m->key))
-                    json_append(w->a, &over, json_string(m->key));
-        }
-        if (over.n) {
-            struct buf names = BUF_INIT;
-
-            json_sort_keys(&over);
-            JSON_EACH(n, &over)
-                buf_fmt(&names, "%s" PRI_STR " for: " PRI_STR, n == over.items ? "" : ",",
-                        STR_ARG(n->s),
-                        STR_ARG(json_get_str(
-                            json_item(json_at(w->obj, "spec", "containers", NULL), 0), "name")));
-            e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"),
-                              "failed quota: " PRI_STR ": must specify %s",
-                              STR_ARG(meta_str(quota, "name")), buf_cstr(&names));
-            buf_fini(&names);
-            return e;
-        }
-    }
-    if (!touches)
-        return NULL;
-    store_each(w->api->store, w->kind->r->storage_resource, w->ns, NULL, count_stored, &u);
-    JSON_EACH_MEMBER(m, hard) {
-        struct quantity max, have = {0}, add, was = {0};
-        bool bin = is_binary(m->key) || str_find(m->key, S("memory")) >= 0 ||
-                   str_find(m->key, S("storage")) >= 0;
-
-        if (!quantity_parse(json_str(&m->value), &max) || !amount(&ask, m->key, &add))
-            continue;
-        amount(&u.used, m->key, &have);
-        amount(&before, m->key, &was);
-        /* An update that does not ask for more always passes. */
-        if (w->old && quantity_cmp(&add, &was) <= 0)
-            continue;
-        {
-            struct quantity sum = have;
-
-            quantity_add(&sum, &add);
-            if (quantity_cmp(&sum, &max) <= 0)
-                continue;
-        }
-        buf_fmt(&requested, "%s" PRI_STR "=" PRI_STR, requested.n ? "," : "", STR_ARG(m->key),
-                STR_ARG(text_of(w->a, &add, bin)));
-        buf_fmt(&used, "%s" PRI_STR "=" PRI_STR, used.n ? "," : "", STR_ARG(m->key),
-                STR_ARG(text_of(w->a, &have, bin)));
-        buf_fmt(&limited, "%s" PRI_STR "=" PRI_STR, limited.n ? "," : "", STR_ARG(m->key),
-                STR_ARG(json_str(&m->value)));
-    }
-    if (requested.n)
-        e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"),
-                          "exceeded quota: " PRI_STR ", requested: %s, used: %s, limited: %s",
-                          STR_ARG(meta_str(quota, "name")), buf_cstr(&requested), buf_cstr(&used),
-                          buf_cstr(&limited));
-    buf_fini(&requested);
-    buf_fini(&used);
-    buf_fini(&limited);
-    return e;
-}
-
-struct err *resource_quota(struct write *w)
-{
-    struct ranges quotas = {.a = w->a};
-
-    if (!w->kind->r->namespaced || w->subresource.n || (w->kind->hooks->flags & KIND_VIRTUAL))
-        return NULL;
-    store_each(w->api->store, api_core(w->api, "resourcequotas")->r->storage_resource, w->ns, NULL,
-               range_keep, &quotas);
-    for (size_t i = 0; i < quotas.n; i++) {
-        struct err *e = check_quota(w, quotas.list[i]);
-
-        if (e)
-            return e;
-    }
-    return NULL;
 }

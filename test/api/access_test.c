@@ -154,24 +154,6 @@ TEST(services, get_an_address_and_give_it_back)
     world_fini(&w);
 }
 
-TEST(quota, stops_what_would_exceed_it)
-{
-    struct world w;
-    struct json *v;
-
-    world_init(&w);
-    world_json(&w, "POST", "/api/v1/namespaces/default/resourcequotas",
-               "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"configmaps\":\"1\"}}}", 201);
-    world_json(&w, "POST", "/api/v1/namespaces/default/configmaps",
-               "{\"metadata\":{\"name\":\"a\"}}", 201);
-    v = world_json(&w, "POST", "/api/v1/namespaces/default/configmaps",
-                   "{\"metadata\":{\"name\":\"b\"}}", 403);
-    CHECK_STRZ(json_get_str(v, "message"),
-               "configmaps \"b\" is forbidden: exceeded quota: q, requested: configmaps=1, used: "
-               "configmaps=1, limited: configmaps=1");
-    world_fini(&w);
-}
-
 #define SA "/api/v1/namespaces/default/serviceaccounts"
 
 TEST(pod_security, refuses_by_the_namespaces_labels)

@@ -214,4 +214,103 @@ TEST(claims, grow_only_when_bound_and_where_their_class_can)
     world_fini(&w);
 }
 
+/* A quota with the status that its controller would give it. */
+static void with_quota(struct world *w, const char *spec, const char *hard, const char *used)
+{
+    with_account(w);
+    post(w, NS "resourcequotas",
+         arena_fmt(w->arena, "{'metadata':{'name':'q'},'spec':{%s}}", spec).p, 201);
+    patch(w, NS "resourcequotas/q/status",
+          arena_fmt(w->arena, "{'status':{'hard':{%s},'used':{%s}}}", hard, used).p, 200);
+}
+
+TEST(quotas, stop_what_would_exceed_them_once_their_status_says_what_they_limit)
+{
+    struct world w;
+
+    with_account(&w);
+    post(&w, NS "resourcequotas", "{'metadata':{'name':'q'},'spec':{'hard':{'configmaps':'1'}}}",
+         201);
+    post(&w, NS "configmaps", "{'metadata':{'name':'a'}}", 201);
+    post(&w, NS "configmaps", "{'metadata':{'name':'b'}}", 201); /* no status yet */
+    patch(&w, NS "resourcequotas/q/status", "{'status':{'hard':{'configmaps':'1'}}}", 200);
+    refused(&w, NS "configmaps", "{'metadata':{'name':'c'}}",
+            "configmaps \"c\" is forbidden: status unknown for quota: q, resources: configmaps");
+    patch(&w, NS "resourcequotas/q/status", "{'status':{'used':{'configmaps':'1'}}}", 200);
+    /* What is stored counts, whatever an old status says. */
+    refused(&w, NS "configmaps", "{'metadata':{'name':'c'}}",
+            "configmaps \"c\" is forbidden: exceeded quota: q, requested: configmaps=1, used: "
+            "configmaps=2, limited: configmaps=1");
+    world_fini(&w);
+}
+
+TEST(quotas, count_what_pods_ask_for_and_want_it_said)
+{
+    struct world w;
+
+#define Q "'requests.cpu':'2','limits.memory':'1Gi'"
+    with_quota(&w, "'hard':{" Q "}", Q, "'requests.cpu':'500m','limits.memory':'0'");
+    refused(&w, NS "pods",
+            "{'metadata':{'name':'a'},'spec':{'containers':[{'name':'d','image':'i','resources':{"
+            "'requests':{'cpu':'1'}}},{'name':'c','image':'i'}]}}",
+            "pods \"a\" is forbidden: failed quota: q: must specify limits.memory for: c,d; "
+            "requests.cpu for: c");
+    refused(&w, NS "pods",
+            "{'metadata':{'name':'a'},'spec':{'containers':[{'name':'c','image':'i','resources':{"
+            "'requests':{'cpu':'1600m'},'limits':{'memory':'2Gi'}}}]}}",
+            "pods \"a\" is forbidden: exceeded quota: q, requested: "
+            "limits.memory=2Gi,requests.cpu=1600m, used: limits.memory=0,requests.cpu=500m, "
+            "limited: limits.memory=1Gi,requests.cpu=2");
+    /* Init containers run before the others: the larger counts, not the sum. */
+    post(&w, NS "pods",
+         "{'metadata':{'name':'a'},'spec':{'initContainers':[{'name':'i','image':'i','resources':{"
+         "'requests':{'cpu':'1500m'},'limits':{'memory':'1Mi'}}}],'containers':[{'name':'c',"
+         "'image':'i','resources':{'requests':{'cpu':'1'},'limits':{'memory':'1Mi'}}}]}}",
+         201);
+    world_fini(&w);
+}
+
+TEST(quotas, hold_for_what_is_in_their_scope)
+{
+    struct world w;
+
+    with_quota(&w,
+               "'hard':{'pods':'1'},'scopeSelector':{'matchExpressions':[{'scopeName':"
+               "'PriorityClass','operator':'In','values':['h']}]}",
+               "'pods':'1'", "'pods':'1'");
+    post(&w, "/apis/scheduling.k8s.io/v1/priorityclasses", "{'metadata':{'name':'h'},'value':7}",
+         201);
+    post(&w, NS "pods", "{'metadata':{'name':'a'},'spec':{" CONTAINERS "}}", 201);
+    refused(&w, NS "pods",
+            "{'metadata':{'name':'b'},'spec':{'priorityClassName':'h'," CONTAINERS "}}",
+            "pods \"b\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: "
+            "pods=1");
+    world_fini(&w);
+}
+
+TEST(quotas, count_storage_by_class_and_services_by_type)
+{
+    struct world w;
+
+#define H "'s.storageclass.storage.k8s.io/requests.storage':'1Gi','services.nodeports':'1'"
+    with_quota(&w, "'hard':{" H "}", H,
+               "'s.storageclass.storage.k8s.io/requests.storage':'0','services.nodeports':'0'");
+    refused(&w, NS "persistentvolumeclaims",
+            "{'metadata':{'name':'a'},'spec':{'accessModes':['ReadWriteOnce'],'storageClassName':"
+            "'s','resources':{'requests':{'storage':'2Gi'}}}}",
+            "persistentvolumeclaims \"a\" is forbidden: exceeded quota: q, requested: "
+            "s.storageclass.storage.k8s.io/requests.storage=2Gi, used: "
+            "s.storageclass.storage.k8s.io/requests.storage=0, limited: "
+            "s.storageclass.storage.k8s.io/requests.storage=1Gi");
+    post(&w, NS "services",
+         "{'metadata':{'name':'a'},'spec':{'type':'NodePort','ports':[{'port':80}]}}", 201);
+    refused(&w, NS "services",
+            "{'metadata':{'name':'b'},'spec':{'type':'LoadBalancer','ports':[{'port':80}]}}",
+            "services \"b\" is forbidden: exceeded quota: q, requested: services.nodeports=1, "
+            "used: services.nodeports=1, limited: services.nodeports=1");
+    /* An update counts what it adds. */
+    patch(&w, NS "services/a", "{'metadata':{'labels':{'x':'y'}}}", 200);
+    world_fini(&w);
+}
+
 TEST_MAIN

@@ -1,0 +1,82 @@
+/* amounts.c - lists of amounts by resource, and what a pod asks for as a whole.
+ *
+ * Source: k8s.io/component-helpers/resource/helpers.go */
+#include "api/admission.h"
+
+static void put(struct arena *a, struct json *sum, str name, const struct quantity *q)
+{
+    if (!json_find(sum, name))
+        name = arena_dup(a, name); /* the list may go before the sum */
+    json_set(a, sum, name, json_string(amount_text(a, q, is_in_bytes(name))));
+}
+
+void amounts_add(struct arena *a, struct json *sum, const struct json *list)
+{
+    JSON_EACH_MEMBER(m, list) {
+        struct quantity have = {0}, add;
+
+        if (!quantity_parse(json_str(&m->value), &add))
+            continue;
+        amount_of(sum, m->key, &have);
+        quantity_add(&have, &add);
+        put(a, sum, m->key, &have);
+    }
+}
+
+static void keep_larger(struct arena *a, struct json *max, const struct json *list)
+{
+    JSON_EACH_MEMBER(m, list) {
+        struct quantity have = {0}, other;
+
+        if (!quantity_parse(json_str(&m->value), &other))
+            continue;
+        if (!amount_of(max, m->key, &have) || quantity_cmp(&other, &have) > 0)
+            put(a, max, m->key, &other);
+    }
+}
+
+/* Init containers run one after the other, before the containers; those that stay (sidecars) run
+ * beside all that come later. */
+static struct json of_containers(struct arena *a, const struct json *spec, const char *which)
+{
+    struct json sum = json_object(), sidecars = json_object(), init = json_object();
+
+    JSON_EACH(c, json_findz(spec, "containers"))
+        amounts_add(a, &sum, json_at(c, "resources", which, NULL));
+    JSON_EACH(c, json_findz(spec, "initContainers")) {
+        const struct json *list = json_at(c, "resources", which, NULL);
+        struct json now = json_object();
+
+        if (str_is(json_get_str(c, "restartPolicy"), "Always")) {
+            amounts_add(a, &sum, list);
+            amounts_add(a, &sidecars, list);
+        } else
+            amounts_add(a, &now, list);
+        amounts_add(a, &now, &sidecars);
+        keep_larger(a, &init, &now);
+    }
+    keep_larger(a, &sum, &init);
+    return sum;
+}
+
+struct json pod_amounts(struct arena *a, const struct json *pod, const char *which, bool all)
+{
+    const struct json *spec = json_findz(pod, "spec");
+    struct json sum = of_containers(a, spec, which);
+
+    /* What is said of the pod as a whole counts. */
+    JSON_EACH_MEMBER(m, json_at(spec, "resources", which, NULL))
+        json_set(a, &sum, m->key, m->value);
+    if (!all)
+        return sum;
+    JSON_EACH_MEMBER(m, json_findz(spec, "overhead")) {
+        struct json one = json_object();
+        struct quantity q;
+
+        json_set(a, &one, m->key, m->value);
+        /* No limit stays none. */
+        if (!strcmp(which, "requests") || (amount_of(&sum, m->key, &q) && q.nano))
+            amounts_add(a, &sum, &one);
+    }
+    return sum;
+}
