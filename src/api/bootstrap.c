@@ -6,6 +6,7 @@
  * roles and bindings get back what they lack (bootstrap_reconcile.c). All writes are in flight
  * together: one commit makes them durable. */
 #include "api/bootstrap.h"
+#include "api/flow.h"
 
 struct bootstrap {
     struct api *api;
@@ -84,26 +85,6 @@ static struct json *parse(struct bootstrap *b, str text)
     return object_parse(b->a, text);
 }
 
-/* A flow schema's condition is applied by a part of the server of its own. */
-static void own_status(struct bootstrap *b, struct write *w)
-{
-    struct json *list = json_make(b->a, w->obj, "metadata.managedFields", JSON_ARRAY);
-
-    json_insert(
-        b->a, list, 0,
-        *parse(
-            b,
-            arena_fmt(
-                b->a,
-                "{\"manager\":\"api-priority-and-fairness-config-consumer-v1\",\"operation\":"
-                "\"Apply\",\"apiVersion\":\"flowcontrol.apiserver.k8s.io/v1\",\"time\":\"" PRI_STR
-                "\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:status\":{\"f:conditions\":{\"k:{"
-                "\\\"type\\\":\\\"Dangling\\\"}\":{\".\":{},\"f:lastTransitionTime\":{},\"f:"
-                "message\":{},\"f:reason\":{},\"f:status\":{},\"f:type\":{}}}}},\"subresource\":"
-                "\"status\"}",
-                STR_ARG(now_text(b->a, w->now)))));
-}
-
 /* status comes from the server's own controllers in Kubernetes; here it is known from the start. */
 static struct err *set_status(struct bootstrap *b, struct write *w, const char *status)
 {
@@ -117,7 +98,7 @@ static struct err *set_status(struct bootstrap *b, struct write *w, const char *
             json_setz(b->a, c, "lastTransitionTime", json_string(now_text(b->a, w->now)));
     json_setz(b->a, w->obj, "status", *v);
     if (str_is(w->kind->r->plural, "flowschemas"))
-        own_status(b, w);
+        flow_status_track(b->a, w->obj, w->now);
     return NULL;
 }
 

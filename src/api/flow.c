@@ -60,7 +60,7 @@ struct flow {
     size_t n_schemas;
     struct flow_level *levels;
     struct flow_watch watches[2];
-    bool dirty, dispatching;
+    bool dirty, dispatching, syncing, closed;
     unsigned executing; /* all levels that are not exempt */
     size_t queued_bytes;
     struct list seats;
@@ -80,12 +80,30 @@ static const struct kind *kind_of(struct api *api, const char *plural)
     return api_find_kind(api, S("flowcontrol.apiserver.k8s.io"), S("v1"), str_of(plural));
 }
 
+/* After the turn: the first objects of a cluster come all at once. */
+static void sync_status(void *ctx)
+{
+    struct flow *f = ctx;
+
+    f->syncing = false;
+    if (f->closed) {
+        if (!f->dispatching)
+            mem_free(f);
+    } else if (!f->api->closing && f->api->bootstrapped)
+        flow_status_sync(f->api);
+}
+
 static void on_event(void *ctx, const struct store_event *e)
 {
     struct flow_watch *w = ctx;
+    struct flow *f = w->flow;
 
     (void)e;
-    w->flow->dirty = true;
+    f->dirty = true;
+    if (f->syncing)
+        return;
+    f->syncing = true;
+    loop_defer(f->api->loop, sync_status, f);
 }
 
 static struct flow_level *level_find(struct flow *f, str name)
@@ -384,6 +402,11 @@ static void dispatch(void *ctx)
     struct flow *f = ctx;
 
     f->dispatching = false;
+    if (f->closed) {
+        if (!f->syncing)
+            mem_free(f);
+        return;
+    }
     for (struct flow_level *l = f->levels; l; l = l->next)
         for (unsigned passed = 0; l->n_waiting && passed < l->n_queues;) {
             struct queue *queue = &l->queues[l->turn++ % l->n_queues];
@@ -559,5 +582,7 @@ void flow_free(struct flow *f)
     }
     loop_timer_free(f->timer);
     arena_free(f->a);
-    mem_free(f);
+    f->closed = true;
+    if (!f->syncing && !f->dispatching) /* else what was deferred frees it */
+        mem_free(f);
 }

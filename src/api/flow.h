@@ -15,4 +15,9 @@ struct flow_schema { /* one FlowSchema, ready to be asked */
 /* ---- flow_schema.c ---- */
 struct flow_schema *flow_schema_parse(struct arena *a, const struct obj *o, str *ret_level);
 bool flow_schema_fits(const struct flow_schema *s, const struct user *u, const struct access *x);
+/* ---- flow_status.c ---- */
+/* Writes the condition Dangling where it is not right. */
+void flow_status_sync(struct api *api);
+/* The condition's owner, first among the managed fields. */
+void flow_status_track(struct arena *a, struct json *obj, wall_time now);
 #endif

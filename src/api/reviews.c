@@ -253,7 +253,7 @@ void access_review(struct req *q, struct json *obj)
         x = (struct access){.verb = json_get_str(non, "verb"), .path = json_get_str(non, "path")};
     allowed = authz_allows(q->api, q->a, u, &x, &reason);
     json_setz(q->a, &status, "allowed", json_bool(allowed));
-    if (allowed && reason.n)
+    if (reason.n)
         json_setz(q->a, &status, "reason", json_string(reason));
     answer(q, obj, status);
 }

@@ -40,6 +40,8 @@ static const struct controller_type *const table[] = {
     &csr_signer_controller,
     &node_ttl_controller,
     &role_aggregation_controller,
+    &token_cleaner_controller,
+    &bootstrap_signer_controller,
     &policy_status_controller,
     &claim_controller,
     &volume_controller,

@@ -209,8 +209,8 @@ extern const struct controller_type namespace_controller, serviceaccount_control
     taint_eviction_controller, job_controller, ttl_after_finished_controller, cronjob_controller,
     daemonset_controller, statefulset_controller, podgc_controller, disruption_controller,
     resourcequota_controller, token_controller, pvc_protection_controller, csr_signer_controller,
-    node_ttl_controller, role_aggregation_controller, policy_status_controller, volume_controller,
-    claim_controller;
+    node_ttl_controller, role_aggregation_controller, token_cleaner_controller,
+    bootstrap_signer_controller, policy_status_controller, volume_controller, claim_controller;
 
 #define JOB_FINALIZER "batch.kubernetes.io/job-tracking"
 #define JOB_INDEX "batch.kubernetes.io/job-completion-index"
@@ -235,6 +235,11 @@ str meta_get(const struct json *tree, const char *which, str key);
 struct json *pod_from_template(struct arena *a, const struct json *template_tree,
                                const struct json *owner, const struct kind *owner_kind,
                                str generate_name);
+/* Bootstrap tokens (token_cleaner.c): is it one; what it holds; is it over, or when. */
+bool bootstrap_token_is(const struct obj *o);
+str bootstrap_token_datum(struct arena *a, const struct json *secret, const char *name);
+bool bootstrap_token_expired(struct arena *a, const struct json *secret, wall_time now,
+                             int64_t *ret_left_ns);
 bool namespace_is_active(const struct reconcile *r, str name); /* serviceaccount.c */
 /* ---- ControllerRevisions: the history of a template (revisions.c) ---- */
 struct revision {

@@ -98,19 +98,27 @@ static void keep_metadata(const struct json *tree, struct buf *out, const char *
 
 static void reduce_configmap(const struct json *tree, struct buf *out)
 {
-    static const char *const nothing[] = {NULL}, *const data[] = {"data", NULL};
+    static const char *const nothing[] = {NULL}, *const data[] = {"data", "binaryData", "immutable",
+                                                                  NULL};
+    str name = json_get_str(tree, "metadata.name");
+    bool whole = str_is(name, "kube-root-ca.crt") ||
+                 (str_is(name, "cluster-info") &&
+                  str_is(json_get_str(tree, "metadata.namespace"), "kube-public"));
 
-    keep_metadata(tree, out,
-                  str_is(json_get_str(tree, "metadata.name"), "kube-root-ca.crt") ? data : nothing);
+    keep_metadata(tree, out, whole ? data : nothing);
 }
 
 static void reduce_secret(const struct json *tree, struct buf *out)
 {
-    static const char *const type[] = {"type", NULL}, *const data[] = {"type", "data", NULL};
+    static const char *const only_type[] = {"type", NULL}, *const all[] = {"type", "data",
+                                                                           "immutable", NULL};
+    str type = json_get_str(tree, "type");
 
     keep_metadata(tree, out,
-                  str_is(json_get_str(tree, "type"), "kubernetes.io/service-account-token") ? data
-                                                                                            : type);
+                  str_is(type, "kubernetes.io/service-account-token") ||
+                          str_is(type, "bootstrap.kubernetes.io/token")
+                      ? all
+                      : only_type);
 }
 
 /* Each pod that nobody owns is held against the selectors of its namespace. */

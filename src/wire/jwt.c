@@ -12,6 +12,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
@@ -269,6 +270,29 @@ struct err *jwt_verify_jwks(struct arena *a, str token, const struct json *keys,
     *ret_key_unknown = !any || !kid.n;
     return err_new(REASON_UNAUTHORIZED,
                    "failed to verify signature: failed to verify id token signature");
+}
+
+str jws_detached(struct arena *a, str secret, str key_id, str payload)
+{
+    CLEANUP(buf) struct buf header = BUF_INIT;
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    size_t head;
+
+    buf_z(&header, "{\"alg\":\"HS256\",\"kid\":");
+    json_encode_string(&header, key_id);
+    buf_char(&header, '}');
+    buf_base64url(&text, buf_view(&header));
+    head = text.n;
+    buf_char(&text, '.');
+    buf_base64url(&text, payload);
+    BUG_ON(!HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)text.p, text.n, mac,
+                 &n));
+    text.n = head;
+    buf_z(&text, "..");
+    buf_base64url(&text, (str){(const char *)mac, n});
+    return arena_dup(a, buf_view(&text));
 }
 
 const char *jwt_key_algorithm(str key_pem)

@@ -198,6 +198,7 @@ TEST(flow, forgets_those_who_went_away_while_they_waited)
 TEST(flow, follows_its_configuration)
 {
     struct world w;
+    struct json *v;
     struct call *c;
 
     start(&w);
@@ -213,6 +214,9 @@ TEST(flow, follows_its_configuration)
                "\"create\"],\"apiGroups\":[\"\"],\"resources\":[\"configmaps\"],\"namespaces\":["
                "\"*\"]}]}]}}",
                201);
+    world_run(&w, NS_PER_S);
+    v = world_json(&w, "GET", FLOW "/flowschemas/alices", NULL, 200);
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "status.conditions"), 0), "reason"), "Found");
     flood(&w, 10);
     CHECK_INT(count(429), 9); /* one at a time */
     world_run(&w, NS_PER_S);
@@ -223,6 +227,12 @@ TEST(flow, follows_its_configuration)
     world_run(&w, NS_PER_S);
     CHECK_INT(c->status, 201);
     call_free(c);
+    v = world_json(&w, "GET", FLOW "/flowschemas/alices", NULL, 200);
+    v = json_item(json_path(v, "status.conditions"), 0);
+    CHECK_STRZ(json_get_str(v, "status"), "True");
+    CHECK_STRZ(json_get_str(v, "message"),
+               "This FlowSchema references the PriorityLevelConfiguration object named \"none\" "
+               "but there is no such object");
     world_fini(&w);
 }
 

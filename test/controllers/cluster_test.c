@@ -317,4 +317,40 @@ TEST(cluster, a_token_secret_gets_a_token_that_lives_as_long_as_itself)
     cluster_end(&c);
 }
 
+TEST(cluster, bootstrap_tokens_sign_the_cluster_info_until_they_expire)
+{
+    static const char *const info = "/api/v1/namespaces/kube-public/configmaps";
+    struct cluster c;
+    CLEANUP(buf) struct buf end = BUF_INIT;
+    str jws, header, rest;
+
+    cluster_start(&c);
+    buf_rfc3339(&end, (wall_time){loop_wall(sim_loop(c.s)).ns + 60 * NS_PER_S});
+    call(&c, "POST", info,
+         "{\"metadata\":{\"name\":\"cluster-info\"},\"data\":{\"kubeconfig\":\"x\","
+         "\"jws-kubeconfig-stale\":\"y\"}}");
+    call(&c, "POST", "/api/v1/namespaces/kube-system/secrets",
+         arena_dupz(c.a, arena_fmt(c.a,
+                                   "{\"metadata\":{\"name\":\"bootstrap-token-abcdef\"},\"type\":"
+                                   "\"bootstrap.kubernetes.io/token\",\"stringData\":{\"token-id\":"
+                                   "\"abcdef\",\"token-secret\":\"0123456789abcdef\","
+                                   "\"usage-bootstrap-signing\":\"true\",\"expiration\":\"%s\"}}",
+                                   buf_cstr(&end))));
+    wait_s(&c, 5);
+    rest = json_get_str(get(&c, "/api/v1/namespaces/kube-public/configmaps/cluster-info"),
+                        "data.jws-kubeconfig-abcdef");
+    CHECK(str_cut(&rest, '.', &header) && rest.n > 40 && rest.p[0] == '.');
+    CHECK(base64url_decode(c.a, header, &jws));
+    CHECK_STRZ(jws, "{\"alg\":\"HS256\",\"kid\":\"abcdef\"}");
+    CHECK_INT(json_count(json_findz(
+                  get(&c, "/api/v1/namespaces/kube-public/configmaps/cluster-info"), "data")),
+              2);
+    wait_s(&c, 120);
+    CHECK(!get(&c, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef"));
+    CHECK_INT(json_count(json_findz(
+                  get(&c, "/api/v1/namespaces/kube-public/configmaps/cluster-info"), "data")),
+              1);
+    cluster_end(&c);
+}
+
 TEST_MAIN
