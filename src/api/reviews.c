@@ -283,7 +283,11 @@ void rules_review(struct req *q, struct json *obj)
     rbac_rules_of(q->api->rbac, q->a, q->user, ns, &resources, &urls);
     json_setz(q->a, &status, "resourceRules", resources);
     json_setz(q->a, &status, "nonResourceRules", urls);
-    json_setz(q->a, &status, "incomplete", json_bool(false));
+    /* What a node may follows from its pods: rules do not tell. */
+    json_setz(q->a, &status, "incomplete", json_bool(node_of_user(q->user).n > 0));
+    if (node_of_user(q->user).n)
+        json_setz(q->a, &status, "evaluationError",
+                  json_z("node authorizer does not support user rule resolution"));
     /* The answer does not repeat the namespace. */
     json_setz(q->a, obj, "spec", json_object());
     answer(q, obj, status);

@@ -147,6 +147,23 @@ static int64_t shorten(struct req *q, struct json *spec)
     return seconds;
 }
 
+/* What the body says of itself must be what the URL says. */
+static struct err *check_names(struct req *q, const struct json *obj)
+{
+    str ns = meta_str(obj, "namespace"), name = meta_str(obj, "name");
+    struct err *errs = NULL;
+
+    if (ns.n && !str_eq(ns, q->route.ns))
+        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
+                                           "the namespace sent on the request");
+    if (!name.n || str_eq(name, q->route.name))
+        return NULL;
+    cause(&errs, CAUSE_INVALID, S("metadata.name"),
+          "Invalid value: \"" PRI_STR "\": must match the service account name if specified",
+          STR_ARG(name));
+    return err_invalid(errs, S("authentication.k8s.io"), S("TokenRequest"), q->route.name);
+}
+
 static struct err *answer(struct req *q, const struct schema_type *t, struct json *obj)
 {
     struct json *spec = json_make(q->a, obj, "spec", JSON_OBJECT), status = json_object(),
@@ -219,6 +236,8 @@ static void run(struct req *q)
     if (!e)
         e = body_decode(q, NULL, type, S("authentication.k8s.io"), S("v1"), S("TokenRequest"),
                         &x->obj);
+    if (!e)
+        e = check_names(q, x->obj);
     if (!e)
         e = node_restriction_token(q, json_findz(x->obj, "spec"));
     if (!e)

@@ -73,6 +73,11 @@ static struct err *converge_or_say(struct context *c)
 {
     if (lock(c))
         return converge(c);
+    if (!file_exists(c->loop, arena_dupz(c->a, arena_fmt(c->a, PRI_STR "/server/db/state.db",
+                                                         STR_ARG(c->data_dir))))) {
+        puts("there is no database yet: its Secrets will be stored so");
+        return NULL;
+    }
     puts("a server uses this data: restart it to make the change effective");
     return NULL;
 }

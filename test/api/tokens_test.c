@@ -159,22 +159,107 @@ TEST(tokens, of_bootstrap_secrets_are_good_until_they_expire)
     world_fini(&w);
 }
 
+/* EC P-256, subjects "/O=devs/CN=jane" and "/O=system:masters/CN=eve". */
+#define JANE                                                                                       \
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIWk1JR0FBZ0VBTUI0eERU"                     \
+    "QUxCZ05WQkFvTUJHUmxkbk14RFRBTEJnTlZCQU1NQkdwaGJtVXdXVEFUQmdjcQpoa2pPUFFJ"                     \
+    "QkJnZ3Foa2pPUFFNQkJ3TkNBQVN2a2VZQUpEdllETzV2aXZHT3Z4MU9jYXRuNkcrZlhUYTRv"                     \
+    "ODRaCnRvQVJZbzhWRUxMWE80b1NZUDRJcVpmS0RBeU9QWHZTSkxNT0VUMUxkcnFtT1Jham9B"                     \
+    "QXdDZ1lJS29aSXpqMEUKQXdJRFNBQXdSUUlnTzZjVzJIb3ZlTEdkdjJidVkzTGJ2SlQrSnlZ"                     \
+    "bHpqU1lwWno1OG9lRWFyNENJUURseTVwWgpZMC8xbk5oV1NtWlh4SWFzZ2NmeENxbFRoc29U"                     \
+    "WFFZUXdUVCtxdz09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo="
+#define EVE                                                                                        \
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIaU1JR0pBZ0VBTUNjeEZ6"                     \
+    "QVZCZ05WQkFvTURuTjVjM1JsYlRwdFlYTjBaWEp6TVF3d0NnWURWUVFEREFObApkbVV3V1RB"                     \
+    "VEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVNMNG9zaGpROE9ubXZDdU8wZVkralRk"                     \
+    "czUzCmxUaVZyTFh1eGo2cXN1LzU1QWRXS3dpejNnQ0ZNQW1PeW9HRXJ1L3NmRFRGc25ySnBr"                     \
+    "d0cyYXRPMFByRm9BQXcKQ2dZSUtvWkl6ajBFQXdJRFNBQXdSUUlnSkg1ZThtclhpeTFZMXVt"                     \
+    "UnJ2SmptbEJkLzUwNUYvNE1yeFdNU0REbApTcFlDSVFEVWpiMjd1OEJOMjRvNHFscy90UVZH"                     \
+    "eDdONDU5ckloLzFPTUxmVFprQWJTdz09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1Qt"                     \
+    "LS0tLQo="
+#define CSR(name, request, signer)                                                                 \
+    "{\"metadata\":{\"name\":\"" name "\"},\"spec\":{\"request\":\"" request                       \
+    "\",\"signerName\":\"" signer "\",\"usages\":[\"client auth\"]}}"
+#define CONDITION(type)                                                                            \
+    "{\"type\":\"" type "\",\"status\":\"True\",\"reason\":\"R\",\"message\":\"m\"}"
+#define CONDITIONS(list) "{\"metadata\":{\"name\":\"x\"},\"status\":{\"conditions\":[" list "]}}"
+
+static str message(struct world *w, const char *method, const char *path, const char *body,
+                   int want_status)
+{
+    struct json *v;
+
+    CHECK_INT(as(w, method, path, body, NULL, &v), want_status);
+    return json_get_str(v, "message");
+}
+
 TEST(csr, keeps_its_conditions_and_has_only_certificates)
 {
     struct world w;
-    struct json *v;
-    CLEANUP(buf) struct buf body = BUF_INIT;
 
     world_init(&w);
-    /* A request that is none is told in Go's words. */
-    CHECK_INT(as(&w, "POST", CSRS,
-                 "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"request\":\"eA==\",\"signerName\":"
-                 "\"example.test/s\",\"usages\":[\"client auth\"]}}",
-                 NULL, &v),
-              422);
-    CHECK_STRZ(json_get_str(v, "message"),
+    CHECK_STRZ(message(&w, "POST", CSRS, CSR("x", "eA==", "example.test/s"), 422),
                "CertificateSigningRequest.certificates.k8s.io \"x\" is invalid: spec.request: "
                "Invalid value: \"eA==\": PEM block type must be CERTIFICATE REQUEST");
+    CHECK_STRZ(message(&w, "POST", CSRS, CSR("x", JANE, "nodots/s"), 422),
+               "CertificateSigningRequest.certificates.k8s.io \"x\" is invalid: spec.signerName: "
+               "Invalid value: \"nodots\": should be a domain with at least two segments separated "
+               "by dots");
+    world_json(&w, "POST", CSRS, CSR("x", JANE, "example.test/s"), 201);
+    world_json(&w, "PUT", CSRS "/x/approval", CONDITIONS(CONDITION("Approved")), 200);
+    CHECK_STRZ(message(&w, "PUT", CSRS "/x/approval", CONDITIONS(""), 422),
+               "CertificateSigningRequest.certificates.k8s.io \"x\" is invalid: "
+               "status.conditions: Forbidden: updates may not remove a condition of type "
+               "\"Approved\"");
+    CHECK_STRZ(message(&w, "PUT", CSRS "/x/approval",
+                       CONDITIONS(CONDITION("Approved") "," CONDITION("Denied")), 422),
+               "CertificateSigningRequest.certificates.k8s.io \"x\" is invalid: "
+               "status.conditions: Invalid value: \"Denied\": Approved and Denied conditions are "
+               "mutually exclusive");
+    CHECK_STRZ(message(&w, "PUT", CSRS "/x/status",
+                       "{\"metadata\":{\"name\":\"x\"},\"status\":{\"certificate\":\"eA==\","
+                       "\"conditions\":[" CONDITION("Approved") "]}}",
+                       422),
+               "CertificateSigningRequest.certificates.k8s.io \"x\" is invalid: "
+               "status.certificate: Invalid value: \"<certificate data>\": must contain at least "
+               "one CERTIFICATE PEM block");
+    world_fini(&w);
+}
+
+TEST(csr, is_approved_only_by_who_may_for_the_signer_and_never_makes_a_master)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    CHECK_STRZ(message(&w, "POST", CSRS, CSR("e", EVE, "kubernetes.io/kube-apiserver-client"), 403),
+               "certificatesigningrequests.certificates.k8s.io \"e\" is forbidden: use of "
+               "kubernetes.io/kube-apiserver-client signer with system:masters group is not "
+               "allowed");
+    world_json(&w, "POST", CSRS, CSR("x", JANE, "example.test/s"), 201);
+    world_json(&w, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+               "{\"metadata\":{\"name\":\"a\"},\"rules\":[{\"apiGroups\":[\"certificates.k8s.io\"],"
+               "\"resources\":[\"certificatesigningrequests/approval\"],\"verbs\":[\"update\"]},{"
+               "\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],"
+               "\"resourceNames\":[\"other.test/*\"],\"verbs\":[\"approve\"]}]}",
+               201);
+    world_json(&w, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+               "{\"metadata\":{\"name\":\"a\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s."
+               "io\",\"kind\":\"ClusterRole\",\"name\":\"a\"},\"subjects\":[{\"kind\":\"User\","
+               "\"apiGroup\":\"rbac.authorization.k8s.io\",\"name\":\"alice\"}]}",
+               201);
+    CHECK_INT(as(&w, "PUT", CSRS "/x/approval", CONDITIONS(CONDITION("Approved")),
+                 "Authorization: Bearer alice-token", &v),
+              403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "certificatesigningrequests.certificates.k8s.io \"x\" is forbidden: user not "
+               "permitted to approve requests with signerName \"example.test/s\"");
+    world_json(&w, "POST", CSRS, CSR("y", JANE, "other.test/s"), 201);
+    CHECK_INT(as(&w, "PUT", CSRS "/y/approval",
+                 "{\"metadata\":{\"name\":\"y\"},\"status\":{\"conditions\":[" CONDITION(
+                     "Approved") "]}}",
+                 "Authorization: Bearer alice-token", NULL),
+              200);
     world_fini(&w);
 }
 

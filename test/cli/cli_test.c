@@ -1,6 +1,8 @@
 /* cli_test.c - claims about flags, JSONPath and columns of the command line. */
 #include "test/test.h"
 
+#include "cli/apiserver_args.h"
+#include "cli/encryption.h"
 #include "cli/kubectl/kubectl.h"
 #include "cli/options.h"
 
@@ -94,6 +96,119 @@ TEST(jsonpath, refuses_what_has_no_end)
     CLEANUP(err) struct err *err = jsonpath_eval(a, S("{.a[0}"), root, &out);
 
     CHECK(err != NULL);
+}
+
+/* ---- encryption at rest: the key file ---- */
+
+static struct encryption loaded(struct loop *loop, struct arena *a)
+{
+    struct encryption x;
+
+    CHECK_OK(encryption_load(loop, a, S("/data"), &x));
+    return x;
+}
+
+TEST(encryption, keeps_its_keys_in_the_file_and_forgets_those_that_nothing_needs)
+{
+    struct loop *loop = loop_new_virtual(1, (wall_time){INT64_C(1790000000) * NS_PER_S});
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct encryption x = loaded(loop, a), y;
+
+    CHECK(!x.exists && !x.enabled);
+    x.enabled = true;
+    CHECK_OK(encryption_key_add(a, (wall_time){NS_PER_S}, true, &x));
+    CHECK_OK(encryption_key_add(a, (wall_time){2 * NS_PER_S}, false, &x)); /* prepared */
+    CHECK(!encryption_retire(&x));
+    CHECK_OK(encryption_save(loop, S("/data"), &x));
+    y = loaded(loop, a);
+    CHECK(y.exists && y.enabled && y.cipher.encrypts);
+    CHECK_INT(y.n, 2);
+    CHECK(memcmp(y.keys, x.keys, 2 * sizeof *x.keys) == 0);
+    CHECK_OK(encryption_key_add(a, (wall_time){3 * NS_PER_S}, true, &y));
+    CHECK(encryption_retire(&y));
+    CHECK_INT(y.n, 1);
+    y.enabled = false;
+    CHECK_OK(encryption_save(loop, S("/data"), &y));
+    x = loaded(loop, a);
+    CHECK(x.exists && !x.enabled && !x.cipher.encrypts);
+    CHECK_INT(x.n, 1);
+    loop_free(loop);
+}
+
+TEST(encryption, does_not_guess_what_a_strange_file_means)
+{
+    static const char *const bad[] = {
+        "",
+        "{}",
+        "[",
+        "{\"kind\":\"EncryptionConfiguration\",\"resources\":[]}",
+        "{\"kind\":\"EncryptionConfiguration\",\"resources\":[{\"resources\":[\"configmaps\"],"
+        "\"providers\":[{\"identity\":{}}]}]}",
+        "{\"kind\":\"EncryptionConfiguration\",\"resources\":[{\"resources\":[\"secrets\"],"
+        "\"providers\":[{\"aescbc\":{\"keys\":[]}}]}]}",
+        "{\"kind\":\"EncryptionConfiguration\",\"resources\":[{\"resources\":[\"secrets\"],"
+        "\"providers\":[{\"aesgcm\":{\"keys\":[]}}]}]}",
+        "{\"kind\":\"EncryptionConfiguration\",\"resources\":[{\"resources\":[\"secrets\"],"
+        "\"providers\":[{\"aesgcm\":{\"keys\":[{\"name\":\"a\",\"secret\":\"AAAA\"}]}}]}]}",
+    };
+    struct loop *loop = loop_new_virtual(1, (wall_time){0});
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct encryption x;
+
+    CHECK_INT(file_mkdir_all(loop, "/data/server/cred", 0700), 0);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err *err;
+
+        CHECK_INT(file_write_atomic(loop, "/data/server/cred/encryption-config.json",
+                                    str_of(bad[i]), 0600),
+                  0);
+        err = encryption_load(loop, a, S("/data"), &x);
+        CHECK(err != NULL);
+        err_free(err);
+    }
+    loop_free(loop);
+}
+
+/* ---- kube-apiserver's flags ---- */
+
+static struct err *read_args(struct loop *loop, struct arena *a, struct apiserver_args *ret,
+                             const char *arg)
+{
+    struct option_list list = {{str_of(arg)}, 1};
+
+    *ret = (struct apiserver_args){.api = {.anonymous = true}};
+    return apiserver_args_read(loop, a, &list, ret);
+}
+
+TEST(apiserver_args, are_understood_or_refused)
+{
+    static const char *const bad[] = {"nosuch=1",
+                                      "anonymous-auth=maybe",
+                                      "audit-log-maxsize=big",
+                                      "audit-log-format=legacy",
+                                      "oidc-ca-file=/nosuch",
+                                      "service-account-max-token-expiration=-1h"};
+    struct loop *loop = loop_new_virtual(1, (wall_time){0});
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct apiserver_args x;
+
+    CHECK_OK(read_args(loop, a, &x, "anonymous-auth=false"));
+    CHECK(!x.api.anonymous);
+    CHECK_OK(read_args(loop, a, &x, "enable-bootstrap-token-auth=false"));
+    CHECK(x.api.no_bootstrap_tokens);
+    CHECK_OK(read_args(loop, a, &x, "api-audiences=a,b"));
+    CHECK_STRZ(x.api.api_audiences, "a,b");
+    CHECK_OK(read_args(loop, a, &x, "service-account-max-token-expiration=24h"));
+    CHECK_INT(x.api.token_max_expiration_ns, 86400 * NS_PER_S);
+    CHECK_OK(read_args(loop, a, &x, "oidc-required-claim=a=b"));
+    CHECK_STRZ(x.api.oidc.required_claims, "a=b\n");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err *err = read_args(loop, a, &x, bad[i]);
+
+        CHECK(err != NULL);
+        err_free(err);
+    }
+    loop_free(loop);
 }
 
 TEST_MAIN

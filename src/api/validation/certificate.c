@@ -3,11 +3,13 @@
  * What an older object already had wrong may stay (a certificate nobody can parse, both conditions
  * at once); nothing may become wrong. Source of rules and texts:
  * k8s.io/kubernetes/pkg/apis/certificates/validation. */
+#include "api/api_internal.h"
 #include "api/validation/check.h"
 #include "api/validation/validation.h"
 #include "wire/tls.h"
 
 #define CSR_SECONDS_MIN 600
+#define SUBDOMAIN_BYTES 253
 #define CSR_SIGNER_MAX 571 /* a domain of 253, a slash and a path of 317 */
 
 static const char *const usages[] = {"any",
@@ -64,6 +66,23 @@ static void check_usages(struct check *c, const struct at *at, const struct json
     map_fini(&seen);
 }
 
+/* Labels of a part of the name: the first wrong one is told. */
+static void check_labels_of(struct check *c, const struct at *at, str part,
+                            const char *(*wrong)(str s))
+{
+    str rest = part, label;
+
+    while (rest.p && str_cut(&rest, '.', &label))
+        if (wrong(label)) {
+            CLEANUP(buf) struct buf quoted = BUF_INIT;
+
+            buf_quoted(&quoted, label);
+            bad_invalid(c, at, json_string(part), "validating label %s: %s", buf_cstr(&quoted),
+                        wrong(label));
+            return;
+        }
+}
+
 static void check_signer(struct check *c, const struct at *at, str signer)
 {
     str path = signer, domain;
@@ -73,27 +92,24 @@ static void check_signer(struct check *c, const struct at *at, str signer)
         bad_required(c, at, "");
         return;
     }
-    if (!path.p || path.n == 0 || domain.n == 0 || str_has_char(path, '/')) {
+    if (str_is(signer, "kubernetes.io/legacy-unknown")) {
+        bad_invalid(c, at, json_string(signer),
+                    "the legacy signerName is not allowed via this API version");
+        return;
+    }
+    if (!path.p || str_has_char(path, '/')) {
         bad_invalid(
             c, at, json_string(signer),
             "must be a fully qualified domain and path of the form 'example.com/signer-name'");
         return;
     }
-    if (not_dns_subdomain(domain))
-        bad_invalid(c, at, json_string(signer), "%s", not_dns_subdomain(domain));
-    else if (!str_has_char(domain, '.'))
-        bad_invalid(c, at, json_string(signer),
+    if (domain.n > SUBDOMAIN_BYTES)
+        bad_too_long(c, at, SUBDOMAIN_BYTES);
+    check_labels_of(c, at, domain, not_dns_label);
+    if (!str_has_char(domain, '.'))
+        bad_invalid(c, at, json_string(domain),
                     "should be a domain with at least two segments separated by dots");
-    while (path.n) {
-        str part;
-
-        str_cut(&path, '.', &part);
-        if (not_dns_label(part)) {
-            bad_invalid(c, at, json_string(signer), "%s",
-                        not_dns_subdomain(part) ? not_dns_subdomain(part) : not_dns_label(part));
-            break;
-        }
-    }
+    check_labels_of(c, at, path, not_dns_subdomain);
     if (signer.n > CSR_SIGNER_MAX)
         bad_too_long(c, at, CSR_SIGNER_MAX);
 }
