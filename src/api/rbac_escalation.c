@@ -6,6 +6,9 @@
  * Source: k8s.io/component-helpers/auth/rbac/validation, k8s.io/kubernetes/pkg/registry/rbac. */
 #include "api/rbac.h"
 
+#define MISSING_MAX 500  /* lines of the message; what is missing beyond is not told */
+#define ATOMS_MAX 100000 /* combinations looked at per write: more would hold up the loop */
+
 /* One combination. p NULL: not there. */
 struct atom {
     str verb, group, resource, name, url;
@@ -21,6 +24,7 @@ struct giving {
     bool covered;
     struct missing *missing;
     size_t n;
+    double atoms; /* asked so far; a double, since lists from the wire are multiplied */
 };
 
 static bool has(const struct strs *s, str want)
@@ -93,6 +97,8 @@ static void miss(struct giving *g, struct atom x)
     for (size_t i = 0; i < g->n && !m; i++)
         if (same_resource(&g->missing[i].of, &x))
             m = &g->missing[i];
+    if (!m && g->n == MISSING_MAX)
+        return;
     if (!m) {
         g->missing =
             arena_grow(a, g->missing, g->n * sizeof *g->missing, (g->n + 1) * sizeof *g->missing);
@@ -116,6 +122,12 @@ static void ask(struct giving *g, struct atom x)
 
 static void ask_rule(struct giving *g, const struct rule *r)
 {
+    double names = r->names.n ? (double)r->names.n : 1;
+
+    g->atoms += (double)r->groups.n * (double)r->resources.n * (double)r->verbs.n * names +
+                (double)r->urls.n * (double)r->verbs.n;
+    if (g->atoms > ATOMS_MAX)
+        return;
     for (size_t i = 0; i < r->groups.n; i++)
         for (size_t k = 0; k < r->resources.n; k++)
             for (size_t v = 0; v < r->verbs.n; v++) {
@@ -171,6 +183,11 @@ static struct err *refuse(struct giving *g)
     CLEANUP(buf) struct buf b = BUF_INIT;
     struct json lines = json_object();
 
+    if (g->atoms > ATOMS_MAX)
+        return err_forbidden(g->w->kind, g->w->name,
+                             "its rules have more than %d combinations: grant them by \"*\", or "
+                             "by somebody who may escalate",
+                             ATOMS_MAX);
     for (size_t i = 0; i < g->n; i++)
         json_set(g->w->a, &lines, describe(g->w->a, &g->missing[i]), json_null());
     json_sort_keys(&lines);
@@ -235,7 +252,7 @@ static struct err *admit_role(struct write *w)
     rbac_rules_parse(w->a, json_findz(w->obj, "rules"), &rules, &n);
     for (size_t i = 0; i < n; i++)
         ask_rule(&g, &rules[i]);
-    if (g.n)
+    if (g.n || g.atoms > ATOMS_MAX)
         return refuse(&g);
     /* Such a role can gather anything. */
     if (json_is(json_findz(w->obj, "aggregationRule"), JSON_OBJECT) ||
@@ -267,7 +284,7 @@ static struct err *admit_binding(struct write *w)
                              probe.role);
     for (size_t i = 0; i < role->n; i++)
         ask_rule(&g, &role->rules[i]);
-    return g.n ? refuse(&g) : NULL;
+    return g.n || g.atoms > ATOMS_MAX ? refuse(&g) : NULL;
 }
 
 struct err *rbac_admit(struct write *w)

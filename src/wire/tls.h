@@ -105,7 +105,7 @@ MUST_USE struct err *jwt_jwk(struct arena *a, str key_pem,
                              str *ret_jwk_json); /* public part as a JWK with kid, alg, use */
 /* A detached signature (HS256) of the payload: "header..signature". */
 str jws_detached(struct arena *a, str secret, str key_id, str payload);
-const char *jwt_key_algorithm(str key_pem);      /* "ES256", or "RS256" (without a key too) */
+const char *jwt_key_algorithm(str key_pem); /* "ES256", or "RS256" (without a key too) */
 /* The payload as it is, whoever signed it. */
 MUST_USE struct err *jwt_payload(struct arena *a, str token, str *ret_payload);
 MUST_USE struct err *jwt_public_pem(struct arena *a, str key_pem, str *ret);

@@ -198,6 +198,26 @@ TEST(escalation, tells_exactly_what_is_not_held)
     world_fini(&w);
 }
 
+TEST(escalation, does_not_look_at_a_million_combinations)
+{
+    struct world w;
+    struct buf names = BUF_INIT, body = BUF_INIT;
+
+    world_init(&w);
+    may(&w, "{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"get\"]}");
+    for (int i = 0; i < 300; i++)
+        buf_fmt(&names, "%s\"x%d\"", i ? "," : "", i);
+    buf_fmt(&body,
+            "{\"metadata\":{\"name\":\"x\"},\"rules\":[{\"apiGroups\":[%s],\"resources\":[%s],"
+            "\"verbs\":[%s]}]}",
+            buf_cstr(&names), buf_cstr(&names), buf_cstr(&names));
+    CHECK(str_find(why(&w, "POST", RBAC "/clusterroles", buf_cstr(&body), ALICE),
+                   S("more than 100000 combinations")) > 0);
+    buf_fini(&names);
+    buf_fini(&body);
+    world_fini(&w);
+}
+
 TEST(escalation, is_not_hidden_behind_a_role_that_does_not_exist_yet)
 {
     struct world w;
