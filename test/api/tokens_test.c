@@ -133,6 +133,43 @@ TEST(tokens, are_for_kubelets_only_when_a_pod_of_theirs_is_named)
     world_fini(&w);
 }
 
+static struct buf late_key;
+
+static void without_key(struct world *w, struct api_options *o)
+{
+    buf_clear(&late_key);
+    buf_str(&late_key, o->service_account_key_pem);
+    o->service_account_key_pem = S("");
+    o->token_max_expiration_ns = 3600 * NS_PER_S;
+}
+
+TEST(tokens, wait_for_the_key_that_a_new_cluster_makes)
+{
+    struct world w;
+    struct call *first, *second;
+    struct json *v;
+
+    world_init_with(&w, without_key);
+    world_json(&w, "POST", ACCOUNTS, "{\"metadata\":{\"name\":\"sa\"}}", 201);
+    first = world_open(&w, "POST", ACCOUNTS "/sa/token", "{\"spec\":{\"expirationSeconds\":7200}}",
+                       NULL);
+    second = world_open(&w, "POST", ACCOUNTS "/sa/token", "{\"spec\":{}}", NULL);
+    world_run(&w, NS_PER_S);
+    CHECK(!first->ended && !second->ended);
+    call_free(second); /* goes away before */
+    CHECK_OK(api_set_service_account_key(w.api, buf_view(&late_key)));
+    world_run(&w, NS_PER_S);
+    CHECK_INT(first->status, 201);
+    CHECK_STRZ(call_header(first, "Warning"), "299 - \"requested expiration of 7200 seconds "
+                                              "shortened to 3600 seconds\"");
+    v = call_json(first);
+    CHECK_INT(json_get_int(v, "spec.expirationSeconds", 0), 3600);
+    CHECK_INT(as(&w, "POST", SELF, "{}", bearer(&w, json_get_str(v, "status.token")), NULL), 201);
+    call_free(first);
+    buf_fini(&late_key);
+    world_fini(&w);
+}
+
 #define BOOTSTRAP(usage, expiration)                                                               \
     "{\"metadata\":{\"name\":\"bootstrap-token-abcdef\"},\"type\":\"bootstrap.kubernetes.io/"      \
     "token\",\"stringData\":{\"token-id\":\"abcdef\",\"token-secret\":\"0123456789abcdef\","       \
