@@ -62,7 +62,7 @@ struct cel_field {
 /* An object with just these fields: another one is `undefined field 'x'` at compilation. fields are copied. */
 const struct cel_type *cel_object_of(struct cel_env *env, str name, const struct cel_field *fields,
                                      size_t n);
-/* A built-in type, with all fields; quantities and times are strings, IntOrString is dyn. NULL: dyn. */
+/* A built-in type, with all fields; times are timestamps, quantities and IntOrString are dyn. NULL: dyn. */
 const struct cel_type *cel_type_builtin(struct cel_env *env, const struct schema_type *t);
 /* A value described by a structural schema, as x-kubernetes-validations see it: names are escaped (`__namespace__`, `__dot__`),
  * formats date, date-time, duration and byte are typed, lists know their list type, maxLength, maxItems and maxProperties bound the
