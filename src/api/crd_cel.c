@@ -6,6 +6,7 @@
  * Source: k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation/{validation,cel_validation}.go. */
 #include "api/crd_rules.h"
 #include "schema/cel/rules.h"
+#include "schema/crd.h"
 
 #define DEPTH_MAX 200
 #define EXPENSIVE_MAX 4 /* rules named when all together cost too much */
@@ -212,4 +213,49 @@ void crd_check_expressions(struct check *c, const struct at *at, const struct js
                             "OpenAPIv3 schema",
                             p.total, CEL_SCHEMA_COST_MAX)
                       .p);
+}
+
+/* One default, by the rules of its schema and of those below. */
+static void check_default(struct check *c, const struct at *at, const struct json *schema,
+                          const struct json *def)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct cel_rules *rules = cel_rules_new(schema);
+    struct err *found = NULL;
+    size_t n;
+
+    if (!rules)
+        return;
+    cel_rules_validate(c->a, NULL, rules, def, NULL, NULL, &found);
+    buf_place(&b, at);
+    n = b.n;
+    for (unsigned i = 0; found && i < found->n_causes; i++) {
+        const struct err_cause *x = &found->causes[i];
+        bool itself = !strcmp(x->field, "<nil>");
+
+        b.n = n;
+        if (!itself && x->field[0] != '[')
+            buf_z(&b, ".");
+        buf_z(&b, itself ? "" : x->field);
+        if (!*c->errs)
+            *c->errs = err_new(REASON_INVALID, "%s", "");
+        err_cause_add(*c->errs, x->type, buf_view(&b), str_of(x->message));
+    }
+    err_free(found);
+    cel_rules_free(rules);
+}
+
+void crd_check_default_rules(struct check *c, const struct at *at, const struct json *schema,
+                             int depth)
+{
+    const struct json *def = field(schema, "default"), *items = field(schema, "items");
+
+    if (!json_is(schema, JSON_OBJECT) || depth > DEPTH_MAX || !crd_has_rules(schema))
+        return;
+    if (def)
+        check_default(c, AT(at, "default"), schema, def);
+    if (items)
+        crd_check_default_rules(c, AT(at, "items"), items, depth + 1);
+    JSON_EACH_MEMBER(m, field(schema, "properties"))
+        crd_check_default_rules(c, AT_KEY(AT(at, "properties"), m->key), &m->value, depth + 1);
 }

@@ -26,6 +26,9 @@ void crd_check_schema(struct check *c, const struct at *at, const struct json *s
 /* The expressions in a schema that is sound otherwise (crd_cel.c). */
 void crd_check_expressions(struct check *c, const struct at *at, const struct json *schema,
                            bool unchanged);
+/* Defaults by the expressions around them, all of which compile. Those that look at an old value are not asked. */
+void crd_check_default_rules(struct check *c, const struct at *at, const struct json *schema,
+                             int depth);
 
 /* Where a path such as ".spec.size" (brackets: also "['x']") leads in a structural schema. false: *ret_why says why; ret_schema may
  * be NULL. */

@@ -652,6 +652,9 @@ void crd_check_schema(struct check *c, const struct at *at, const struct json *s
     check_openapi(c, here, schema, &in, true, 0);
     if (no_structure && (!*c->errs || (*c->errs)->n_causes == before))
         bad_invalid(c, here, json_z(""), "%s", no_structure);
-    if (!no_structure && (!*c->errs || (*c->errs)->n_causes == before) && crd_has_rules(schema))
+    if (!no_structure && (!*c->errs || (*c->errs)->n_causes == before) && crd_has_rules(schema)) {
         crd_check_expressions(c, here, schema, o->unchanged);
+        if (!*c->errs || (*c->errs)->n_causes == before)
+            crd_check_default_rules(c, here, schema, 0);
+    }
 }

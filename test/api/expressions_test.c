@@ -281,4 +281,43 @@ TEST(definitions, have_structural_schemas)
     world_fini(&w);
 }
 
+/* In a world of its own. */
+static str default_defined(const char *spec)
+{
+    static char text[400];
+    struct world w;
+    struct call *c;
+    struct json *cause;
+
+    world_init(&w);
+    c = world_call(&w, "POST", CRDS, definition(&w, spec), NULL);
+    cause = json_item(json_path(call_json(c), "details.causes"), 0);
+    snprintf(text, sizeof text, PRI_STR ": " PRI_STR, STR_ARG(json_get_str(cause, "field")),
+             STR_ARG(json_get_str(cause, "message")));
+    if (c->status == 201)
+        text[0] = 0;
+    call_free(c);
+    world_fini(&w);
+    return str_of(text);
+}
+
+TEST(rules, hold_for_defaults)
+{
+#define AT_SPEC "spec.validation.openAPIV3Schema.properties[spec]"
+    CHECK_STRZ(default_defined("{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"string\","
+                               "\"maxLength\":9,\"default\":\"bad\",\"x-kubernetes-validations\":[{"
+                               "\"rule\":\"self != 'bad'\",\"message\":\"not this\"}]}}}"),
+               AT_SPEC ".properties[x].default: Invalid value: \"string\": not this");
+    CHECK_STRZ(
+        default_defined("{\"type\":\"object\",\"default\":{\"x\":[1,-1]},\"properties\":{\"x\":{"
+                        "\"type\":\"array\",\"maxItems\":5,\"items\":{\"type\":\"integer\","
+                        "\"x-kubernetes-validations\":[{\"rule\":\"self > 0\"}]}}}}"),
+        AT_SPEC ".default.x[1]: Invalid value: \"integer\": failed rule: self > 0");
+    CHECK_STRZ(default_defined("{\"type\":\"object\",\"default\":{\"x\":1},\"properties\":{\"x\":{"
+                               "\"type\":\"integer\",\"x-kubernetes-validations\":[{\"rule\":"
+                               "\"self > 0\"},{\"rule\":\"self >= oldSelf\"}]}}}"),
+               "");
+#undef AT_SPEC
+}
+
 TEST_MAIN
