@@ -594,7 +594,8 @@ static const struct row claim[] = {
      "spec.devices.requests[0].exactly.tolerations[2].value: Invalid value: \"-\": "
      "{value}\n"},
     {"claim", "{}", "{'spec':{'devices':{'requests':[]}}}", NULL,
-     "spec: Invalid value: {\"devices\":{}}: field is immutable\n"},
+     "spec: Invalid value: {\"Devices\":{\"Requests\":null,\"Constraints\":null,"
+     "\"Config\":null}}: field is immutable\n"},
     {"claim", "{}",
      "{'status':{'reservedFor':[{'resource':'pods', 'name':'p', 'uid':'1'}, "
      "{'resource':'', 'name':'', 'uid':''}]}}",
@@ -615,7 +616,8 @@ static const struct row claimtemplate[] = {
      "`firstAvailable` is required\n"},
     {"claimtemplate", "{}", "{'spec':{'metadata':{'labels':{'a':'b'}}}}", NULL,
      "spec: Invalid value: "
-     "{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"devices\":{}}}: field is "
+     "{\"labels\":{\"a\":\"b\"},\"Spec\":{\"Devices\":{\"Requests\":null,\"Constraints\":null,"
+     "\"Config\":null}}}: field is "
      "immutable\n"},
 };
 

@@ -392,7 +392,8 @@ static const struct row csinode[] = {
      "spec.drivers[0]: Invalid value: \"\": {qualified}\n"},
     {"csinode", "{'spec':{'drivers':[{'name':'a', 'nodeID':'n'}]}}",
      "{'spec':{'drivers':[{'name':'a', 'nodeID':'m', 'allocatable':{'count':3}}]}}", NULL,
-     "spec.drivers: Invalid value: {\"name\":\"a\",\"nodeID\":\"m\"}: field is immutable\n"},
+     "spec.drivers: Invalid value: {\"Name\":\"a\",\"NodeID\":\"m\",\"TopologyKeys\":null,"
+     "\"Allocatable\":null}: field is immutable\n"},
 };
 
 static const struct row volumeattachment[] = {
@@ -405,9 +406,8 @@ static const struct row volumeattachment[] = {
      "spec.source.persistentVolumeName: Invalid value: \"Bad_\": {subdomain}\n"},
     {"volumeattachment", "{}", "{'spec':{'nodeName':'m'}}", NULL,
      "spec: Invalid value: "
-     "{\"attacher\":\"example.com\",\"nodeName\":\"m\",\"source\":{\"persistentVolumeName\":\"pv\"}"
-     "}: "
-     "field is immutable\n"},
+     "{\"Attacher\":\"example.com\",\"Source\":{\"PersistentVolumeName\":\"pv\","
+     "\"InlineVolumeSpec\":null},\"NodeName\":\"m\"}: field is immutable\n"},
     {"volumeattachment", "{}",
      "{'status':{'attached':true, 'attachError':{'message':'a', 'errorCode':-1}}}", "status",
      "status.attachError.errorCode: Invalid value: -1: must be between 0 and 2147483647, "

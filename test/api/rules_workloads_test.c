@@ -148,6 +148,23 @@ static const struct row daemonset[] = {
 };
 
 static const struct row job[] = {
+    {"job",
+     "{'spec':{'podFailurePolicy':{'rules':[{'action':'Count', 'onExitCodes':{'operator':'In', "
+     "'values':[1]}}]}}}",
+     "{'spec':{'podFailurePolicy':{'rules':[{'action':'FailJob', 'onExitCodes':{"
+     "'operator':'In', 'values':[1]}}]}}}",
+     NULL,
+     "spec.podFailurePolicy: Invalid value: {\"Rules\":[{\"Action\":\"FailJob\",\"OnExitCodes\":{"
+     "\"ContainerName\":null,\"Operator\":\"In\",\"Values\":[1]},\"OnPodConditions\":null}]}: "
+     "field is immutable\n"},
+    {"job", "{}",
+     "{'spec':{'template':{'metadata':{'labels':{'a':'b', "
+     "'batch.kubernetes.io/controller-uid':null, 'batch.kubernetes.io/job-name':null, "
+     "'controller-uid':null, 'job-name':null}}}}}",
+     NULL,
+     "spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match "
+     "template `labels`\n"
+     "spec.template: Invalid value: {\"labels\":{\"a\":\"b\"},\"Spec\":{\"Volumes\":null,...\n"},
     {"job", "{'spec':{'maxFailedIndexes':1}}", NULL, NULL,
      "spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified\n"
      "spec.maxFailedIndexes: Invalid value: 1: requires indexed completion mode\n"},

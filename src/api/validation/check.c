@@ -750,6 +750,15 @@ void check_immutable(struct check *c, const struct at *at, const struct json *no
         bad_invalid(c, at, sorted_copy(c->a, now), "field is immutable");
 }
 
+void check_immutable_struct(struct check *c, const struct at *at, const char *type,
+                            const struct json *now, const struct json *old)
+{
+    static const struct json null = {.type = JSON_NULL};
+
+    if (!json_equal(now ? now : &null, old ? old : &null))
+        bad_invalid(c, at, go_value(c, type, now), "field is immutable");
+}
+
 void check_labels(struct check *c, const struct at *at, const struct json *labels)
 {
     JSON_EACH_MEMBER(m, labels) {

@@ -108,6 +108,9 @@ void check_enum(struct check *c, const struct at *at, const struct json *v,
                 const char *const *supported); /* absent is fine */
 void check_not_negative(struct check *c, const struct at *at,
                         const struct json *v); /* absent is fine */
+/* Of a structure, which is shown as Kubernetes has it inside: type as go_form() has it. */
+void check_immutable_struct(struct check *c, const struct at *at, const char *type,
+                            const struct json *now, const struct json *old);
 void check_immutable(struct check *c, const struct at *at, const struct json *now,
                      const struct json *old);
 void check_labels(struct check *c, const struct at *at, const struct json *labels);

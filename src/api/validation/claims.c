@@ -380,7 +380,8 @@ static void check_claim_status(struct check *c, const struct write *w)
                       "new entries may not be added while `deallocationRequested` or "
                       "`deletionTimestamp` are set");
     if (allocation && had)
-        check_immutable(c, AT(at, "allocation"), allocation, had);
+        check_immutable_struct(c, AT(at, "allocation"), "resource.v1.AllocationResult", allocation,
+                               had);
     else if (allocation)
         check_allocation(c, AT(at, "allocation"), allocation, field_at(w->obj, "spec.devices"));
 }
@@ -432,7 +433,7 @@ void validate_resourceclaim(struct write *w, struct err **errs)
                     gives_admin(field(w->obj, "status")) && !gives_admin(field(w->old, "status")));
         check_claim_status(c, w);
     } else if (w->old) { /* nothing of it can be changed: nothing else needs to be said */
-        check_immutable(c, at, spec, field(w->old, "spec"));
+        check_immutable_struct(c, at, "resource.v1.ResourceClaimSpec", spec, field(w->old, "spec"));
     } else {
         check_admin(c, w, asks_for_admin(field_at(spec, "devices.requests")));
         check_device_claim(c, at, spec);
@@ -446,7 +447,8 @@ void validate_resourceclaimtemplate(struct write *w, struct err **errs)
     const struct at *at = AT(NULL, "spec");
 
     if (w->old) {
-        check_immutable(c, at, spec, field(w->old, "spec"));
+        check_immutable_struct(c, at, "resource.v1.ResourceClaimTemplateSpec", spec,
+                               field(w->old, "spec"));
         return;
     }
     check_admin(c, w, asks_for_admin(field_at(spec, "spec.devices.requests")));

@@ -9,7 +9,8 @@
 
 #include <ctype.h>
 
-#define CORE "io.k8s.api.core.v1."
+#define GROUPS "io.k8s.api."
+#define CORE GROUPS "core.v1."
 
 /* Names that are not the JSON name with a capital first letter. */
 static const struct {
@@ -18,6 +19,7 @@ static const struct {
     {"apiGroup", "APIGroup"},
     {"apiVersion", "APIVersion"},
     {"awsElasticBlockStore", "AWSElasticBlockStore"},
+    {"cel", "CEL"},
     {"cephfs", "CephFS"},
     {"chapAuthDiscovery", "DiscoveryCHAPAuth"},
     {"chapAuthSession", "SessionCHAPAuth"},
@@ -134,8 +136,13 @@ static void put_field(struct arena *a, const struct schema_field *f, str name, c
     if (f->flags & FIELD_INLINE)
         put_fields(a, f->type, v, out);
     else if (str_is(f->name, "metadata")) { /* embedded: its members are the outer struct's */
-        JSON_EACH_MEMBER(x, m)
-            json_set(a, out, x->key, json_share(a, &x->value));
+        JSON_EACH_MEMBER(x, m) {
+            struct json share = json_share(a, &x->value);
+
+            if (share.type == JSON_OBJECT) /* labels and annotations */
+                json_sort_keys(&share);
+            json_set(a, out, x->key, share);
+        }
     } else
         json_set(a, out, name, form(a, f->type, f->flags & FIELD_POINTER, m));
 }
@@ -244,7 +251,7 @@ static struct json form(struct arena *a, const struct schema_type *t, bool point
         json_sort_keys(&out);
         return out.n ? out : json_null();
     }
-    if (t->kind != SCHEMA_STRUCT || !str_has_prefix(t->name, S(CORE)))
+    if (t->kind != SCHEMA_STRUCT || !str_has_prefix(t->name, S(GROUPS)))
         return json_share(a, v); /* types of meta/v1 have JSON names inside, too */
     if (str_is(t->name, CORE "PodSpec")) {
         moved = with_host_fields(a, v);
@@ -257,7 +264,8 @@ static struct json form(struct arena *a, const struct schema_type *t, bool point
 
 struct json go_form(struct arena *a, const char *type, const struct json *v)
 {
-    const struct schema_type *t = schema_find_type(arena_fmt(a, CORE "%s", type));
+    const struct schema_type *t =
+        schema_find_type(arena_fmt(a, "%s%s", strchr(type, '.') ? GROUPS : CORE, type));
 
     BUG_ON(!t);
     return form(a, t, false, v);

@@ -426,7 +426,7 @@ static void check_template_kept(struct check *c, const struct at *at, const stru
     struct json a, b;
 
     if (!now || !old || !is_at_rest(old_job)) {
-        check_immutable(c, at, now, old);
+        check_immutable_struct(c, at, "PodTemplateSpec", now, old);
         return;
     }
     a = json_copy(c->a, now);
@@ -434,7 +434,7 @@ static void check_template_kept(struct check *c, const struct at *at, const stru
     forget_directives(&a);
     forget_directives(&b);
     if (!json_equal(&a, &b))
-        bad_invalid(c, at, sorted_copy(c->a, now), "field is immutable");
+        bad_invalid(c, at, go_value(c, "PodTemplateSpec", now), "field is immutable");
 }
 
 static void check_completions_kept(struct check *c, const struct at *at, const struct json *spec,
@@ -451,8 +451,13 @@ static void check_completions_kept(struct check *c, const struct at *at, const s
 
 void validate_job(struct write *w, struct err **errs)
 {
-    static const char *const fixed[] = {"completionMode", "podFailurePolicy",
-                                        "backoffLimitPerIndex", "managedBy", "successPolicy"};
+    static const struct {
+        const char *field, *type;
+    } fixed[] = {{"completionMode", NULL},
+                 {"podFailurePolicy", "batch.v1.PodFailurePolicy"},
+                 {"backoffLimitPerIndex", NULL},
+                 {"managedBy", NULL},
+                 {"successPolicy", "batch.v1.SuccessPolicy"}};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec"), *before = field(w->old, "spec");
     const struct at *at = AT(NULL, "spec");
@@ -472,6 +477,13 @@ void validate_job(struct write *w, struct err **errs)
     check_completions_kept(c, AT(at, "completions"), spec, before);
     check_immutable(c, AT(at, "selector"), field(spec, "selector"), field(before, "selector"));
     check_template_kept(c, AT(at, "template"), field(spec, "template"), w->old);
-    for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-        check_immutable(c, AT(at, fixed[i]), field(spec, fixed[i]), field(before, fixed[i]));
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+        const struct at *here = AT(at, fixed[i].field);
+        const struct json *now = field(spec, fixed[i].field), *old = field(before, fixed[i].field);
+
+        if (fixed[i].type)
+            check_immutable_struct(c, here, fixed[i].type, now, old);
+        else
+            check_immutable(c, here, now, old);
+    }
 }

@@ -150,7 +150,8 @@ void validate_ipaddress(struct write *w, struct err **errs)
     const struct at *at = AT(AT(NULL, "spec"), "parentRef");
 
     if (w->old) {
-        check_immutable(c, at, ref, field_at(w->old, "spec.parentRef"));
+        check_immutable_struct(c, at, "networking.v1.ParentReference", ref,
+                               field_at(w->old, "spec.parentRef"));
         return;
     }
     if (!ref) {

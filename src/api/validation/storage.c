@@ -250,7 +250,7 @@ static void check_drivers_kept(struct check *c, const struct at *at, const struc
             b = json_copy(c->a, was);
             json_removez(&a, "allocatable");
             json_removez(&b, "allocatable");
-            check_immutable(c, at, &a, &b);
+            check_immutable_struct(c, at, "storage.v1.CSINodeDriver", &a, &b);
         }
 }
 
@@ -326,8 +326,9 @@ void validate_volumeattachment(struct write *w, struct err **errs)
     check_attachment_status(c, AT(NULL, "status"), field(w->obj, "status"));
     if (!w->old && volume.n)
         check_dns_subdomain(c, AT(source_at, "persistentVolumeName"), volume);
-    if (w->old && !json_equal(spec, field(w->old, "spec")))
-        check_immutable(c, at, spec, field(w->old, "spec"));
+    if (w->old)
+        check_immutable_struct(c, at, "storage.v1.VolumeAttachmentSpec", spec,
+                               field(w->old, "spec"));
 }
 
 /* ---- capacities ---- */
