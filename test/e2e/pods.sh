@@ -176,5 +176,5 @@ check a_pod_ends_within_its_grace kp delete pod hooked --timeout=8s
 check pre_stop_ran has "$(cat "$work/hooked")" stopping
 k delete namespace pods --wait=false >/dev/null
 # Before the crash that comes next: who did not get to it before would leave these to nobody (logs are the machine's).
-logs_gone() { ! ls -d /var/log/pods/pods_* /var/log/pods/images_* >/dev/null 2>&1; }
+logs_gone() { ! compgen -G "/var/log/pods/pods_*" && ! compgen -G "/var/log/pods/images_*"; }
 check logs_go_with_their_pods await 60 logs_gone
