@@ -92,6 +92,11 @@ static const struct row rc[] = {
      "status.replicas\n"
      "status.availableReplicas: Invalid value: 6: cannot be greater than "
      "readyReplicas\n"},
+    {"rc", "{}", "{'status': {'replicas': -1}}", "status",
+     "status.replicas: Invalid value: -1: must be greater than or equal to 0\n"
+     "status.fullyLabeledReplicas: Invalid value: 0: cannot be greater than status.replicas\n"
+     "status.readyReplicas: Invalid value: 0: cannot be greater than status.replicas\n"
+     "status.availableReplicas: Invalid value: 0: cannot be greater than status.replicas\n"},
     {"rc", "{}",
      "{'status': {'replicas': 1, 'fullyLabeledReplicas': 2, 'readyReplicas': 3, "
      "'availableReplicas': 4}}",

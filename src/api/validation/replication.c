@@ -51,7 +51,7 @@ static void check_status(struct check *c, const struct json *status)
         check_not_negative(c, AT(at, counts[i]), field(status, counts[i]));
     for (size_t i = 1; i < 4; i++)
         if (json_get_int(status, counts[i], 0) > all)
-            bad_invalid(c, AT(at, counts[i]), *field(status, counts[i]),
+            bad_invalid(c, AT(at, counts[i]), json_int(json_get_int(status, counts[i], 0)),
                         "cannot be greater than status.replicas");
     if (available > ready)
         bad_invalid(c, AT(at, "availableReplicas"), json_int(available),
