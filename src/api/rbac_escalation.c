@@ -120,6 +120,12 @@ static void ask(struct giving *g, struct atom x)
         miss(g, x);
 }
 
+/* What was not looked at counts as not held. */
+static bool lacks(const struct giving *g)
+{
+    return g->n || g->atoms > ATOMS_MAX;
+}
+
 static void ask_rule(struct giving *g, const struct rule *r)
 {
     double names = r->names.n ? (double)r->names.n : 1;
@@ -252,14 +258,14 @@ static struct err *admit_role(struct write *w)
     rbac_rules_parse(w->a, json_findz(w->obj, "rules"), &rules, &n);
     for (size_t i = 0; i < n; i++)
         ask_rule(&g, &rules[i]);
-    if (g.n || g.atoms > ATOMS_MAX)
+    if (lacks(&g))
         return refuse(&g);
     /* Such a role can gather anything. */
     if (json_is(json_findz(w->obj, "aggregationRule"), JSON_OBJECT) ||
         json_is(json_findz(w->old, "aggregationRule"), JSON_OBJECT)) {
         ask_rule(&g, &everything);
         ask_rule(&g, &everywhere);
-        if (g.n)
+        if (lacks(&g))
             return err_forbidden(w->kind, w->name,
                                  "must have cluster-admin privileges to use an aggregationRule");
     }
@@ -284,7 +290,7 @@ static struct err *admit_binding(struct write *w)
                              probe.role);
     for (size_t i = 0; i < role->n; i++)
         ask_rule(&g, &role->rules[i]);
-    return g.n || g.atoms > ATOMS_MAX ? refuse(&g) : NULL;
+    return lacks(&g) ? refuse(&g) : NULL;
 }
 
 struct err *rbac_admit(struct write *w)

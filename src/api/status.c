@@ -83,9 +83,11 @@ void cause(struct err **errs, const char *type, str field, const char *fmt, ...)
 
     if (!*errs)
         *errs = err_new(REASON_INVALID, "invalid");
-    va_start(ap, fmt);
-    buf_vfmt(&text, fmt, ap);
-    va_end(ap);
+    if (!err_is_full(*errs)) {
+        va_start(ap, fmt);
+        buf_vfmt(&text, fmt, ap);
+        va_end(ap);
+    }
     err_cause_add(*errs, type, field, buf_view(&text));
     buf_fini(&text);
 }
@@ -111,6 +113,8 @@ struct err *err_invalid(struct err *e, str group, str kind, str name)
             buf_z(&m, ", ");
         buf_fmt(&m, "%s: %s", c->field, c->message);
     }
+    if (e->n_causes_left_out)
+        buf_fmt(&m, ", and %u more", e->n_causes_left_out);
     mem_free(e->message);
     buf_str(&all, kind);
     if (group.n) {

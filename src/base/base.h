@@ -307,6 +307,10 @@ int reason_code(enum reason r); /* HTTP status */
 struct err_cause { /* one StatusCause: a field path and what is wrong with it */
     char *type, *message, *field;
 };
+/* What an error keeps of its causes: objects of the wire's size can break a rule a hundred thousand times, and a message
+ * may repeat a megabyte; nobody reads on. The others are counted. */
+#define ERR_CAUSES_MAX 1024
+#define ERR_CAUSE_BYTES_MAX ((size_t)1 << 20) /* the one that passes it is kept */
 struct err {
     enum reason reason;
     int code;          /* HTTP status; reason_code() unless set otherwise */
@@ -314,7 +318,8 @@ struct err {
     char *message;     /* for the client; its wording is part of the wire contract */
     char *trail;       /* for the log: what was being done, outermost first; may be NULL */
     struct err_cause *causes; /* Invalid: one per field path */
-    unsigned n_causes, retry_after_s;
+    unsigned n_causes, n_causes_left_out, retry_after_s;
+    size_t cause_bytes;
     char *details_name, *details_group, *details_kind, *details_uid; /* NULL: absent */
     char *continue_token; /* of an expired list: how to get the rest all the same; NULL: none */
 };
@@ -324,6 +329,10 @@ MUST_USE struct err *err_note(struct err *err, const char *doing, ...)
 MUST_USE struct err *err_errno(int negative_errno, const char *doing, ...)
     PRINTF(2, 3); /* INTERNAL: "doing: strerror" */
 void err_cause_add(struct err *err, const char *type, str field, str message);
+static inline bool err_is_full(const struct err *err) /* further causes are only counted */
+{
+    return err->n_causes == ERR_CAUSES_MAX || err->cause_bytes >= ERR_CAUSE_BYTES_MAX;
+}
 struct err *err_copy(const struct err *err);
 void err_free(struct err *err);              /* NULL: nothing */
 const char *err_text(const struct err *err); /* message, borrowed */

@@ -80,6 +80,11 @@ struct err *err_errno(int negative_errno, const char *doing, ...)
 
 void err_cause_add(struct err *err, const char *type, str field, str message)
 {
+    if (err_is_full(err)) {
+        err->n_causes_left_out++;
+        return;
+    }
+    err->cause_bytes += field.n + message.n;
     err->causes = mem_realloc(err->causes, (err->n_causes + 1) * sizeof *err->causes);
     err->causes[err->n_causes++] =
         (struct err_cause){mem_strdup(type), str_dupz(message), str_dupz(field)};
@@ -105,6 +110,7 @@ struct err *err_copy(const struct err *err)
     copy->continue_token = dup_or_null(err->continue_token);
     copy->causes = NULL;
     copy->n_causes = 0;
+    copy->cause_bytes = 0;
     for (unsigned i = 0; i < err->n_causes; i++)
         err_cause_add(copy, err->causes[i].type, str_of(err->causes[i].field),
                       str_of(err->causes[i].message));

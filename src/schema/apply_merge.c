@@ -19,18 +19,21 @@ static struct json merge_maps(const struct walk *w, struct place p, const struct
     uint32_t nl = json_is(lhs, JSON_OBJECT) ? lhs->n : 0,
              nr = json_is(rhs, JSON_OBJECT) ? rhs->n : 0;
     struct json out = {.type = JSON_OBJECT, .cap = nl + nr};
+    struct json_index l = {.obj = (struct json *)lhs}, r = {.obj = (struct json *)rhs};
 
     out.members = out.cap ? arena_alloc(w->arena, out.cap * sizeof *out.members) : NULL;
     for (uint32_t i = 0; i < nl; i++) {
         const struct json_member *m = &lhs->members[i];
-        const struct json *r = nr ? json_find(rhs, m->key) : NULL;
+        const struct json *in_r = json_index_find(&r, m->key);
 
         out.members[out.n++] = (struct json_member){
-            m->key, r ? merge(w, place_member(p, m->key, NULL), &m->value, r) : m->value};
+            m->key, in_r ? merge(w, place_member(p, m->key, NULL), &m->value, in_r) : m->value};
     }
     for (uint32_t i = 0; i < nr; i++)
-        if (!nl || !json_find(lhs, rhs->members[i].key))
+        if (!json_index_find(&l, rhs->members[i].key))
             out.members[out.n++] = rhs->members[i];
+    json_index_fini(&l);
+    json_index_fini(&r);
     return out;
 }
 

@@ -11,6 +11,8 @@
 #define JSON_PATCH_OPS_MAX 10000 /* as kube-apiserver */
 #define COPY_BYTES_MAX                                                                             \
     (3u << 20) /* what `copy` may add to a document, as kube-apiserver's limit of a request */
+#define STEPS_MAX                                                                                  \
+    (32u << 20) /* members that all operations together may look at: some 50 ms of work */
 
 struct target {
     struct json *parent; /* NULL: the document itself */
@@ -21,6 +23,7 @@ struct run {
     struct arena *arena;
     struct json doc;
     size_t copied_bytes;
+    uint64_t steps;
 };
 
 static struct err *PRINTF(1, 2) rejected(const char *fmt, ...)
@@ -34,6 +37,13 @@ static struct err *PRINTF(1, 2) rejected(const char *fmt, ...)
     buf_vfmt(&b, fmt, ap);
     va_end(ap);
     return err_note(err, "%s", buf_cstr(&b));
+}
+
+/* An operation searches and moves members of what its pointers pass through, so many operations on a large object are
+ * a product of both. */
+static void steps_count(struct run *r, const struct json *v)
+{
+    r->steps += v->type == JSON_OBJECT ? v->n : v->type == JSON_ARRAY ? v->n / 8 : 0;
 }
 
 /* ---- pointers ---- */
@@ -115,6 +125,7 @@ static struct err *resolve(struct run *r, const char *op, str pointer, bool is_d
     rest = str_skip(rest, 1);
     while (str_cut(&rest, '/', &token)) {
         token = unescape(r->arena, token);
+        steps_count(r, at);
         if (!rest.p) {
             if (at->type != JSON_ARRAY && at->type != JSON_OBJECT)
                 break;
@@ -365,6 +376,9 @@ struct err *patch_json(struct arena *a, struct json *doc, const struct json *ops
 
         if (err)
             return err;
+        if (r.steps > STEPS_MAX)
+            return err_new(REASON_REQUEST_TOO_LARGE,
+                           "The JSON patch has too many operations for an object of this size");
     }
     *doc = r.doc;
     return NULL;

@@ -23,13 +23,71 @@ void patch_prune_nulls(struct json *v)
     }
 }
 
+/* ---- objects under change ---- */
+
+static bool *gone_flag(struct patched *p, const struct json *value)
+{
+    size_t at = (size_t)(CONTAINER_OF(value, struct json_member, value) - p->members.obj->members);
+
+    return p->gone && at < p->n_gone ? &p->gone[at] : NULL;
+}
+
+struct json *patched_find(struct patched *p, str key)
+{
+    struct json *v = json_index_find(&p->members, key);
+    const bool *gone = v ? gone_flag(p, v) : NULL;
+
+    return gone && *gone ? NULL : v;
+}
+
+void patched_set(struct arena *a, struct patched *p, str key, struct json v)
+{
+    bool *gone = gone_flag(p, json_index_set(a, &p->members, key, v));
+
+    if (gone)
+        *gone = false;
+}
+
+void patched_remove(struct arena *a, struct patched *p, str key)
+{
+    struct json *v = json_index_find(&p->members, key);
+    uint32_t n = p->members.obj->cap;
+
+    if (!v)
+        return;
+    if (p->n_gone < p->members.obj->n) {
+        p->gone = p->gone ? arena_grow(a, p->gone, p->n_gone, n) : arena_alloc(a, n);
+        memset(p->gone + p->n_gone, 0, n - p->n_gone);
+        p->n_gone = n;
+    }
+    *gone_flag(p, v) = true;
+}
+
+void patched_end(struct patched *p)
+{
+    struct json *obj = p->members.obj;
+    uint32_t kept = 0;
+
+    json_index_fini(&p->members);
+    if (!p->gone)
+        return;
+    for (uint32_t i = 0; i < obj->n; i++)
+        if (i >= p->n_gone || !p->gone[i])
+            obj->members[kept++] = obj->members[i];
+    obj->n = kept;
+}
+
+/* ---- merging ---- */
+
 static void merge(struct arena *a, struct json *doc, const struct json *patch)
 {
+    struct patched out = {.members.obj = doc};
+
     JSON_EACH_MEMBER(m, patch) {
-        struct json *have = json_find(doc, m->key);
+        struct json *have = patched_find(&out, m->key);
 
         if (m->value.type == JSON_NULL) {
-            json_remove(doc, m->key);
+            patched_remove(a, &out, m->key);
         } else if (have && have->type == JSON_OBJECT && m->value.type == JSON_OBJECT) {
             merge(a, have, &m->value);
         } else {
@@ -37,9 +95,10 @@ static void merge(struct arena *a, struct json *doc, const struct json *patch)
 
             if (!have || have->type == JSON_NULL || v.type == JSON_OBJECT)
                 patch_prune_nulls(&v);
-            json_set(a, doc, m->key, v);
+            patched_set(a, &out, m->key, v);
         }
     }
+    patched_end(&out);
 }
 
 static const char *const go_types[] = {

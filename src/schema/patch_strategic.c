@@ -18,6 +18,7 @@
 #define RETAIN_KEYS "$retainKeys"
 #define SET_ORDER "$setElementOrder"
 #define DELETE_PRIMITIVES "$deleteFromPrimitiveList"
+#define PAIRS_MAX (16u << 20) /* comparisons of list items; a list of 4,000 items is well within */
 
 /* What the schema says about one member; zero for members that it does not know. */
 struct meta {
@@ -157,13 +158,13 @@ static bool drop_directives(struct json *v)
     return true;
 }
 
-static void take_whole(struct arena *a, struct json *doc, str key, struct json v)
+static void take_whole(struct arena *a, struct patched *doc, str key, struct json v)
 {
     patch_prune_nulls(&v);
     if (drop_directives(&v))
-        json_set(a, doc, key, v);
+        patched_set(a, doc, key, v);
     else
-        json_remove(doc, key);
+        patched_remove(a, doc, key);
 }
 
 /* ---- order of merged lists ---- */
@@ -192,17 +193,21 @@ static int64_t index_of(const struct json *list, const struct json *item, str me
 }
 
 /* Stable by place in `order`. */
-static void sort_by(struct json *list, const struct json *order, str merge_key)
+static void sort_by(struct arena *a, struct json *list, const struct json *order, str merge_key)
 {
-    for (uint32_t i = 1; i < list->n; i++) {
+    int64_t *places = arena_alloc(a, (list->n + 1) * sizeof *places);
+
+    for (uint32_t i = 0; i < list->n; i++) {
         struct json v = list->items[i];
         int64_t place = index_of(order, &v, merge_key);
         uint32_t at = i;
 
-        for (; place >= 0 && at > 0 && index_of(order, &list->items[at - 1], merge_key) > place;
-             at--)
+        for (; place >= 0 && at > 0 && places[at - 1] > place; at--) {
             list->items[at] = list->items[at - 1];
+            places[at] = places[at - 1];
+        }
         list->items[at] = v;
+        places[at] = place;
     }
 }
 
@@ -215,8 +220,8 @@ static struct json in_order(struct arena *a, const struct json *merged, const st
 
     JSON_EACH(item, merged)
         json_append(a, index_of(ours, item, merge_key) >= 0 ? &patched : &own, *item);
-    sort_by(&patched, ours, merge_key);
-    sort_by(&own, before, merge_key);
+    sort_by(a, &patched, ours, merge_key);
+    sort_by(a, &own, before, merge_key);
     while (i < own.n || k < patched.n) {
         bool take_own = k == patched.n;
 
@@ -524,7 +529,7 @@ static struct err *apply_orders(struct arena *a, const struct schema_type *t, st
     return NULL;
 }
 
-static struct err *merge_member(struct arena *a, const struct schema_type *t, struct json *doc,
+static struct err *merge_member(struct arena *a, const struct schema_type *t, struct patched *doc,
                                 str key, struct json *change)
 {
     bool deletes = str_has_prefix(key, S(DELETE_PRIMITIVES));
@@ -536,10 +541,10 @@ static struct err *merge_member(struct arena *a, const struct schema_type *t, st
     if (deletes && !directive_key(key, S(DELETE_PRIMITIVES), &name))
         return bad_format("primitive list");
     if (change->type == JSON_NULL) {
-        json_remove(doc, name);
+        patched_remove(a, doc, name);
         return NULL;
     }
-    have = json_find(doc, name);
+    have = patched_find(doc, name);
     if (!have || have->type != change->type) {
         if (!deletes)
             take_whole(a, doc, name, *change);
@@ -587,12 +592,45 @@ static struct err *merge_object(struct arena *a, const struct schema_type *t, st
         err = apply_orders(a, t, doc, patch);
     if (err)
         return err;
-    JSON_EACH_MEMBER(m, patch) {
-        err = merge_member(a, t, doc, m->key, &m->value);
-        if (err)
-            return err;
+    struct patched out = {.members.obj = doc};
+
+    for (uint32_t i = 0; i < patch->n && !err; i++)
+        err = merge_member(a, t, &out, patch->members[i].key, &patch->members[i].value);
+    patched_end(&out);
+    return err;
+}
+
+/* Lists are merged by comparing their items pair by pair. How many pairs that may be: what lists of the document and of
+ * the patch hold is squared, since each is also put in order, and every item of the patch may name one with a list. */
+struct list_sizes {
+    uint64_t items, squares, longest;
+};
+
+static void measure(const struct json *v, struct list_sizes *z)
+{
+    if (v->type == JSON_ARRAY) {
+        z->items += v->n;
+        z->squares += (uint64_t)v->n * v->n;
+        z->longest = MAX(z->longest, v->n);
     }
-    return NULL;
+    JSON_EACH(item, v)
+        measure(item, z);
+    JSON_EACH_MEMBER(m, v)
+        measure(&m->value, z);
+}
+
+static struct err *check_sizes(const struct json *doc, const struct json *patch)
+{
+    struct list_sizes in_doc = {0}, in_patch = {0};
+
+    measure(patch, &in_patch);
+    if (!in_patch.items)
+        return NULL;
+    measure(doc, &in_doc);
+    if (in_doc.squares + in_patch.squares + in_patch.items * in_doc.longest <= PAIRS_MAX)
+        return NULL;
+    return err_new(REASON_REQUEST_TOO_LARGE,
+                   "the lists of this object are too long for a strategic merge patch");
 }
 
 struct err *patch_strategic(struct arena *a, const struct schema_type *t, struct json *doc,
@@ -609,6 +647,9 @@ struct err *patch_strategic(struct arena *a, const struct schema_type *t, struct
                        : patch->type == JSON_STRING ? "string"
                        : patch->type == JSON_BOOL   ? "bool"
                                                     : "number");
+    err = check_sizes(doc, patch);
+    if (err)
+        return err;
     result = json_share(a, doc);
     change = json_share(a, patch);
     err = merge_object(a, t, &result, &change);

@@ -255,6 +255,9 @@ struct selector {
     size_t n_terms;
     bool nothing;
 };
+/* Limits of selectors in text, as requests carry them. */
+#define SELECTOR_TERMS_MAX 256
+#define SELECTOR_VALUES_MAX 4096 /* of one term */
 /* "a=b,c!=d,e in (f,g),!h": errors are worded as Kubernetes' (BAD_REQUEST: `unable to parse requirement: ...`). */
 MUST_USE struct err *selector_parse(struct arena *a, str text, struct selector *ret);
 MUST_USE struct err *field_selector_parse(struct arena *a, str text, struct selector *ret);

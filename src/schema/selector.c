@@ -228,16 +228,20 @@ void selector_term_problem(struct buf *b, const struct selector_term *t)
     buf_fini(&all.text);
 }
 
+static int compare_terms(const void *x, const void *y)
+{
+    const struct selector_term *a = x, *b = y;
+    int c = str_cmp(a->key, b->key);
+
+    if (c || a->op != b->op)
+        return c ? c : (int)a->op - (int)b->op;
+    return a->n_values && b->n_values ? str_cmp(a->values[0], b->values[0]) : 0;
+}
+
 void selector_sort(struct selector *s)
 {
-    for (size_t i = 1; i < s->n_terms; i++) {
-        struct selector_term t = s->terms[i];
-        size_t at = i;
-
-        for (; at > 0 && str_cmp(s->terms[at - 1].key, t.key) > 0; at--)
-            s->terms[at] = s->terms[at - 1];
-        s->terms[at] = t;
-    }
+    if (s->n_terms > 1)
+        qsort(s->terms, s->n_terms, sizeof *s->terms, compare_terms);
 }
 
 /* ---- LabelSelector objects ---- */

@@ -115,21 +115,26 @@ static struct err *unexpected(str text, const char *expected)
                    STR_ARG(text), expected);
 }
 
+/* Keeps values in order and each once. Room doubles: it is full whenever n is a power of two. */
 static void add_value(struct arena *a, struct selector_term *t, str value)
 {
-    size_t at = 0;
-    int c = -1;
+    size_t low = 0, high = t->n_values, n = t->n_values;
 
-    while (at < t->n_values && (c = str_cmp(t->values[at], value)) < 0)
-        at++;
-    if (at < t->n_values && c == 0)
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (str_cmp(t->values[mid], value) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low < n && str_eq(t->values[low], value))
         return;
-    /* One slot per value: selectors have few, and the text bounds them. */
-    t->values = t->values ? arena_grow(a, t->values, t->n_values * sizeof *t->values,
-                                       (t->n_values + 1) * sizeof *t->values)
-                          : arena_alloc(a, sizeof *t->values);
-    memmove(t->values + at + 1, t->values + at, (t->n_values - at) * sizeof *t->values);
-    t->values[at] = value;
+    if ((n & (n - 1)) == 0)
+        t->values = n ? arena_grow(a, t->values, n * sizeof *t->values, 2 * n * sizeof *t->values)
+                      : arena_alloc(a, sizeof *t->values);
+    memmove(t->values + low + 1, t->values + low, (n - low) * sizeof *t->values);
+    t->values[low] = value;
     t->n_values++;
 }
 
@@ -151,6 +156,9 @@ static struct err *parse_values(struct parser *p, struct selector_term *t)
         l = take(p);
         if (l.token == TOKEN_IDENTIFIER) {
             add_value(p->arena, t, l.text);
+            if (t->n_values > SELECTOR_VALUES_MAX)
+                return err_new(REASON_BAD_REQUEST, "selector has more than %d values for one key",
+                               SELECTOR_VALUES_MAX);
             if (peek_value(p) == TOKEN_COMMA)
                 continue;
             if (peek_value(p) == TOKEN_CLOSED)
@@ -243,6 +251,16 @@ static struct err *parse_requirement(struct parser *p, struct selector_term *t)
     return NULL;
 }
 
+/* Each object of a list and each event of a watch is asked for every term. Who writes selectors by hand or by program
+ * needs a few; the limit is for those who need the work. */
+static struct err *check_terms(const struct selector *s)
+{
+    if (s->n_terms < SELECTOR_TERMS_MAX)
+        return NULL;
+    return err_new(REASON_BAD_REQUEST, "selector has more than %d requirements",
+                   SELECTOR_TERMS_MAX);
+}
+
 static struct selector_term *add_term(struct arena *a, struct selector *s, size_t *cap)
 {
     if (s->n_terms == *cap) {
@@ -274,7 +292,9 @@ struct err *selector_parse(struct arena *a, str text, struct selector *ret)
             return err_new(REASON_BAD_REQUEST,
                            "found '" PRI_STR "', expected: !, identifier, or 'end of string'",
                            STR_ARG(l.text));
-        err = parse_requirement(&p, add_term(a, &s, &cap));
+        err = check_terms(&s);
+        if (!err)
+            err = parse_requirement(&p, add_term(a, &s, &cap));
         if (err)
             return err;
         l = take(&p);
@@ -371,9 +391,10 @@ struct err *field_selector_parse(struct arena *a, str text, struct selector *ret
         if (i < all.n && all.p[i] != ',')
             continue;
         if (i > start) {
-            struct err *err =
-                parse_field_term(a, all, str_slice(all, start, i), add_term(a, &s, &cap));
+            struct err *err = check_terms(&s);
 
+            if (!err)
+                err = parse_field_term(a, all, str_slice(all, start, i), add_term(a, &s, &cap));
             if (err)
                 return err;
         }

@@ -142,4 +142,20 @@ struct json json_share(struct arena *a, const struct json *v); /* deep structure
 bool json_equal(const struct json *a,
                 const struct json *b); /* member order does not matter; 1 equals 1.0 */
 
+/* A set of the keys of one large object: open addressing, slots hold index + 1. Zeroed is empty. */
+struct json_key_set {
+    uint32_t *slots;
+    uint32_t mask;
+};
+/* Many look-ups in one object: what json_find and json_set do, but in constant time however many members there are, so
+ * that walking two objects of the wire's size side by side is no quadratic work. While it is in use nothing else adds
+ * or removes members; fini when done. An object of NULL or of another type has no members. */
+struct json_index {
+    struct json *obj;
+    struct json_key_set set;
+};
+struct json *json_index_find(struct json_index *x, str key);
+struct json *json_index_set(struct arena *a, struct json_index *x, str key, struct json v);
+void json_index_fini(struct json_index *x);
+
 #endif

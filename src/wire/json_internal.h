@@ -13,11 +13,6 @@ void json_encode_double(struct buf *b, double d);
 /* Several values in a row, white space between them; appended to docs. text must outlive the tree. */
 MUST_USE struct err *json_parse_stream(struct arena *a, str text, struct json *docs);
 
-/* A set of the keys of one large object under construction: open addressing, slots hold index + 1. Zeroed is empty. */
-struct json_key_set {
-    uint32_t *slots;
-    uint32_t mask;
-};
 #define JSON_LINEAR_KEYS_MAX 24 /* members up to which comparing one by one is as good */
 /* Index of key among the n members, or n, in which case the caller must append it. Every append goes through here once
  * the set was asked for the first time; the members before that may have come otherwise. */

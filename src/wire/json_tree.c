@@ -2,7 +2,7 @@
  *
  * Objects are arrays of members in order of arrival and are searched front to back: API objects have few members, and
  * a comparison of lengths settles nearly every step. Growing goes through the arena, so that a container which grew
- * leaves its old array behind until the arena dies.
+ * leaves its old array behind until the arena dies. Who looks up many keys of an object that may be large uses an index.
  *
  * Not here: text (json.c, json_encode.c). */
 #include "wire/json_internal.h"
@@ -236,6 +236,92 @@ struct json json_share(struct arena *a, const struct json *v)
     return copy_tree(a, v, false);
 }
 
+/* ---- sets of keys ---- */
+
+#define KEY_SET_MIN 128 /* slots of the smallest set */
+
+/* Where the key is, or the free slot where it would be. */
+static uint32_t *key_slot(struct json_key_set *set, const struct json_member *members, str key)
+{
+    uint32_t at = (uint32_t)str_hash(key) & set->mask;
+
+    while (set->slots[at] && !str_eq(members[set->slots[at] - 1].key, key))
+        at = (at + 1) & set->mask;
+    return &set->slots[at];
+}
+
+/* Room for one more than n at less than half full. */
+static void key_set_fill(struct json_key_set *set, const struct json_member *members, uint32_t n)
+{
+    uint32_t size = KEY_SET_MIN;
+
+    while (size / 2 <= n + 1)
+        size *= 2;
+    mem_free(set->slots);
+    set->slots = mem_zalloc(size * sizeof *set->slots);
+    set->mask = size - 1;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t *slot = key_slot(set, members, members[i].key);
+
+        if (!*slot) /* of several with one key the first is found, as everywhere */
+            *slot = i + 1;
+    }
+}
+
+uint32_t json_key_set_find(struct json_key_set *set, const struct json_member *members, uint32_t n,
+                           str key)
+{
+    uint32_t *slot;
+
+    if (!set->mask || n * 2 > set->mask)
+        key_set_fill(set, members, n);
+    slot = key_slot(set, members, key);
+    if (*slot)
+        return *slot - 1;
+    *slot = n + 1;
+    return n;
+}
+
+void json_key_set_fini(struct json_key_set *set)
+{
+    mem_free(set->slots);
+    *set = (struct json_key_set){0};
+}
+
+struct json *json_index_find(struct json_index *x, str key)
+{
+    struct json *obj = x->obj;
+    uint32_t *slot;
+
+    if (!json_is(obj, JSON_OBJECT) || obj->n <= JSON_LINEAR_KEYS_MAX)
+        return json_find(obj, key);
+    if (!x->set.mask)
+        key_set_fill(&x->set, obj->members, obj->n);
+    slot = key_slot(&x->set, obj->members, key);
+    return *slot ? &obj->members[*slot - 1].value : NULL;
+}
+
+struct json *json_index_set(struct arena *a, struct json_index *x, str key, struct json v)
+{
+    struct json *obj = x->obj;
+    uint32_t at;
+
+    if (obj->n <= JSON_LINEAR_KEYS_MAX)
+        return json_set(a, obj, key, v);
+    at = json_key_set_find(&x->set, obj->members, obj->n, key);
+    if (at == obj->n) {
+        obj->members = grow(a, obj, obj->members, sizeof *obj->members);
+        obj->members[obj->n++].key = key;
+    }
+    obj->members[at].value = v;
+    return &obj->members[at].value;
+}
+
+void json_index_fini(struct json_index *x)
+{
+    json_key_set_fini(&x->set);
+}
+
 /* ---- comparing ---- */
 
 static double as_double(const struct json *v)
@@ -253,6 +339,24 @@ static bool numbers_equal(const struct json *a, const struct json *b)
 static bool is_number(const struct json *v)
 {
     return v->type == JSON_INT || v->type == JSON_DOUBLE;
+}
+
+static bool objects_equal(const struct json *a, const struct json *b)
+{
+    struct json_index in_b = {.obj = (struct json *)b};
+    bool equal = a->n == b->n;
+
+    for (uint32_t i = 0; i < a->n && equal; i++) {
+        const struct json_member *m = &a->members[i], *near = &b->members[i];
+        const struct json *same = &near->value;
+
+        /* Two versions of one object nearly always agree in order too. */
+        if (!str_eq(m->key, near->key))
+            same = json_index_find(&in_b, m->key);
+        equal = same && json_equal(&m->value, same);
+    }
+    json_index_fini(&in_b);
+    return equal;
 }
 
 bool json_equal(const struct json *a, const struct json *b)
@@ -276,18 +380,7 @@ bool json_equal(const struct json *a, const struct json *b)
                 return false;
         return true;
     case JSON_OBJECT:
-        if (a->n != b->n)
-            return false;
-        for (uint32_t i = 0; i < a->n; i++) {
-            const struct json_member *m = &a->members[i], *same = &b->members[i];
-
-            /* Two versions of one object nearly always agree in order too. */
-            if (!str_eq(m->key, same->key))
-                same = find_member(b, m->key);
-            if (!same || !json_equal(&m->value, &same->value))
-                return false;
-        }
-        return true;
+        return objects_equal(a, b);
     case JSON_NULL:
     case JSON_INT:
     case JSON_DOUBLE:
@@ -316,42 +409,4 @@ void json_sort_keys(struct json *v)
     }
     if (!sorted)
         qsort(v->members, v->n, sizeof *v->members, compare_keys);
-}
-
-/* ---- sets of keys ---- */
-
-static void key_set_grow(struct json_key_set *set, const struct json_member *members, uint32_t n)
-{
-    uint32_t size = set->mask ? (set->mask + 1) * 2 : 128;
-
-    mem_free(set->slots);
-    set->slots = mem_zalloc(size * sizeof *set->slots);
-    set->mask = size - 1;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = (uint32_t)str_hash(members[i].key) & set->mask;
-
-        while (set->slots[at])
-            at = (at + 1) & set->mask;
-        set->slots[at] = i + 1;
-    }
-}
-
-uint32_t json_key_set_find(struct json_key_set *set, const struct json_member *members, uint32_t n,
-                           str key)
-{
-    uint32_t at;
-
-    if (!set->mask || n * 2 > set->mask)
-        key_set_grow(set, members, n);
-    for (at = (uint32_t)str_hash(key) & set->mask; set->slots[at]; at = (at + 1) & set->mask)
-        if (str_eq(members[set->slots[at] - 1].key, key))
-            return set->slots[at] - 1;
-    set->slots[at] = n + 1;
-    return n;
-}
-
-void json_key_set_fini(struct json_key_set *set)
-{
-    mem_free(set->slots);
-    *set = (struct json_key_set){0};
 }

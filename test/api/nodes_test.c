@@ -218,6 +218,30 @@ TEST(escalation, does_not_look_at_a_million_combinations)
     world_fini(&w);
 }
 
+static void words(struct buf *b, const char *name, int n)
+{
+    buf_fmt(b, ",\"%s\":[", name);
+    for (int i = 0; i < n; i++)
+        buf_fmt(b, "%s\"w%d\"", i ? "," : "", i);
+    buf_char(b, ']');
+}
+
+TEST(escalation, of_an_aggregation_rule_is_seen_behind_as_many_combinations_as_are_looked_at)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct world w;
+
+    world_init(&w);
+    may(&w, "{\"apiGroups\":[\"*\"],\"resources\":[\"*\"],\"verbs\":[\"get\"]}");
+    buf_z(&b, "{\"metadata\":{\"name\":\"x\"},\"aggregationRule\":{\"clusterRoleSelectors\":[{}]},"
+              "\"rules\":[{\"verbs\":[\"get\"]");
+    words(&b, "apiGroups", 100);
+    words(&b, "resources", 1000);
+    buf_z(&b, "}]}");
+    CHECK_INT(as(&w, "POST", RBAC "/clusterroles", buf_cstr(&b), ALICE, NULL), 403);
+    world_fini(&w);
+}
+
 TEST(escalation, is_not_hidden_behind_a_role_that_does_not_exist_yet)
 {
     struct world w;

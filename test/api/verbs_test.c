@@ -66,6 +66,25 @@ TEST(create, refuses_bad_names_with_the_field_path)
     world_fini(&w);
 }
 
+TEST(create, tells_of_a_thousand_problems_and_counts_the_others)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct world w;
+    struct json *v;
+    str message;
+
+    world_init(&w);
+    buf_z(&b, "{\"metadata\":{\"name\":\"x\"},\"data\":{");
+    for (int i = 0; i < 50000; i++)
+        buf_fmt(&b, "%s\"!%d\":\"\"", i ? "," : "", i);
+    buf_z(&b, "}}");
+    v = world_json(&w, "POST", CM, buf_cstr(&b), 422);
+    CHECK_INT(json_count(json_path(v, "details.causes")), ERR_CAUSES_MAX);
+    message = json_get_str(v, "message");
+    CHECK(str_has_suffix(message, S(", and 48976 more]")));
+    world_fini(&w);
+}
+
 TEST(create, with_dry_run_stores_nothing)
 {
     struct world w;

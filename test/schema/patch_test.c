@@ -121,6 +121,35 @@ TEST(patch_json, a_value_cannot_move_into_itself_and_copies_are_limited)
     err_free(err);
 }
 
+/* {"p0":1,"p1":1,...} */
+static struct json many_members(struct arena *a, const char *prefix, int n)
+{
+    struct json v = {.type = JSON_OBJECT, .n = (uint32_t)n, .cap = (uint32_t)n};
+
+    v.members = ARENA_NEW_N(a, struct json_member, n);
+    for (int i = 0; i < n; i++)
+        v.members[i] = (struct json_member){arena_fmt(a, "%s%07d", prefix, i), json_int(1)};
+    return v;
+}
+
+TEST(patch_json, many_operations_on_a_large_object_are_refused)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf ops = BUF_INIT;
+    struct json doc = many_members(a, "k", 100000);
+    struct err *err;
+
+    buf_char(&ops, '[');
+    for (int i = 0; i < 1000; i++)
+        buf_fmt(&ops, "%s{\"op\":\"move\",\"from\":\"/k%07d\",\"path\":\"/m%d\"}", i ? "," : "",
+                99999 - i, i);
+    buf_char(&ops, ']');
+    err = patch_json(a, &doc, parse(a, buf_view(&ops)));
+    CHECK(err && err->reason == REASON_REQUEST_TOO_LARGE);
+    err_free(err);
+    CHECK(json_findz(&doc, "m0") == NULL);
+}
+
 static void check_merge(str doc_text, str patch_text, const char *want)
 {
     CLEANUP(arena) struct arena *a = arena_new();
@@ -130,6 +159,48 @@ static void check_merge(str doc_text, str patch_text, const char *want)
     CHECK_OK(patch_merge(a, &doc, parse(a, patch_text)));
     json_encode(&b, &doc);
     CHECK_STRZ(buf_view(&b), want);
+}
+
+/* Quadratic work would need minutes here, the test's time limit is far below. */
+TEST(patch_merge, members_of_large_objects_are_found_without_a_search)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json doc = many_members(a, "k", 300000), patch = many_members(a, "k", 200000);
+    struct json add = many_members(a, "n", 200000);
+
+    for (uint32_t i = 0; i < patch.n; i++)
+        patch.members[i].value = i % 2 ? json_null() : json_int(2);
+    CHECK_OK(patch_merge(a, &doc, &patch));
+    CHECK_OK(patch_merge(a, &doc, &add));
+    CHECK_INT(doc.n, 400000);
+    CHECK(json_findz(&doc, "k0000001") == NULL);
+    CHECK_INT(json_get_int(&doc, "k0000002", 0), 2);
+    CHECK_INT(json_get_int(&doc, "k0200001", 0), 1);
+    CHECK_INT(json_get_int(&doc, "n0199999", 0), 1);
+}
+
+TEST(patch_merge, what_is_removed_leaves_the_order_of_the_rest)
+{
+    check_merge(S("{\"a\":1,\"b\":2,\"c\":3,\"d\":4}"),
+                S("{\"e\":5,\"b\":null,\"x\":null,\"d\":null,\"a\":9}"),
+                "{\"a\":9,\"c\":3,\"e\":5}");
+}
+
+TEST(patch_strategic, lists_too_long_to_compare_pair_by_pair_are_refused)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    const struct schema_type *pod = schema_find_type(S("io.k8s.api.core.v1.Pod"));
+    struct json doc = json_object(), *list = json_make(a, &doc, "metadata.finalizers", JSON_ARRAY);
+    struct json patch = *parse(a, S("{\"metadata\":{\"finalizers\":[\"a/b\"]}}"));
+    struct err *err;
+
+    for (int i = 0; i < 100000; i++)
+        json_append(a, list, json_string(arena_fmt(a, "a/%d", i)));
+    err = patch_strategic(a, pod, &doc, &patch);
+    CHECK(err && err->reason == REASON_REQUEST_TOO_LARGE);
+    err_free(err);
+    CHECK_OK(patch_strategic(a, pod, &doc, parse(a, S("{\"metadata\":{\"name\":\"x\"}}"))));
+    CHECK_STRZ(json_get_str(&doc, "metadata.name"), "x");
 }
 
 TEST(patch_merge, follows_the_rfcs_examples)

@@ -89,6 +89,33 @@ TEST(selector, field_selectors_split_at_unescaped_commas)
     CHECK_STRZ(s.terms[2].values[0], "=");
 }
 
+TEST(selector, requests_carry_only_so_many_terms_and_values)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf terms = BUF_INIT, fields = BUF_INIT, values = BUF_INIT;
+    struct selector s;
+
+    for (int i = 0; i <= SELECTOR_TERMS_MAX; i++) {
+        buf_fmt(&terms, "%s!t%d", i ? "," : "", i);
+        buf_fmt(&fields, "%sf%d!=x", i ? "," : "", i);
+    }
+    buf_z(&values, "k notin (");
+    for (int i = SELECTOR_VALUES_MAX; i > 0; i--)
+        buf_fmt(&values, "v%d,v%d%s", i, i, i > 1 ? "," : "");
+    CHECK_STRZ(str_of(parse_error(a, buf_view(&terms), false)),
+               "selector has more than 256 requirements");
+    CHECK_STRZ(str_of(parse_error(a, buf_view(&fields), true)),
+               "selector has more than 256 requirements");
+    buf_z(&values, ")");
+    CHECK_OK(selector_parse(a, buf_view(&values), &s));
+    CHECK_INT(s.terms[0].n_values, SELECTOR_VALUES_MAX);
+    CHECK_STRZ(s.terms[0].values[0], "v1");
+    values.n--;
+    buf_z(&values, ",w)");
+    CHECK_STRZ(str_of(parse_error(a, buf_view(&values), false)),
+               "selector has more than 4096 values for one key");
+}
+
 static bool matches(str text, const char *labels)
 {
     CLEANUP(arena) struct arena *a = arena_new();

@@ -453,3 +453,23 @@ TEST(json, members_can_be_left_out)
 }
 
 TEST_MAIN
+
+TEST(json, large_objects_in_different_order_are_compared_without_a_search)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json x = json_object(), y = json_object();
+    struct json_index xi = {.obj = &x}, yi = {.obj = &y};
+    int n = 200000;
+
+    for (int i = 0; i < n; i++) {
+        json_index_set(a, &xi, arena_fmt(a, "k%d", i), json_int(i));
+        json_index_set(a, &yi, arena_fmt(a, "k%d", n - 1 - i), json_int(n - 1 - i));
+    }
+    CHECK(json_equal(&x, &y));
+    json_index_set(a, &yi, S("k7"), json_int(8));
+    CHECK_INT(y.n, (unsigned)n);
+    CHECK(!json_equal(&x, &y));
+    CHECK(json_index_find(&yi, S("k200000")) == NULL);
+    json_index_fini(&xi);
+    json_index_fini(&yi);
+}
