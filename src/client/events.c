@@ -4,7 +4,8 @@
  *   series      same source, object, reason and message: the Event's count goes up by a patch
  *   similars    same but for the message: from the tenth different message in ten minutes on, they
  * become one Event buckets     per source and object 25 at once, then one in five minutes Each
- * forgets what was not used longest when it is full.
+ * forgets what was not used longest when it is full, and what was not used for long enough to mean
+ * nothing any more. They remember hashes and counts; texts live only until they are sent.
  *
  * Invariants
  *   (1) While an Event's create or patch is under way, later ones of its series only raise the
@@ -21,17 +22,24 @@
 #define SIMILAR_WINDOW_NS (600 * NS_PER_S)
 #define BURST 25
 #define REFILL_NS (300 * NS_PER_S)
+#define SERIES_NS (3600 * NS_PER_S)         /* as long as the Event itself is kept */
+#define BUCKET_NS ((BURST + 1) * REFILL_NS) /* then it is full again in any case */
+#define EXPIRE_AT_ONCE 4                    /* items looked at whenever one is used */
 #define WAITING_MAX 1000
 #define IN_FLIGHT_MAX 8
 
+struct memory_key { /* two hashes: a collision would only count two Events as one */
+    uint64_t a, b;
+};
 struct memory_item {
     struct list link; /* newest last */
-    size_t key_n;
-    char *key;
+    struct memory_key key;
+    int64_t used_ns;
 };
 struct memory {
     struct map map;
     struct list order;
+    int64_t keep_ns;
     void (*free_item)(struct memory_item *);
 };
 
@@ -49,8 +57,8 @@ struct bucket {
 struct series {
     struct memory_item item;
     struct event_recorder *r;
-    char *ns, *name, *body; /* body: the Event as it was created, without the count's fields */
-    char *message;
+    char *ns, *name;
+    char *body, *message; /* the Event without the count's fields; NULL: all is sent */
     int64_t count, sent_count;
     wall_time first, last;
     bool queued, in_flight, forgotten;
@@ -68,18 +76,23 @@ struct event_recorder {
     uint64_t last_stamp; /* names are stamps: strictly rising */
 };
 
-static void memory_init(struct memory *m, void (*free_item)(struct memory_item *))
+static void memory_init(struct memory *m, int64_t keep_ns, void (*free_item)(struct memory_item *))
 {
     map_init(&m->map);
     list_init(&m->order);
+    m->keep_ns = keep_ns;
     m->free_item = free_item;
+}
+
+static str key_str(const struct memory_key *k)
+{
+    return (str){(const char *)k, sizeof *k};
 }
 
 static void memory_drop(struct memory *m, struct memory_item *it)
 {
-    map_del(&m->map, (str){it->key, it->key_n});
+    map_del(&m->map, key_str(&it->key));
     list_del(&it->link);
-    mem_free(TAKE(it->key));
     m->free_item(it);
 }
 
@@ -90,21 +103,40 @@ static void memory_fini(struct memory *m)
     map_fini(&m->map);
 }
 
-static void *memory_use(struct memory *m, str key, size_t size, bool *ret_is_new)
+static struct memory_item *memory_oldest(struct memory *m)
 {
-    struct memory_item *it = map_find(&m->map, key);
+    return list_is_empty(&m->order) ? NULL : LIST_ITEM(m->order.next, struct memory_item, link);
+}
 
+/* text: what makes the item itself. Its first bytes are hashed once more with another beginning. */
+static void *memory_use(struct memory *m, str text, int64_t now_ns, size_t size, bool *ret_is_new)
+{
+    CLEANUP(buf) struct buf other = BUF_INIT;
+    struct memory_key key = {.a = str_hash(text)};
+    struct memory_item *it;
+
+    buf_char(&other, '\1');
+    buf_str(&other, text);
+    key.b = str_hash(buf_view(&other));
+    it = map_find(&m->map, key_str(&key));
     *ret_is_new = !it;
-    if (it) {
+    if (it)
         list_del(&it->link);
-    } else {
-        if (m->map.n >= MEMORY_MAX)
-            memory_drop(m, LIST_ITEM(m->order.next, struct memory_item, link));
-        it = mem_zalloc(size);
-        it->key = str_dupz(key);
-        it->key_n = key.n;
-        map_put(&m->map, key, it);
+    for (int i = 0; i < EXPIRE_AT_ONCE; i++) {
+        struct memory_item *old = memory_oldest(m);
+
+        if (!old || now_ns - old->used_ns <= m->keep_ns)
+            break;
+        memory_drop(m, old);
     }
+    if (!it) {
+        if (m->map.n >= MEMORY_MAX)
+            memory_drop(m, memory_oldest(m));
+        it = mem_zalloc(size);
+        it->key = key;
+        map_put(&m->map, key_str(&it->key), it);
+    }
+    it->used_ns = now_ns;
     list_add_tail(&m->order, &it->link);
     return it;
 }
@@ -140,9 +172,9 @@ struct event_recorder *event_recorder_new(struct client *c, str component, str h
     r->loop = client_loop(c);
     r->component = str_dupz(component);
     r->host = str_dupz(host);
-    memory_init(&r->series, series_forget);
-    memory_init(&r->similars, plain_free);
-    memory_init(&r->buckets, plain_free);
+    memory_init(&r->series, SERIES_NS, series_forget);
+    memory_init(&r->similars, SIMILAR_WINDOW_NS, plain_free);
+    memory_init(&r->buckets, BUCKET_NS, plain_free);
     list_init(&r->waiting);
     list_init(&r->flying);
     return r;
@@ -179,6 +211,13 @@ void event_recorder_free(struct event_recorder *r)
 
 static void recorder_pump(struct event_recorder *r);
 
+/* Until the next of the series, which brings its texts along. */
+static void series_rest(struct series *s)
+{
+    mem_free(TAKE(s->body));
+    mem_free(TAKE(s->message));
+}
+
 static void series_queue(struct series *s)
 {
     struct event_recorder *r = s->r;
@@ -211,8 +250,12 @@ static void series_sent(void *ctx, struct err *err, int status, str body)
     err_free(err);
     if (s->forgotten)
         series_free(s);
-    else if (gone || s->sent_count < s->count)
-        series_queue(s);
+    else {
+        if (gone || s->sent_count < s->count)
+            series_queue(s);
+        if (!s->queued && !s->in_flight)
+            series_rest(s);
+    }
     recorder_pump(r);
 }
 
@@ -289,7 +332,7 @@ static bool bucket_takes(struct event_recorder *r, str object_key)
 {
     int64_t now = loop_now(r->loop).ns;
     bool is_new;
-    struct bucket *b = memory_use(&r->buckets, object_key, sizeof *b, &is_new);
+    struct bucket *b = memory_use(&r->buckets, object_key, now, sizeof *b, &is_new);
 
     if (is_new)
         b->tokens = BURST;
@@ -309,7 +352,7 @@ static bool similar_counts(struct event_recorder *r, str key, str message)
     int64_t now = loop_now(r->loop).ns;
     uint64_t hash = str_hash(message);
     bool is_new;
-    struct similar *s = memory_use(&r->similars, key, sizeof *s, &is_new);
+    struct similar *s = memory_use(&r->similars, key, now, sizeof *s, &is_new);
 
     if (is_new || now - s->last_ns > SIMILAR_WINDOW_NS)
         s->n = 0;
@@ -417,19 +460,22 @@ void event_record(struct event_recorder *r, const struct json *involved, str fie
         key_part(&key, field_path);
         buf_str(&key, buf_view(&message));
     }
-    s = memory_use(&r->series, buf_view(&key), sizeof *s, &is_new);
+    s = memory_use(&r->series, buf_view(&key), loop_now(r->loop).ns, sizeof *s, &is_new);
     if (is_new) {
         s->r = r;
         s->first = now;
         list_init(&s->wait);
         s->ns = about.ns.n ? str_dupz(about.ns) : mem_strdup("default");
         s->name = event_name(r, about.name);
-        series_body(s, &about, type, reason);
     }
+    if (!s->body)
+        series_body(s, &about, type, reason);
     s->count++;
     s->last = now;
     mem_free(s->message);
     s->message = mem_strdup(buf_cstr(&message));
     if (bucket_takes(r, str_slice(buf_view(&key), 0, object_n)))
         series_queue(s);
+    if (!s->queued && !s->in_flight)
+        series_rest(s);
 }

@@ -441,6 +441,31 @@ TEST(events, the_first_is_created_and_repeats_raise_its_count)
     loop_free(loop);
 }
 
+TEST(events, a_series_that_slept_for_an_hour_begins_anew)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct loop *loop = virtual_loop();
+    struct fake_api f = {0};
+    struct client *c = fake_client(&f, loop);
+    struct event_recorder *r = event_recorder_new(c, S("x"), S(""));
+
+    event_record(r, involved(a), S(""), "Normal", "Pulled", "said");
+    run_ms(loop, 3599000);
+    event_record(r, involved(a), S(""), "Normal", "Pulled", "said");
+    run_ms(loop, 3000);
+    CHECK_INT(f.n_creates, 1);
+    CHECK_INT(f.n_patches, 1);
+    run_ms(loop, 3601000);
+    event_record(r, involved(a), S(""), "Normal", "Pulled", "said");
+    run_ms(loop, 1);
+    CHECK_INT(f.n_creates, 2);
+    CHECK_INT(f.n_patches, 1);
+    event_recorder_free(r);
+    client_free(c);
+    fake_fini(&f);
+    loop_free(loop);
+}
+
 TEST(events, many_similar_ones_are_combined_and_floods_are_cut)
 {
     CLEANUP(arena) struct arena *a = arena_new();
