@@ -119,6 +119,10 @@ static void *memory_use(struct memory *m, str text, int64_t now_ns, size_t size,
     buf_str(&other, text);
     key.b = str_hash(buf_view(&other));
     it = map_find(&m->map, key_str(&key));
+    if (it && now_ns - it->used_ns > m->keep_ns) {
+        memory_drop(m, it);
+        it = NULL;
+    }
     *ret_is_new = !it;
     if (it)
         list_del(&it->link);
