@@ -275,17 +275,6 @@ static void check_number(struct check *c, const struct json *s, const struct jso
 static void check_value(struct check *c, const struct json *s, const struct json *v,
                         const struct json *old, bool root);
 
-static bool same_keys(const struct json *keys, const struct json *x, const struct json *y)
-{
-    JSON_EACH(k, keys) {
-        const struct json *a = json_find(x, json_str(k)), *b = json_find(y, json_str(k));
-
-        if (!a != !b || (a && !json_equal(a, b)))
-            return false;
-    }
-    return true;
-}
-
 /* What has to be different: the item, or its keys. */
 static void identity(struct check *c, struct buf *b, const struct json *keys,
                      const struct json *item)
@@ -369,43 +358,54 @@ static void check_unique(struct check *c, const struct json *s, const struct jso
     str list = json_get_str(s, "x-kubernetes-list-type");
     const struct json *keys = json_findz(s, "x-kubernetes-list-map-keys");
     bool map = str_is(list, "map");
+    CLEANUP(buf) struct buf id = BUF_INIT;
+    struct map seen;
 
     if (!list_has_duplicates(c, s, v) || duplicates_are_old(c))
         return;
-    for (uint32_t i = 1; i < v->n; i++)
-        for (uint32_t k = 0; k < i; k++) {
-            CLEANUP(buf) struct buf b = BUF_INIT;
-            struct json shown = json_object();
+    map_init(&seen);
+    for (uint32_t i = 0; i < v->n; i++) {
+        CLEANUP(buf) struct buf b = BUF_INIT;
+        struct json shown = json_object();
 
-            if (map ? !same_keys(keys, &v->items[i], &v->items[k])
-                    : !json_equal(&v->items[i], &v->items[k]))
-                continue;
-            buf_z(&b, "Duplicate value: ");
-            if (map) {
-                JSON_EACH(key, keys) {
-                    const struct json *x = json_find(&v->items[i], json_str(key));
-
-                    if (x)
-                        json_set(c->a, &shown, json_str(key), *x);
-                }
-                json_sort_keys(&shown);
-                json_encode(&b, &shown);
-            } else
-                json_encode(&b, &v->items[i]);
-            complain(c, "FieldValueDuplicate",
-                     arena_fmt(c->a, PRI_STR "[%u]", STR_ARG(field_of(c)), i), &b);
-            break;
+        identity(c, &id, map ? keys : NULL, &v->items[i]);
+        if (!map_find(&seen, buf_view(&id))) {
+            map_put(&seen, buf_view(&id), c);
+            continue;
         }
+        buf_z(&b, "Duplicate value: ");
+        if (map) {
+            JSON_EACH(key, keys) {
+                const struct json *x = json_find(&v->items[i], json_str(key));
+
+                if (x)
+                    json_set(c->a, &shown, json_str(key), *x);
+            }
+            json_sort_keys(&shown);
+            json_encode(&b, &shown);
+        } else
+            json_encode(&b, &v->items[i]);
+        complain(c, "FieldValueDuplicate", arena_fmt(c->a, PRI_STR "[%u]", STR_ARG(field_of(c)), i),
+                 &b);
+    }
+    map_fini(&seen);
 }
 
-static const struct json *old_item(const struct json *s, const struct json *old,
-                                   const struct json *item)
+/* The items of a list before the change by identity; empty where items have none. Of several the first counts. */
+static void old_items(struct check *c, const struct json *s, const struct json *old,
+                      struct map *ret)
 {
-    if (json_is(old, JSON_ARRAY) && str_is(json_get_str(s, "x-kubernetes-list-type"), "map"))
-        JSON_EACH(x, old)
-            if (same_keys(json_findz(s, "x-kubernetes-list-map-keys"), x, item))
-                return x;
-    return NULL;
+    const struct json *keys = json_findz(s, "x-kubernetes-list-map-keys");
+    CLEANUP(buf) struct buf id = BUF_INIT;
+
+    map_init(ret);
+    if (!json_is(old, JSON_ARRAY) || !str_is(json_get_str(s, "x-kubernetes-list-type"), "map"))
+        return;
+    JSON_EACH(x, old) {
+        identity(c, &id, keys, x);
+        if (!map_find(ret, buf_view(&id)))
+            map_put(ret, buf_view(&id), x);
+    }
 }
 
 static void check_array(struct check *c, const struct json *s, const struct json *v,
@@ -413,15 +413,22 @@ static void check_array(struct check *c, const struct json *s, const struct json
 {
     const struct json *items = json_findz(s, "items"), *max = json_findz(s, "maxItems"),
                       *min = json_findz(s, "minItems");
+    CLEANUP(buf) struct buf id = BUF_INIT;
+    struct map before;
 
+    old_items(c, s, old, &before);
     for (uint32_t i = 0; items && i < v->n; i++) {
         size_t was = c->path.n;
 
         buf_fmt(&c->path, "[%u]", i);
-        check_value(c, items, &v->items[i], old ? old_item(s, old, &v->items[i]) : NULL, false);
+        if (before.n)
+            identity(c, &id, json_findz(s, "x-kubernetes-list-map-keys"), &v->items[i]);
+        check_value(c, items, &v->items[i], before.n ? map_find(&before, buf_view(&id)) : NULL,
+                    false);
         c->path.n = was;
         c->path.p[was] = 0;
     }
+    map_fini(&before);
     if (json_is(max, JSON_INT) && v->n > max->i)
         plain(c, "FieldValueTooMany", field_of(c), "Too many: %u: must have at most %lld items",
               v->n, (long long)max->i);

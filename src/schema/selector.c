@@ -315,6 +315,8 @@ struct err *selector_from_object(struct arena *a, const struct json *label_selec
 
 /* ---- matching ---- */
 
+#define INDEX_FROM 24 /* terms from which looking them up in an index pays */
+
 static bool has_value(const struct selector_term *t, str value)
 {
     for (size_t i = 0; i < t->n_values; i++)
@@ -387,16 +389,18 @@ bool selector_matches_packed(const struct selector *s, str packed)
 
 bool selector_matches_map(const struct selector *s, const struct json *labels)
 {
-    if (s->nothing)
-        return false;
-    for (size_t i = 0; i < s->n_terms; i++) {
-        const struct json *v = json_find(labels, s->terms[i].key);
+    struct json_index index = {.obj = (struct json *)labels};
+    bool matches = !s->nothing;
+
+    for (size_t i = 0; i < s->n_terms && matches; i++) {
+        const struct json *v = s->n_terms > INDEX_FROM ? json_index_find(&index, s->terms[i].key)
+                                                       : json_find(labels, s->terms[i].key);
         str value = json_str(v);
 
-        if (!term_matches(&s->terms[i], v ? &value : NULL))
-            return false;
+        matches = term_matches(&s->terms[i], v ? &value : NULL);
     }
-    return true;
+    json_index_fini(&index);
+    return matches;
 }
 
 bool labels_include(const struct json *labels, const struct json *wanted)

@@ -136,6 +136,46 @@ TEST(objects, are_validated_by_the_schema_all_errors_at_once)
         "\"integer\"},\"size\":{\"type\":\"integer\"}}}}}}}")
 #define GAUGES "/apis/example.com/v1/namespaces/default/gauges"
 
+/* Pairwise comparison would be many millions of steps in each of these writes. */
+TEST(objects, have_long_sets_and_maps_whose_items_are_told_apart_without_comparing_all_pairs)
+{
+    static const char head[] = "{\"metadata\":{\"name\":\"a\"},";
+    CLEANUP(buf) struct buf set = BUF_INIT, list = BUF_INIT, next = BUF_INIT;
+    struct world w;
+    struct json *v;
+
+    begin(&w, CRD("widgets", "Widget",
+                  "{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{"
+                  "\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{\"tags\":{\"type\":"
+                  "\"array\",\"x-kubernetes-list-type\":\"set\",\"items\":{\"type\":\"string\"}},"
+                  "\"items\":{\"type\":\"array\",\"x-kubernetes-list-type\":\"map\","
+                  "\"x-kubernetes-list-map-keys\":[\"k\"],\"items\":{\"type\":\"object\","
+                  "\"required\":[\"k\"],\"properties\":{\"k\":{\"type\":\"string\"},\"v\":{"
+                  "\"type\":\"integer\",\"maximum\":9}}}}}}}}"));
+    buf_z(&set, "{\"metadata\":{\"name\":\"a\"},\"tags\":[");
+    buf_fmt(&list, "%s\"items\":[", head);
+    for (int i = 0; i < 40000; i++) {
+        buf_fmt(&set, "\"%d\",", i);
+        if (i < 10000) /* whose managed fields are long, too */
+            buf_fmt(&list, "%s{\"k\":\"%d\",\"v\":1}", i ? "," : "", i);
+    }
+    buf_z(&set, "\"7\",\"7\"]}");
+    buf_z(&list, "]}");
+    v = world_json(&w, "POST", WIDGETS, buf_cstr(&set), 422);
+    CHECK_INT(json_count(json_path(v, "details.causes")), 2);
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "details.causes"), 1), "field"), "tags[40001]");
+    v = world_json(&w, "POST", WIDGETS, buf_cstr(&list), 201);
+    buf_fmt(&next, "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"" PRI_STR "\"},",
+            STR_ARG(json_get_str(v, "metadata.resourceVersion")));
+    buf_str(&next, str_slice(buf_view(&list), strlen(head), list.n - 2));
+    buf_z(&next, ",{\"k\":\"x\",\"v\":10}]}");
+    v = world_json(&w, "PUT", WIDGETS "/a", buf_cstr(&next), 422);
+    CHECK_INT(json_count(json_path(v, "details.causes")), 1);
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "details.causes"), 0), "field"),
+               "items[10000].v");
+    world_fini(&w);
+}
+
 TEST(objects, obey_the_rules_of_their_definition)
 {
     struct world w;

@@ -282,11 +282,31 @@ static void check_spread_keys(struct check *c, const struct at *at, const struct
     check_keys_named_once(c, at, keys, selector);
 }
 
+/* Which constraints come once more behind: from the last to the first, since those in front are complained about. */
+static bool *spread_again(struct arena *a, const struct json *constraints)
+{
+    bool *again = arena_zalloc(a, json_count(constraints) + 1);
+    struct json seen = json_object();
+    struct json_index index = {.obj = &seen};
+
+    for (uint32_t i = json_count(constraints); i-- > 0;) {
+        const struct json *t = json_item(constraints, i);
+        str key = arena_fmt(a, PRI_STR "\n" PRI_STR, STR_ARG(json_get_str(t, "topologyKey")),
+                            STR_ARG(json_get_str(t, "whenUnsatisfiable")));
+
+        again[i] = json_index_find(&index, key);
+        json_index_set(a, &index, key, json_null());
+    }
+    json_index_fini(&index);
+    return again;
+}
+
 void check_spread(struct check *c, const struct at *at, const struct json *constraints)
 {
     static const char *const actions[] = {"DoNotSchedule", "ScheduleAnyway", NULL};
     static const char *const policies[] = {"Honor", "Ignore", NULL};
     static const char *const node_policies[] = {"nodeAffinityPolicy", "nodeTaintsPolicy"};
+    const bool *again = spread_again(c->a, constraints);
 
     for (uint32_t i = 0; i < json_count(constraints); i++) {
         const struct json *t = json_item(constraints, i), *domains = field(t, "minDomains");
@@ -300,18 +320,11 @@ void check_spread(struct check *c, const struct at *at, const struct json *const
             bad_required(c, AT(here, "topologyKey"), "can not be empty");
         if (!one_of(action, actions))
             bad_unsupported(c, AT(here, "whenUnsatisfiable"), json_string(action), actions);
-        for (uint32_t k = i + 1; k < json_count(constraints); k++) {
-            const struct json *o = json_item(constraints, k);
-
-            if (!str_eq(key, json_get_str(o, "topologyKey")) ||
-                !str_eq(action, json_get_str(o, "whenUnsatisfiable")))
-                continue;
+        if (again[i])
             bad_duplicate(c, AT(here, "{topologyKey, whenUnsatisfiable}"),
                           json_string(arena_fmt(c->a, "{" PRI_STR ", " PRI_STR "}", STR_ARG(key),
                                                 STR_ARG(action))),
                           "");
-            break;
-        }
         if (json_is(domains, JSON_INT) && domains->i <= 0)
             bad_invalid(c, AT(here, "minDomains"), *domains, "must be greater than zero");
         if (domains && !str_is(action, "DoNotSchedule"))
