@@ -4,25 +4,12 @@
  * kubelet, proxy and DNS. A component that has caught up posts to the core loop, which keeps /readyz. The server's own
  * components call the API inside the process, as the user that a certificate would have named; agents on other hosts come
  * over HTTPS. Not here: what each part does. */
-#include "cli/cli.h"
+#include "cli/server_internal.h"
 
-#include "api/api.h"
-#include "cli/apiserver_args.h"
-#include "cli/cluster_pki.h"
-#include "cli/encryption.h"
-#include "cli/options.h"
+#include "cli/cli.h"
 #include "cli/version.h"
-#include "client/client.h"
 #include "controllers/controllers.h"
-#include "dns/dns.h"
-#include "kubelet/kubelet.h"
-#include "loop/loop.h"
-#include "proxy/node_address.h"
-#include "proxy/proxy.h"
 #include "scheduler/scheduler.h"
-#include "store/store.h"
-#include "wire/http.h"
-#include "wire/tls.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -33,68 +20,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define AREA "server"
 #define TOKEN_FILE_MAX ((size_t)1 << 20)
 #define BODY_MAX ((size_t)3 << 20) /* kube-apiserver's MaxRequestBodyBytes */
-
-struct app;
-/* A component that counts for /readyz. */
-struct part {
-    struct app *app;
-    struct api_check *check;
-    const char *name;
-    bool ready;
-};
-enum {
-    PART_BOOTSTRAP,
-    PART_CONTROLLERS,
-    PART_SCHEDULER,
-    PART_PROXY,
-    PART_DNS,
-    PART_KUBELET,
-    N_PARTS
-};
-
-struct app {
-    struct arena *arena;
-    struct server_options o;
-    struct cluster_pki pki;
-    str service_ip, token_users, resolv_conf;
-    int lock_fd;
-    mono_time started;
-    struct apiserver_args args;
-    struct encryption encryption;
-    struct err *key_err; /* of make_key() */
-    struct buf made_key; /* by make_key() */
-    str token_key;       /* what the control thread starts with; perhaps empty */
-    bool key_pending;
-
-    struct loop *loop; /* the core loop */
-    struct store *store;
-    struct api *api;
-    struct tls_server *tls;
-    struct http_server *https;
-    struct signal_watch *on_term, *on_int;
-    struct part parts[N_PARTS];
-    unsigned n_waiting; /* parts that are not ready yet */
-    bool stopping, store_closed;
-    int status;
-
-    struct loop_thread *control_thread, *node_thread;
-    /* Owned by the control thread. */
-    struct loop *control_loop;
-    struct client *controllers_client, *scheduler_client;
-    struct controllers *controllers;
-    struct scheduler *scheduler;
-    /* Owned by the node thread. */
-    struct loop *node_loop;
-    struct arena *node_arena;
-    struct client *kubelet_client, *proxy_client, *dns_client, *role_client;
-    struct kubelet *kubelet;
-    struct proxy *proxy;
-    struct dns *dns;
-    struct node_address *dns_address;
-};
 
 /* ---- readiness ---- */
 
@@ -107,15 +34,15 @@ static void part_ready_on_core(void *ctx)
         return;
     part->ready = true;
     api_check_set(part->check, true);
-    log_debug(AREA, "%s is ready", part->name);
+    log_debug(SERVER_AREA, "%s is ready", part->name);
     if (--app->n_waiting == 0)
-        log_info(AREA, "ready after %lld ms: https://" PRI_STR ":%lld",
+        log_info(SERVER_AREA, "ready after %lld ms: https://" PRI_STR ":%lld",
                  (long long)((loop_now(app->loop).ns - app->started.ns) / NS_PER_MS),
                  STR_ARG(app->o.node_ip), (long long)app->o.https_listen_port);
 }
 
 /* Any thread. */
-static void part_ready(void *ctx)
+void server_part_ready(void *ctx)
 {
     struct part *part = ctx;
 
@@ -134,11 +61,11 @@ static void part_expect(struct app *app, int i, const char *name)
 
 /* ---- clients inside the process ---- */
 
-static const str groups_masters[] = {STR("system:masters"), STR("system:authenticated")};
-static const str groups_plain[] = {STR("system:authenticated")};
-static const str groups_node[] = {STR("system:nodes"), STR("system:authenticated")};
+const str server_groups_masters[] = {STR("system:masters"), STR("system:authenticated")};
+const str server_groups_plain[] = {STR("system:authenticated")};
+const str server_groups_node[] = {STR("system:nodes"), STR("system:authenticated")};
 
-static struct client *inproc(struct app *app, struct loop *loop, str user, const str *groups,
+struct client *server_client(struct app *app, struct loop *loop, str user, const str *groups,
                              size_t n_groups, const char *component)
 {
     /* Of its own: this runs on the component's thread, and the app's arena belongs to the core loop's. */
@@ -165,8 +92,8 @@ static void control_start(void *ctx, struct loop *loop)
     app->control_loop = loop;
     if (!(app->o.disabled & DISABLE_CONTROLLERS)) {
         app->controllers_client =
-            inproc(app, loop, S("system:kube-controller-manager"), groups_masters,
-                   ARRAY_LEN(groups_masters), "kube-controller-manager");
+            server_client(app, loop, S("system:kube-controller-manager"), server_groups_masters,
+                          ARRAY_LEN(server_groups_masters), "kube-controller-manager");
         app->controllers = controllers_start(&(struct controllers_options){
             .loop = loop,
             .client = app->controllers_client,
@@ -174,17 +101,18 @@ static void control_start(void *ctx, struct loop *loop)
             .ca_key_pem = buf_view(&app->pki.ca_key),
             .token_key_pem = app->token_key,
             .cluster_cidr = app->o.cluster_cidr,
-            .synced = part_ready,
+            .synced = server_part_ready,
             .ctx = &app->parts[PART_CONTROLLERS],
         });
     }
     if (!(app->o.disabled & DISABLE_SCHEDULER)) {
-        app->scheduler_client = inproc(app, loop, S("system:kube-scheduler"), groups_plain,
-                                       ARRAY_LEN(groups_plain), "kube-scheduler");
+        app->scheduler_client =
+            server_client(app, loop, S("system:kube-scheduler"), server_groups_plain,
+                          ARRAY_LEN(server_groups_plain), "kube-scheduler");
         app->scheduler = scheduler_start(&(struct scheduler_options){
             .loop = loop,
             .client = app->scheduler_client,
-            .synced = part_ready,
+            .synced = server_part_ready,
             .ctx = &app->parts[PART_SCHEDULER],
         });
     }
@@ -201,223 +129,6 @@ static void control_stop(void *ctx)
     client_free(app->scheduler_client);
     client_free(app->controllers_client);
     loop_stop(app->control_loop);
-}
-
-/* ---- the node thread ---- */
-
-static void server_fail(void *ctx); /* on the core loop */
-
-static void node_failed(struct app *app, struct err *err, const char *what)
-{
-    log_error(AREA, "%s: %s", what, err_text(err));
-    err_free(err);
-    loop_post(app->loop, server_fail, app);
-}
-
-static void dns_service_made(void *ctx, struct err *err, int status, str body)
-{
-    struct app *app = ctx;
-
-    if (err && err->reason != REASON_ALREADY_EXISTS)
-        log_warning(AREA, "Service kube-system/kube-dns: %s", err_text(err));
-    err_free(err);
-    part_ready(&app->parts[PART_DNS]);
-}
-
-/* The Service by which everybody knows the cluster DNS. It has no endpoints, since every node answers at this address itself; but it
- * keeps the address from being given to another Service. */
-static void make_dns_service(struct app *app)
-{
-    CLEANUP(buf) struct buf body = BUF_INIT;
-
-    buf_fmt(&body,
-            "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kube-dns\","
-            "\"namespace\":\"kube-system\",\"labels\":{"
-            "\"k8s-app\":\"kube-dns\",\"kubernetes.io/cluster-service\":\"true\",\"kubernetes.io/"
-            "name\":\"CoreDNS\"}},"
-            "\"spec\":{\"clusterIP\":\"" PRI_STR
-            "\",\"ports\":[{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\"},"
-            "{\"name\":\"dns-tcp\",\"port\":53,\"protocol\":\"TCP\"}]}}",
-            STR_ARG(app->o.cluster_dns));
-    client_do(app->dns_client,
-              &(struct client_request){
-                  .method = "POST",
-                  .path = S("/api/v1/namespaces/kube-system/services"),
-                  .body = buf_view(&body),
-              },
-              dns_service_made, app);
-}
-
-static void dns_service_asked(void *ctx, struct err *err, int status, str body)
-{
-    struct app *app = ctx;
-
-    if (err && err->reason == REASON_NOT_FOUND) {
-        err_free(err);
-        make_dns_service(app);
-        return;
-    }
-    dns_service_made(app, err, status, body);
-}
-
-static void dns_ready(void *ctx)
-{
-    struct app *app = ctx;
-
-    client_do(app->dns_client,
-              &(struct client_request){
-                  .method = "GET",
-                  .path = S("/api/v1/namespaces/kube-system/services/kube-dns"),
-              },
-              dns_service_asked, app);
-}
-
-static void node_start_dns(struct app *app, struct loop *loop)
-{
-    struct err *err = node_address_add(loop, app->o.cluster_dns, &app->dns_address);
-
-    if (!err) {
-        /* Kubernetes' bootstrap policy has no role for the cluster DNS (add-ons bring theirs); a part of this server needs none. */
-        app->dns_client = inproc(app, loop, S("system:serviceaccount:kube-system:coredns"),
-                                 groups_masters, ARRAY_LEN(groups_masters), "coredns");
-        err = dns_start(
-            &(struct dns_options){
-                .loop = loop,
-                .client = app->dns_client,
-                .listen = arena_fmt(app->node_arena, PRI_STR ":53", STR_ARG(app->o.cluster_dns)),
-                .cluster_domain = app->o.cluster_domain,
-                .resolv_conf = app->resolv_conf,
-                .synced = dns_ready,
-                .ctx = app,
-            },
-            &app->dns);
-    }
-    if (err)
-        node_failed(app, err, "cluster DNS");
-}
-
-static void role_given(void *ctx, struct err *err, int status, str body)
-{
-    if (err)
-        log_warning(AREA, "marking the node as control plane: %s", err_text(err));
-    err_free(err);
-}
-
-/* A node may not give itself a role (NodeRestriction), so the server, which knows it, does. */
-static void kubelet_ready(void *ctx)
-{
-    struct app *app = ctx;
-    CLEANUP(buf) struct buf path = BUF_INIT;
-
-    if (!app->role_client)
-        app->role_client = inproc(app, app->node_loop, S("system:admin"), groups_masters,
-                                  ARRAY_LEN(groups_masters), "k1s");
-    buf_api_path(&path, STR_NONE, S("v1"), S("nodes"), STR_NONE, app->o.node_name, STR_NONE);
-    client_do(
-        app->role_client,
-        &(struct client_request){
-            .method = "PATCH",
-            .path = buf_view(&path),
-            .content_type = "application/merge-patch+json",
-            .body = S(
-                "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/control-plane\":\"true\"}}}"),
-        },
-        role_given, app);
-    part_ready(&app->parts[PART_KUBELET]);
-}
-
-static void node_start(void *ctx, struct loop *loop)
-{
-    struct app *app = ctx;
-    struct err *err;
-
-    app->node_loop = loop;
-    app->node_arena = arena_new();
-    app->kubelet_client = inproc(
-        app, loop, arena_fmt(app->node_arena, "system:node:" PRI_STR, STR_ARG(app->o.node_name)),
-        groups_node, ARRAY_LEN(groups_node), "kubelet");
-    if (!(app->o.disabled & DISABLE_PROXY)) {
-        app->proxy_client = inproc(app, loop, S("system:kube-proxy"), groups_plain,
-                                   ARRAY_LEN(groups_plain), "kube-proxy");
-        err = proxy_start(
-            &(struct proxy_options){
-                .loop = loop,
-                .client = app->proxy_client,
-                .pods_client = app->kubelet_client,
-                .node_name = app->o.node_name,
-                .node_ip = app->o.node_ip,
-                .cluster_cidr = app->o.cluster_cidr,
-                .service_cidr = app->o.service_cidr,
-                .synced = part_ready,
-                .ctx = &app->parts[PART_PROXY],
-            },
-            &app->proxy);
-        if (err) {
-            node_failed(app, err, "service proxy");
-            return;
-        }
-    }
-    if (!(app->o.disabled & DISABLE_DNS))
-        node_start_dns(app, loop);
-    err = kubelet_start(
-        &(struct kubelet_options){
-            .loop = loop,
-            .client = app->kubelet_client,
-            .node_name = app->o.node_name,
-            .node_ip = app->o.node_ip,
-            .node_labels = app->o.node_labels.items,
-            .n_node_labels = app->o.node_labels.n,
-            .node_taints = app->o.node_taints.items,
-            .n_node_taints = app->o.node_taints.n,
-            .data_dir = app->o.data_dir,
-            .root_dir = S("/var/lib/kubelet"),
-            .cri_socket = app->o.container_runtime_endpoint,
-            .cluster_dns = app->o.disabled & DISABLE_DNS ? STR_NONE : app->o.cluster_dns,
-            .cluster_domain = app->o.cluster_domain,
-            .cluster_cidr = app->o.cluster_cidr,
-            .service_cidr = app->o.service_cidr,
-            .serving_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_KUBELET_SERVER]),
-            .serving_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_KUBELET_SERVER]),
-            .client_ca_pem = buf_view(&app->pki.ca_cert),
-            .port = (int)app->o.kubelet_port,
-            .registries_yaml = app->o.private_registry,
-            .version = S(K1S_VERSION),
-            .sole_agent = str_is(app->o.data_dir, "/var/lib/k1s"),
-            .proxied = !(app->o.disabled & DISABLE_PROXY),
-            .control_plane = true,
-            .ready = kubelet_ready,
-            .ctx = app,
-        },
-        &app->kubelet);
-    if (err)
-        node_failed(app, err, "kubelet");
-}
-
-static void node_stopped(void *ctx)
-{
-    struct app *app = ctx;
-
-    client_free(app->kubelet_client);
-    client_free(app->proxy_client);
-    client_free(app->dns_client);
-    client_free(app->role_client);
-    loop_stop(app->node_loop);
-}
-
-static void node_stop(void *ctx)
-{
-    struct app *app = ctx;
-
-    if (app->dns)
-        dns_stop(app->dns);
-    /* Rules and the DNS address stay: pods keep running, and so must their way to each other. */
-    node_address_free(app->dns_address, false);
-    if (app->proxy)
-        proxy_stop(app->proxy, false);
-    if (app->kubelet)
-        kubelet_stop(app->kubelet, node_stopped, app);
-    else
-        node_stopped(app);
 }
 
 /* ---- stop ---- */
@@ -470,17 +181,17 @@ static void server_stop(void *ctx)
     if (app->stopping)
         return;
     app->stopping = true;
-    log_info(AREA, "stopping");
+    log_info(SERVER_AREA, "stopping");
     signal_watch_free(TAKE(app->on_term));
     signal_watch_free(TAKE(app->on_int));
     if (app->node_thread)
-        loop_post(app->node_loop, node_stop, app);
+        loop_post(app->node_loop, server_node_stop, app);
     if (app->control_thread)
         loop_post(app->control_loop, control_stop, app);
     pool_run(app->loop, join_threads, threads_joined, app);
 }
 
-static void server_fail(void *ctx)
+void server_fail(void *ctx)
 {
     struct app *app = ctx;
 
@@ -495,7 +206,7 @@ static void bootstrapped(void *ctx, struct err *err)
     struct app *app = ctx;
 
     if (err) {
-        log_error(AREA, "creating the objects of a new cluster: %s", err_text(err));
+        log_error(SERVER_AREA, "creating the objects of a new cluster: %s", err_text(err));
         err_free(err);
         server_fail(app);
         return;
@@ -507,7 +218,7 @@ static void bootstrapped(void *ctx, struct err *err)
         (DISABLE_CONTROLLERS | DISABLE_SCHEDULER))
         app->control_thread = loop_thread_start(app->loop, "k1s-control", control_start, app);
     if (!app->o.disable_agent)
-        app->node_thread = loop_thread_start(app->loop, "k1s-node", node_start, app);
+        app->node_thread = loop_thread_start(app->loop, "k1s-node", server_node_start, app);
 }
 
 /* On a pool thread, since an RSA key takes longer than all the rest of the start. */
@@ -540,7 +251,7 @@ static void key_made(void *ctx)
     if (!err && !app->stopping)
         err = api_set_service_account_key(app->api, buf_view(&app->made_key));
     if (err) {
-        log_error(AREA, "the key of service account tokens: %s", err_text(err));
+        log_error(SERVER_AREA, "the key of service account tokens: %s", err_text(err));
         err_free(err);
         server_fail(app);
         return;
