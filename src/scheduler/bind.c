@@ -81,6 +81,8 @@ static void bound(void *ctx, struct err *err, int status, str body)
 
     request_free(r);
     s->n_binding--;
+    if (s->active.n) /* some waited for their turn to bind; it comes after what is done here */
+        scheduler_wake(s);
     if (err) {
         scheduler_bind_failed(s, p, err);
         return;
@@ -93,11 +95,9 @@ static void bound(void *ctx, struct err *err, int status, str body)
                      "Successfully assigned %s/%s to " PRI_STR, p->ns, p->name,
                      STR_ARG(p->node->name));
     } else {
-        node_take_pod(s, p);
+        scheduler_release(s, p);
         pod_free(s, p);
     }
-    if (s->active.n)
-        scheduler_wake(s);
 }
 
 void bind_pod(struct scheduler *s, struct pod *p)

@@ -277,8 +277,8 @@ static void normalize(double *scores, const bool *ignored, uint32_t n)
 
 const struct plugin plugin_pod_topology_spread = {
     .name = "PodTopologySpread",
-    .requeue_on = EVENT_NODE_ADDED | EVENT_NODE_LABELS | EVENT_NODE_TAINTS | EVENT_POD_ADDED |
-                  EVENT_POD_CHANGED | EVENT_POD_GONE,
+    .requeue_on = EVENT_NODE_ADDED | EVENT_NODE_GONE | EVENT_NODE_LABELS | EVENT_NODE_TAINTS |
+                  EVENT_POD_ADDED | EVENT_POD_CHANGED | EVENT_POD_GONE,
     .prepare = prepare,
     .filter = filter,
     .prepare_score = prepare_score,

@@ -20,6 +20,34 @@ void pod_free(struct scheduler *s, struct pod *p)
     mem_free(p);
 }
 
+/* ---- room that becomes free ----
+ * Whatever gives it back says so here, lest a pod that was refused for want of it waits for the five minutes. */
+void scheduler_release(struct scheduler *s, struct pod *p)
+{
+    if (!p->node)
+        return;
+    node_take_pod(s, p);
+    queue_event(s, EVENT_POD_GONE);
+}
+
+static void promise(struct scheduler *s, struct pod *p, struct node *n)
+{
+    bool breaks = p->nominated && p->nominated != n;
+
+    pod_nominate(s, p, n);
+    if (breaks)
+        queue_event(s, EVENT_POD_GONE);
+}
+
+/* It is on n now: a promise of room there is kept, one elsewhere not needed. */
+static void fulfil(struct scheduler *s, struct pod *p, const struct node *n)
+{
+    if (p->nominated == n)
+        pod_nominate(s, p, NULL);
+    else
+        promise(s, p, NULL);
+}
+
 /* ---- turns ---- */
 static void schedule_one(struct scheduler *s, struct pod *p)
 {
@@ -34,7 +62,7 @@ static void schedule_one(struct scheduler *s, struct pod *p)
     }
     preempt(s, p, &d, &postscript, &nominated);
     diagnosis_text(&d, buf_view(&postscript), &message);
-    pod_nominate(s, p, nominated);
+    promise(s, p, nominated);
     p->failed_plugins = d.failed_plugins;
     queue_add_failed(s, p, false);
     report_failure(s, p, buf_view(&message));
@@ -67,8 +95,8 @@ void scheduler_assume(struct scheduler *s, struct pod *p, struct node *n)
 {
     p->place = POD_BINDING;
     p->assumed = true;
-    pod_nominate(s, p, NULL);
     node_put_pod(n, p);
+    fulfil(s, p, n);
 }
 
 void scheduler_bind_failed(struct scheduler *s, struct pod *p, struct err *err)
@@ -80,8 +108,7 @@ void scheduler_bind_failed(struct scheduler *s, struct pod *p, struct err *err)
         err_free(err);
         return;
     }
-    if (p->node)
-        node_take_pod(s, p);
+    scheduler_release(s, p);
     p->assumed = false;
     p->place = POD_NOWHERE;
     if (p->gone || err->reason == REASON_NOT_FOUND) {
@@ -108,19 +135,15 @@ static void pod_key(const struct obj *o, struct buf *b)
 
 static void pod_gone(struct scheduler *s, struct pod *p, str key)
 {
-    bool was_on_node = p->node != NULL;
-
     map_del(&s->pods, key);
-    if (p->place == POD_BINDING) { /* its request still holds it */
+    if (p->place == POD_BINDING) { /* its request still holds it, and its room until it is over */
         p->gone = true;
         return;
     }
     queue_remove(s, p);
-    if (p->node)
-        node_take_pod(s, p);
+    scheduler_release(s, p);
+    promise(s, p, NULL);
     pod_free(s, p);
-    if (was_on_node)
-        queue_event(s, EVENT_POD_GONE);
 }
 
 static void pod_read_head(struct scheduler *s, struct pod *p, const struct pod_head *h)
@@ -164,11 +187,10 @@ static void pod_is_bound(struct scheduler *s, struct pod *p, str node_name)
         return;
     }
     queue_remove(s, p);
-    if (p->node)
-        node_take_pod(s, p);
-    pod_nominate(s, p, NULL);
+    scheduler_release(s, p);
     p->place = POD_BOUND;
     node_put_pod(n, p);
+    fulfil(s, p, n);
     queue_event(s, EVENT_POD_ADDED);
 }
 
@@ -252,8 +274,10 @@ static void node_changed(void *ctx, const struct obj *o, const struct obj *prev)
 
     if (!o) {
         n = map_find(&s->all_nodes, prev->key.name);
-        if (n && n->present)
+        if (n && n->present) {
             node_vanish(s, n);
+            queue_event(s, EVENT_NODE_GONE);
+        }
         return;
     }
     if (prev && str_eq(prev->uid, o->uid) && str_eq(prev->data, o->data) &&

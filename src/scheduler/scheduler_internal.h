@@ -173,8 +173,9 @@ enum cluster_event {
     EVENT_NODE_TAINTS = 1 << 3,
     EVENT_POD_ADDED = 1 << 4, /* bound ones */
     EVENT_POD_CHANGED = 1 << 5,
-    EVENT_POD_GONE = 1 << 6,
-    EVENT_VOLUMES = 1 << 7, /* claims, volumes, storage classes */
+    EVENT_POD_GONE = 1 << 6, /* bound or assumed ones no more, or room that was promised */
+    EVENT_VOLUMES = 1 << 7,  /* claims, volumes, storage classes */
+    EVENT_NODE_GONE = 1 << 8,
 };
 
 /* ---- plugins ---- */
@@ -362,6 +363,8 @@ void evict(struct scheduler *s, const struct pod *victim, const struct pod *pree
 /* scheduler.c */
 void pod_free(struct scheduler *s, struct pod *p);
 void scheduler_assume(struct scheduler *s, struct pod *p, struct node *n);
+void scheduler_release(struct scheduler *s,
+                       struct pod *p); /* off its node, if on one; who waits for room is woken */
 void scheduler_bind_failed(struct scheduler *s, struct pod *p, struct err *err);
 
 #endif

@@ -47,25 +47,57 @@ static void put_again(struct world *w, str name, const char *node, const char *s
     put_pod_object(w, name, buf_view(&meta), rest, node, status);
 }
 
-static void took_binding(struct world *w, struct http_exchange *ex, const struct json *body)
-{
-    str name = json_get_str(body, "metadata.name"), node = json_get_str(body, "target.name");
-    char *name_text = str_dupz(name),
-         *node_text = str_dupz(node); /* the reply frees the exchange */
+struct binding { /* one that is answered now or later */
+    struct world *w;
+    struct http_exchange *ex;
+    struct loop_timer *timer;
+    char *name, *node;
+};
 
-    buf_fmt(&w->log, "bind " PRI_STR " -> " PRI_STR "\n", STR_ARG(name), STR_ARG(node));
+static bool is_known(struct world *w, const char *name)
+{
+    CLEANUP(buf) struct buf key = BUF_INIT;
+
+    buf_fmt(&key, "default/%s", name);
+    return map_find(&w->specs, str_of(name)) && map_find(&w->s->pods, buf_view(&key));
+}
+
+static void answer_binding(void *ctx)
+{
+    struct binding *b = ctx;
+    struct world *w = b->w;
+
     if (w->fail_bindings) {
         w->fail_bindings--;
-        http_reply(ex, 500, "application/json",
+        http_reply(b->ex, 500, "application/json",
                    S("{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"boom\",\"reason\":"
                      "\"InternalError\",\"code\":500}"));
     } else {
-        http_reply(ex, 201, "application/json", S("{\"kind\":\"Status\",\"status\":\"Success\"}"));
-        if (map_find(&w->specs, str_of(name_text)))
-            put_again(w, str_of(name_text), node_text, "", false);
+        http_reply(b->ex, 201, "application/json",
+                   S("{\"kind\":\"Status\",\"status\":\"Success\"}"));
+        if (is_known(w, b->name))
+            put_again(w, str_of(b->name), b->node, "", false);
     }
-    mem_free(name_text);
-    mem_free(node_text);
+    loop_timer_free(b->timer);
+    mem_free(b->name);
+    mem_free(b->node);
+    mem_free(b);
+}
+
+static void took_binding(struct world *w, struct http_exchange *ex, const struct json *body)
+{
+    struct binding *b = NEW(struct binding);
+
+    b->w = w;
+    b->ex = ex;
+    b->name = str_dupz(json_get_str(body, "metadata.name"));
+    b->node = str_dupz(json_get_str(body, "target.name"));
+    b->timer = loop_timer_new(w->loop, answer_binding, b);
+    buf_fmt(&w->log, "bind %s -> %s\n", b->name, b->node);
+    if (w->binding_ns)
+        loop_timer_set(b->timer, w->binding_ns);
+    else
+        answer_binding(b);
 }
 
 static void took_patch(struct world *w, struct http_exchange *ex, str name, const struct json *body)

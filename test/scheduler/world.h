@@ -14,8 +14,9 @@ struct world {
     struct buf log;
     struct map specs; /* pod name → heap text "METADATA\nSPEC" */
     int64_t revision;
-    int fail_bindings; /* so many get 500 */
-    bool keep_deleted; /* a deletion is logged, but the pod stays, terminating */
+    int fail_bindings;  /* so many get 500 */
+    int64_t binding_ns; /* bindings are answered so late */
+    bool keep_deleted;  /* a deletion is logged, but the pod stays, terminating */
 };
 void world_open(struct world *w);
 void world_close(struct world *w);
