@@ -363,6 +363,7 @@ static void on_node(void *ctx, const struct obj *obj, const struct obj *prev)
     cidr = json_get_str(node, "spec.podCIDR");
     if (cidr.n && !k->o.pod_cidr.n)
         configure_network(k, arena_dup(k->arena, cidr));
+    node_seen(k->node);
 }
 
 static void on_no_cidr(void *ctx)

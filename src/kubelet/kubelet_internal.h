@@ -210,6 +210,8 @@ void node_free(struct node *n);
 void node_start(struct node *n);
 void node_changed(struct node *n); /* conditions may have: tell soon */
 void node_images_changed(struct node *n);
+void node_seen(
+    struct node *n); /* its object has changed: somebody else may have written its status */
 
 /* ---- log_rotate.c ---- */
 struct log_rotation *log_rotation_new(struct kubelet *k);

@@ -1,6 +1,8 @@
 /* node.c - this machine as a Node object: registered, kept current, kept alive by its lease.
  *
- * register (create, or take over what is there) -> lease every 10 s -> status when something changed, and every 5 minutes anyway.
+ * register (create, or take over what is there) -> lease every 10 s -> status when something changed here, or there: a node
+ * controller that has missed heartbeats makes the conditions Unknown and keeps pods away until we contradict; and every
+ * 5 minutes anyway.
  * API: https://kubernetes.io/docs/reference/node/node-status/, https://kubernetes.io/docs/concepts/architecture/leases/ */
 #include "kubelet/node_internal.h"
 
@@ -197,6 +199,19 @@ void node_is_registered(struct node *n, str body)
 
 /* ---- status ---- */
 
+void node_seen(struct node *n)
+{
+    const struct obj *obj = informer_find(n->k->nodes, STR_NONE, n->k->o.node_name);
+
+    /* While telling it may be older than what is told: looked at when that is done. */
+    if (!obj || !n->told || n->telling || obj->revision < n->told_revision ||
+        !node_status_differs(n, obj))
+        return;
+    n->told_hash = 0;
+    n->dirty = true;
+    loop_timer_set(n->status_timer, RETRY_NS);
+}
+
 static void on_told(void *ctx, struct err *err, int status, str body)
 {
     struct node *n = ctx;
@@ -206,6 +221,7 @@ static void on_told(void *ctx, struct err *err, int status, str body)
         return;
     }
     n->telling = false;
+    n->told_hash = err ? 0 : n->telling_hash;
     if (err &&
         err->reason == REASON_NOT_FOUND) { /* somebody deleted the node: it is here, though */
         register_node(n);
@@ -216,8 +232,11 @@ static void on_told(void *ctx, struct err *err, int status, str body)
         n->last_told = loop_now(n->k->loop);
         n->told = true;
         kubelet_node_is_told(n->k);
+        str_to_int64(client_text_find(body, "metadata.resourceVersion"), &n->told_revision);
         if (n->dirty)
             loop_timer_set(n->status_timer, SOON_NS);
+        else
+            node_seen(n);
     }
     err_free(err);
 }

@@ -22,7 +22,9 @@ struct node {
     bool registering, registered, telling, told, looking, dirty, images_dirty, closed;
     size_t calls; /* completions that name this node */
     mono_time last_told;
-    uint64_t told_hash; /* of what was told last, without times */
+    uint64_t told_hash,
+        telling_hash; /* of what the API has, and of what is on its way, without times; 0: nothing */
+    int64_t told_revision; /* the Node's, with what was told last */
     struct condition_state conditions[NODE_N_CONDITIONS];
     /* the machine: read once */
     str hostname, machine_id, system_uuid, boot_id, kernel, os_image, architecture;
@@ -39,6 +41,8 @@ bool node_status_patch(struct node *n, struct arena *a, bool force,
 void node_set_images(struct node *n, const struct json *list); /* CRI's */
 void node_event(struct node *n, const char *type, const char *reason, const char *message);
 void node_is_registered(struct node *n, str body);
+/* Whether the API's Node says what was told; what it says otherwise is told again as a transition. */
+bool node_status_differs(struct node *n, const struct obj *obj);
 void node_really_free(struct node *n);
 /* kubelet.c: the API has the node's first status. */
 void kubelet_node_is_told(struct kubelet *k);

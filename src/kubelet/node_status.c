@@ -401,8 +401,28 @@ bool node_status_patch(struct node *n, struct arena *a, bool force, struct buf *
     hash = str_hash(buf_view(&stable));
     if (hash == n->told_hash && !force)
         return false;
-    n->told_hash = hash;
+    n->telling_hash = hash;
     return true;
+}
+
+bool node_status_differs(struct node *n, const struct obj *obj)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json *node = NULL;
+    bool differs = false;
+
+    err_free(json_parse(a, arena_dup(a, obj->data), NULL, NULL, &node));
+    for (size_t i = 0; i < NODE_N_CONDITIONS; i++) {
+        struct condition_state *s = &n->conditions[i];
+        bool same = false;
+
+        JSON_EACH(c, json_at(node, "status", "conditions", NULL))
+            same |= str_is(json_get_str(c, "type"), conditions[i].type) &&
+                    str_is(json_get_str(c, "status"), s->is_true ? "True" : "False");
+        s->known &= same;
+        differs |= !same;
+    }
+    return differs;
 }
 
 void node_event(struct node *n, const char *type, const char *reason, const char *message)

@@ -184,6 +184,91 @@ TEST(agent, registers_its_node_and_keeps_the_lease)
     world_fini(&w);
 }
 
+#define NODES "/api/v1/nodes"
+
+static str node_condition(struct world *w, const char *type, const char *field)
+{
+    JSON_EACH(c, json_at(fake_api_find(w->api, NODES "/n1"), "status", "conditions", NULL))
+        if (str_is(json_get_str(c, "type"), type))
+            return json_get_str(c, field);
+    return STR_NONE;
+}
+
+/* As node-lifecycle does when heartbeats have come late. */
+static void node_becomes_unknown(struct world *w)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    struct json v = json_copy(a, fake_api_find(w->api, NODES "/n1"));
+
+    JSON_EACH(c, json_at(&v, "status", "conditions", NULL))
+        json_setz(a, c, "status", json_z("Unknown"));
+    json_encode(&text, &v);
+    fake_api_put(w->api, NODES, buf_cstr(&text));
+}
+
+TEST(agent, a_node_thought_dead_says_soon_that_it_lives)
+{
+    struct world w;
+
+    world_init(&w);
+    for (int pause_ms = 0; pause_ms < 30000; pause_ms += 1700) { /* against its own timers */
+        run(&w, pause_ms);
+        node_becomes_unknown(&w);
+        CHECK_STRZ(node_condition(&w, "Ready", "status"), "Unknown");
+        run(&w, 2000);
+        CHECK_STRZ(node_condition(&w, "Ready", "status"), "True");
+        CHECK_STRZ(node_condition(&w, "MemoryPressure", "status"), "False");
+    }
+    world_fini(&w);
+}
+
+TEST(agent, a_correction_is_a_transition_and_told_once)
+{
+    struct world w;
+    CLEANUP(buf) struct buf before = BUF_INIT;
+    str version;
+
+    world_init(&w);
+    buf_str(&before, node_condition(&w, "Ready", "lastTransitionTime"));
+    run(&w, 5000);
+    node_becomes_unknown(&w);
+    run(&w, 2000);
+    CHECK(!str_eq(node_condition(&w, "Ready", "lastTransitionTime"), buf_view(&before)));
+    version = arena_dup(
+        w.arena, json_get_str(fake_api_find(w.api, NODES "/n1"), "metadata.resourceVersion"));
+    run(&w, 60000);
+    CHECK(str_eq(version,
+                 json_get_str(fake_api_find(w.api, NODES "/n1"), "metadata.resourceVersion")));
+    world_fini(&w);
+}
+
+TEST(agent, a_status_that_was_refused_is_told_again)
+{
+    struct world w;
+
+    world_init(&w);
+    run(&w, 20000);
+    fake_api_refuse_patches(w.api, NODES "/n1", 3);
+    fake_runtime_add_image(w.runtime, "news:1");
+    node_becomes_unknown(&w);
+    run(&w, 10000);
+    CHECK_STRZ(node_condition(&w, "Ready", "status"), "True");
+    world_fini(&w);
+}
+
+TEST(agent, a_node_deleted_under_a_living_agent_comes_back_with_its_status)
+{
+    struct world w;
+
+    world_init(&w);
+    run(&w, 5000);
+    fake_api_delete(w.api, NODES "/n1");
+    run(&w, 315000); /* until it has something to say */
+    CHECK_STRZ(node_condition(&w, "Ready", "status"), "True");
+    world_fini(&w);
+}
+
 TEST(agent, runs_a_pod_and_tells_its_status_once)
 {
     struct world w;

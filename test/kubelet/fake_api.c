@@ -23,6 +23,8 @@ struct fake_api {
     struct arena *arena;
     struct json events;
     int64_t revision, uids;
+    const char *refused; /* path */
+    int refusals;
 };
 
 struct fake_api *fake_api_new(struct loop *loop)
@@ -201,6 +203,12 @@ void fake_api_delete_gracefully(struct fake_api *api, const char *path, int64_t 
     store(api, str_of(path), a, v);
 }
 
+void fake_api_refuse_patches(struct fake_api *api, const char *path, int n)
+{
+    api->refused = path;
+    api->refusals = n;
+}
+
 const struct json *fake_api_find(const struct fake_api *api, const char *path)
 {
     const struct object *o = tree_find(api->objects, str_of(path));
@@ -358,6 +366,11 @@ void fake_api_handle(void *ctx, struct http_exchange *ex)
         }
         drop(api, path);
         http_reply(ex, 200, "application/json", S("{\"kind\":\"Status\",\"status\":\"Success\"}"));
+        return;
+    }
+    if (api->refusals && str_is(method, "PATCH") && str_is(path, api->refused)) {
+        api->refusals--;
+        reply_status(ex, 500, "InternalError");
         return;
     }
     a = arena_new();

@@ -12,6 +12,8 @@ void fake_api_put(struct fake_api *api, const char *collection, const char *json
 void fake_api_delete(struct fake_api *api, const char *path);
 /* Asks for a graceful end as the real one does: deletionTimestamp and grace. */
 void fake_api_delete_gracefully(struct fake_api *api, const char *path, int64_t grace_s);
+/* The next n patches of that object or of its status get 500. */
+void fake_api_refuse_patches(struct fake_api *api, const char *path, int n);
 /* NULL: absent. Borrowed until the object changes. */
 const struct json *fake_api_find(const struct fake_api *api, const char *path);
 size_t fake_api_count_events(const struct fake_api *api, const char *reason);
