@@ -12,7 +12,10 @@
  *   (3) One process at a time: the file is locked while it is open. */
 #include "store/engine.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define APPLICATION_ID 0x6b317330 /* "k1s0" */
@@ -314,6 +317,19 @@ static struct err *set_up(struct engine *e)
     return NULL;
 }
 
+/* Secrets are in it: nobody else reads it, whatever the folder's mode and the umask are. SQLite gives its other files the
+ * mode of this one. What fails here fails again when it is opened. */
+static void make_private(const char *path)
+{
+    int fd = strcmp(path, ":memory:") ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+    if (fd < 0)
+        return;
+    if (fchmod(fd, 0600))
+        log_warning("store", "%s stays readable for others: %s", path, strerror(errno));
+    close(fd);
+}
+
 struct err *engine_open(const char *path, const struct store_cipher *cipher, struct engine **ret)
 {
     struct engine *e = NEW(struct engine);
@@ -321,6 +337,7 @@ struct err *engine_open(const char *path, const struct store_cipher *cipher, str
 
     e->path = mem_strdup(path);
     e->cipher = cipher;
+    make_private(path);
     /* One thread at a time uses it, so SQLite's own locks are not needed. */
     if (sqlite3_open_v2(path, &e->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,

@@ -29,6 +29,24 @@ TEST(store, a_write_is_visible_only_when_it_is_durable)
     rig_close(&r);
 }
 
+TEST(store, files_are_for_their_owner_only)
+{
+    static const char *const suffixes[] = {"", "-wal"};
+    mode_t was = umask(0);
+    struct rig r = {0};
+
+    rig_open_disk(&r);
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        char path[128];
+        struct stat st;
+
+        snprintf(path, sizeof path, "%s%s", r.path, suffixes[i]);
+        CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    }
+    rig_close(&r);
+    umask(was);
+}
+
 TEST(store, keys_are_listed_in_order_and_by_namespace)
 {
     struct rig r = {0};
