@@ -46,6 +46,9 @@ struct user {
     bool masters; /* in system:masters */
 };
 
+/* As authentication.k8s.io/v1 UserInfo (reviews.c). */
+struct json user_json(struct arena *a, const struct user *u);
+
 struct route { /* Kubernetes' RequestInfo */
     bool is_resource;
     str verb; /* "get", "list", "deletecollection"...; lower-case method otherwise */

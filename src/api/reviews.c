@@ -21,7 +21,7 @@ static void answer(struct req *q, struct json *obj, struct json status)
         reply_tree(q, 201, k->r->type, obj);
 }
 
-static struct json user_info(struct arena *a, const struct user *u)
+struct json user_json(struct arena *a, const struct user *u)
 {
     struct json v = json_object(), groups = json_array(), extra = json_object();
 
@@ -68,7 +68,7 @@ void self_review(struct req *q, struct json *obj)
     track(q, obj);
     json_setz(q->a, meta_of(q->a, obj), "creationTimestamp",
               json_string(now_text(q->a, loop_wall(q->api->loop))));
-    json_setz(q->a, &status, "userInfo", user_info(q->a, q->user));
+    json_setz(q->a, &status, "userInfo", user_json(q->a, q->user));
     answer(q, obj, status);
 }
 
@@ -92,7 +92,7 @@ void token_review(struct req *q, struct json *obj)
         err_free(e);
     } else {
         json_setz(q->a, &status, "authenticated", json_bool(true));
-        json_setz(q->a, &status, "user", user_info(q->a, t.user));
+        json_setz(q->a, &status, "user", user_json(q->a, t.user));
         json_setz(q->a, &status, "audiences", audiences);
     }
     answer(q, obj, status);

@@ -51,7 +51,6 @@ MUST_USE struct err *form_show(struct attributes *t, const struct kind *k, const
 MUST_USE struct err *form_take(struct attributes *t, const struct kind *k, const struct json *shown,
                                struct json *next, bool *ret_changed);
 struct json form_options(struct attributes *t); /* CreateOptions, ...; null for CONNECT */
-struct json form_user(struct arena *a, const struct user *u);
 /* "Internal error occurred: ..." with its cause. */
 MUST_USE struct err *err_internal(const char *fmt, ...) PRINTF(1, 2);
 

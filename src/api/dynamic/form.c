@@ -119,29 +119,6 @@ struct err *form_take(struct attributes *t, const struct kind *k, const struct j
     return NULL;
 }
 
-struct json form_user(struct arena *a, const struct user *u)
-{
-    struct json v = json_object(), groups = json_array(), extra = json_object();
-
-    json_setz(a, &v, "username", json_string(u->name));
-    if (u->uid.n)
-        json_setz(a, &v, "uid", json_string(u->uid));
-    for (size_t i = 0; i < u->n_groups; i++)
-        json_append(a, &groups, json_string(u->groups[i]));
-    if (groups.n)
-        json_setz(a, &v, "groups", groups);
-    for (size_t i = 0; i < u->n_extra; i++) {
-        struct json values = json_array();
-
-        for (size_t k = 0; k < u->extra[i].n_values; k++)
-            json_append(a, &values, json_string(u->extra[i].values[k]));
-        json_set(a, &extra, u->extra[i].key, values);
-    }
-    if (extra.n)
-        json_setz(a, &v, "extra", extra);
-    return v;
-}
-
 static void set_dry_run(struct attributes *t, struct json *v)
 {
     struct json all = json_array();
@@ -233,7 +210,7 @@ struct json form_request(struct attributes *t, const struct kind *k)
     set_if(t, &v, "name", t->name);
     set_if(t, &v, "namespace", t->ns);
     json_setz(t->a, &v, "operation", json_string(operation_name(t->op)));
-    json_setz(t->a, &v, "userInfo", form_user(t->a, t->req->user));
+    json_setz(t->a, &v, "userInfo", user_json(t->a, t->req->user));
     json_setz(t->a, &v, "dryRun", json_bool(t->dry_run));
     json_setz(t->a, &v, "options", form_options(t));
     return v;
