@@ -89,17 +89,54 @@ static str cni_bin_dir(void)
     return dirs[1];
 }
 
-static const char *find_program(struct arena *a, const char *name)
-{
-    static const char *const dirs[] = {"/usr/local/bin", "/usr/bin", "/usr/sbin", "/usr/local/sbin",
-                                       "/bin"};
+static const char *const program_dirs[] = {"/usr/local/bin",  "/usr/bin", "/usr/sbin",
+                                           "/usr/local/sbin", "/bin",     "/sbin"};
 
-    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-        str path = arena_fmt(a, "%s/%s", dirs[i], name);
+const char *containerd_program(struct arena *a, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(program_dirs); i++) {
+        str path = arena_fmt(a, "%s/%s", program_dirs[i], name);
 
         if (access(path.p, X_OK) == 0)
             return path.p;
     }
+    return NULL;
+}
+
+/* Ours, with a PATH on which it finds its shim, runc and what CNI plugins call: services often have none. */
+static const char *const *process_environment(struct arena *a)
+{
+    CLEANUP(buf) struct buf path = BUF_INIT;
+    const char **env, *inherited = getenv("PATH");
+    size_t n = 0, used = 0;
+
+    while (environ[n])
+        n++;
+    env = ARENA_NEW_N(a, const char *, n + 2);
+    for (size_t i = 0; i < n; i++)
+        if (!str_has_prefix(str_of(environ[i]), S("PATH=")))
+            env[used++] = environ[i];
+    buf_fmt(&path, "PATH=%s", inherited ? inherited : "");
+    for (size_t i = 0; i < ARRAY_LEN(program_dirs); i++)
+        buf_fmt(&path, "%s%s", i || (inherited && *inherited) ? ":" : "", program_dirs[i]);
+    env[used] = arena_dup(a, buf_view(&path)).p;
+    return env;
+}
+
+static struct err *find_programs(struct arena *a)
+{
+    static const struct {
+        const char *name, *package;
+    } needed[] = {{"containerd", "containerd"}, {"ctr", "containerd"}, {"runc", "runc"}};
+    CLEANUP(buf) struct buf dirs = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(program_dirs); i++)
+        buf_fmt(&dirs, "%s%s", i ? ", " : "", program_dirs[i]);
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if (!containerd_program(a, needed[i].name))
+            return err_new(REASON_INTERNAL,
+                           "%s is not installed (Debian package %s; looked for in " PRI_STR ")",
+                           needed[i].name, needed[i].package, STR_ARG(buf_view(&dirs)));
     return NULL;
 }
 
@@ -267,10 +304,13 @@ static bool adopt(struct containerd *c)
 
 static void start_process(struct containerd *c)
 {
-    const char *program = find_program(c->arena, "containerd");
+    CLEANUP(arena) struct arena *a = arena_new();
+    const char *program = containerd_program(a, "containerd");
     const char *argv[] = {program, "--config", c->config_path, NULL};
-    struct child_options o = {
-        .argv = argv, .stdout_path = c->paths.log_file.p, .new_session = true};
+    struct child_options o = {.argv = argv,
+                              .env = process_environment(a),
+                              .stdout_path = c->paths.log_file.p,
+                              .new_session = true};
     char text[32];
     int r;
 
@@ -343,10 +383,8 @@ struct err *containerd_start(const struct containerd_options *o, struct containe
     containerd_paths_init(c->arena, c->o.data_dir, &c->paths);
     c->config_path = c->paths.config.p;
     err = write_config(c);
-    if (!err && !find_program(c->arena, "containerd"))
-        err = err_new(REASON_INTERNAL, "containerd is not installed (Debian package containerd)");
-    if (!err && !find_program(c->arena, "runc"))
-        err = err_new(REASON_INTERNAL, "runc is not installed (Debian package runc)");
+    if (!err)
+        err = find_programs(c->arena);
     if (err) {
         arena_free(c->arena);
         mem_free(c);

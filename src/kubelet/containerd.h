@@ -43,6 +43,9 @@ struct cni_config {
 };
 void cni_config_write(struct buf *b, const struct cni_config *c);
 
+/* Where a program is, whatever PATH says; NULL: not installed. */
+const char *containerd_program(struct arena *a, const char *name);
+
 struct containerd;
 struct containerd_options {
     struct loop *loop;
@@ -53,7 +56,7 @@ struct containerd_options {
     void (*down)(void *ctx); /* the process died; it will be started again */
     void *ctx;
 };
-/* Errors: INTERNAL (files cannot be written, containerd is not installed), BAD_REQUEST (registries.yaml). */
+/* Errors: INTERNAL (files cannot be written, a program is not installed), BAD_REQUEST (registries.yaml). */
 MUST_USE struct err *containerd_start(const struct containerd_options *o, struct containerd **ret);
 const struct containerd_paths *containerd_paths(const struct containerd *c);
 void containerd_free(struct containerd *c); /* leaves the process running */

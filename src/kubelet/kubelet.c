@@ -13,6 +13,7 @@
 #include "kubelet/oci_archive.h"
 
 #define VERSION_RETRY_NS (100 * NS_PER_MS)
+#define IMPORT_RETRY_NS (5 * NS_PER_S)
 #define NETWORK_RETRY_NS (20 * NS_PER_MS)
 #define POD_CIDR_WAIT_NS                                                                           \
     (3 * NS_PER_S) /* then a single server node takes the first range of the cluster's */
@@ -26,7 +27,7 @@ static void check_network(struct kubelet *k);
 
 struct start { /* what only the beginning needs */
     struct kubelet *k;
-    struct loop_timer *retry; /* of VERSION, or of the network's readiness */
+    struct loop_timer *retry; /* of VERSION, of the import, or of the network's readiness */
     struct loop_timer *cidr_limit;
     struct child *import;
     char *cni_written;
@@ -143,14 +144,28 @@ static void runtime_is_up(struct kubelet *k)
     }
 }
 
+/* Without it no pod can have a sandbox: the node is not ready, and /readyz says so. */
+static void import_failed(struct kubelet *k, const char *why)
+{
+    log_error("kubelet", "not ready: cannot import the pause image: %s; trying again in %lld s",
+              why, (long long)(IMPORT_RETRY_NS / NS_PER_S));
+    loop_timer_set(start_of(k)->retry, IMPORT_RETRY_NS);
+}
+
 static void on_imported(void *ctx, int64_t status, int sig)
 {
     struct kubelet *k = ctx;
 
     child_free(TAKE(start_of(k)->import));
-    if (status || sig)
-        log_error("kubelet", "importing the pause image failed (status %lld, signal %d)",
-                  (long long)status, sig);
+    if (status || sig) {
+        CLEANUP(arena) struct arena *a = arena_new();
+
+        import_failed(k, arena_fmt(a, "ctr: exit status %lld, signal %d (log: " PRI_STR ")",
+                                   (long long)status, sig,
+                                   STR_ARG(containerd_paths(k->containerd)->log_file))
+                             .p);
+        return;
+    }
     start_of(k)->imported = true;
     runtime_is_up(k);
 }
@@ -158,23 +173,33 @@ static void on_imported(void *ctx, int64_t status, int sig)
 static void import_pause(struct kubelet *k)
 {
     CLEANUP(buf) struct buf archive = BUF_INIT;
-    struct arena *a = k->arena;
+    CLEANUP(arena) struct arena *a = arena_new();
     const char *path = arena_fmt(a, PRI_STR "/pause.tar", STR_ARG(k->o.data_dir)).p;
-    const char *argv[] = {
-        "ctr",    "-n",     "k8s.io", "-a", containerd_paths(k->containerd)->socket.p,
-        "images", "import", path,     NULL};
+    const char *argv[] = {containerd_program(a, "ctr"),
+                          "-n",
+                          "k8s.io",
+                          "-a",
+                          containerd_paths(k->containerd)->socket.p,
+                          "images",
+                          "import",
+                          path,
+                          NULL};
     struct child_options o = {.argv = argv,
                               .stdout_path = containerd_paths(k->containerd)->log_file.p};
     int r;
 
+    if (start_of(k)->import)
+        return; /* of before containerd died; its end decides */
+    if (!argv[0]) {
+        import_failed(k, "ctr is not installed (Debian package containerd)");
+        return;
+    }
     oci_pause_archive(&archive, S(PAUSE_IMAGE));
     r = file_write_atomic(k->loop, path, buf_view(&archive), 0644);
     if (r >= 0)
         r = child_start(k->loop, &o, on_imported, k, &start_of(k)->import);
-    if (r < 0) {
-        log_error("kubelet", "cannot import the pause image: %s", strerror(-r));
-        runtime_is_up(k);
-    }
+    if (r < 0)
+        import_failed(k, strerror(-r));
 }
 
 static void on_pause_status(void *ctx, struct err *err, const struct json *response)

@@ -398,6 +398,18 @@ TEST(containerd, configuration_names_our_places_and_credentials)
     CHECK(c.paths.socket.n < 100);
 }
 
+TEST(containerd, programs_are_found_without_a_path)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    char *path = mem_strdup(getenv("PATH") ? getenv("PATH") : "");
+
+    setenv("PATH", "", 1);
+    CHECK(containerd_program(a, "sh") != NULL);
+    CHECK(containerd_program(a, "k1s-no-such-program") == NULL);
+    setenv("PATH", path, 1);
+    mem_free(path);
+}
+
 TEST(cni, the_network_is_valid_json_with_our_range)
 {
     CLEANUP(arena) struct arena *a = arena_new();
