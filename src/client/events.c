@@ -17,7 +17,8 @@
 
 #include <inttypes.h>
 
-#define MEMORY_MAX 4096
+#define SERIES_MAX 4096 /* 0.3 KB each; one that is forgotten too early becomes another Event */
+#define RECENT_MAX 1024 /* similars and buckets: forgotten too early they combine and cut less */
 #define SIMILAR_MAX 10
 #define SIMILAR_WINDOW_NS (600 * NS_PER_S)
 #define BURST 25
@@ -39,6 +40,7 @@ struct memory_item {
 struct memory {
     struct map map;
     struct list order;
+    size_t max;
     int64_t keep_ns;
     void (*free_item)(struct memory_item *);
 };
@@ -76,10 +78,12 @@ struct event_recorder {
     uint64_t last_stamp; /* names are stamps: strictly rising */
 };
 
-static void memory_init(struct memory *m, int64_t keep_ns, void (*free_item)(struct memory_item *))
+static void memory_init(struct memory *m, size_t max, int64_t keep_ns,
+                        void (*free_item)(struct memory_item *))
 {
     map_init(&m->map);
     list_init(&m->order);
+    m->max = max;
     m->keep_ns = keep_ns;
     m->free_item = free_item;
 }
@@ -134,7 +138,7 @@ static void *memory_use(struct memory *m, str text, int64_t now_ns, size_t size,
         memory_drop(m, old);
     }
     if (!it) {
-        if (m->map.n >= MEMORY_MAX)
+        if (m->map.n >= m->max)
             memory_drop(m, memory_oldest(m));
         it = mem_zalloc(size);
         it->key = key;
@@ -176,9 +180,9 @@ struct event_recorder *event_recorder_new(struct client *c, str component, str h
     r->loop = client_loop(c);
     r->component = str_dupz(component);
     r->host = str_dupz(host);
-    memory_init(&r->series, SERIES_NS, series_forget);
-    memory_init(&r->similars, SIMILAR_WINDOW_NS, plain_free);
-    memory_init(&r->buckets, BUCKET_NS, plain_free);
+    memory_init(&r->series, SERIES_MAX, SERIES_NS, series_forget);
+    memory_init(&r->similars, RECENT_MAX, SIMILAR_WINDOW_NS, plain_free);
+    memory_init(&r->buckets, RECENT_MAX, BUCKET_NS, plain_free);
     list_init(&r->waiting);
     list_init(&r->flying);
     return r;
