@@ -2,17 +2,16 @@
 #ifndef K1S_API_ADMISSION_H
 #define K1S_API_ADMISSION_H
 #include "api/api_internal.h"
+#include "schema/quota.h"
 /* limits.c */
 MUST_USE struct err *limit_ranger_mutate(struct write *w);
 MUST_USE struct err *limit_ranger_update(struct write *w);
-bool amount_of(const struct json *list, str name, struct quantity *ret);
-str amount_text(struct arena *a, const struct quantity *q, bool binary);
-bool is_in_bytes(str resource); /* shown in Ki, Mi, ... */
 /* quota.c */
 MUST_USE struct err *resource_quota(struct write *w);
-/* amounts.c: a pod's requests or limits, name -> amount; all: with what its class adds */
-struct json pod_amounts(struct arena *a, const struct json *pod, const char *which, bool all);
-void amounts_add(struct arena *a, struct json *sum, const struct json *list);
+/* After store_update() has returned: what was put adds to status.used. */
+void quota_written(struct write *w);
+/* The write is published or has failed, or its steps run once more. */
+void quota_settled(struct write *w);
 /* pod_account.c; the second after validation */
 MUST_USE struct err *pod_account(struct write *w);
 MUST_USE struct err *pod_account_secrets(struct write *w);

@@ -108,6 +108,7 @@ struct audited;
 struct flow;
 struct ip_allocator;
 struct event_ttl;
+struct quota_sums;
 struct flowschemas;
 struct dynamic;
 struct discovery;
@@ -132,6 +133,7 @@ struct api {
     struct flow *flow;
     struct ip_allocator *ips;
     struct event_ttl *event_ttl;
+    struct quota_sums *quota_sums;
     struct flowschemas *flowschemas;
     struct dynamic *dynamic; /* webhooks and policies (dynamic/) */
     size_t n_dynamic;        /* of them configured; 0: nobody need look */

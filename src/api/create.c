@@ -3,6 +3,7 @@
  * All that does not need the store's state is done before the write; the write itself only asks
  * that the name is free. With generateName a taken name is tried again with another suffix, as
  * Kubernetes does. */
+#include "api/admission.h"
 #include "api/crd.h"
 #include "api/dynamic/dynamic.h"
 
@@ -30,10 +31,12 @@ static void created(void *ctx, struct err *e, const struct obj *result);
 static void submit(struct creation *c)
 {
     store_update(c->w.api->store, kind_key(c->w.kind, c->w.ns, c->w.name), put_new, created, c);
+    quota_written(&c->w);
 }
 
 static void settled(struct creation *c, bool ok)
 {
+    quota_settled(&c->w);
     if (c->w.kind->hooks->settled)
         c->w.kind->hooks->settled(c->w.api, c->w.obj, NULL, ok && !c->w.dry_run);
 }

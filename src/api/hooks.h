@@ -10,8 +10,7 @@ kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status,
     slice_prepare_update, daemonset_default, pvc_prepare_update, hpa_default, lease_prepare,
     node_default, node_prepare, pod_default, resourceslice_default;
 /* pod_prepare.c */
-void pod_spec_drop(struct write *w);          /* of every kind with a pod spec */
-const char *pod_qos(const struct json *spec); /* Guaranteed, Burstable or BestEffort */
+void pod_spec_drop(struct write *w); /* of every kind with a pod spec */
 struct json pod_completed(struct arena *a, const struct json *pod);
 /* certificates.c (prepare functions above) */
 kind_admit_fn csr_admit;

@@ -28,7 +28,9 @@ struct write {
     bool bootstrap; /* the server's own first objects: status and generation as given */
     bool applied;   /* managedFields are already right (server-side apply) */
     wall_time now;
-    struct answers *answers; /* of webhooks and policies; NULL: none are concerned (dynamic.h) */
+    struct quota_grant *grants; /* of quotas, until the write is settled (quota.c) */
+    bool stored;                /* what the store was given is a new version */
+    struct answers *answers;    /* of webhooks and policies; NULL: none are concerned (dynamic.h) */
 };
 
 typedef void kind_prepare_fn(struct write *w);

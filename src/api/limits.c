@@ -22,24 +22,6 @@ static void problem(struct problems *p, const char *fmt, ...)
     va_end(ap);
 }
 
-bool amount_of(const struct json *list, str name, struct quantity *ret)
-{
-    const struct json *v = json_find(list, name);
-
-    return json_is(v, JSON_STRING) && quantity_parse(v->s, ret);
-}
-
-str amount_text(struct arena *a, const struct quantity *q, bool binary)
-{
-    struct buf b = BUF_INIT;
-    str out;
-
-    buf_quantity(&b, q, binary ? 'b' : 'd');
-    out = arena_dup(a, buf_view(&b));
-    buf_fini(&b);
-    return out;
-}
-
 /* ---- LimitRanger ---- */
 
 struct ranges {
@@ -129,12 +111,6 @@ static void default_containers(struct write *w, const struct ranges *r)
                                         STR_ARG(buf_view(&notes)))));
     }
     buf_fini(&notes);
-}
-
-bool is_in_bytes(str name)
-{
-    return str_is(name, "memory") || str_is(name, "storage") || str_is(name, "ephemeral-storage") ||
-           str_has_prefix(name, S("hugepages-"));
 }
 
 static void check_bounds(struct write *w, const struct json *item, str type,

@@ -4,6 +4,7 @@
  * resourceVersion never conflicts. What comes out is decoded as if it had been sent, and goes the
  * way of an update; apply may create. API:
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
+#include "api/admission.h"
 #include "api/dynamic/dynamic.h"
 #include "wire/yaml.h"
 
@@ -419,6 +420,7 @@ static void patched(void *ctx, struct err *e, const struct obj *result)
     struct patching *p = ctx;
     struct write *w = &p->w;
 
+    quota_settled(w);
     if (w->kind->hooks->settled && w->obj)
         w->kind->hooks->settled(w->api, w->obj, w->old, !e && !w->dry_run);
     if (answers_wait(w->answers, e, patch_run, p))
@@ -447,6 +449,7 @@ static void patch_run(void *ctx, struct err *e)
         p->reply = S("");
     }
     store_update(w->api->store, kind_key(w->kind, w->ns, w->name), patch_current, patched, p);
+    quota_written(w);
 }
 
 static struct err *unsupported(void)

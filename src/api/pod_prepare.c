@@ -4,44 +4,7 @@
  * Source: pkg/registry/core/pod/strategy.go, pkg/api/pod/util.go */
 #include "api/api_internal.h"
 #include "api/hooks.h"
-
-static void qos_of(const struct json *resources, bool *any, bool *guaranteed)
-{
-    static const char *const names[] = {"cpu", "memory"};
-    const struct json *limits = json_findz(resources, "limits"),
-                      *requests = json_findz(resources, "requests");
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct quantity lim = {0}, req = {0};
-        bool has_lim =
-            quantity_parse(json_str(json_findz(limits, names[i])), &lim) && lim.nano != 0;
-        bool has_req =
-            quantity_parse(json_str(json_findz(requests, names[i])), &req) && req.nano != 0;
-
-        *any |= has_lim || has_req;
-        if (!has_lim || (has_req && quantity_cmp(&lim, &req) != 0))
-            *guaranteed = false;
-    }
-}
-
-/* Guaranteed when every container limits cpu and memory and asks for no less; BestEffort when
- * nobody asks for anything. */
-const char *pod_qos(const struct json *spec)
-{
-    static const char *const lists[] = {"containers", "initContainers"};
-    const struct json *whole = json_findz(spec, "resources");
-    bool any = false, guaranteed = true;
-
-    /* What is said of the pod as a whole counts alone. */
-    if (json_count(json_findz(whole, "limits")) || json_count(json_findz(whole, "requests"))) {
-        qos_of(whole, &any, &guaranteed);
-        return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
-    }
-    for (size_t l = 0; l < ARRAY_LEN(lists); l++)
-        JSON_EACH(c, json_findz(spec, lists[l]))
-            qos_of(json_findz(c, "resources"), &any, &guaranteed);
-    return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
-}
+#include "schema/quota.h"
 
 /* The annotations of before the field existed still count where the field is not set. */
 static void apparmor_from_annotations(struct write *w)

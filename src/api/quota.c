@@ -1,218 +1,30 @@
 /* quota.c - ResourceQuota: what the objects of a namespace may use in sum.
  *
  * What a quota limits is what its status says (the quota controller puts it there). What is used is
- * counted from memory, and is no less than the status says: so a burst of writes cannot get past
- * it. API: https://kubernetes.io/docs/concepts/policy/resource-quotas/. Source:
- * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go, pkg/quota/v1/evaluator/core */
+ * what is stored (quota_sums.c) and no less than the status says, and what other writes that are
+ * under way will use: so no burst gets past it. An admitted write adds to status.used, in the same
+ * transaction.
+ *
+ * Unlike in Kubernetes, a write that fails after it was admitted leaves status.used as it was.
+ * API: https://kubernetes.io/docs/concepts/policy/resource-quotas/. Source:
+ * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go */
 #include "api/admission.h"
-#include "api/hooks.h"
-#include "api/validation/resources.h"
+#include "api/quota_sums.h"
 
 #define QUOTAS_MAX 64 /* of a namespace; more are not looked at */
 
-struct usage {
-    struct write *w;
-    const struct json *quota;
-    struct json used;
-    str skip; /* the object that is written */
+/* What one write has been granted of one quota, until it is settled. */
+struct quota_grant {
+    struct quota_grant *next;
+    str quota, uid;
+    uint64_t account;
+    struct json reserved; /* only what grows */
+    struct json change;   /* of status.used */
 };
 
-static void set_count(struct arena *a, struct json *sum, str name, int64_t n)
+static struct json uses_of(const struct write *w, const struct json *obj)
 {
-    if (n)
-        json_set(a, sum, name, json_string(arena_fmt(a, "%lld", (long long)n)));
-}
-
-/* ---- what one object uses ---- */
-
-static bool has_ended(const struct json *pod, wall_time now)
-{
-    str phase = json_get_str(pod, "status.phase"), deletion = meta_str(pod, "deletionTimestamp");
-    wall_time at;
-
-    if (str_is(phase, "Succeeded") || str_is(phase, "Failed"))
-        return true;
-    if (!deletion.n || !rfc3339_parse(deletion, &at))
-        return false;
-    return now.ns > at.ns + json_get_int(pod, "metadata.deletionGracePeriodSeconds", 0) * NS_PER_S;
-}
-
-static void pod_uses(struct arena *a, const struct json *pod, wall_time now, struct json *sum)
-{
-    static const char *const plain[] = {"cpu", "memory", "ephemeral-storage"};
-    struct json requests, limits;
-
-    if (has_ended(pod, now))
-        return;
-    set_count(a, sum, S("pods"), 1);
-    requests = pod_amounts(a, pod, "requests", true);
-    limits = pod_amounts(a, pod, "limits", true);
-    for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
-        const struct json *r = json_findz(&requests, plain[i]), *l = json_findz(&limits, plain[i]);
-
-        if (r) {
-            json_setz(a, sum, plain[i], *r);
-            json_set(a, sum, arena_fmt(a, "requests.%s", plain[i]), *r);
-        }
-        if (l)
-            json_set(a, sum, arena_fmt(a, "limits.%s", plain[i]), *l);
-    }
-    JSON_EACH_MEMBER(m, &requests) {
-        bool pages = str_has_prefix(m->key, S("hugepages-"));
-
-        if (pages)
-            json_set(a, sum, m->key, m->value);
-        if (pages || resource_is_extended(m->key))
-            json_set(a, sum, arena_fmt(a, "requests." PRI_STR, STR_ARG(m->key)), m->value);
-    }
-}
-
-static void service_uses(struct arena *a, const struct json *service, struct json *sum)
-{
-    str type = json_get_str(service, "spec.type");
-    bool balancer = str_is(type, "LoadBalancer");
-    int64_t ports = 0;
-
-    set_count(a, sum, S("services"), 1);
-    set_count(a, sum, S("services.loadbalancers"), balancer);
-    if (!balancer && !str_is(type, "NodePort"))
-        return;
-    JSON_EACH(p, json_at(service, "spec", "ports", NULL))
-        ports += !balancer || json_get_bool(service, "spec.allocateLoadBalancerNodePorts", true) ||
-                 json_get_int(p, "nodePort", 0) != 0;
-    set_count(a, sum, S("services.nodeports"), ports);
-}
-
-static void claim_uses(struct arena *a, const struct json *claim, struct json *sum)
-{
-    static const char suffix[] = ".storageclass.storage.k8s.io/";
-    str class = json_str(json_find(json_at(claim, "metadata", "annotations", NULL),
-                                   S("volume.beta.kubernetes.io/storage-class")));
-    const struct json *storage = json_at(claim, "spec", "resources", "requests", "storage", NULL),
-                      *granted = json_at(claim, "status", "allocatedResources", "storage", NULL);
-    struct quantity asked, given;
-
-    if (!class.n)
-        class = json_get_str(claim, "spec.storageClassName");
-    /* What was given in the middle of a resize counts, when it is more. */
-    if (storage && granted && quantity_parse(json_str(storage), &asked) &&
-        quantity_parse(json_str(granted), &given) && quantity_cmp(&given, &asked) > 0)
-        storage = granted;
-    set_count(a, sum, S("persistentvolumeclaims"), 1);
-    if (storage)
-        json_setz(a, sum, "requests.storage", *storage);
-    if (!class.n)
-        return;
-    set_count(a, sum, arena_fmt(a, PRI_STR "%spersistentvolumeclaims", STR_ARG(class), suffix), 1);
-    if (storage)
-        json_set(a, sum, arena_fmt(a, PRI_STR "%srequests.storage", STR_ARG(class), suffix),
-                 *storage);
-}
-
-static struct json object_uses(struct arena *a, const struct kind *k, const struct json *obj,
-                               wall_time now)
-{
-    static const char *const plain[] = {"configmaps", "secrets", "replicationcontrollers",
-                                        "resourcequotas"};
-    struct json sum = json_object();
-    str plural = k->r->plural;
-
-    if (k->r->group.n) {
-        set_count(a, &sum,
-                  arena_fmt(a, "count/" PRI_STR "." PRI_STR, STR_ARG(plural), STR_ARG(k->r->group)),
-                  1);
-        return sum;
-    }
-    set_count(a, &sum, arena_fmt(a, "count/" PRI_STR, STR_ARG(plural)), 1);
-    if (str_is(plural, "pods"))
-        pod_uses(a, obj, now, &sum);
-    else if (str_is(plural, "services"))
-        service_uses(a, obj, &sum);
-    else if (str_is(plural, "persistentvolumeclaims"))
-        claim_uses(a, obj, &sum);
-    else
-        for (size_t i = 0; i < ARRAY_LEN(plain); i++)
-            if (str_is(plural, plain[i]))
-                set_count(a, &sum, plural, 1);
-    return sum;
-}
-
-/* ---- which objects a quota is about ---- */
-
-static bool crosses_namespaces(const struct json *affinity)
-{
-    static const char *const kinds[] = {"podAffinity", "podAntiAffinity"};
-
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        const struct json *k = json_findz(affinity, kinds[i]);
-
-        JSON_EACH(t, json_findz(k, "requiredDuringSchedulingIgnoredDuringExecution"))
-            if (json_count(json_findz(t, "namespaces")) || json_findz(t, "namespaceSelector"))
-                return true;
-        JSON_EACH(t, json_findz(k, "preferredDuringSchedulingIgnoredDuringExecution"))
-            if (json_count(json_at(t, "podAffinityTerm", "namespaces", NULL)) ||
-                json_at(t, "podAffinityTerm", "namespaceSelector", NULL))
-                return true;
-    }
-    return false;
-}
-
-/* A name against In, NotIn, Exists or DoesNotExist; no name is no label. */
-static bool name_matches(str name, str op, const struct json *values)
-{
-    bool in = false;
-
-    JSON_EACH(v, values)
-        in |= name.n && str_eq(json_str(v), name);
-    return str_is(op, "In")       ? in
-           : str_is(op, "NotIn")  ? !in
-           : str_is(op, "Exists") ? name.n > 0
-                                  : !name.n;
-}
-
-static bool pod_in_scope(const struct json *pod, str scope, str op, const struct json *values)
-{
-    const struct json *spec = json_findz(pod, "spec");
-    bool ends = json_findz(spec, "activeDeadlineSeconds") != NULL,
-         best = !strcmp(pod_qos(spec), "BestEffort");
-
-    if (str_is(scope, "Terminating") || str_is(scope, "NotTerminating"))
-        return ends == str_is(scope, "Terminating");
-    if (str_is(scope, "BestEffort") || str_is(scope, "NotBestEffort"))
-        return best == str_is(scope, "BestEffort");
-    if (str_is(scope, "PriorityClass"))
-        return name_matches(json_get_str(spec, "priorityClassName"), op, values);
-    return str_is(scope, "CrossNamespacePodAffinity") &&
-           crosses_namespaces(json_findz(spec, "affinity"));
-}
-
-static bool in_scope(const struct kind *k, const struct json *obj, str scope, str op,
-                     const struct json *values)
-{
-    if (!k->r->group.n && str_is(k->r->plural, "pods"))
-        return pod_in_scope(obj, scope, op, values);
-    if (!k->r->group.n && str_is(k->r->plural, "persistentvolumeclaims") &&
-        str_is(scope, "VolumeAttributesClass"))
-        return name_matches(json_get_str(obj, "spec.volumeAttributesClassName"), op, values);
-    return false;
-}
-
-static bool has_scopes(const struct json *quota)
-{
-    return json_count(json_at(quota, "spec", "scopes", NULL)) ||
-           json_count(json_at(quota, "spec", "scopeSelector", "matchExpressions", NULL));
-}
-
-static bool is_about(const struct json *quota, const struct kind *k, const struct json *obj)
-{
-    JSON_EACH(s, json_at(quota, "spec", "scopes", NULL))
-        if (!in_scope(k, obj, json_str(s), S("Exists"), NULL))
-            return false;
-    JSON_EACH(x, json_at(quota, "spec", "scopeSelector", "matchExpressions", NULL))
-        if (!in_scope(k, obj, json_get_str(x, "scopeName"), json_get_str(x, "operator"),
-                      json_findz(x, "values")))
-            return false;
-    return true;
+    return quota_uses(w->a, w->kind->r->group, w->kind->r->plural, obj, w->now);
 }
 
 /* ---- what must be said: cpu and memory under quota, by every container ---- */
@@ -276,59 +88,59 @@ static struct err *check_said(struct write *w, const struct json *quota, const s
 
 /* ---- the sum ---- */
 
-static bool count_stored(void *ctx, const struct obj *o)
+/* What the write changes, names that come out at nothing left out. */
+static struct json change_of(struct write *w, const struct json *now)
 {
-    struct usage *u = ctx;
-    struct write *w = u->w;
-    struct arena *a;
-    struct json *v, one;
+    struct json before = w->old ? uses_of(w, w->old) : json_object(), ret = json_object();
 
-    if (str_eq(o->key.name, u->skip))
-        return true;
-    a = arena_new();
-    v = object_parse(a, arena_dup(a, o->data));
-    if (!has_scopes(u->quota) || is_about(u->quota, w->kind, v)) {
-        one = object_uses(a, w->kind, v, w->now);
-        amounts_add(w->a, &u->used, &one);
-    }
-    arena_free(a);
-    return true;
-}
+    if (!w->old)
+        return *now;
+    for (int pass = 0; pass < 2; pass++)
+        JSON_EACH_MEMBER(m, pass ? &before : now) {
+            struct quantity to = {0}, from = {0};
 
-/* What the write adds to what was there, names that come out at nothing left out. */
-static struct json delta(struct write *w)
-{
-    struct json now = object_uses(w->a, w->kind, w->obj, w->now), before, ret = json_object();
-
-    before = w->old ? object_uses(w->a, w->kind, w->old, w->now) : json_object();
-    JSON_EACH_MEMBER(m, &now) {
-        struct quantity add, was;
-
-        if (!quantity_parse(json_str(&m->value), &add))
-            continue;
-        if (amount_of(&before, m->key, &was))
-            quantity_sub(&add, &was);
-        if (add.nano > 0)
-            json_set(w->a, &ret, m->key,
-                     w->old ? json_string(amount_text(w->a, &add, is_in_bytes(m->key))) : m->value);
-    }
+            if (pass && json_find(now, m->key))
+                continue;
+            amount_of(now, m->key, &to);
+            amount_of(&before, m->key, &from);
+            quantity_sub(&to, &from);
+            if (to.nano)
+                json_set(w->a, &ret, m->key,
+                         json_string(amount_text(w->a, &to, quota_is_in_bytes(m->key))));
+        }
     return ret;
 }
 
-/* The amount under a name: as the status says, or as it was counted when that is more. */
-static str used_text(struct arena *a, const struct json *status, const struct json *counted,
+static struct json growing(struct arena *a, const struct json *change)
+{
+    struct json ret = json_object();
+
+    JSON_EACH_MEMBER(m, change) {
+        struct quantity q;
+
+        if (quantity_parse(json_str(&m->value), &q) && q.nano > 0)
+            json_set(a, &ret, m->key, m->value);
+    }
+    json_sort_keys(&ret);
+    return ret;
+}
+
+/* The amount under a name: as the status says, or as it was counted when that is more; and what is
+ * under way. */
+static str used_text(struct arena *a, const struct json *status, const struct quota_account *t,
                      str name, struct quantity *ret)
 {
-    struct quantity other;
+    struct quantity counted, reserved;
     str said = json_str(json_find(json_findz(status, "used"), name));
     bool has = quantity_parse(said, ret);
 
-    if (!amount_of(counted, name, &other) || (has && quantity_cmp(&other, ret) <= 0))
-        return said.n ? said : S("0");
-    *ret = other;
-    return amount_text(a, ret,
-                       is_in_bytes(name) || str_has_suffix(name, S("storage")) ||
-                           str_has_suffix(name, S("memory")));
+    quota_account_read(t, name, &counted, &reserved);
+    if (has && !reserved.nano && quantity_cmp(&counted, ret) <= 0)
+        return said;
+    if (!has || quantity_cmp(&counted, ret) > 0)
+        *ret = counted;
+    quantity_add(ret, &reserved);
+    return amount_text(a, ret, quota_is_in_bytes(name));
 }
 
 static struct err *unknown_status(struct write *w, const struct json *quota,
@@ -347,20 +159,12 @@ static struct err *unknown_status(struct write *w, const struct json *quota,
                : NULL;
 }
 
-static struct err *check_sum(struct write *w, const struct json *quota, struct json *add)
+static struct err *check_sum(struct write *w, const struct json *quota,
+                             const struct quota_account *t, const struct json *add)
 {
     const struct json *status = json_findz(quota, "status"), *hard = json_findz(status, "hard");
-    struct usage u = {
-        .w = w, .quota = quota, .used = json_object(), .skip = w->old ? w->name : S("")};
     CLEANUP(buf) struct buf requested = BUF_INIT, used = BUF_INIT, limited = BUF_INIT;
 
-    store_each(w->api->store, w->kind->r->storage_resource, w->ns, NULL, count_stored, &u);
-    if (w->old) { /* beside the others, the object as it is */
-        struct json before = object_uses(w->a, w->kind, w->old, w->now);
-
-        amounts_add(w->a, &u.used, &before);
-    }
-    json_sort_keys(add);
     JSON_EACH_MEMBER(m, add) {
         const struct json *max_text = json_find(hard, m->key);
         struct quantity max, have = {0}, sum, more;
@@ -370,7 +174,7 @@ static struct err *check_sum(struct write *w, const struct json *quota, struct j
         if (!max_text || !quantity_parse(json_str(max_text), &max) ||
             !quantity_parse(json_str(&m->value), &more))
             continue;
-        have_text = used_text(w->a, status, &u.used, m->key, &have);
+        have_text = used_text(w->a, status, t, m->key, &have);
         sum = have;
         quantity_add(&sum, &more);
         if (quantity_cmp(&sum, &max) <= 0)
@@ -410,52 +214,180 @@ static bool quota_keep(void *ctx, const struct obj *o)
 /* Most objects count when they are made; only these may come to use more. */
 static bool counts_now(const struct write *w, bool is_pod)
 {
+    if (!w->kind->r->namespaced || (w->kind->hooks->flags & KIND_VIRTUAL) || w->bootstrap)
+        return false;
     if (is_pod)
         return w->old ? str_is(w->subresource, "resize") : !w->subresource.n;
     if (w->subresource.n)
         return false;
-    return !w->old ||
-           (!w->kind->r->group.n && (str_is(w->kind->r->plural, "services") ||
-                                     str_is(w->kind->r->plural, "persistentvolumeclaims")));
+    return !w->old || quota_looks_inside(w->kind->r->group, w->kind->r->plural);
 }
 
-static struct err *check_quota(struct write *w, const struct json *quota, struct json *add,
-                               bool is_pod)
+/* What is written, as quotas see it. */
+struct usage {
+    struct json now, change, add;
+    bool is_pod;
+};
+
+static bool touches(const struct json *hard, const struct json *change)
+{
+    JSON_EACH_MEMBER(m, change)
+        if (json_find(hard, m->key))
+            return true;
+    return false;
+}
+
+/* *ret stays NULL when this quota has nothing to do with the write. */
+static struct err *check_quota(struct write *w, const struct json *quota, const struct usage *u,
+                               struct quota_account **ret)
 {
     const struct json *hard = json_at(quota, "status", "hard", NULL);
-    struct json uses = object_uses(w->a, w->kind, w->obj, w->now);
-    bool touches = false;
+    const struct resource *r = w->kind->r;
     struct err *e = NULL;
 
-    if (!json_count(hard) || !is_about(quota, w->kind, w->obj))
+    if (!json_count(hard) ||
+        !quota_is_about(json_findz(quota, "spec"), r->group, r->plural, w->obj))
         return NULL;
-    if (is_pod)
+    if (u->is_pod)
         e = check_said(w, quota, hard);
     if (!e)
-        e = unknown_status(w, quota, &uses);
-    JSON_EACH_MEMBER(m, add)
-        touches |= json_find(hard, m->key) != NULL;
-    return e || !touches ? e : check_sum(w, quota, add);
+        e = unknown_status(w, quota, &u->now);
+    if (e || !touches(hard, &u->change))
+        return e;
+    *ret = quota_account_of(w->api->quota_sums, quota, w->ns, w->kind, w->now);
+    return check_sum(w, quota, *ret, &u->add);
+}
+
+static void grant(struct write *w, const struct json *quota, struct quota_account *t,
+                  const struct usage *u)
+{
+    struct quota_grant *g = ARENA_NEW(w->a, struct quota_grant);
+
+    g->quota = meta_str(quota, "name");
+    g->uid = meta_str(quota, "uid");
+    g->reserved = u->add;
+    g->change = u->change;
+    g->account = quota_reserve(t, &g->reserved);
+    g->next = w->grants;
+    w->grants = g;
 }
 
 struct err *resource_quota(struct write *w)
 {
     struct quotas quotas = {.a = w->a};
-    bool is_pod = !w->kind->r->group.n && str_is(w->kind->r->plural, "pods");
-    struct json add;
+    struct quota_account *accounts[QUOTAS_MAX] = {NULL};
+    struct usage u = {.is_pod = !w->kind->r->group.n && str_is(w->kind->r->plural, "pods")};
 
-    if (!w->kind->r->namespaced || (w->kind->hooks->flags & KIND_VIRTUAL) || !counts_now(w, is_pod))
+    quota_settled(w); /* what an earlier run of the steps was granted */
+    if (!counts_now(w, u.is_pod))
         return NULL;
     store_each(w->api->store, api_core(w->api, "resourcequotas")->r->storage_resource, w->ns, NULL,
                quota_keep, &quotas);
     if (!quotas.n)
         return NULL;
-    add = delta(w);
+    u.now = uses_of(w, w->obj);
+    u.change = change_of(w, &u.now);
+    u.add = growing(w->a, &u.change);
     for (size_t i = 0; i < quotas.n; i++) {
-        struct err *e = check_quota(w, quotas.list[i], &add, is_pod);
+        struct err *e = check_quota(w, quotas.list[i], &u, &accounts[i]);
 
         if (e)
             return e;
     }
+    for (size_t i = 0; i < quotas.n && !w->dry_run; i++)
+        if (accounts[i])
+            grant(w, quotas.list[i], accounts[i], &u);
     return NULL;
+}
+
+void quota_settled(struct write *w)
+{
+    for (struct quota_grant *g = TAKE(w->grants); g; g = g->next)
+        quota_release(w->api->quota_sums, w->ns, g->account, &g->reserved);
+}
+
+/* ---- status.used ---- */
+
+struct used_write {
+    struct api *api;
+    struct arena *a;
+    str name, uid;
+    struct json change;
+};
+
+static void change_used(struct arena *a, struct json *status, const struct json *change)
+{
+    struct json *used = json_findz(status, "used");
+
+    JSON_EACH_MEMBER(m, change) {
+        const struct json *was = json_find(used, m->key);
+        struct quantity sum, q;
+        bool binary;
+
+        if (!was || !json_find(json_findz(status, "hard"), m->key) ||
+            !quantity_parse(json_str(was), &sum) || !quantity_parse(json_str(&m->value), &q))
+            continue;
+        /* Shown as it was shown; what was nothing takes the form of what is added. */
+        binary = str_has_suffix(json_str(sum.nano ? was : &m->value), S("i"));
+        quantity_add(&sum, &q);
+        if (sum.nano < 0)
+            sum = (struct quantity){0};
+        json_set(a, used, m->key, json_string(amount_text(a, &sum, binary)));
+    }
+}
+
+static struct err *put_used(void *ctx, struct arena *a, const struct obj *current, int64_t revision,
+                            struct store_change *ret)
+{
+    struct used_write *u = ctx;
+    const struct kind *k = api_core(u->api, "resourcequotas");
+    const struct apply_options o = {.manager = S("kube-apiserver"),
+                                    .subresource = S("status"),
+                                    .api_version = k->api_version,
+                                    .now = loop_wall(u->api->loop)};
+    struct json *obj, *old;
+    struct err *e;
+
+    (void)a;
+    ret->op = STORE_KEEP;
+    if (!current || !str_eq(current->uid, u->uid))
+        return NULL;
+    obj = object_parse(u->a, arena_dup(u->a, current->data));
+    old = json_new(u->a, json_copy(u->a, obj));
+    change_used(u->a, json_findz(obj, "status"), &u->change);
+    if (json_equal(old, obj))
+        return NULL;
+    e = apply_track_update(u->a, k->r, old, obj, &o);
+    if (!e)
+        e = object_store(u->a, k, obj, revision, ret);
+    if (!e)
+        ret->op = STORE_PUT;
+    return e;
+}
+
+static void used_put(void *ctx, struct err *e, const struct obj *result)
+{
+    struct used_write *u = ctx;
+
+    (void)result;
+    /* The sums are right, and the controller will say so. */
+    if (e)
+        log_warning("api", "status.used of quota " PRI_STR ": %s", STR_ARG(u->name), err_text(e));
+    err_free(e);
+    arena_free(u->a);
+}
+
+void quota_written(struct write *w)
+{
+    if (!w->stored)
+        return;
+    for (const struct quota_grant *g = w->grants; g; g = g->next) {
+        struct arena *a = arena_new();
+        struct used_write *u = ARENA_NEW(a, struct used_write);
+
+        *u = (struct used_write){w->api, a, arena_dup(a, g->quota), arena_dup(a, g->uid),
+                                 json_copy(a, &g->change)};
+        store_update(w->api->store, kind_key(api_core(w->api, "resourcequotas"), w->ns, u->name),
+                     put_used, used_put, u);
+    }
 }

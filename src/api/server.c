@@ -2,6 +2,7 @@
  *
  * A request's way: who (authn.c), may he (authz.c), what (route.c, request.c), then the verb. Every
  * path ends in exactly one reply_*(), watch or tunnel, which ends the exchange. */
+#include "api/quota_sums.h"
 #include "api/authn.h"
 #include "api/apiservices.h"
 #include "api/crd.h"
@@ -62,6 +63,7 @@ static void api_free(struct api *api)
     authn_free(api->authn);
     ips_free(api->ips);
     event_ttl_free(api->event_ttl);
+    quota_sums_free(api->quota_sums);
     flowschemas_free(api->flowschemas);
     dynamic_free(api->dynamic);
     discovery_fini(api);
@@ -105,6 +107,8 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
         e = ips_new(api, &api->ips);
     if (!e)
         e = event_ttl_new(api, &api->event_ttl);
+    if (!e)
+        e = quota_sums_new(api, &api->quota_sums);
     if (!e)
         e = flowschemas_new(api, &api->flowschemas);
     if (!e)

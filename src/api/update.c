@@ -1,5 +1,6 @@
 /* update.c - PUT: replace an object or its status, unless someone else did since the version the
  * client read. */
+#include "api/admission.h"
 #include "api/dynamic/dynamic.h"
 
 struct update {
@@ -77,6 +78,7 @@ static void replaced(void *ctx, struct err *e, const struct obj *result)
     struct update *u = ctx;
     struct write *w = &u->w;
 
+    quota_settled(w);
     if (w->kind->hooks->settled)
         w->kind->hooks->settled(w->api, w->obj, w->old, !e && !w->dry_run);
     if (answers_wait(w->answers, e, update_run, u))
@@ -104,6 +106,7 @@ static void update_run(void *ctx, struct err *e)
         u->reply = S("");
     }
     store_update(w->api->store, kind_key(w->kind, w->ns, w->name), replace, replaced, u);
+    quota_written(w);
 }
 
 static struct err *check_identity(struct req *q, struct json *obj)

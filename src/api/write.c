@@ -553,5 +553,6 @@ struct err *write_put(struct write *w, const struct obj *current, int64_t revisi
         return NULL;
     }
     ret->op = current && same_but_revision(current->data, ret->data) ? STORE_KEEP : STORE_PUT;
+    w->stored = ret->op == STORE_PUT;
     return NULL;
 }

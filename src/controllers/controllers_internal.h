@@ -35,6 +35,7 @@
     X(RESOURCEQUOTAS, "", "v1", "resourcequotas", "ResourceQuota", true)                           \
     X(SECRETS, "", "v1", "secrets", "Secret", true)                                                \
     X(PVCS, "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true)                     \
+    X(RESOURCECLAIMS, "resource.k8s.io", "v1", "resourceclaims", "ResourceClaim", true)            \
     X(PVS, "", "v1", "persistentvolumes", "PersistentVolume", false)                               \
     X(CLUSTERROLES, "rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false)       \
     X(CSRS, "certificates.k8s.io", "v1", "certificatesigningrequests",                             \

@@ -179,6 +179,7 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_CRONJOBS:
     case K_RESOURCEQUOTAS:
     case K_PVCS:
+    case K_RESOURCECLAIMS:
     case K_PVS:
     case K_CSRS:
     case K_VALIDATINGADMISSIONPOLICIES:

@@ -1,281 +1,325 @@
 /* resourcequota.c - counts what a namespace uses of what its ResourceQuotas limit.
  *
- * Admission counts up; this counts anew, so that what has gone is given back.
+ * Admission adds to status.used what it lets in; this counts anew, with the same functions
+ * (schema/quota.h), so that what has gone is given back. A count reads all objects of the kinds
+ * that the quota limits, so not every change is worth one: what has gone or changed is looked at
+ * soon, what has come, which admission has seen, some seconds later.
  * API: https://kubernetes.io/docs/concepts/policy/resource-quotas/ */
 #include "controllers/framework.h"
+#include "schema/quota.h"
 
 #include <inttypes.h>
 
-static const struct {
-    const char *name;
-    enum kind_id kind;
-} counted[] = {
-    {"pods", K_PODS},
-    {"services", K_SERVICES},
-    {"configmaps", K_CONFIGMAPS},
-    {"secrets", K_SECRETS},
-    {"persistentvolumeclaims", K_PVCS},
-    {"replicationcontrollers", K_REPLICATIONCONTROLLERS},
-    {"resourcequotas", K_RESOURCEQUOTAS},
+#define COUNT_APART_NS (100 * NS_PER_MS) /* two counts of one quota */
+#define RECOUNT_NS (5 * NS_PER_S)        /* after something has come: was admission right? */
+
+/* When a quota is to be counted next. */
+struct pending {
+    int64_t due_ns,
+        last_ns; /* on the monotonic clock; due INT64_MAX: not before something happens */
+};
+struct state {
+    struct map pending; /* "ns/name" -> struct pending */
 };
 
-struct sum {
+static struct pending *pending_of(struct state *s, str ns, str name)
+{
+    CLEANUP(buf) struct buf key = BUF_INIT;
+    struct pending *p;
+
+    buf_fmt(&key, PRI_STR "/" PRI_STR, STR_ARG(ns), STR_ARG(name));
+    p = map_find(&s->pending, buf_view(&key));
+    if (p)
+        return p;
+    p = NEW(struct pending);
+    p->last_ns = -COUNT_APART_NS;
+    map_put(&s->pending, buf_view(&key), p);
+    return p;
+}
+
+static void pending_forget(struct state *s, str ns, str name)
+{
+    CLEANUP(buf) struct buf key = BUF_INIT;
+
+    buf_fmt(&key, PRI_STR "/" PRI_STR, STR_ARG(ns), STR_ARG(name));
+    mem_free(map_del(&s->pending, buf_view(&key)));
+}
+
+/* ---- counting ---- */
+
+struct total {
+    str name;
+    struct quantity sum;
+    bool known;
+};
+struct counting {
     struct reconcile *r;
-    const struct json *quota;
-    struct quantity total;
-    str side, what;           /* "requests", "cpu" */
-    const char *service_type; /* "NodePort", ... */
-    int64_t n;
+    struct arena *a; /* of one object */
+    const struct json *spec;
+    str group, plural;
+    struct total *totals;
+    size_t n;
+    int64_t next_ns; /* in so long a pod ends to count; 0: none */
 };
 
-static bool is_best_effort(const struct json *pod)
+static void add_uses(struct counting *c, const struct json *tree)
 {
-    JSON_EACH(c, json_path(pod, "spec.containers"))
-        if (json_count(json_path(c, "resources.requests")) ||
-            json_count(json_path(c, "resources.limits")))
-            return false;
-    return true;
-}
+    struct json uses;
 
-static bool in_scope(const struct json *quota, const struct json *pod)
-{
-    bool terminating = json_path(pod, "spec.activeDeadlineSeconds") != NULL;
+    if (!quota_is_about(c->spec, c->group, c->plural, tree))
+        return;
+    uses = quota_uses(c->a, c->group, c->plural, tree, c->r->now);
+    for (size_t i = 0; i < c->n; i++) {
+        struct quantity q;
 
-    JSON_EACH(scope, json_path(quota, "spec.scopes")) {
-        str s = json_str(scope);
-
-        if ((str_is(s, "Terminating") && !terminating) ||
-            (str_is(s, "NotTerminating") && terminating) ||
-            (str_is(s, "BestEffort") && !is_best_effort(pod)) ||
-            (str_is(s, "NotBestEffort") && is_best_effort(pod)))
-            return false;
+        if (amount_of(&uses, c->totals[i].name, &q))
+            quantity_add(&c->totals[i].sum, &q);
     }
-    return true;
 }
 
-static void add_quantity(struct quantity *to, const struct json *v)
+static bool count_object(void *ctx, const struct obj *o)
 {
-    struct quantity q;
-    str text = json_str(v);
-    char number[32];
+    struct counting *c = ctx;
+    const struct json *tree = NULL;
+    wall_time deadline;
 
-    if (json_is(v, JSON_INT)) {
-        int n = snprintf(number, sizeof number, "%" PRId64, v->i);
+    if (quota_looks_inside(c->group, c->plural))
+        tree = tree_of(c->a, o);
+    add_uses(c, tree);
+    if (tree && str_is(c->plural, "pods") && quota_pod_deadline(tree, &deadline) &&
+        deadline.ns >= c->r->now.ns) {
+        int64_t in = deadline.ns - c->r->now.ns + 1;
 
-        text = (str){number, (size_t)n};
+        c->next_ns = c->next_ns ? MIN(c->next_ns, in) : in;
     }
-    if (text.n && quantity_parse(text, &q))
-        quantity_add(to, &q);
-}
-
-static bool sum_pod(void *ctx, const struct obj *o)
-{
-    struct sum *s = ctx;
-    const struct json *pod;
-    struct quantity init = {0}, one, sum = {0};
-    struct pod p;
-
-    pod_read(o, &p);
-    if (p.phase == POD_SUCCEEDED || p.phase == POD_FAILED)
-        return true;
-    pod = tree_of(s->r->a, o);
-    if (!in_scope(s->quota, pod))
-        return true;
-    s->n++;
-    if (!s->what.n)
-        return true;
-    JSON_EACH(c, json_path(pod, "spec.containers"))
-        add_quantity(&sum, json_find(json_find(json_findz(c, "resources"), s->side), s->what));
-    JSON_EACH(c, json_path(pod, "spec.initContainers")) {
-        one = (struct quantity){0};
-        add_quantity(&one, json_find(json_find(json_findz(c, "resources"), s->side), s->what));
-        if (str_is(json_get_str(c, "restartPolicy"), "Always"))
-            quantity_add(&sum, &one);
-        else if (quantity_cmp(&one, &init) > 0)
-            init = one;
-    }
-    if (quantity_cmp(&init, &sum) > 0)
-        sum = init;
-    add_quantity(&sum, json_find(json_path(pod, "spec.overhead"), s->what));
-    quantity_add(&s->total, &sum);
+    arena_reset(c->a);
     return true;
 }
 
-static bool count_one(void *ctx, const struct obj *o)
+static const struct kind *cached_kind(const struct reconcile *r, str group, str plural)
 {
-    ((struct sum *)ctx)->n++;
-    return true;
-}
-
-static bool count_service(void *ctx, const struct obj *o)
-{
-    struct sum *s = ctx;
-    str type = client_text_find(o->data, "spec.type");
-
-    if (str_is(type, s->service_type))
-        s->n++;
-    else if (!strcmp(s->service_type, "NodePort") && str_is(type, "LoadBalancer"))
-        s->n++;
-    return true;
-}
-
-static bool sum_claim(void *ctx, const struct obj *o)
-{
-    struct sum *s = ctx;
-
-    add_quantity(&s->total, json_path(tree_of(s->r->a, o), "spec.resources.requests.storage"));
-    return true;
-}
-
-/* "count/deployments.apps" of the kinds in our caches. */
-static const struct kind *counted_kind(str resource)
-{
-    for (int k = 0; k < K_N; k++) {
-        str group = STR_NONE, plural = resource;
-
-        if (str_has_char(resource, '.')) {
-            group = resource;
-            str_cut(&group, '.', &plural);
-        }
-        if (k != K_LEASES && kinds[k].namespaced && str_eq(kinds[k].plural, plural) &&
-            str_eq(kinds[k].group, group))
+    for (int k = 0; k < K_N; k++)
+        if (k != K_LEASES && kinds[k].namespaced && r->caches[k] &&
+            str_eq(kinds[k].plural, plural) && str_eq(kinds[k].group, group))
             return &kinds[k];
-    }
     return NULL;
 }
 
-/* false: a resource that nobody counts here; its last figure stays. */
-static bool usage(struct sum *s, str resource, str *ret)
+/* Counts all objects of a kind ("pods", "deployments.apps"). false: a kind that nobody knows here.
+ */
+static bool count_kind(struct counting *c, str kind)
 {
-    struct reconcile *r = s->r;
-    CLEANUP(buf) struct buf b = BUF_INIT;
-    bool binary;
+    const struct kind *k;
+    int64_t n;
 
-    for (size_t i = 0; i < ARRAY_LEN(counted); i++)
-        if (str_is(resource, counted[i].name)) {
-            informer_each(r->caches[counted[i].kind], r->ns,
-                          counted[i].kind == K_PODS ? sum_pod : count_one, s);
-            *ret = arena_fmt(r->a, "%" PRId64, s->n);
-            return true;
-        }
-    if (str_has_prefix(resource, S("count/"))) {
-        const struct kind *k = counted_kind(str_skip(resource, 6));
+    c->group = STR_NONE;
+    c->plural = kind;
+    if (str_has_char(kind, '.')) {
+        c->group = kind;
+        str_cut(&c->group, '.', &c->plural);
+    }
+    k = cached_kind(c->r, c->group, c->plural);
+    if (k) {
+        informer_each(c->r->caches[k - kinds], c->r->ns, count_object, c);
+        return true;
+    }
+    n = c->r->custom_count ? c->r->custom_count(c->r->custom_ctx, c->r->ns, kind) : -1;
+    for (int64_t i = 0; i < n; i++) {
+        add_uses(c, NULL);
+        arena_reset(c->a);
+    }
+    return n >= 0;
+}
 
-        if (!k && r->custom_count) {
-            s->n = r->custom_count(r->custom_ctx, r->ns, str_skip(resource, 6));
-            *ret = arena_fmt(r->a, "%" PRId64, s->n);
-            return s->n >= 0;
-        }
-        if (!k || !r->caches[k - kinds])
+static bool counted_before(const struct json *hard, const struct json_member *until, str kind)
+{
+    JSON_EACH_MEMBER(m, hard) {
+        if (m == until)
             return false;
-        informer_each(r->caches[k - kinds], r->ns, count_one, s);
-        *ret = arena_fmt(r->a, "%" PRId64, s->n);
-        return true;
+        if (str_eq(quota_counted_kind(m->key), kind))
+            return true;
     }
-    if (str_is(resource, "services.nodeports") || str_is(resource, "services.loadbalancers")) {
-        s->service_type = str_is(resource, "services.nodeports") ? "NodePort" : "LoadBalancer";
-        informer_each(r->caches[K_SERVICES], r->ns, count_service, s);
-        *ret = arena_fmt(r->a, "%" PRId64, s->n);
-        return true;
+    return false;
+}
+
+static struct json used_now(struct counting *c, const struct json *hard, const struct json *before)
+{
+    struct reconcile *r = c->r;
+    struct json used = json_object();
+
+    c->totals = ARENA_NEW_N(r->a, struct total, json_count(hard) + 1);
+    JSON_EACH_MEMBER(m, hard)
+        c->totals[c->n++].name = m->key;
+    c->a = arena_new();
+    JSON_EACH_MEMBER(m, hard) {
+        str kind = quota_counted_kind(m->key);
+
+        if (!counted_before(hard, m, kind) && count_kind(c, kind))
+            for (size_t i = 0; i < c->n; i++)
+                c->totals[i].known |= str_eq(quota_counted_kind(c->totals[i].name), kind);
     }
-    if (str_is(resource, "requests.storage")) {
-        informer_each(r->caches[K_PVCS], r->ns, sum_claim, s);
-        binary = true;
-    } else {
-        s->side = S("requests");
-        s->what = resource;
-        if (str_has_prefix(resource, S("requests.")))
-            s->what = str_skip(resource, 9);
-        if (str_has_prefix(resource, S("limits."))) {
-            s->side = S("limits");
-            s->what = str_skip(resource, 7);
-        }
-        binary = str_is(s->what, "memory") || str_is(s->what, "ephemeral-storage") ||
-                 str_has_prefix(s->what, S("hugepages-"));
-        informer_each(r->caches[K_PODS], r->ns, sum_pod, s);
+    arena_free(c->a);
+    for (size_t i = 0; i < c->n; i++) {
+        const struct total *t = &c->totals[i];
+        const struct json *last = json_find(before, t->name);
+
+        /* Of a resource that nobody counts here the last figure stays. */
+        if (t->known)
+            json_set(r->a, &used, t->name,
+                     json_string(amount_text(r->a, &t->sum, quota_is_in_bytes(t->name))));
+        else if (last)
+            json_set(r->a, &used, t->name, *last);
     }
-    buf_quantity(&b, &s->total, binary ? 'b' : 'd');
-    *ret = arena_dup(r->a, buf_view(&b));
+    return used;
+}
+
+/* Does the status speak of what the quota limits now? */
+static bool is_told(const struct json *hard, const struct json *status)
+{
+    const struct json *told = json_findz(status, "hard");
+
+    if (json_count(hard) != json_count(told) || (hard && !json_equal(hard, told)))
+        return false;
+    JSON_EACH_MEMBER(m, hard)
+        if (!json_find(json_findz(status, "used"), m->key))
+            return false;
     return true;
 }
 
 static void reconcile(struct reconcile *r)
 {
-    struct json *quota = look_tree(r, K_RESOURCEQUOTAS, r->ns, r->name), *status,
-                used = json_object(), before;
+    struct json *quota = look_tree(r, K_RESOURCEQUOTAS, r->ns, r->name), *status, before;
+    struct counting c = {.r = r};
+    struct pending *p;
     const struct json *hard;
 
-    if (!quota)
+    if (!quota) {
+        pending_forget(r->state, r->ns, r->name);
         return;
-    hard = json_path(quota, "spec.hard");
+    }
+    p = pending_of(r->state, r->ns, r->name);
+    c.spec = json_findz(quota, "spec");
+    hard = json_findz(c.spec, "hard");
     json_make(r->a, quota, "status", JSON_OBJECT);
     status = json_findz(quota, "status");
-    before = json_copy(r->a, status);
-    JSON_EACH_MEMBER(m, hard) {
-        struct sum s = {.r = r, .quota = quota};
-        str text;
-
-        if (usage(&s, m->key, &text))
-            json_set(r->a, &used, m->key, json_string(text));
-        else if (json_find(json_findz(status, "used"), m->key))
-            json_set(r->a, &used, m->key, *json_find(json_findz(status, "used"), m->key));
+    if (is_told(hard, status) && p->due_ns > r->mono.ns) {
+        if (p->due_ns < INT64_MAX)
+            plan_requeue(&r->plan, p->due_ns - r->mono.ns);
+        return;
     }
+    before = json_copy(r->a, status);
+    json_setz(r->a, status, "used", used_now(&c, hard, json_findz(status, "used")));
     if (hard)
         json_setz(r->a, status, "hard", *hard);
-    json_setz(r->a, status, "used", used);
-    if (!json_equal(&before, status))
+    p->last_ns = r->mono.ns;
+    if (!json_equal(&before, status)) {
+        /* Counted once more when this has been written, or has failed. */
+        p->due_ns = r->mono.ns + COUNT_APART_NS;
         plan_update_status(&r->plan, K_RESOURCEQUOTAS, quota);
+        return;
+    }
+    p->due_ns = c.next_ns ? r->mono.ns + MAX(c.next_ns, COUNT_APART_NS) : INT64_MAX;
+    if (c.next_ns)
+        plan_requeue(&r->plan, p->due_ns - r->mono.ns);
 }
+
+/* ---- what wakes it ---- */
+
+struct waking {
+    struct controller *c;
+    bool came;
+};
 
 static bool wake_each(void *ctx, const struct obj *o)
 {
-    wake(ctx, o->key.ns, o->key.name);
+    const struct waking *w = ctx;
+    struct pending *p = pending_of(controller_state(w->c), o->key.ns, o->key.name);
+    int64_t now = loop_now(controller_loop(w->c)).ns,
+            due = w->came ? now + RECOUNT_NS : MAX(now, p->last_ns + COUNT_APART_NS);
+
+    if (due >= p->due_ns)
+        return true; /* it is looked at before that */
+    p->due_ns = due;
+    wake_after(w->c, o->key.ns, o->key.name, due - now);
     return true;
 }
 
-/* What is added was counted by admission; what goes, or ends, is what admission cannot see. Both
- * are looked at, since it is cheap. */
-static void used_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
+static void wake_quotas(struct controller *c, str ns, bool came)
 {
-    if (!obj || !prev)
-        informer_each(controller_cache(c, K_RESOURCEQUOTAS), (obj ? obj : prev)->key.ns, wake_each,
-                      c);
+    struct waking w = {c, came};
+
+    informer_each(controller_cache(c, K_RESOURCEQUOTAS), ns, wake_each, &w);
 }
 
+static void came_or_gone(struct controller *c, const struct obj *obj, const struct obj *prev)
+{
+    if (!obj || !prev)
+        wake_quotas(c, (obj ? obj : prev)->key.ns, obj != NULL);
+}
+
+/* Of kinds that are looked into: changes, too. */
+static void changed(struct controller *c, const struct obj *obj, const struct obj *prev)
+{
+    wake_quotas(c, (obj ? obj : prev)->key.ns, !prev);
+}
+
+/* Its end, its deletion, and another size (which is another generation). */
 static void pod_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
 {
+    static const char generation[] = "metadata.generation";
     struct pod now, before;
 
+    if (!informer_count(controller_cache(c, K_RESOURCEQUOTAS)))
+        return;
     if (obj && prev) {
         pod_read(obj, &now);
         pod_read(prev, &before);
-        if (now.phase == before.phase)
+        if (now.phase == before.phase && now.deleting == before.deleting &&
+            str_eq(client_text_find(obj->data, generation),
+                   client_text_find(prev->data, generation)))
             return;
     }
-    informer_each(controller_cache(c, K_RESOURCEQUOTAS), (obj ? obj : prev)->key.ns, wake_each, c);
+    changed(c, obj, prev);
 }
 
 static void custom_counted(void *ctx, const struct resource *r, str ns)
 {
-    struct controller *c = ctx;
-
     if (r->custom)
-        informer_each(controller_cache(c, K_RESOURCEQUOTAS), ns, wake_each, c);
+        wake_quotas(ctx, ns, false);
 }
 
 static void *state_new(struct controller *c)
 {
+    struct state *s = NEW(struct state);
+
+    map_init(&s->pending);
     gc_on_count(c->m->gc, custom_counted, c);
-    return NULL;
+    return s;
+}
+
+static void state_free(void *state)
+{
+    struct state *s = state;
+
+    MAP_EACH(e, &s->pending)
+        mem_free(e->value);
+    map_fini(&s->pending);
+    mem_free(s);
 }
 
 static const struct trigger triggers[] = {
-    {K_PODS, pod_changed},         {K_SERVICES, used_changed},
-    {K_CONFIGMAPS, used_changed},  {K_SECRETS, used_changed},
-    {K_PVCS, used_changed},        {K_REPLICATIONCONTROLLERS, used_changed},
-    {K_DEPLOYMENTS, used_changed}, {K_REPLICASETS, used_changed},
-    {K_JOBS, used_changed},        {K_STATEFULSETS, used_changed},
-    {K_CRONJOBS, used_changed},
+    {K_PODS, pod_changed},
+    {K_SERVICES, changed},
+    {K_CONFIGMAPS, came_or_gone},
+    {K_SECRETS, came_or_gone},
+    {K_PVCS, changed},
+    {K_REPLICATIONCONTROLLERS, came_or_gone},
+    {K_DEPLOYMENTS, came_or_gone},
+    {K_REPLICASETS, came_or_gone},
+    {K_JOBS, came_or_gone},
+    {K_STATEFULSETS, came_or_gone},
+    {K_CRONJOBS, came_or_gone},
+    {K_RESOURCECLAIMS, changed},
 };
 
 const struct controller_type resourcequota_controller = {
@@ -286,4 +330,5 @@ const struct controller_type resourcequota_controller = {
     .n_triggers = ARRAY_LEN(triggers),
     .reconcile = reconcile,
     .state_new = state_new,
+    .state_free = state_free,
 };

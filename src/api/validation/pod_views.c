@@ -7,6 +7,7 @@
 #include "api/hooks.h"
 #include "api/validation/go_form.h"
 #include "api/validation/pods.h"
+#include "schema/quota.h"
 
 #define MIRROR "kubernetes.io/config.mirror"
 

@@ -1,7 +1,31 @@
 /* amounts.c - lists of amounts by resource, and what a pod asks for as a whole.
  *
  * Source: k8s.io/component-helpers/resource/helpers.go */
-#include "api/admission.h"
+#include "schema/quota.h"
+
+bool amount_of(const struct json *list, str name, struct quantity *ret)
+{
+    const struct json *v = json_find(list, name);
+
+    return json_is(v, JSON_STRING) && quantity_parse(v->s, ret);
+}
+
+str amount_text(struct arena *a, const struct quantity *q, bool binary)
+{
+    struct buf b = BUF_INIT;
+    str out;
+
+    buf_quantity(&b, q, binary ? 'b' : 'd');
+    out = arena_dup(a, buf_view(&b));
+    buf_fini(&b);
+    return out;
+}
+
+bool is_in_bytes(str name)
+{
+    return str_is(name, "memory") || str_is(name, "storage") || str_is(name, "ephemeral-storage") ||
+           str_has_prefix(name, S("hugepages-"));
+}
 
 static void put(struct arena *a, struct json *sum, str name, const struct quantity *q)
 {
@@ -79,4 +103,42 @@ struct json pod_amounts(struct arena *a, const struct json *pod, const char *whi
             amounts_add(a, &sum, &one);
     }
     return sum;
+}
+
+static void qos_of(const struct json *resources, bool *any, bool *guaranteed)
+{
+    static const char *const names[] = {"cpu", "memory"};
+    const struct json *limits = json_findz(resources, "limits"),
+                      *requests = json_findz(resources, "requests");
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct quantity lim = {0}, req = {0};
+        bool has_lim =
+            quantity_parse(json_str(json_findz(limits, names[i])), &lim) && lim.nano != 0;
+        bool has_req =
+            quantity_parse(json_str(json_findz(requests, names[i])), &req) && req.nano != 0;
+
+        *any |= has_lim || has_req;
+        if (!has_lim || (has_req && quantity_cmp(&lim, &req) != 0))
+            *guaranteed = false;
+    }
+}
+
+/* Guaranteed when every container limits cpu and memory and asks for no less; BestEffort when
+ * nobody asks for anything. */
+const char *pod_qos(const struct json *spec)
+{
+    static const char *const lists[] = {"containers", "initContainers"};
+    const struct json *whole = json_findz(spec, "resources");
+    bool any = false, guaranteed = true;
+
+    /* What is said of the pod as a whole counts alone. */
+    if (json_count(json_findz(whole, "limits")) || json_count(json_findz(whole, "requests"))) {
+        qos_of(whole, &any, &guaranteed);
+        return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
+    }
+    for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+        JSON_EACH(c, json_findz(spec, lists[l]))
+            qos_of(json_findz(c, "resources"), &any, &guaranteed);
+    return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
 }
