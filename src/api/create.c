@@ -79,7 +79,8 @@ static void created(void *ctx, struct err *e, const struct obj *result)
     if (e && e->reason == REASON_ALREADY_EXISTS && c->generated &&
         ++c->tries < API_GENERATE_TRIES) {
         err_free(e);
-        if (c->w.answers) { /* whoever has agreed has agreed to the name, too */
+        if (c->w.answers) {       /* whoever has agreed has agreed to the name, too */
+            quota_settled(&c->w); /* in the arena of that run */
             answers_forget(c->w.answers);
             create_run(c, NULL);
             return;

@@ -162,13 +162,16 @@ static struct json used_now(struct counting *c, const struct json *hard, const s
     for (size_t i = 0; i < c->n; i++) {
         const struct total *t = &c->totals[i];
         const struct json *last = json_find(before, t->name);
+        struct quantity was;
 
-        /* Of a resource that nobody counts here the last figure stays. */
-        if (t->known)
+        /* Of a resource that nobody counts here the last figure stays; so does the form of one
+         * that is right. */
+        if (last &&
+            (!t->known || (amount_of(before, t->name, &was) && !quantity_cmp(&was, &t->sum))))
+            json_set(r->a, &used, t->name, *last);
+        else if (t->known)
             json_set(r->a, &used, t->name,
                      json_string(amount_text(r->a, &t->sum, quota_is_in_bytes(t->name))));
-        else if (last)
-            json_set(r->a, &used, t->name, *last);
     }
     return used;
 }
@@ -188,7 +191,7 @@ static bool is_told(const struct json *hard, const struct json *status)
 
 static void reconcile(struct reconcile *r)
 {
-    struct json *quota = look_tree(r, K_RESOURCEQUOTAS, r->ns, r->name), *status, before;
+    struct json *quota = look_tree(r, K_RESOURCEQUOTAS, r->ns, r->name), *status, before, used;
     struct counting c = {.r = r};
     struct pending *p;
     const struct json *hard;
@@ -208,13 +211,16 @@ static void reconcile(struct reconcile *r)
         return;
     }
     before = json_copy(r->a, status);
-    json_setz(r->a, status, "used", used_now(&c, hard, json_findz(status, "used")));
+    used = used_now(&c, hard, json_findz(status, "used"));
+    if (json_count(&used) || json_findz(status, "used"))
+        json_setz(r->a, status, "used", used);
     if (hard)
         json_setz(r->a, status, "hard", *hard);
     p->last_ns = r->mono.ns;
     if (!json_equal(&before, status)) {
         /* Counted once more when this has been written, or has failed. */
         p->due_ns = r->mono.ns + COUNT_APART_NS;
+        plan_requeue(&r->plan, COUNT_APART_NS);
         plan_update_status(&r->plan, K_RESOURCEQUOTAS, quota);
         return;
     }
