@@ -11,12 +11,12 @@
 #include <inttypes.h>
 
 #define COUNT_APART_NS (100 * NS_PER_MS) /* two counts of one quota */
+#define RESYNC_NS (300 * NS_PER_S)       /* in any case, as --resource-quota-sync-period */
 #define RECOUNT_NS (5 * NS_PER_S)        /* after something has come: was admission right? */
 
 /* When a quota is to be counted next. */
 struct pending {
-    int64_t due_ns,
-        last_ns; /* on the monotonic clock; due INT64_MAX: not before something happens */
+    int64_t due_ns, last_ns; /* on the monotonic clock */
 };
 struct state {
     struct map pending; /* "ns/name" -> struct pending */
@@ -195,6 +195,7 @@ static void reconcile(struct reconcile *r)
     struct counting c = {.r = r};
     struct pending *p;
     const struct json *hard;
+    int64_t wait_ns;
 
     if (!quota) {
         pending_forget(r->state, r->ns, r->name);
@@ -206,8 +207,7 @@ static void reconcile(struct reconcile *r)
     json_make(r->a, quota, "status", JSON_OBJECT);
     status = json_findz(quota, "status");
     if (is_told(hard, status) && p->due_ns > r->mono.ns) {
-        if (p->due_ns < INT64_MAX)
-            plan_requeue(&r->plan, p->due_ns - r->mono.ns);
+        plan_requeue(&r->plan, p->due_ns - r->mono.ns);
         return;
     }
     before = json_copy(r->a, status);
@@ -224,9 +224,9 @@ static void reconcile(struct reconcile *r)
         plan_update_status(&r->plan, K_RESOURCEQUOTAS, quota);
         return;
     }
-    p->due_ns = c.next_ns ? r->mono.ns + MAX(c.next_ns, COUNT_APART_NS) : INT64_MAX;
-    if (c.next_ns)
-        plan_requeue(&r->plan, p->due_ns - r->mono.ns);
+    wait_ns = c.next_ns && c.next_ns < RESYNC_NS ? MAX(c.next_ns, COUNT_APART_NS) : RESYNC_NS;
+    p->due_ns = r->mono.ns + wait_ns;
+    plan_requeue(&r->plan, wait_ns);
 }
 
 /* ---- what wakes it ---- */

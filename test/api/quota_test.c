@@ -113,6 +113,70 @@ TEST(quota_sums, give_back_what_is_deleted_once_the_status_says_less)
     world_fini(&w);
 }
 
+static void set_flag(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+static bool is_set(void *ctx)
+{
+    return *(bool *)ctx;
+}
+
+/* Another server over the same store. */
+static void restart(struct world *w)
+{
+    bool closed = false;
+
+    api_close(w->api, set_flag, &closed);
+    loop_virtual_run(w->loop, 60 * NS_PER_S, is_set, &closed);
+    CHECK(closed);
+    CHECK_OK(api_new(
+        w->loop,
+        &(struct api_options){.store = w->store,
+                              .service_cidr = S("10.96.0.0/16"),
+                              .advertise_address = S("192.0.2.1"),
+                              .advertise_port = 6443,
+                              .token_file = S("admin-token,admin,uid-1,\"system:masters\"\n")},
+        &w->api));
+    world_run(w, NS_PER_S);
+}
+
+TEST(quota_sums, are_right_with_the_first_write_after_a_restart)
+{
+    struct world w;
+
+    with_quota(&w, "'hard':{'configmaps':'5'}", "'configmaps':'5'", "'configmaps':'0'");
+    CHECK_INT(burst(&w, NS "configmaps", "a", 3), 3);
+    set_used(&w, "configmaps", "0");
+    restart(&w);
+    CHECK_INT(burst(&w, NS "configmaps", "b", 5), 2);
+    world_fini(&w);
+}
+
+TEST(quota_sums, follow_another_scope_selector)
+{
+    struct world w;
+
+#define SELECTOR(op)                                                                               \
+    "'scopeSelector':{'matchExpressions':[{'scopeName':'PriorityClass','operator':'" op "'}]}"
+    with_quota(&w, "'hard':{'pods':'2'}," SELECTOR("DoesNotExist"), "'pods':'2'", "'pods':'0'");
+    post(&w, "/apis/scheduling.k8s.io/v1/priorityclasses", "{'metadata':{'name':'h'},'value':7}",
+         201);
+    post(&w, NS "pods", "{'metadata':{'name':'h'},'spec':{'priorityClassName':'h'," CONTAINERS "}}",
+         201);
+    post(&w, NS "pods", POD("a"), 201);
+    CHECK_STRZ(str_of(used(&w, "pods")), "1");
+    patch(&w, NS "resourcequotas/q", "{'spec':{" SELECTOR("Exists") "}}", 200);
+    set_used(&w, "pods", "0");
+    post(&w, NS "pods", "{'metadata':{'name':'i'},'spec':{'priorityClassName':'h'," CONTAINERS "}}",
+         201);
+    set_used(&w, "pods", "0");
+    post(&w, NS "pods", "{'metadata':{'name':'j'},'spec':{'priorityClassName':'h'," CONTAINERS "}}",
+         403);
+    world_fini(&w);
+}
+
 TEST(quota_sums, stay_as_they_are_after_dry_runs_and_failed_writes)
 {
     struct world w;

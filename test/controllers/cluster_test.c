@@ -235,6 +235,70 @@ TEST(cluster, a_quota_gives_back_what_has_gone)
     cluster_end(&c);
 }
 
+/* What admission adds up and what the controller counts is the same, whatever is limited. */
+TEST(cluster, a_quota_is_counted_alike_by_admission_and_by_its_controller)
+{
+    static const struct {
+        const char *path, *body;
+    } objects[] = {
+        {NS "/pods", "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\","
+                     "\"image\":\"x\",\"resources\":{\"limits\":{\"memory\":\"64Mi\","
+                     "\"example.com/x\":\"2\"},\"requests\":{\"cpu\":\"250m\"}}}]}}"},
+        {NS "/services", "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"type\":\"LoadBalancer\","
+                         "\"ports\":[{\"name\":\"a\",\"port\":1},{\"name\":\"b\",\"port\":2}]}}"},
+        {NS "/persistentvolumeclaims",
+         "{\"metadata\":{\"name\":\"v\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
+         "\"storageClassName\":\"s\",\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}"},
+        {"/apis/resource.k8s.io/v1/namespaces/default/resourceclaims",
+         "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"devices\":{\"requests\":[{\"name\":\"r\","
+         "\"exactly\":{\"deviceClassName\":\"g\",\"allocationMode\":\"ExactCount\",\"count\":3}}]}}"
+         "}"},
+    };
+    static const struct {
+        const char *name, *amount;
+    } wanted[] = {
+        {"pods", "1"},
+        {"requests.cpu", "250m"},
+        {"limits.memory", "64Mi"},
+        {"requests.example.com/x", "2"},
+        {"services.loadbalancers", "1"},
+        {"services.nodeports", "2"},
+        {"requests.storage", "2Gi"},
+        {"s.storageclass.storage.k8s.io/persistentvolumeclaims", "1"},
+        {"g.deviceclass.resource.k8s.io/devices", "3"},
+        {"count/resourceclaims.resource.k8s.io", "1"},
+    };
+    CLEANUP(buf) struct buf hard = BUF_INIT, wrong = BUF_INIT;
+    struct cluster c;
+
+    cluster_start(&c);
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+        buf_fmt(&hard, "%s\"%s\":\"10Gi\"", i ? "," : "", wanted[i].name);
+    call(&c, "POST", NS "/resourcequotas",
+         arena_fmt(c.a, "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{%s}}}", buf_cstr(&hard))
+             .p);
+    wait_s(&c, 2);
+    for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+        CHECK(call(&c, "POST", objects[i].path, objects[i].body) != NULL);
+    for (int pass = 0; pass < 2; pass++) {
+        struct json *quota = get(&c, NS "/resourcequotas/q");
+
+        for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+            CHECK_STRZ(json_str(json_findz(json_path(quota, "status.used"), wanted[i].name)),
+                       wanted[i].amount);
+        if (pass)
+            break;
+        /* Now the controller counts: nobody else mends this. */
+        json_setz(c.a, json_findz(quota, "status"), "used", json_object());
+        for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+            json_setz(c.a, json_path(quota, "status.used"), wanted[i].name, json_z("7"));
+        json_encode(&wrong, quota);
+        CHECK(call(&c, "PUT", NS "/resourcequotas/q/status", buf_cstr(&wrong)) != NULL);
+        wait_s(&c, 310);
+    }
+    cluster_end(&c);
+}
+
 TEST(cluster, roles_that_aggregate_have_the_rules_of_others)
 {
     struct cluster c;
