@@ -74,6 +74,8 @@ int64_t store_compacted(const struct store *s); /* reads and watches before it g
 const struct obj *
 store_find(struct store *s,
            struct key key); /* borrowed until the next turn of the loop; NULL: absent */
+/* The same, but the newest version written, which may not be durable yet: for the functions of writes, never for answers. */
+const struct obj *store_newest(struct store *s, struct key key);
 /* In key order (namespace, name), starting behind `after` (its resource must equal). ns empty: all namespaces. Returns at `fn` false. */
 typedef bool store_each_fn(void *ctx, const struct obj *o);
 void store_each(struct store *s, str resource, str ns, const struct key *after, store_each_fn *fn,
@@ -92,6 +94,15 @@ struct store_change { /* filled by the function; strings may live in the arena g
     enum store_op op;
     str data; /* PUT: the new bytes; DELETE: the last bytes, with the deletion's resourceVersion */
     str uid, labels, fields;
+    /* Other keys that change with this one, together or not at all; they get the revisions that follow its own, in this
+     * order. Of a KEEP and of an error nothing is written. */
+    const struct store_companion *companions;
+    size_t n_companions;
+};
+struct store_companion {
+    struct key key; /* what there is now: store_newest() */
+    struct store_change
+        change; /* without companions of its own; KEEP: nothing, and takes no revision */
 };
 /* Called on the loop (perhaps at once, perhaps after earlier writes of the key are durable) with the newest version (NULL: absent)
  * and the revision that this write will get. May be called again never: one call, one write. An error ends the write. */

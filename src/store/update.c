@@ -8,7 +8,8 @@
  *   (1) Revisions are given out in the order of the batch, and published in it.
  *   (2) Nothing of a batch is visible or acknowledged before all of it is on disk.
  *   (3) When a batch fails, so does what was gathered behind it: it may build on versions that never were.
- *   (4) `pending` holds exactly the newest not yet published version of each key being written. */
+ *   (4) A write and its companions are in one batch: they become durable and visible together.
+ *   (5) `pending` holds exactly the newest not yet published version of each key being written. */
 #include "store/store_internal.h"
 
 struct write {
@@ -246,7 +247,50 @@ static struct err *change_check(struct store *s, struct key key, const struct ob
     if (c->op == STORE_PUT && c->data.n > s->object_limit)
         return err_new(REASON_REQUEST_TOO_LARGE, "Request entity too large: limit is %zu",
                        s->object_limit);
+    for (size_t i = 0; c->op != STORE_KEEP && i < c->n_companions; i++) {
+        const struct store_companion *o = &c->companions[i];
+        struct err *err;
+
+        BUG_ON(o->change.n_companions);
+        err = change_check(s, o->key, store_newest(s, o->key), &o->change);
+        if (err)
+            return err;
+    }
     return NULL;
+}
+
+const struct obj *store_newest(struct store *s, struct key key)
+{
+    const struct obj *pending = obj_table_find(&s->pending, &key);
+
+    if (pending)
+        return pending->flags & OBJ_DELETED ? NULL : pending;
+    return obj_table_find(&s->index.by_key, &key);
+}
+
+/* A PUT or a DELETE joins the batch with the next revision. */
+static void change_add(struct store *s, struct key key, const struct store_change *c,
+                       struct write w)
+{
+    const struct obj *current = store_newest(s, key);
+    struct obj *o = obj_new(key, ++s->assigned, c->uid, c->data, c->labels, c->fields);
+
+    w.op = c->op;
+    if (w.op == STORE_DELETE)
+        o->flags |= OBJ_DELETED;
+    w.obj = o;
+    batch_add_row(s->gathering,
+                  (struct engine_write){o, current ? current->revision : 0, w.op == STORE_DELETE});
+    batch_add(s->gathering, w);
+    obj_table_put(&s->pending, o);
+}
+
+/* The write that a companion came with speaks for it. */
+static void companion_done(void *ctx, struct err *err, const struct obj *result)
+{
+    (void)ctx;
+    (void)result;
+    err_free(err);
 }
 
 void store_update(struct store *s, struct key key, store_update_fn *fn, store_done_fn *done,
@@ -255,7 +299,6 @@ void store_update(struct store *s, struct key key, store_update_fn *fn, store_do
     const struct obj *pending = obj_table_find(&s->pending, &key), *current;
     struct store_change c = {.op = STORE_KEEP};
     struct write w = {.done = done, .ctx = ctx};
-    struct obj *o;
 
     BUG_ON(!loop_is_mine(s->loop));
     BUG_ON(s->in_update_fn);
@@ -266,8 +309,7 @@ void store_update(struct store *s, struct key key, store_update_fn *fn, store_do
         loop_defer(s->loop, answer_closing, a);
         return;
     }
-    current = pending ? (pending->flags & OBJ_DELETED ? NULL : pending)
-                      : obj_table_find(&s->index.by_key, &key);
+    current = store_newest(s, key);
     s->in_update_fn = true;
     w.err = fn(ctx, s->arena, current, s->assigned + 1, &c);
     if (!w.err)
@@ -284,14 +326,11 @@ void store_update(struct store *s, struct key key, store_update_fn *fn, store_do
             answer_soon(s, w);
         }
     } else {
-        o = obj_new(key, ++s->assigned, c.uid, c.data, c.labels, c.fields);
-        if (w.op == STORE_DELETE)
-            o->flags |= OBJ_DELETED;
-        w.obj = o;
-        batch_add_row(s->gathering, (struct engine_write){o, current ? current->revision : 0,
-                                                          w.op == STORE_DELETE});
-        batch_add(s->gathering, w);
-        obj_table_put(&s->pending, o);
+        change_add(s, key, &c, w);
+        for (size_t i = 0; i < c.n_companions; i++)
+            if (c.companions[i].change.op != STORE_KEEP)
+                change_add(s, c.companions[i].key, &c.companions[i].change,
+                           (struct write){.done = companion_done});
         submit_soon(s);
     }
     arena_reset(s->arena);

@@ -359,6 +359,90 @@ TEST(store, a_full_disk_fails_writes_clearly_and_loses_nothing)
     rig_close(&r);
 }
 
+/* A pod that comes (goes) with a second one. */
+struct pair {
+    enum store_op op;
+    size_t bytes; /* of the second one */
+    bool done;
+    struct err *err;
+    struct store_companion with[2];
+};
+
+static struct err *write_pair(void *ctx, struct arena *a, const struct obj *current,
+                              int64_t revision, struct store_change *ret)
+{
+    struct pair *p = ctx;
+    char *data = arena_alloc(a, p->bytes);
+
+    memset(data, 'x', p->bytes);
+    p->with[0] = (struct store_companion){pod("b", "nothing"), {.op = STORE_KEEP}};
+    p->with[1] = (struct store_companion){pod("b", "y"), {.op = p->op, .data = {data, p->bytes}}};
+    *ret = (struct store_change){
+        .op = p->op, .data = S("x"), .companions = p->with, .n_companions = 2};
+    return NULL;
+}
+
+static void pair_done(void *ctx, struct err *err, const struct obj *result)
+{
+    struct pair *p = ctx;
+
+    p->done = true;
+    p->err = err;
+}
+
+static bool pair_is_done(void *ctx)
+{
+    return ((struct pair *)ctx)->done;
+}
+
+static void pair_write(struct rig *r, struct pair *p)
+{
+    store_update(r->s, pod("a", "x"), write_pair, pair_done, p);
+}
+
+TEST(store, companions_become_visible_and_durable_with_their_write)
+{
+    struct rig r = {0};
+    struct pair p = {.op = STORE_PUT, .bytes = 3}, gone = {.op = STORE_DELETE, .bytes = 3};
+    struct buf b;
+
+    rig_open_disk(&r);
+    pair_write(&r, &p);
+    CHECK(!store_find(r.s, pod("b", "y")) && store_newest(r.s, pod("b", "y")));
+    run_until(&r, pair_is_done, &p);
+    CHECK_OK(p.err);
+    CHECK_INT(store_find(r.s, pod("a", "x"))->revision, 2);
+    CHECK_INT(store_find(r.s, pod("b", "y"))->revision, 3);
+    rig_reopen(&r);
+    b = all_of(&r, "pods", "");
+    CHECK_STRZ(buf_view(&b), "a/x=x b/y=xxx");
+    buf_fini(&b);
+    pair_write(&r, &gone);
+    CHECK(store_find(r.s, pod("b", "y")) && !store_newest(r.s, pod("b", "y")));
+    run_until(&r, pair_is_done, &gone);
+    rig_reopen(&r);
+    CHECK_INT(store_revision(r.s), 5);
+    b = all_of(&r, "pods", "");
+    CHECK_STRZ(buf_view(&b), "");
+    buf_fini(&b);
+    rig_close(&r);
+}
+
+TEST(store, a_companion_that_cannot_be_written_takes_its_write_along)
+{
+    struct rig r = {.options = {.object_limit = 10}};
+    struct pair p = {.op = STORE_PUT, .bytes = 11};
+
+    rig_open_virtual(&r);
+    pair_write(&r, &p);
+    run_until(&r, pair_is_done, &p);
+    CHECK(p.err && p.err->reason == REASON_REQUEST_TOO_LARGE);
+    err_free(p.err);
+    CHECK(!store_newest(r.s, pod("a", "x")) && !store_newest(r.s, pod("b", "y")));
+    CHECK_INT(store_revision(r.s), 1);
+    rig_close(&r);
+}
+
 TEST(store, an_object_costs_little_more_than_its_bytes)
 {
     struct rig r = {0};
