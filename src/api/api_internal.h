@@ -106,7 +106,9 @@ struct node_authorizer;
 struct audit;
 struct audited;
 struct flow;
-struct ip_allocator;
+struct addresses;
+struct node_ports;
+struct repair;
 struct event_ttl;
 struct quota_sums;
 struct flowschemas;
@@ -131,7 +133,9 @@ struct api {
     struct node_authorizer *nodes;
     struct audit *audit; /* NULL: no audit log */
     struct flow *flow;
-    struct ip_allocator *ips;
+    struct addresses *addresses;
+    struct node_ports *node_ports;
+    struct repair *repair; /* NULL until bootstrapped */
     struct event_ttl *event_ttl;
     struct quota_sums *quota_sums;
     struct flowschemas *flowschemas;
@@ -269,6 +273,8 @@ MUST_USE struct err *write_track(struct write *w, str manager, str subresource);
  * the client gets (may be empty: the stored bytes). */
 MUST_USE struct err *write_put(struct write *w, const struct obj *current, int64_t revision,
                                struct store_change *ret, str *ret_reply);
+/* The write has been answered by the store, or never got there: for the kind's `settled`. */
+void write_settled(struct write *w, bool ok);
 
 /* ---- verbs ---- */
 void verb_create(struct req *q);
@@ -432,8 +438,8 @@ bool health_handle(struct req *q);
 void proxy_log(struct req *q);
 void proxy_exec(struct req *q);
 void proxy_any(struct req *q);
-MUST_USE struct err *ips_new(struct api *api, struct ip_allocator **ret);
-void ips_free(struct ip_allocator *ips);
+struct node_ports *node_ports_new(struct api *api);
+void node_ports_free(struct node_ports *ports);
 MUST_USE struct err *event_ttl_new(struct api *api, struct event_ttl **ret);
 void event_ttl_free(struct event_ttl *t);
 /* Keeps the condition of FlowSchemas that tells whether their level is missing. */

@@ -7,6 +7,7 @@
  * together: one commit makes them durable. */
 #include "api/bootstrap.h"
 #include "api/flow.h"
+#include "api/service_addresses.h"
 
 struct bootstrap {
     struct api *api;
@@ -18,6 +19,7 @@ struct bootstrap {
     size_t open;
     bool submitted;
     bool fresh; /* the store was empty */
+    bool last;  /* with this the cluster has all */
     struct err *failed;
 };
 
@@ -35,7 +37,9 @@ static void finish(struct bootstrap *b)
     void *ctx = b->ctx;
     struct err *e = b->failed;
 
-    b->api->bootstrapped = !e;
+    b->api->bootstrapped = b->last && !e;
+    if (b->last && !e)
+        e = repair_start(b->api, &b->api->repair);
     /* Nobody can have seen how the cluster was made, so nobody goes on from there. */
     if (!e && b->fresh)
         store_compact(b->api->store, store_revision(b->api->store));
@@ -74,8 +78,7 @@ static void seed_done(void *ctx, struct err *e, const struct obj *result)
         else
             b->failed = err_note(e, "bootstrap of " PRI_STR " " PRI_STR,
                                  STR_ARG(s->w.kind->r->plural), STR_ARG(s->w.name));
-    } else if (s->w.kind->hooks->settled && !s->reconciles)
-        s->w.kind->hooks->settled(b->api, s->w.obj, NULL, true);
+    }
     if (--b->open == 0 && b->submitted)
         finish(b);
 }
@@ -417,16 +420,6 @@ static void seed_service(struct bootstrap *b)
         "{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"reason\":\"\",\"message\":"
         "\"Kubernetes default Service CIDR is ready\"}]}",
         "kube-apiserver");
-    seed(b, "networking.k8s.io", "ipaddresses",
-         parse(b,
-               arena_fmt(
-                   b->a,
-                   "{\"metadata\":{\"name\":\"" PRI_STR "\",\"labels\":{\"ipaddress.kubernetes.io/"
-                   "ip-family\":\"IPv4\",\"ipaddress.kubernetes.io/"
-                   "managed-by\":\"ipallocator.k8s.io\"}},\"spec\":{\"parentRef\":{\"resource\":"
-                   "\"services\",\"namespace\":\"default\",\"name\":\"kubernetes\"}}}",
-                   STR_ARG(ip))),
-         NULL, "kube-apiserver");
 }
 
 static void seed_authentication(struct bootstrap *b)
@@ -511,6 +504,7 @@ void api_bootstrap(struct api *api, void (*done)(void *ctx, struct err *err), vo
     struct bootstrap *rest = bootstrap_new(api, done, ctx),
                      *first = bootstrap_new(api, first_done, rest);
 
+    rest->last = true;
     rest->fresh = !store_count(
         api->store, api_find_kind(api, S(""), S("v1"), S("namespaces"))->r->storage_resource,
         S(""));

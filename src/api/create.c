@@ -34,16 +34,9 @@ static void submit(struct creation *c)
     quota_written(&c->w);
 }
 
-static void settled(struct creation *c, bool ok)
-{
-    quota_settled(&c->w);
-    if (c->w.kind->hooks->settled)
-        c->w.kind->hooks->settled(c->w.api, c->w.obj, NULL, ok && !c->w.dry_run);
-}
-
 static void creation_failed(struct creation *c, struct err *e)
 {
-    settled(c, false);
+    write_settled(&c->w, false);
     reply_error(c->w.req, e);
 }
 
@@ -61,7 +54,7 @@ static void create_run(void *ctx, struct err *e)
         }
         e = write_create_steps(w);
         if (answers_wait(w->answers, e, create_run, c)) {
-            settled(c, false);
+            write_settled(&c->w, false);
             return;
         }
     }
@@ -89,7 +82,7 @@ static void created(void *ctx, struct err *e, const struct obj *result)
         submit(c);
         return;
     }
-    settled(c, !e);
+    write_settled(&c->w, !e);
     if (e && e->reason == REASON_ALREADY_EXISTS && meta_str(c->w.obj, "generateName").n) {
         str text =
             arena_fmt(q->a, "%s, the server was not able to generate a unique name for the object",

@@ -359,8 +359,11 @@ struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a,
         ret->op = str_eq(same, current->data) ? STORE_KEEP : STORE_PUT;
         if (ret->op == STORE_KEEP)
             *ret_reply = same;
-    } else
+    } else {
         ret->op = STORE_DELETE;
+        if (k->hooks->release)
+            return k->hooks->release(q->api, a, obj, revision, ret);
+    }
     return NULL;
 }
 
@@ -428,8 +431,8 @@ static struct err *remove_current(void *ctx, struct arena *a, const struct obj *
 static void settle(struct deletion *d, const struct obj *result)
 {
     if (d->gone && !d->o.dry_run && result && d->kind->hooks->settled)
-        d->kind->hooks->settled(d->q->api, NULL,
-                                object_parse(d->q->a, arena_dup(d->q->a, result->data)), true);
+        d->kind->hooks->settled(
+            d->q->api, NULL, object_parse(d->q->a, arena_dup(d->q->a, result->data)), true, false);
 }
 
 static void remove_run(void *ctx, struct err *e);

@@ -17,12 +17,17 @@ kind_admit_fn csr_admit;
 /* service.c */
 kind_prepare_fn service_prepare_create, service_prepare_update;
 kind_admit_fn service_allocate;
+struct err *service_claim(struct write *w, int64_t revision, struct store_change *ret);
+void service_settled(struct api *api, const struct json *obj, const struct json *old, bool ok,
+                     bool claimed);
 kind_warn_fn service_warn; /* warnings/service.c */
+/* service_addresses.c */
+struct err *addresses_release(struct api *api, struct arena *a, const struct json *service,
+                              int64_t revision, struct store_change *ret);
 /* service_prepare.c */
 bool service_wants_node_ports(const struct json *spec);
 bool service_wants_health_port(const struct json *spec);
 struct err *service_families(struct write *w, struct json *spec);
-void service_settled(struct api *api, const struct json *obj, const struct json *old, bool ok);
 /* reviews.c */
 void token_review(struct req *q, struct json *obj);
 void self_review(struct req *q, struct json *obj);

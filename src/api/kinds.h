@@ -26,6 +26,7 @@ struct write {
     const struct json *old;    /* NULL: create */
     bool dry_run;
     bool bootstrap; /* the server's own first objects: status and generation as given */
+    bool claimed;   /* the kind's `claim` has taken something */
     bool applied;   /* managedFields are already right (server-side apply) */
     wall_time now;
     struct quota_grant *grants; /* of quotas, until the write is settled (quota.c) */
@@ -100,9 +101,16 @@ struct kind_hooks {
     void (*create)(struct req *q, struct json *obj);
     /* Virtual kinds: answers GET (q->route.name set) and LIST itself. */
     void (*read)(struct req *q);
-    /* An object has been written, deleted or its write has failed after `prepare`: keeps in-memory
+    /* An object has been written, deleted (not claimed) or its write has failed: keeps in-memory
      * allocations right. May be NULL. */
-    void (*settled)(struct api *api, const struct json *obj, const struct json *old, bool ok);
+    void (*settled)(struct api *api, const struct json *obj, const struct json *old, bool ok,
+                    bool claimed);
+    /* The store accepts w->obj (never of a dry run): the last word, and what is written with it
+     * (store_change.companions). Sets w->claimed when `settled` has to know of a failure. */
+    struct err *(*claim)(struct write *w, int64_t revision, struct store_change *ret);
+    /* The object ends: what is written with that. */
+    struct err *(*release)(struct api *api, struct arena *a, const struct json *obj,
+                           int64_t revision, struct store_change *ret);
 };
 
 const struct kind_hooks *kind_hooks_find(str group, str plural); /* never NULL */

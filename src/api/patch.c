@@ -420,9 +420,7 @@ static void patched(void *ctx, struct err *e, const struct obj *result)
     struct patching *p = ctx;
     struct write *w = &p->w;
 
-    quota_settled(w);
-    if (w->kind->hooks->settled && w->obj)
-        w->kind->hooks->settled(w->api, w->obj, w->old, !e && !w->dry_run);
+    write_settled(w, !e);
     if (answers_wait(w->answers, e, patch_run, p))
         return;
     if (e)

@@ -8,6 +8,7 @@
 #include "api/crd.h"
 #include "api/dynamic/dynamic.h"
 #include "api/outgoing.h"
+#include "api/service_addresses.h"
 
 static str keep(struct arena *a, str s)
 {
@@ -61,7 +62,9 @@ static void api_free(struct api *api)
     node_authorizer_free(api->nodes);
     rbac_free(api->rbac);
     authn_free(api->authn);
-    ips_free(api->ips);
+    repair_free(api->repair);
+    addresses_free(api->addresses);
+    node_ports_free(api->node_ports);
     event_ttl_free(api->event_ttl);
     quota_sums_free(api->quota_sums);
     flowschemas_free(api->flowschemas);
@@ -104,7 +107,7 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
     if (!e)
         e = rbac_new(api, &api->rbac);
     if (!e)
-        e = ips_new(api, &api->ips);
+        e = addresses_new(api, &api->addresses);
     if (!e)
         e = event_ttl_new(api, &api->event_ttl);
     if (!e)
@@ -121,6 +124,7 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
         api_free(api);
         return err_note(e, "API server");
     }
+    api->node_ports = node_ports_new(api);
     discovery_init(api);
     *ret = api;
     return NULL;

@@ -78,9 +78,7 @@ static void replaced(void *ctx, struct err *e, const struct obj *result)
     struct update *u = ctx;
     struct write *w = &u->w;
 
-    quota_settled(w);
-    if (w->kind->hooks->settled)
-        w->kind->hooks->settled(w->api, w->obj, w->old, !e && !w->dry_run);
+    write_settled(w, !e);
     if (answers_wait(w->answers, e, update_run, u))
         return;
     if (e)

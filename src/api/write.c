@@ -9,6 +9,7 @@
  * version, and never waits. Where a webhook has to be asked first, the steps end with an error, and
  * run again from their beginning once it has answered (dynamic/dynamic.h). */
 #include "schema/crd.h"
+#include "api/admission.h"
 #include "api/dynamic/dynamic.h"
 #include "api/hooks.h"
 
@@ -522,9 +523,15 @@ static bool ends_object(const struct write *w)
 struct err *write_put(struct write *w, const struct obj *current, int64_t revision,
                       struct store_change *ret, str *ret_reply)
 {
+    bool ends = w->old && current && ends_object(w);
     struct err *e;
 
     *ret_reply = S("");
+    if (w->kind->hooks->claim && !w->dry_run && !ends) {
+        e = w->kind->hooks->claim(w, revision, ret);
+        if (e)
+            return e;
+    }
     e = object_store(w->a, w->kind, w->obj, revision, ret);
     if (e)
         return e;
@@ -544,15 +551,25 @@ struct err *write_put(struct write *w, const struct obj *current, int64_t revisi
         }
         return NULL;
     }
-    if (w->old && current && ends_object(w)) {
+    if (ends) {
         ret->op = STORE_DELETE;
         /* The client sees what it wrote; watchers see the last version that was stored, at the
          * deletion's revision. */
         *ret_reply = object_with_revision(w->a, ret->data, revision, current->revision);
         ret->data = object_with_revision(w->a, current->data, current->revision, revision);
-        return NULL;
+        return w->kind->hooks->release
+                   ? w->kind->hooks->release(w->api, w->a, w->old, revision, ret)
+                   : NULL;
     }
     ret->op = current && same_but_revision(current->data, ret->data) ? STORE_KEEP : STORE_PUT;
     w->stored = ret->op == STORE_PUT;
     return NULL;
+}
+
+void write_settled(struct write *w, bool ok)
+{
+    quota_settled(w);
+    if (w->kind->hooks->settled && w->obj)
+        w->kind->hooks->settled(w->api, w->obj, w->old, ok && !w->dry_run, w->claimed);
+    w->claimed = false;
 }
