@@ -44,6 +44,7 @@ static const struct controller_type *const table[] = {
     &bootstrap_signer_controller,
     &policy_status_controller,
     &claim_controller,
+    &servicecidr_controller,
     &volume_controller,
 };
 

@@ -41,7 +41,9 @@
     X(CSRS, "certificates.k8s.io", "v1", "certificatesigningrequests",                             \
       "CertificateSigningRequest", false)                                                          \
     X(VALIDATINGADMISSIONPOLICIES, "admissionregistration.k8s.io", "v1",                           \
-      "validatingadmissionpolicies", "ValidatingAdmissionPolicy", false)
+      "validatingadmissionpolicies", "ValidatingAdmissionPolicy", false)                           \
+    X(SERVICECIDRS, "networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", false)               \
+    X(IPADDRESSES, "networking.k8s.io", "v1", "ipaddresses", "IPAddress", false)
 #define X(id, ...) K_##id,
 enum kind_id { KINDS(X) K_N };
 #undef X
@@ -211,7 +213,8 @@ extern const struct controller_type namespace_controller, serviceaccount_control
     daemonset_controller, statefulset_controller, podgc_controller, disruption_controller,
     resourcequota_controller, token_controller, pvc_protection_controller, csr_signer_controller,
     node_ttl_controller, role_aggregation_controller, token_cleaner_controller,
-    bootstrap_signer_controller, policy_status_controller, volume_controller, claim_controller;
+    bootstrap_signer_controller, policy_status_controller, volume_controller, claim_controller,
+    servicecidr_controller;
 
 #define JOB_FINALIZER "batch.kubernetes.io/job-tracking"
 #define JOB_INDEX "batch.kubernetes.io/job-completion-index"

@@ -185,6 +185,8 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_VALIDATINGADMISSIONPOLICIES:
     case K_CLUSTERROLES:
     case K_CONTROLLERREVISIONS:
+    case K_SERVICECIDRS:
+    case K_IPADDRESSES:
     case K_N:
         break;
     }

@@ -208,6 +208,99 @@ TEST(cluster, a_namespace_takes_its_content_with_it)
     cluster_end(&c);
 }
 
+#define NETWORK "/apis/networking.k8s.io/v1"
+
+static void range(struct cluster *c, const char *name, const char *cidr)
+{
+    call(c, "POST", NETWORK "/servicecidrs",
+         arena_fmt(c->a,
+                   "{\"apiVersion\":\"networking.k8s.io/v1\",\"kind\":\"ServiceCIDR\","
+                   "\"metadata\":{\"name\":\"%s\"},\"spec\":{\"cidrs\":[\"%s\"]}}",
+                   name, cidr)
+             .p);
+}
+
+static void service(struct cluster *c, const char *ns, const char *name, const char *ip)
+{
+    call(c, "POST", arena_fmt(c->a, "/api/v1/namespaces/%s/services", ns).p,
+         arena_fmt(c->a,
+                   "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":"
+                   "\"%s\"},\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{\"port\":80}]}}",
+                   name, ip)
+             .p);
+}
+
+static const struct json *ready(struct cluster *c, const char *name)
+{
+    JSON_EACH(v, json_path(get(c, arena_fmt(c->a, NETWORK "/servicecidrs/%s", name).p),
+                           "status.conditions"))
+        if (str_is(json_get_str(v, "type"), "Ready"))
+            return v;
+    return NULL;
+}
+
+TEST(cluster, a_service_range_becomes_ready_and_goes_when_its_addresses_have)
+{
+    struct cluster c;
+    struct json *v;
+
+    cluster_start(&c);
+    range(&c, "more", "10.8.0.0/24");
+    wait_s(&c, 2);
+    CHECK_STRZ(json_get_str(ready(&c, "more"), "status"), "True");
+    CHECK_STRZ(json_get_str(ready(&c, "more"), "message"), "Kubernetes Service CIDR is ready");
+    CHECK(json_findz(ready(&c, "more"), "reason") != NULL);
+    CHECK_STRZ(json_get_str(ready(&c, "kubernetes"), "message"),
+               "Kubernetes default Service CIDR is ready");
+    v = get(&c, NETWORK "/servicecidrs/more");
+    CHECK_STRZ(json_str(json_item(json_path(v, "metadata.finalizers"), 0)),
+               "networking.k8s.io/service-cidr-finalizer");
+    service(&c, "default", "a", "10.8.0.5");
+    call(&c, "DELETE", NETWORK "/servicecidrs/more", "");
+    wait_s(&c, 30);
+    CHECK_STRZ(json_get_str(ready(&c, "more"), "status"), "False");
+    CHECK_STRZ(json_get_str(ready(&c, "more"), "reason"), "Terminating");
+    call(&c, "DELETE", NS "/services/a", "");
+    wait_s(&c, 2);
+    CHECK(get(&c, NETWORK "/ipaddresses/10.8.0.5") == NULL);
+    CHECK(get(&c, NETWORK "/servicecidrs/more") == NULL);
+    cluster_end(&c);
+}
+
+TEST(cluster, a_service_range_within_another_goes_with_its_addresses_in_use)
+{
+    struct cluster c;
+
+    cluster_start(&c);
+    range(&c, "inner", "10.8.1.0/24");
+    range(&c, "outer", "10.8.0.0/16");
+    wait_s(&c, 2);
+    service(&c, "default", "a", "10.8.1.5");
+    call(&c, "DELETE", NETWORK "/servicecidrs/inner", "");
+    wait_s(&c, 5);
+    CHECK(get(&c, NETWORK "/servicecidrs/inner") != NULL); /* allocators have yet to hear of it */
+    wait_s(&c, 7);
+    CHECK(get(&c, NETWORK "/servicecidrs/inner") == NULL);
+    CHECK(get(&c, NETWORK "/ipaddresses/10.8.1.5") != NULL);
+    cluster_end(&c);
+}
+
+TEST(cluster, a_namespace_gives_its_addresses_back)
+{
+    struct cluster c;
+
+    cluster_start(&c);
+    call(&c, "POST", "/api/v1/namespaces",
+         "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"gone\"}}");
+    service(&c, "gone", "a", "10.43.0.77");
+    CHECK(get(&c, NETWORK "/ipaddresses/10.43.0.77") != NULL);
+    call(&c, "DELETE", "/api/v1/namespaces/gone", "");
+    wait_s(&c, 60);
+    CHECK(get(&c, "/api/v1/namespaces/gone") == NULL);
+    CHECK(get(&c, NETWORK "/ipaddresses/10.43.0.77") == NULL);
+    cluster_end(&c);
+}
+
 TEST(cluster, a_quota_gives_back_what_has_gone)
 {
     struct cluster c;
