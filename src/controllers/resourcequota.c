@@ -10,13 +10,17 @@
 
 #include <inttypes.h>
 
-#define COUNT_APART_NS (100 * NS_PER_MS) /* two counts of one quota */
-#define RESYNC_NS (300 * NS_PER_S)       /* in any case, as --resource-quota-sync-period */
-#define RECOUNT_NS (5 * NS_PER_S)        /* after something has come: was admission right? */
+/* Between two counts of one quota: so much, and more for each object read, lest counting of a large
+ * namespace that never rests becomes all that is done. */
+#define COUNT_APART_NS (100 * NS_PER_MS)
+#define COUNT_APART_EACH_NS (NS_PER_MS / 10)
+#define RESYNC_NS (300 * NS_PER_S) /* in any case, as --resource-quota-sync-period */
+#define RECOUNT_NS (5 * NS_PER_S)  /* after something has come: was admission right? */
 
 /* When a quota is to be counted next. */
 struct pending {
     int64_t due_ns, last_ns; /* on the monotonic clock */
+    int64_t apart_ns;        /* from the last count to the next */
 };
 struct state {
     struct map pending; /* "ns/name" -> struct pending */
@@ -32,7 +36,8 @@ static struct pending *pending_of(struct state *s, str ns, str name)
     if (p)
         return p;
     p = NEW(struct pending);
-    p->last_ns = -COUNT_APART_NS;
+    p->apart_ns = COUNT_APART_NS;
+    p->last_ns = -p->apart_ns;
     map_put(&s->pending, buf_view(&key), p);
     return p;
 }
@@ -59,6 +64,7 @@ struct counting {
     str group, plural;
     struct total *totals;
     size_t n;
+    int64_t n_read;  /* objects parsed */
     int64_t next_ns; /* in so long a pod ends to count; 0: none */
 };
 
@@ -83,8 +89,10 @@ static bool count_object(void *ctx, const struct obj *o)
     const struct json *tree = NULL;
     wall_time deadline;
 
-    if (quota_looks_inside(c->group, c->plural))
+    if (quota_looks_inside(c->group, c->plural)) {
         tree = tree_of(c->a, o);
+        c->n_read++;
+    }
     add_uses(c, tree);
     if (tree && str_is(c->plural, "pods") && quota_pod_deadline(tree, &deadline) &&
         deadline.ns >= c->r->now.ns) {
@@ -217,14 +225,15 @@ static void reconcile(struct reconcile *r)
     if (hard)
         json_setz(r->a, status, "hard", *hard);
     p->last_ns = r->mono.ns;
+    p->apart_ns = COUNT_APART_NS + c.n_read * COUNT_APART_EACH_NS;
     if (!json_equal(&before, status)) {
         /* Counted once more when this has been written, or has failed. */
-        p->due_ns = r->mono.ns + COUNT_APART_NS;
-        plan_requeue(&r->plan, COUNT_APART_NS);
+        p->due_ns = r->mono.ns + p->apart_ns;
+        plan_requeue(&r->plan, p->apart_ns);
         plan_update_status(&r->plan, K_RESOURCEQUOTAS, quota);
         return;
     }
-    wait_ns = c.next_ns && c.next_ns < RESYNC_NS ? MAX(c.next_ns, COUNT_APART_NS) : RESYNC_NS;
+    wait_ns = c.next_ns && c.next_ns < RESYNC_NS ? MAX(c.next_ns, p->apart_ns) : RESYNC_NS;
     p->due_ns = r->mono.ns + wait_ns;
     plan_requeue(&r->plan, wait_ns);
 }
@@ -241,7 +250,7 @@ static bool wake_each(void *ctx, const struct obj *o)
     const struct waking *w = ctx;
     struct pending *p = pending_of(controller_state(w->c), o->key.ns, o->key.name);
     int64_t now = loop_now(controller_loop(w->c)).ns,
-            due = w->came ? now + RECOUNT_NS : MAX(now, p->last_ns + COUNT_APART_NS);
+            due = w->came ? now + RECOUNT_NS : MAX(now, p->last_ns + p->apart_ns);
 
     if (due >= p->due_ns)
         return true; /* it is looked at before that */
