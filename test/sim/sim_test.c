@@ -188,6 +188,53 @@ TEST(sim, an_unschedulable_pod_says_why_and_starts_when_there_is_room)
     sim_free(s);
 }
 
+/* Pods that want one host port come and go on two nodes at all moments of each other's lives. */
+static void check_ports_are_never_idle(uint64_t seed)
+{
+    struct sim *s = sim_new(&(struct sim_options){.seed = seed, .n_nodes = 2});
+    uint64_t dice = seed * 0x9e3779b97f4a7c15u;
+    CLEANUP(buf) struct buf body = BUF_INIT;
+    bool lives[24] = {0};
+    int n_lives = 0, n_placed = 0;
+
+    sim_run(s, 5 * NS_PER_S);
+    for (int step = 0; step < 60; step++) {
+        char text[512];
+        unsigned i;
+
+        dice = dice * 6364136223846793005u + 1442695040888963407u;
+        i = (unsigned)(dice >> 33) % ARRAY_LEN(lives);
+        snprintf(text, sizeof text, "/api/v1/namespaces/default/pods/p%u", i);
+        if (lives[i]) {
+            CHECK_OK(sim_call(s, "DELETE", text, STR_NONE, NULL));
+        } else {
+            snprintf(text, sizeof text,
+                     "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p%u\"},"
+                     "\"spec\":{\"terminationGracePeriodSeconds\":0,\"containers\":[{\"name\":"
+                     "\"c\",\"image\":\"x:1\",\"ports\":[{\"containerPort\":80,"
+                     "\"hostPort\":80}]}]}}",
+                     i);
+            CHECK_OK(sim_call(s, "POST", "/api/v1/namespaces/default/pods", str_of(text), NULL));
+        }
+        lives[i] = !lives[i];
+        n_lives += lives[i] ? 1 : -1;
+        sim_run(s,
+                (int64_t)((dice >> 45) % 4 ? (dice >> 40) % 30 : (dice >> 40) % 2500) * NS_PER_MS);
+    }
+    sim_run(s, 15 * NS_PER_S); /* more than the longest pause, far less than five minutes */
+    CHECK_OK(sim_call(s, "GET", "/api/v1/namespaces/default/pods", STR_NONE, &body));
+    for (str rest = buf_view(&body); str_find(rest, S("\"nodeName\":")) >= 0; n_placed++)
+        rest = str_skip(rest, (size_t)str_find(rest, S("\"nodeName\":")) + 1);
+    CHECK_INT(n_placed, MIN(n_lives, 2));
+    sim_free(s);
+}
+
+TEST(sim, a_host_port_is_never_idle_while_somebody_waits_for_it)
+{
+    for (uint64_t seed = 1; seed <= 12; seed++)
+        check_ports_are_never_idle(seed);
+}
+
 TEST(sim, deleting_a_namespace_ends_all_that_is_in_it)
 {
     struct sim *s = sim_new(&(struct sim_options){.seed = 5, .n_nodes = 3});
