@@ -22,6 +22,7 @@ struct authn {
     struct list awaiting_key; /* token requests that came before there was a key */
 };
 
+bool same_secret(str a, str b);
 struct user *user_named(struct arena *a, str name);
 void user_group_add(struct arena *a, struct user *u, str group);
 void user_extra_add(struct arena *a, struct user *u, str key, str value);

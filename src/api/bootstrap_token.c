@@ -42,16 +42,6 @@ static bool is_group(str g)
     return rest.n > 0 && rest.n <= GROUP_MAX + 1;
 }
 
-/* Without leaking by its time how much fits. */
-static bool same_secret(str a, str b)
-{
-    unsigned char differs = a.n != b.n;
-
-    for (size_t i = 0; i < a.n && i < b.n; i++)
-        differs |= (unsigned char)(a.p[i] ^ b.p[i]);
-    return !differs;
-}
-
 struct err *bootstrap_token(struct api *api, struct arena *a, str token, struct token_user *ret)
 {
     str secret = token, id, expiration, groups, g;

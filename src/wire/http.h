@@ -105,6 +105,8 @@ struct http_server_options {
     size_t head_limit;                        /* bytes; 0: 1 MiB as Go */
     int64_t idle_timeout_ns, head_timeout_ns; /* 0: 90 s / 32 s */
     size_t connections_max;                   /* 0: 10000 */
+    size_t
+        bodies_limit; /* bytes of all bodies that have not come to their end; 0: 128 MiB. Beyond it the oldest is refused */
     bool
         status_errors; /* protocol errors are answered as Kubernetes Status JSON where Kubernetes does so */
 };

@@ -15,6 +15,8 @@
 #define COPY_BELOW                                                                                 \
     ((size_t)16 << 10) /* bytes; larger pieces go to the stream without being joined to others */
 #define HEAD_ROOM 512  /* bytes that an answer's head usually fits */
+#define BODY_AT_ONCE                                                                               \
+    ((size_t)16 << 10) /* bytes; for a longer body memory is taken as it comes, not as announced */
 
 enum http1_phase { PHASE_BODY_LENGTH, PHASE_BODY_CHUNKED, PHASE_ANSWER };
 
@@ -27,9 +29,10 @@ struct http1_exchange {
     bool dispatched;             /* the handler has it */
     bool no_body, chunked, full; /* of the answer; full: queued() passed HTTP_QUEUE_HIGH / 2 */
     size_t body_left;
-    char *body_at; /* where the next byte of a body of known length goes */
+    char *body_at; /* where the next byte of a short body of known length goes */
     struct http1_chunked chunks;
-    struct buf body; /* of a chunked one */
+    struct buf body; /* of the others */
+    struct http_body coming;
 };
 
 static const struct http_exchange_ops http1_ops;
@@ -44,6 +47,7 @@ static void exchange_free(struct http1_exchange *x)
     struct http_conn *c = x->c;
     struct arena *arena = x->ex.arena;
 
+    http_body_end(&x->coming);
     buf_fini(&x->body);
     http_arena_put(c->server, arena);
     http_conn_unref(c);
@@ -271,12 +275,23 @@ static void refuse_too_large(struct http1_exchange *x)
     http_reply_too_large(&x->ex, c->server);
 }
 
+static void http1_refuse_body(struct http_body *b, bool late)
+{
+    struct http1_exchange *x = CONTAINER_OF(b, struct http1_exchange, coming);
+
+    x->keep_alive = false;
+    x->dispatched = true;
+    x->phase = PHASE_ANSWER;
+    http_reply_refused_body(&x->ex, x->c->server, late);
+}
+
 static void dispatch(struct http1_exchange *x)
 {
     struct http_conn *c = x->c;
 
     x->phase = PHASE_ANSWER;
     x->dispatched = true;
+    http_body_end(&x->coming);
     http_conn_wait(c, HTTP_WAIT_NONE);
     c->server->fn(c->server->ctx, &x->ex);
 }
@@ -335,15 +350,20 @@ static void begin(struct http_conn *c, str head_bytes)
         }
         x->phase = PHASE_BODY_LENGTH;
         x->body_left = (size_t)head.content_length;
-        r->body = (str){x->body_at = arena_alloc(arena, x->body_left + 1), x->body_left};
-        x->body_at[x->body_left] = '\0';
+        if (x->body_left <= BODY_AT_ONCE) {
+            r->body = (str){x->body_at = arena_alloc(arena, x->body_left + 1), x->body_left};
+            x->body_at[x->body_left] = '\0';
+        } else {
+            x->body.limit = x->body_left;
+        }
     } else {
         dispatch(x);
         return;
     }
     if (head.expect_continue)
         send_continue(c);
-    http_conn_wait(c, HTTP_WAIT_BODY);
+    http_conn_wait(c, HTTP_WAIT_NONE); /* the body has its own time */
+    http_body_begin(&x->coming, c);
 }
 
 static void take_known_body(struct http1_exchange *x)
@@ -351,13 +371,22 @@ static void take_known_body(struct http1_exchange *x)
     struct http1_conn *h = &x->c->h1;
     size_t n = MIN(h->now_n, x->body_left);
 
-    memcpy(x->body_at, h->now, n);
-    x->body_at += n;
+    if (!http_body_more(&x->coming, n))
+        return;
+    if (x->body_at) {
+        memcpy(x->body_at, h->now, n);
+        x->body_at += n;
+    } else {
+        buf_add(&x->body, h->now, n);
+    }
     x->body_left -= n;
     h->now += n;
     h->now_n -= n;
-    if (x->body_left == 0)
-        dispatch(x);
+    if (x->body_left)
+        return;
+    if (!x->body_at)
+        x->ex.req.body = buf_view(&x->body);
+    dispatch(x);
 }
 
 static void take_chunked_body(struct http1_exchange *x)
@@ -368,6 +397,8 @@ static void take_chunked_body(struct http1_exchange *x)
     for (;;) {
         switch (http1_chunk_next(&x->chunks, &h->now, &h->now_n, &data)) {
         case HTTP1_CHUNK_DATA:
+            if (!http_body_more(&x->coming, data.n))
+                return;
             buf_str(&x->body, data);
             if (x->body.overflow) {
                 refuse_too_large(x);
@@ -454,8 +485,6 @@ static void process(struct http_conn *c, const char *p, size_t n)
         x = h->ex;
         if (!x && !h->now_n && c->wait != HTTP_WAIT_IDLE)
             http_conn_wait(c, HTTP_WAIT_IDLE);
-        else if (x && x->phase != PHASE_ANSWER)
-            http_conn_wait(c, HTTP_WAIT_BODY);
         if (h->now_n && h->now == old.p && h->now_n == old.n) {
             h->in = old;
             old = BUF_INIT;
@@ -503,4 +532,5 @@ const struct http_protocol http1_protocol = {
     .data = http1_data,
     .gone = http1_gone,
     .written = http1_written,
+    .refuse_body = http1_refuse_body,
 };

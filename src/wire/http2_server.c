@@ -15,8 +15,8 @@
 #include <nghttp2/nghttp2.h>
 
 #define HTTP2_STREAMS_MAX 250
-#define HTTP2_STREAM_WINDOW (256 << 10)
-#define HTTP2_CONNECTION_WINDOW (4 << 20)
+#define HTTP2_STREAM_WINDOW ((size_t)256 << 10)
+#define HTTP2_CONNECTION_WINDOW ((size_t)4 << 20)
 #define HTTP2_COPY_BELOW                                                                           \
     ((size_t)4 << 10) /* bytes; smaller pieces are joined rather than referred to */
 #define HTTP2_SEND_HIGH (HTTP_QUEUE_HIGH / 2)
@@ -43,6 +43,7 @@ struct http2_exchange {
     size_t headers_cap, head_n;
     str authority;
     struct buf body;
+    struct http_body coming;
     int64_t content_length;
     struct list queue; /* of struct http2_segment */
     size_t queued;
@@ -78,6 +79,7 @@ static void exchange_free(struct http2_exchange *x)
 
     queue_drop(x);
     list_del(&x->link);
+    http_body_end(&x->coming);
     buf_fini(&x->body);
     http_arena_put(c->server, x->ex.arena);
     http_conn_unref(c);
@@ -328,6 +330,7 @@ static void end(struct http_exchange *ex)
     struct http_conn *c = x->c;
 
     x->complete = true;
+    buf_fini(&x->body); /* the stream may wait for long until the peer takes the answer */
     c->h2->n_running--;
     if (ex->gone || c->dead) {
         c->refs++;
@@ -358,6 +361,7 @@ static void dispatch(struct http2_exchange *x)
     if (x->dispatched)
         return;
     x->dispatched = true;
+    http_body_end(&x->coming);
     c->h2->n_running++;
     r->body = x->body.n ? buf_view(&x->body) : S("");
     c->server->fn(c->server->ctx, &x->ex);
@@ -368,8 +372,24 @@ static void refuse_too_large(struct http2_exchange *x)
     struct http_conn *c = x->c;
 
     x->dispatched = true;
+    http_body_end(&x->coming);
     c->h2->n_running++;
     http_reply_too_large(&x->ex, c->server);
+}
+
+/* A stream that was refused was not looked at, says RFC 9113, 8.7: clients send its request again by themselves. No answer,
+ * which might have to wait for the peer. */
+static void http2_refuse_body(struct http_body *b, bool late)
+{
+    struct http2_exchange *x = CONTAINER_OF(b, struct http2_exchange, coming);
+    struct http_conn *c = x->c;
+
+    x->dispatched = x->complete = true;
+    buf_fini(&x->body);
+    nghttp2_submit_rst_stream(c->h2->session, NGHTTP2_FLAG_NONE, x->id,
+                              late ? NGHTTP2_CANCEL : NGHTTP2_REFUSED_STREAM);
+    waits_update(c);
+    send_later(c);
 }
 
 static struct http2_exchange *exchange_of(nghttp2_session *session, int32_t id)
@@ -463,12 +483,16 @@ static void on_head(struct http2_exchange *x, bool ended)
     if (x->authority.n && !http_header(r, "host").p)
         header_add(x, S("host"), x->authority);
     x->is_head = str_is(r->method, "HEAD");
-    if (x->content_length > 0 && (uint64_t)x->content_length > x->c->server->o.body_limit)
+    if (x->content_length > 0 && (uint64_t)x->content_length > x->c->server->o.body_limit) {
         refuse_too_large(x);
-    else if (ended)
+    } else if (ended) {
         dispatch(x);
-    else if (x->expect_continue)
-        nghttp2_submit_headers(x->c->h2->session, NGHTTP2_FLAG_NONE, x->id, NULL, &go_on, 1, NULL);
+    } else {
+        http_body_begin(&x->coming, x->c);
+        if (x->expect_continue)
+            nghttp2_submit_headers(x->c->h2->session, NGHTTP2_FLAG_NONE, x->id, NULL, &go_on, 1,
+                                   NULL);
+    }
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
@@ -495,6 +519,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
 
     if (!x || x->dispatched)
         return 0; /* the rest of a body that was too large */
+    if (!http_body_more(&x->coming, n))
+        return 0;
     buf_add(&x->body, p, n);
     if (x->body.overflow)
         refuse_too_large(x);
@@ -528,9 +554,10 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 void http2_begin(struct http_conn *c)
 {
     struct http2_conn *h = NEW(struct http2_conn);
+    size_t limit = c->server->o.bodies_limit;
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_STREAMS_MAX},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)MIN(limit, HTTP2_STREAM_WINDOW)},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
          (uint32_t)MIN(c->server->o.head_limit, (size_t)INT32_MAX)},
     };
@@ -554,7 +581,7 @@ void http2_begin(struct http_conn *c)
     c->h2 = h;
     nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings));
     nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
-                                          HTTP2_CONNECTION_WINDOW);
+                                          (int32_t)MIN(limit, HTTP2_CONNECTION_WINDOW));
     send_later(c);
 }
 
@@ -611,4 +638,5 @@ const struct http_protocol http2_protocol = {
     .written = http2_written,
     .fini = http2_fini,
     .idle_end = http2_idle_end,
+    .refuse_body = http2_refuse_body,
 };

@@ -14,7 +14,9 @@
 #define HTTP_CONNECTIONS_MAX 10000
 #define HTTP_IDLE_NS (90 * NS_PER_S)
 #define HTTP_HEAD_NS (32 * NS_PER_S)
-#define HTTP_BODY_NS (60 * NS_PER_S)         /* without a byte of a body that is due */
+#define HTTP_BODIES_LIMIT                                                                          \
+    ((size_t)128 << 20) /* bytes of bodies on their way: 64 clients with 1.5 MB each fit */
+#define HTTP_BODY_NS (60 * NS_PER_S)         /* from the end of a head to the end of its body */
 #define HTTP_LINGER_NS (NS_PER_S / 2)        /* for the peer to read our last words, as Go */
 #define HTTP_PIPELINE_MAX ((size_t)64 << 10) /* bytes behind a request being answered */
 #define HTTP_SPARE_MAX 32                    /* arenas and buffers kept for the next requests */
@@ -42,6 +44,8 @@ struct http_server {
     size_t n_connections;
     struct list waiting[HTTP_WAITS];
     int64_t wait_ns[HTTP_WAITS];
+    struct list bodies; /* on their way, in the order in which they began */
+    size_t bodies_n;    /* bytes of them that are here */
     struct loop_timer *timer;
     int64_t timer_due_ns; /* INT64_MAX: not set */
     struct arena *arenas[HTTP_SPARE_MAX];
@@ -65,12 +69,22 @@ struct http_held {
 };
 
 struct http_conn;
+/* A body on its way: from its head until it is handed over, refused or gone. Whoever sends it has not shown yet who it is,
+ * so all of them together may hold no more than the server's bodies_limit, none for longer than HTTP_BODY_NS. */
+struct http_body {
+    struct list link;
+    struct http_conn *c; /* NULL: not on its way */
+    size_t n;            /* bytes that are here */
+    int64_t due_ns;
+};
+
 struct http_protocol {
     void (*data)(struct http_conn *c, const char *p, size_t n);
     void (*gone)(struct http_conn *c);    /* the connection is being closed: end what runs */
     void (*written)(struct http_conn *c); /* less is queued than was */
     void (*fini)(struct http_conn *c);
     void (*idle_end)(struct http_conn *c); /* takes leave of an idle peer; NULL: just close */
+    void (*refuse_body)(struct http_body *b, bool late); /* its request with it */
 };
 
 struct http1_conn {
@@ -120,6 +134,12 @@ void http_chunk_head(struct buf *out, size_t n);
 struct arena *http_arena_get(struct http_server *s);
 void http_arena_put(struct http_server *s, struct arena *a); /* s NULL: frees it */
 str http_date(struct http_server *s);
+/* Bodies on their way. */
+void http_body_begin(struct http_body *b, struct http_conn *c);
+bool http_body_more(struct http_body *b, size_t n); /* false: refused, its exchange may be gone */
+void http_body_end(struct http_body *b);            /* not on its way (any more): nothing */
+/* 503 when there was no room for the body, 408 when it came too slowly. */
+void http_reply_refused_body(struct http_exchange *ex, const struct http_server *s, bool late);
 /* The Status that Kubernetes sends for a body over the limit. */
 void http_reply_too_large(struct http_exchange *ex, const struct http_server *s);
 

@@ -143,27 +143,59 @@ str http_date(struct http_server *s)
     return str_of(s->date);
 }
 
-/* A body beyond the limit: as the API server says it, or plainly. */
-void http_reply_too_large(struct http_exchange *ex, const struct http_server *s)
+/* Answers who sent a body that is not taken: as the API server says it, or plainly. */
+static void reply_error(struct http_exchange *ex, const struct http_server *s, int status,
+                        str status_json, bool retry)
 {
-    str body = S("413 Request Entity Too Large");
-    struct http_header h[] = {{S("Content-Type"), S("text/plain; charset=utf-8")},
-                              {S("Content-Length"), S("")},
-                              {S("Cache-Control"), S("no-cache, private")}};
+    str body = status_json;
+    struct http_header h[4] = {{S("Content-Type"), S("application/json")},
+                               {S("Content-Length"), S("")}};
+    size_t n = 2;
 
     if (s->o.status_errors) {
-        h[0].value = S("application/json");
-        body = arena_fmt(
+        h[n++] = (struct http_header){S("Cache-Control"), S("no-cache, private")};
+    } else {
+        h[0].value = S("text/plain; charset=utf-8");
+        body = arena_fmt(ex->arena, "%d %s", status, http_status_text(status));
+    }
+    if (retry)
+        h[n++] = (struct http_header){S("Retry-After"), S("1")};
+    h[1].value = arena_fmt(ex->arena, "%zu", body.n);
+    http_start(ex, status, h, n);
+    http_write(ex, body);
+    http_end(ex);
+}
+
+void http_reply_too_large(struct http_exchange *ex, const struct http_server *s)
+{
+    reply_error(
+        ex, s, 413,
+        arena_fmt(
             ex->arena,
             "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
             "\"message\":\"Request entity "
             "too large: limit is %zu\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n",
-            s->o.body_limit);
-    }
-    h[1].value = arena_fmt(ex->arena, "%zu", body.n);
-    http_start(ex, 413, h, s->o.status_errors ? 3 : 2);
-    http_write(ex, body);
-    http_end(ex);
+            s->o.body_limit),
+        false);
+}
+
+void http_reply_refused_body(struct http_exchange *ex, const struct http_server *s, bool late)
+{
+    if (late)
+        reply_error(
+            ex, s, 408,
+            S("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+              "\"message\":\"the request's body did not come in "
+              "time\",\"reason\":\"Timeout\",\"code\":408}\n"),
+            false);
+    else
+        reply_error(
+            ex, s, 503,
+            S("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+              "\"message\":\"too many requests are being received, please try again "
+              "later\",\"reason\":\"ServiceUnavailable\",\"details\":{\"retryAfterSeconds\":1},"
+              "\"code\":503}\n"),
+            true);
 }
 
 /* ---- deadlines ---- */
@@ -190,12 +222,78 @@ void http_conn_wait(struct http_conn *c, enum http_wait what)
     timer_arm(s, c->due_ns);
 }
 
+/* ---- bodies on their way ---- */
+
+void http_body_begin(struct http_body *b, struct http_conn *c)
+{
+    struct http_server *s = c->server;
+
+    b->c = c;
+    b->n = 0;
+    b->due_ns = loop_now(s->loop).ns + HTTP_BODY_NS;
+    list_add_tail(&s->bodies, &b->link);
+    timer_arm(s, b->due_ns);
+}
+
+void http_body_end(struct http_body *b)
+{
+    struct http_conn *c = TAKE(b->c);
+
+    if (!c)
+        return;
+    list_del(&b->link);
+    c->server->bodies_n -= b->n;
+}
+
+static void body_refuse(struct http_body *b, bool late)
+{
+    struct http_conn *c = b->c;
+
+    c->refs++;
+    http_body_end(b);
+    c->protocol->refuse_body(b, late);
+    http_conn_unref(c);
+}
+
+/* The oldest makes room: a body that is really being sent is soon complete, so holding many of them open keeps no one else
+ * from sending his. */
+bool http_body_more(struct http_body *b, size_t n)
+{
+    struct http_server *s = b->c->server;
+    bool kept = true;
+
+    b->n += n;
+    s->bodies_n += n;
+    while (s->bodies_n > s->o.bodies_limit) {
+        struct http_body *oldest = LIST_ITEM(s->bodies.next, struct http_body, link);
+
+        if (oldest == b)
+            kept = false;
+        body_refuse(oldest, false);
+    }
+    return kept;
+}
+
+static void bodies_expire(struct http_server *s, int64_t now_ns)
+{
+    while (!list_is_empty(&s->bodies)) {
+        struct http_body *b = LIST_ITEM(s->bodies.next, struct http_body, link);
+
+        if (b->due_ns > now_ns) {
+            timer_arm(s, b->due_ns);
+            break;
+        }
+        body_refuse(b, true);
+    }
+}
+
 static void on_timer(void *ctx)
 {
     struct http_server *s = ctx;
     int64_t now_ns = loop_now(s->loop).ns;
 
     s->timer_due_ns = INT64_MAX;
+    bodies_expire(s, now_ns);
     for (int i = 0; i < HTTP_WAITS; i++)
         while (!list_is_empty(&s->waiting[i])) {
             struct http_conn *c = LIST_ITEM(s->waiting[i].next, struct http_conn, waits);
@@ -550,6 +648,8 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
         s->o.head_limit = HTTP_HEAD_LIMIT;
     if (!s->o.connections_max)
         s->o.connections_max = HTTP_CONNECTIONS_MAX;
+    if (!s->o.bodies_limit)
+        s->o.bodies_limit = HTTP_BODIES_LIMIT;
     s->wait_ns[HTTP_WAIT_IDLE] = o->idle_timeout_ns ? o->idle_timeout_ns : HTTP_IDLE_NS;
     s->wait_ns[HTTP_WAIT_HEAD] = o->head_timeout_ns ? o->head_timeout_ns : HTTP_HEAD_NS;
     s->wait_ns[HTTP_WAIT_BODY] = HTTP_BODY_NS;
@@ -557,6 +657,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     s->fn = fn;
     s->ctx = ctx;
     list_init(&s->connections);
+    list_init(&s->bodies);
     for (int i = 0; i < HTTP_WAITS; i++)
         list_init(&s->waiting[i]);
     s->timer = loop_timer_new(loop, on_timer, s);

@@ -1,6 +1,6 @@
 /* http2_test.c - the server over HTTP/2, asked by an nghttp2 client; virtual clock. */
 #include "test/test.h"
-#include "wire/http.h"
+#include "wire/http_internal.h"
 #include <nghttp2/nghttp2.h>
 
 #define NOW_S INT64_C(1790000000)
@@ -22,7 +22,7 @@ struct talk {
     struct buf log;
     struct http_exchange *held;
     int gone, drained;
-    bool ended, no_windows;
+    bool ended, no_windows, upload_stalls; /* stalls: sends upload_n bytes and no end */
     const char *upload;
     size_t upload_n;
 };
@@ -122,9 +122,11 @@ static ssize_t on_upload(nghttp2_session *session, int32_t id, uint8_t *p, size_
     struct talk *t = ctx;
     size_t n = MIN(room, t->upload_n);
 
+    if (t->upload_stalls && !n)
+        return NGHTTP2_ERR_DEFERRED;
     memset(p, 'u', n);
     t->upload_n -= n;
-    if (!t->upload_n)
+    if (!t->upload_n && !t->upload_stalls)
         *flags = NGHTTP2_DATA_FLAG_EOF;
     return (ssize_t)n;
 }
@@ -157,7 +159,7 @@ static void run(struct talk *t, int64_t ns)
     loop_virtual_run(t->loop, loop_virtual_elapsed_ns(t->loop) + ns, NULL, NULL);
 }
 
-static void talk_init(struct talk *t, size_t body_limit)
+static void talk_init_with(struct talk *t, const struct http_server_options *o)
 {
     static const struct stream_events events = {.data = on_data, .end = on_end};
     nghttp2_session_callbacks *cb;
@@ -166,9 +168,7 @@ static void talk_init(struct talk *t, size_t body_limit)
 
     memset(t, 0, sizeof *t);
     t->loop = loop_new_virtual(1, (wall_time){NOW_S * NS_PER_S});
-    t->server = http_server_new(
-        t->loop, &(struct http_server_options){.status_errors = true, .body_limit = body_limit},
-        handler, t);
+    t->server = http_server_new(t->loop, o, handler, t);
     stream_pair(t->loop, &t->client, &conn);
     http_server_serve_stream(t->server, conn);
     nghttp2_session_callbacks_new(&cb);
@@ -182,6 +182,12 @@ static void talk_init(struct talk *t, size_t body_limit)
     nghttp2_session_callbacks_del(cb);
     nghttp2_submit_settings(t->session, NGHTTP2_FLAG_NONE, NULL, 0);
     stream_start(t->client, &events, t);
+}
+
+static void talk_init(struct talk *t, size_t body_limit)
+{
+    talk_init_with(t,
+                   &(struct http_server_options){.status_errors = true, .body_limit = body_limit});
 }
 
 static void talk_fini(struct talk *t)
@@ -297,6 +303,67 @@ TEST(http2, too_large_bodies_get_413_whether_announced_or_not)
                    S("limit is 1000\",\"reason\":\"RequestEntityTooLarge\"")) > 0);
     CHECK(reply_of(&t, announced)->closed && reply_of(&t, found)->closed);
     CHECK_STRZ(buf_view(&t.log), "");
+    talk_fini(&t);
+}
+
+TEST(http2, half_sent_bodies_hold_bounded_memory_and_make_room_for_honest_ones)
+{
+    enum { LIMIT = 1 << 20, HALF = 200000, N = 12, KEPT = LIMIT / HALF };
+    struct http_server_options o = {.bodies_limit = LIMIT};
+    int32_t held[N], honest, empty;
+    struct talk t;
+
+    talk_init_with(&t, &o);
+    t.upload_stalls = true;
+    for (int i = 0; i < N; i++) {
+        held[i] = ask(&t, "POST", "/held", HALF, NULL);
+        run(&t, NS_PER_S);
+        CHECK_INT(t.upload_n, 0);
+        CHECK_INT(t.server->bodies_n, (size_t)MIN(i + 1, KEPT) * HALF);
+    }
+    for (int i = 0; i < N; i++) {
+        CHECK_INT(reply_of(&t, held[i])->closed, i < N - KEPT);
+        CHECK_INT(reply_of(&t, held[i])->code, i < N - KEPT ? NGHTTP2_REFUSED_STREAM : 0);
+    }
+    t.upload_stalls = false;
+    honest = ask(&t, "POST", "/honest", HALF, NULL);
+    run(&t, NS_PER_S);
+    CHECK(str_has_prefix(buf_view(&reply_of(&t, honest)->head), S(":status=200;")));
+    CHECK_STRZ(buf_view(&t.log), "20 POST /honest? the-host [200000]\n");
+    CHECK_INT(t.server->bodies_n, (KEPT - 1) * HALF);
+    empty = ask(&t, "GET", "/a", 0, NULL);
+    run(&t, NS_PER_S);
+    CHECK(reply_of(&t, empty)->closed);
+    stream_close(TAKE(t.client), NULL, NULL);
+    run(&t, NS_PER_S);
+    CHECK_INT(t.server->bodies_n, 0);
+    CHECK(list_is_empty(&t.server->bodies));
+    talk_fini(&t);
+}
+
+TEST(http2, body_that_trickles_ends_in_time_and_its_connection_goes_on)
+{
+    struct talk t;
+    int32_t slow, after;
+
+    talk_init(&t, 0);
+    t.upload_stalls = true;
+    slow = ask(&t, "POST", "/slow", 1, NULL);
+    for (int s = 0; s < 59; s++) {
+        run(&t, NS_PER_S);
+        t.upload_n = 1;
+        nghttp2_session_resume_data(t.session, slow);
+        CHECK(!reply_of(&t, slow)->closed);
+    }
+    CHECK_INT(t.server->bodies_n, 59);
+    run(&t, 2 * NS_PER_S);
+    CHECK(reply_of(&t, slow)->closed);
+    CHECK_INT(reply_of(&t, slow)->code, NGHTTP2_CANCEL);
+    CHECK_INT(t.server->bodies_n, 0);
+    after = ask(&t, "GET", "/a", 0, NULL);
+    run(&t, NS_PER_S);
+    CHECK_STRZ(buf_view(&reply_of(&t, after)->body), "/a");
+    CHECK_STRZ(buf_view(&t.log), "20 GET /a? the-host [0]\n");
     talk_fini(&t);
 }
 
