@@ -886,6 +886,43 @@ TEST(webhook, slow_ones_let_a_thousand_writes_wait_within_bounds)
     end(&w, &p);
 }
 
+TEST(webhook, writes_that_wait_for_it_count_once_against_a_quota)
+{
+    enum { N = 20, LIMIT = 5 };
+    struct call *calls[N];
+    struct virtual_faults slow = {.min_latency_ns = NS_PER_S / 4, .max_latency_ns = NS_PER_S / 4};
+    struct world w;
+    struct peer p;
+    unsigned ok = 0, refused = 0;
+
+#define QUOTAS "/api/v1/namespaces/ns/resourcequotas"
+    begin(&w, &p);
+    world_json(&w, "POST", QUOTAS,
+               "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"configmaps\":\"5\"}}}", 201);
+    calls[0] = world_call(&w, "PATCH", QUOTAS "/q/status",
+                          "{\"status\":{\"hard\":{\"configmaps\":\"5\"},\"used\":{\"configmaps\":"
+                          "\"0\"}}}",
+                          "Content-Type: application/merge-patch+json");
+    CHECK_INT(calls[0]->status, 200);
+    call_free(calls[0]);
+    configure(&w, &p, "mutating", "m", "");
+    configure(&w, &p, "validating", "v", "");
+    loop_virtual_faults(w.loop, &slow);
+    for (size_t i = 0; i < N; i++)
+        calls[i] = world_open(&w, "POST", CM, "{\"metadata\":{\"generateName\":\"a\"}}", NULL);
+    world_run(&w, 30 * NS_PER_S);
+    for (size_t i = 0; i < N; i++) {
+        ok += calls[i]->status == 201;
+        refused += calls[i]->status == 403;
+        call_free(calls[i]);
+    }
+    CHECK_INT(ok, LIMIT);
+    CHECK_INT(refused, N - LIMIT);
+    CHECK_STRZ(json_get_str(world_json(&w, "GET", QUOTAS "/q", "", 200), "status.used.configmaps"),
+               "5");
+    end(&w, &p);
+}
+
 TEST(webhook, writes_that_wait_beyond_the_limit_of_memory_are_told_to_come_back)
 {
     enum { N = 200 };
