@@ -173,8 +173,10 @@ static void ranges_changed(void *ctx, const struct store_event *ev)
 {
     struct addresses *x = ctx;
 
-    (void)ev;
     x->stale = true;
+    if (ev->type == STORE_DELETED && str_is(ev->obj->key.name, DEFAULT_RANGE) &&
+        x->api->bootstrapped && !x->api->closing)
+        repair_default_range(x->api);
 }
 
 struct err *addresses_new(struct api *api, struct addresses **ret)

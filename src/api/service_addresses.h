@@ -29,6 +29,10 @@ struct json *address_object(struct arena *a, str ip, str ns, str service);
 /* A request of the server itself. */
 struct req *own_request(struct api *api, struct arena *a);
 
+#define DEFAULT_RANGE "kubernetes" /* the ServiceCIDR of what the server was started with */
+/* Somebody has deleted it: it is made again. */
+void repair_default_range(struct api *api);
+
 struct repair;
 /* Watches from now on, and looks at everything once: the store has what every cluster has. */
 MUST_USE struct err *repair_start(struct api *api, struct repair **ret);

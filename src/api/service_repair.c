@@ -7,6 +7,7 @@
  *   an IPAddress that names the wrong owner,
  *   or lost its labels                         it is made anew
  *   one of ours without a Service              goes after a minute, as it may be a Service's to come
+ *   the default ServiceCIDR                    is made again
  * Each is told by an Event. Two Services with one address are only told of.
  *
  * One timer serves the minute: when it fires, all IPAddresses are looked at. It is not set while
@@ -32,6 +33,7 @@ struct own {
     struct key key;
     int64_t revision; /* of a delete: only this version */
     str service_ns, service;
+    struct json *status; /* of a create, which would drop it; NULL: none */
 };
 
 static void own_done(void *ctx, struct err *e, const struct obj *result)
@@ -78,6 +80,8 @@ static struct err *own_put(void *ctx, struct arena *a, const struct obj *current
         (o->service.n && !has_address(o->a, o->api, o->service_ns, o->service, o->key.name, &s)))
         return NULL;
     e = write_create_steps(&o->w);
+    if (!e && o->status)
+        json_setz(o->a, o->w.obj, "status", *o->status);
     return e ? e : write_put(&o->w, NULL, revision, ret, &reply);
 }
 
@@ -106,6 +110,32 @@ static void address_create(struct api *api, str ip, str ns, str service)
     o->service = arena_dup(o->a, service);
     own_create(api, address_kind(api), o,
                address_object(o->a, arena_dup(o->a, ip), o->service_ns, o->service));
+}
+
+void repair_default_range(struct api *api)
+{
+    struct own *o = own_new(api);
+    struct json *v = json_new(o->a, json_object()), *spec, cidrs = json_array(), *list,
+                ready = json_object();
+    str rest = api->o.service_cidr, cidr;
+
+    json_setz(o->a, v, "kind", json_z("ServiceCIDR"));
+    json_setz(o->a, v, "apiVersion", json_z("networking.k8s.io/v1"));
+    json_setz(o->a, json_make(o->a, v, "metadata", JSON_OBJECT), "name", json_z(DEFAULT_RANGE));
+    while (rest.n && str_cut(&rest, ',', &cidr))
+        json_append(o->a, &cidrs, json_string(cidr));
+    spec = json_setz(o->a, v, "spec", json_object());
+    json_setz(o->a, spec, "cidrs", cidrs);
+    json_setz(o->a, &ready, "type", json_z("Ready"));
+    json_setz(o->a, &ready, "status", json_z("True"));
+    json_setz(o->a, &ready, "reason", json_z(""));
+    json_setz(o->a, &ready, "message", json_z("Kubernetes default Service CIDR is ready"));
+    json_setz(o->a, &ready, "lastTransitionTime",
+              json_string(now_text(o->a, loop_wall(api->loop))));
+    o->status = json_new(o->a, json_object());
+    list = json_setz(o->a, o->status, "conditions", json_array());
+    json_append(o->a, list, ready);
+    own_create(api, api_find_kind(api, S("networking.k8s.io"), S("v1"), S("servicecidrs")), o, v);
 }
 
 static struct err *own_delete(void *ctx, struct arena *a, const struct obj *current,

@@ -358,6 +358,22 @@ TEST(addresses, of_a_second_range_may_be_had_while_it_is_ready)
 
 /* ---- repair ---- */
 
+TEST(repair, makes_the_default_range_again)
+{
+    struct world w;
+    const struct json *v;
+
+    world_init(&w);
+    CHECK_INT(world_status(&w, "DELETE", RANGES "/kubernetes", NULL), 200);
+    world_run(&w, NS_PER_S);
+    v = world_json(&w, "GET", RANGES "/kubernetes", NULL, 200);
+    CHECK_STRZ(json_str(json_item(json_at(v, "spec", "cidrs", NULL), 0)), "10.96.0.0/16");
+    CHECK_STRZ(json_get_str(json_item(json_at(v, "status", "conditions", NULL), 0), "status"),
+               "True");
+    service(&w, "a", "", 201);
+    world_fini(&w);
+}
+
 TEST(repair, makes_a_deleted_address_again)
 {
     struct world w;
