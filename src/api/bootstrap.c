@@ -38,7 +38,7 @@ static void finish(struct bootstrap *b)
     struct err *e = b->failed;
 
     b->api->bootstrapped = b->last && !e;
-    if (b->last && !e)
+    if (b->last && !e && !b->api->repair)
         e = repair_start(b->api, &b->api->repair);
     /* Nobody can have seen how the cluster was made, so nobody goes on from there. */
     if (!e && b->fresh)
