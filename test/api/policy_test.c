@@ -148,8 +148,8 @@ TEST(policy, sees_the_request_the_old_object_the_namespace_and_the_users_rights)
         "namespaceObject.metadata.name == request.namespace",
         "authorizer.group('').resource('secrets').namespace('default').check('get').allowed()",
         "authorizer.requestResource.check('create').allowed()",
-        "!authorizer.serviceAccount('default', "
-        "'x').group('').resource('secrets').check('get').allowed()",
+        ("!authorizer.serviceAccount('default', 'x').group('')"
+         ".resource('secrets').check('get').allowed()"),
         "variables.big == 'vv' && variables.bigger",
     };
     struct world w;

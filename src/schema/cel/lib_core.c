@@ -333,7 +333,6 @@ static enum found lookup(struct cel_eval *e, struct cel_value of, struct cel_val
 
 static struct cel_value missing(struct cel_eval *e, struct cel_value of, struct cel_value key)
 {
-    CLEANUP(buf) struct buf b = BUF_INIT;
     str text = S("?");
 
     cel_value_text(e->a, key, &text);
