@@ -218,6 +218,10 @@ void reply_cacheable(struct req *q, const char *content_type, str etag, str vary
 void reply_object(struct req *q, int code, const struct kind *k, str data);
 /* A tree that is not stored: Status, reviews, Scale. t may be NULL: then protobuf is refused. */
 void reply_tree(struct req *q, int code, const struct schema_type *t, struct json *v);
+/* 200 with what is made on request and not stored (a Scale; component statuses, one or a list), in the form that q accepts.
+ * columns NULL: those of the kind of the URL. t: the type of `v`. */
+void reply_made(struct req *q, const struct column *columns, const struct schema_type *t,
+                struct json *v);
 void reply_page_not_found(struct req *q);
 /* As Go's http.Error: what stands outside of the API's own conventions. */
 void reply_plain_error(struct req *q, int code, str text);
@@ -333,12 +337,13 @@ MUST_USE struct err *delete_decide(struct req *q, const struct kind *k, struct a
                                    bool *ret_gone, str *ret_reply);
 
 /* ---- table.c ---- */
-/* One Table for n objects (parsed trees); list_meta may be NULL. with_columns: only the first event
+/* One Table for n objects: trees as they are stored; custom resources as they are served. with_columns: only the first event
  * of a watch has them. */
 struct json *table_make(struct req *q, const struct kind *k, struct json **objs, size_t n,
                         str list_meta_rv, str cont, int64_t remaining, bool with_columns);
-struct json *table_row(struct req *q, const struct kind *k, struct json *obj);
-/* The same as text, from stored text; uses q's arena. */
+/* Rows of the one kind whose tables are not in the order of names. */
+void table_sort(struct req *q, const struct kind *k, const struct obj **objs, size_t n);
+/* A row as text, from stored text; uses q's arena. */
 void buf_table_row(struct buf *b, struct req *q, const struct kind *k, str data);
 /* PartialObjectMetadata from stored text, in JSON. */
 void buf_partial(struct buf *b, const struct req *q, str data);
@@ -346,9 +351,6 @@ void buf_partial(struct buf *b, const struct req *q, str data);
 bool object_form(struct buf *b, const struct req *q, const struct kind *k, str data,
                  struct arena *scratch);
 struct json *partial_make(struct req *q, struct json *obj);
-void cell_age(struct arena *a, const struct json *obj, wall_time now,
-              struct json *ret); /* the Age column */
-void buf_age(struct buf *b, int64_t seconds);
 
 /* ---- authn.c, authz.c, rbac.c ---- */
 MUST_USE struct err *authn_new(struct api *api, struct authn **ret);

@@ -6,7 +6,8 @@
 
 #include <inttypes.h>
 
-static const struct column_set *const sets[] = {columns_core, columns_workloads, columns_other};
+static const struct column_set *const sets[] = {columns_core, columns_workloads, columns_other,
+                                                columns_cluster};
 
 const struct column *columns_find(str group, str plural)
 {
@@ -160,6 +161,16 @@ str column_text(struct arena *a, const struct json *v)
     return arena_dup(a, buf_view(&b));
 }
 
+str column_text_or(str s, const char *otherwise)
+{
+    return s.n ? s : str_of(otherwise);
+}
+
+struct json column_value_or(const struct json *v, const char *otherwise)
+{
+    return v && v->type != JSON_NULL ? *v : json_z(otherwise);
+}
+
 str column_join(struct arena *a, const struct json *array, const char *separator, uint32_t max)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -174,6 +185,36 @@ str column_join(struct arena *a, const struct json *array, const char *separator
         i++;
     }
     return arena_dup(a, buf_view(&b));
+}
+
+str column_load_balancer(struct arena *a, const struct json *obj)
+{
+    const struct json *points = json_path(obj, "status.loadBalancer.ingress");
+    str *texts = ARENA_NEW_N(a, str, json_count(points) + 1);
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    size_t n = 0;
+
+    JSON_EACH(i, points) {
+        str ip = json_get_str(i, "ip"), text = ip.n ? ip : json_get_str(i, "hostname");
+
+        if (text.n)
+            texts[n++] = text;
+    }
+    sort_with(texts, n, sizeof *texts, by_text, NULL);
+    for (size_t i = 0; i < n; i++)
+        if (!i || !str_eq(texts[i], texts[i - 1]))
+            buf_fmt(&b, "%s" PRI_STR, b.n ? "," : "", STR_ARG(texts[i]));
+    return arena_dup(a, buf_view(&b));
+}
+
+str column_group_kind(struct arena *a, str group, str kind)
+{
+    char *text = arena_dupz(
+        a, arena_fmt(a, PRI_STR "%s" PRI_STR, STR_ARG(kind), group.n ? "." : "", STR_ARG(group)));
+
+    for (char *c = text; *c; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+    return str_of(text);
 }
 
 const struct json *column_pod_spec(const struct json *obj)

@@ -9,8 +9,8 @@ struct column_set {
     const char *group, *plural;
     const struct column *columns;
 };
-extern const struct column_set columns_core[], columns_workloads[],
-    columns_other[]; /* each ends with plural NULL */
+extern const struct column_set columns_core[], columns_workloads[], columns_other[],
+    columns_cluster[]; /* each ends with plural NULL */
 
 column_cell_fn column_name, column_age, column_containers, column_images, column_created_at;
 /* "5m" since the time given as RFC 3339; "<unknown>" when there is none. */
@@ -23,8 +23,16 @@ str column_labels(struct arena *a, const struct json *labels);
 str column_selector(struct arena *a, const struct json *label_selector);
 /* Strings of an array joined; at most `max` of them, then " + N more..." (0: all). */
 str column_join(struct arena *a, const struct json *array, const char *separator, uint32_t max);
+/* What a load balancer reported in `status.loadBalancer.ingress`: addresses, or names of those without; sorted, each once. */
+str column_load_balancer(struct arena *a, const struct json *obj);
+/* A kind with the group it is of, in lower case: "deployment.apps". */
+str column_group_kind(struct arena *a, str group, str kind);
 /* A scalar as text; empty for NULL. */
 str column_text(struct arena *a, const struct json *v);
+/* The text, or another where it is empty. */
+str column_text_or(str s, const char *otherwise);
+/* A number or boolean as it is, or a word where the field is not set. */
+struct json column_value_or(const struct json *v, const char *otherwise);
 /* The pod template's spec of any workload, or the pod's own. */
 const struct json *column_pod_spec(const struct json *obj);
 

@@ -6,11 +6,6 @@
 #define CELL(fn)                                                                                   \
     static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
 
-static str or_none(str s)
-{
-    return s.n ? s : S("<none>");
-}
-
 /* ---- services and endpoints ---- */
 
 CELL(service_type)
@@ -22,20 +17,8 @@ CELL(service_cluster_ip)
 {
     str first = json_str(json_item(json_path(obj, "spec.clusterIPs"), 0));
 
-    *ret = json_string(or_none(first.n ? first : json_get_str(obj, "spec.clusterIP")));
-}
-
-/* Addresses that a load balancer reported. */
-static str ingress_points(struct arena *a, const struct json *obj)
-{
-    CLEANUP(buf) struct buf b = BUF_INIT;
-
-    JSON_EACH(i, json_path(obj, "status.loadBalancer.ingress")) {
-        str ip = json_get_str(i, "ip");
-
-        buf_fmt(&b, "%s" PRI_STR, b.n ? "," : "", STR_ARG(ip.n ? ip : json_get_str(i, "hostname")));
-    }
-    return arena_dup(a, buf_view(&b));
+    *ret = json_string(
+        column_text_or(first.n ? first : json_get_str(obj, "spec.clusterIP"), "<none>"));
 }
 
 CELL(service_external_ip)
@@ -44,7 +27,7 @@ CELL(service_external_ip)
         external = column_join(a, json_path(obj, "spec.externalIPs"), ",", 0);
 
     if (str_is(type, "LoadBalancer")) {
-        str points = ingress_points(a, obj);
+        str points = column_load_balancer(a, obj);
 
         if (external.n && points.n)
             points = arena_fmt(a, PRI_STR "," PRI_STR, STR_ARG(points), STR_ARG(external));
@@ -54,7 +37,7 @@ CELL(service_external_ip)
     } else if (str_is(type, "ExternalName")) {
         *ret = json_string(json_get_str(obj, "spec.externalName"));
     } else {
-        *ret = json_string(or_none(external));
+        *ret = json_string(column_text_or(external, "<none>"));
     }
 }
 
@@ -119,7 +102,9 @@ CELL(endpoints_cell)
     }
     if (n > ENDPOINTS_SHOWN)
         buf_fmt(&b, " + %u more...", n - ENDPOINTS_SHOWN);
-    *ret = json_string(b.n ? arena_dup(a, buf_view(&b)) : S("<none>"));
+    /* Subsets of which no address is ready show nothing at all. */
+    *ret = json_string(json_count(json_path(obj, "subsets")) ? arena_dup(a, buf_view(&b))
+                                                             : S("<none>"));
 }
 
 static const struct column endpoints[] = {
@@ -292,25 +277,27 @@ static const struct column name_and_creation[] = {
 
 /* ---- events ---- */
 
+static str first_seen(struct arena *a, const struct json *obj, wall_time now)
+{
+    str first = json_get_str(obj, "firstTimestamp");
+
+    return column_since(a, first.n ? first : json_get_str(obj, "eventTime"), now);
+}
+
 CELL(event_last_seen)
 {
-    str last = json_get_str(obj, "lastTimestamp"),
-        series = json_get_str(obj, "series.lastObservedTime"),
-        first = json_get_str(obj, "firstTimestamp"), when = json_get_str(obj, "eventTime");
+    const struct json *series = json_findz(obj, "series");
+    str last = json_get_str(obj, "lastTimestamp");
 
-    *ret = json_string(column_since(a,
-                                    series.n  ? series
-                                    : last.n  ? last
-                                    : first.n ? first
-                                              : when,
-                                    now));
+    if (series)
+        *ret = json_string(column_since(a, json_get_str(series, "lastObservedTime"), now));
+    else
+        *ret = json_string(last.n ? column_since(a, last, now) : first_seen(a, obj, now));
 }
 
 CELL(event_first_seen)
 {
-    str first = json_get_str(obj, "firstTimestamp");
-
-    *ret = json_string(column_since(a, first.n ? first : json_get_str(obj, "eventTime"), now));
+    *ret = json_string(first_seen(a, obj, now));
 }
 
 CELL(event_type)
@@ -323,59 +310,44 @@ CELL(event_reason)
     *ret = json_string(json_get_str(obj, "reason"));
 }
 
-/* events.k8s.io calls it `regarding`. */
-static const struct json *involved(const struct json *obj)
-{
-    const struct json *o = json_findz(obj, "involvedObject");
-
-    return o ? o : json_findz(obj, "regarding");
-}
-
 CELL(event_object)
 {
-    str kind = json_get_str(involved(obj), "kind"), name = json_get_str(involved(obj), "name");
-    char *lower = arena_dupz(a, kind);
+    const struct json *involved = json_findz(obj, "involvedObject");
+    str kind = column_group_kind(a, S(""), json_get_str(involved, "kind")),
+        name = json_get_str(involved, "name");
 
-    for (size_t i = 0; i < kind.n; i++)
-        lower[i] = (char)(lower[i] >= 'A' && lower[i] <= 'Z' ? lower[i] + 32 : lower[i]);
-    *ret = json_string(name.n ? arena_fmt(a, "%s/" PRI_STR, lower, STR_ARG(name)) : str_of(lower));
+    *ret = json_string(name.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(kind), STR_ARG(name))
+                              : kind);
 }
 
 CELL(event_subobject)
 {
-    *ret = json_string(json_get_str(involved(obj), "fieldPath"));
+    *ret = json_string(json_get_str(obj, "involvedObject.fieldPath"));
 }
 
 CELL(event_source)
 {
-    const struct json *source = json_findz(obj, "source");
-    str component = json_get_str(source, "component"), host = json_get_str(source, "host");
+    str component = json_get_str(obj, "source.component"), host = json_get_str(obj, "source.host");
 
     if (!component.n)
-        component = json_get_str(obj, "deprecatedSource.component"),
-        host = json_get_str(obj, "deprecatedSource.host");
-    if (!component.n)
-        component = json_get_str(obj, "reportingComponent"),
+        component = json_get_str(obj, "reportingComponent");
+    if (!host.n)
         host = json_get_str(obj, "reportingInstance");
-    if (!component.n)
-        component = json_get_str(obj, "reportingController");
     *ret = json_string(
         host.n ? arena_fmt(a, PRI_STR ", " PRI_STR, STR_ARG(component), STR_ARG(host)) : component);
 }
 
 CELL(event_message)
 {
-    str m = json_get_str(obj, "message");
-
-    *ret = json_string(str_trim(m.n ? m : json_get_str(obj, "note")));
+    *ret = json_string(str_trim(json_get_str(obj, "message")));
 }
 
 CELL(event_count)
 {
-    int64_t series = json_get_int(obj, "series.count", 0),
-            count = json_get_int(obj, "count", json_get_int(obj, "deprecatedCount", 0));
+    const struct json *series = json_findz(obj, "series");
+    int64_t count = json_get_int(obj, "count", 0);
 
-    *ret = json_int(series ? series : count ? count : 1);
+    *ret = json_int(series ? json_get_int(series, "count", 0) : count ? count : 1);
 }
 
 static const struct column events[] = {
@@ -452,10 +424,10 @@ CELL(pv_claim)
 /* The annotation of old still counts before the field. */
 static str storage_class(const struct json *obj)
 {
-    str beta = json_str(json_findz(json_path(obj, "metadata.annotations"),
-                                   "volume.beta.kubernetes.io/storage-class"));
+    const struct json *beta = json_findz(json_path(obj, "metadata.annotations"),
+                                         "volume.beta.kubernetes.io/storage-class");
 
-    return beta.n ? beta : json_get_str(obj, "spec.storageClassName");
+    return beta ? json_str(beta) : json_get_str(obj, "spec.storageClassName");
 }
 
 CELL(volume_class)
@@ -505,9 +477,10 @@ CELL(pvc_volume)
 
 CELL(pvc_capacity)
 {
-    *ret = json_string(json_get_str(obj, "spec.volumeName").n
-                           ? json_get_str(obj, "status.capacity.storage")
-                           : S(""));
+    str storage = json_get_str(obj, "status.capacity.storage");
+
+    *ret =
+        json_string(json_get_str(obj, "spec.volumeName").n ? storage.n ? storage : S("0") : S(""));
 }
 
 CELL(pvc_modes)
@@ -541,7 +514,7 @@ static str quota_text(struct arena *a, const struct json *obj, bool limits)
     size_t n = 0;
 
     JSON_EACH_MEMBER(m, hard)
-        if (str_has_prefix(m->key, S("limits")) == limits)
+        if (str_has_prefix(m->key, S("limits.")) == limits)
             names[n++] = m->key;
     sort_with(names, n, sizeof *names, by_text, NULL);
     for (size_t i = 0; i < n; i++) {
@@ -571,7 +544,45 @@ static const struct column resourcequotas[] = {
     COLUMN_END,
 };
 
+/* ---- component statuses ---- */
+
+static const struct json *healthy(const struct json *obj)
+{
+    JSON_EACH(c, json_findz(obj, "conditions"))
+        if (str_is(json_get_str(c, "type"), "Healthy"))
+            return c;
+    return NULL;
+}
+
+CELL(component_status)
+{
+    const struct json *c = healthy(obj);
+
+    *ret = json_z(!c                                          ? "Unknown"
+                  : str_is(json_get_str(c, "status"), "True") ? "Healthy"
+                                                              : "Unhealthy");
+}
+
+CELL(component_message)
+{
+    *ret = json_string(json_get_str(healthy(obj), "message"));
+}
+
+CELL(component_error)
+{
+    *ret = json_string(json_get_str(healthy(obj), "error"));
+}
+
+static const struct column componentstatuses[] = {
+    COLUMN_NAME,
+    {"Status", "string", "", "Whether the component is healthy.", 0, NULL, component_status},
+    {"Message", "string", "", "What the component said.", 0, NULL, component_message},
+    {"Error", "string", "", "Why it could not be asked.", 0, NULL, component_error},
+    COLUMN_END,
+};
+
 const struct column_set columns_core[] = {
+    {"", "componentstatuses", componentstatuses},
     {"", "services", services},
     {"", "endpoints", endpoints},
     {"", "nodes", nodes},

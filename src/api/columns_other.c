@@ -6,54 +6,40 @@
 #define CELL(fn)                                                                                   \
     static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
 
-static str or_else(str s, const char *otherwise)
-{
-    return s.n ? s : str_of(otherwise);
-}
-
-/* A number or boolean as it is, or a word where the field is not set. */
-static struct json value_or(const struct json *v, const char *otherwise)
-{
-    return v && v->type != JSON_NULL ? *v : json_z(otherwise);
-}
-
 /* ---- networking and discovery ---- */
 
 CELL(ingress_class)
 {
-    str v = json_get_str(obj, "spec.ingressClassName");
-
-    if (!v.n)
-        v = json_str(
-            json_findz(json_path(obj, "metadata.annotations"), "kubernetes.io/ingress.class"));
-    *ret = json_string(or_else(v, "<none>"));
+    *ret = json_string(column_text_or(json_get_str(obj, "spec.ingressClassName"), "<none>"));
 }
 
 #define HOSTS_SHOWN 3
 
+/* The first hosts; once there are as many as are shown, every later rule counts as one more, host or not. */
 CELL(ingress_hosts)
 {
-    struct json hosts = json_array();
+    const struct json *rules = json_path(obj, "spec.rules");
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    uint32_t n = 0;
+    bool more = false;
 
-    JSON_EACH(r, json_path(obj, "spec.rules")) {
+    JSON_EACH(r, rules) {
         str host = json_get_str(r, "host");
 
-        if (host.n)
-            json_append(a, &hosts, json_string(host));
+        more |= n == HOSTS_SHOWN;
+        if (more || !host.n)
+            continue;
+        buf_fmt(&b, "%s" PRI_STR, n ? "," : "", STR_ARG(host));
+        n++;
     }
-    *ret = json_string(or_else(column_join(a, &hosts, ",", HOSTS_SHOWN), "*"));
+    if (more)
+        buf_fmt(&b, " + %u more...", json_count(rules) - HOSTS_SHOWN);
+    *ret = json_string(column_text_or(arena_dup(a, buf_view(&b)), "*"));
 }
 
 CELL(ingress_address)
 {
-    struct json points = json_array();
-
-    JSON_EACH(i, json_path(obj, "status.loadBalancer.ingress")) {
-        str ip = json_get_str(i, "ip");
-
-        json_append(a, &points, json_string(ip.n ? ip : json_get_str(i, "hostname")));
-    }
-    *ret = json_string(column_join(a, &points, ",", 0));
+    *ret = json_string(column_load_balancer(a, obj));
 }
 
 CELL(ingress_ports)
@@ -153,13 +139,12 @@ CELL(slice_ports)
     struct json ports = json_array();
 
     JSON_EACH(p, json_findz(obj, "ports")) {
-        const struct json *port = json_findz(p, "port");
-        str name = json_get_str(p, "name");
+        const struct json *port = json_findz(p, "port"), *name = json_findz(p, "name");
 
         json_append(a, &ports,
-                    port ? json_string(column_text(a, port)) : json_string(name.n ? name : S("*")));
+                    port ? json_string(column_text(a, port)) : column_value_or(name, "*"));
     }
-    *ret = json_string(or_else(column_join(a, &ports, ",", HOSTS_SHOWN), "<unset>"));
+    *ret = json_string(column_text_or(column_join(a, &ports, ",", HOSTS_SHOWN), "<unset>"));
 }
 
 CELL(slice_endpoints)
@@ -169,7 +154,7 @@ CELL(slice_endpoints)
     JSON_EACH(e, json_findz(obj, "endpoints"))
         JSON_EACH(address, json_findz(e, "addresses"))
             json_append(a, &all, *address);
-    *ret = json_string(or_else(column_join(a, &all, ",", HOSTS_SHOWN), "<unset>"));
+    *ret = json_string(column_text_or(column_join(a, &all, ",", HOSTS_SHOWN), "<unset>"));
 }
 
 static const struct column endpointslices[] = {
@@ -235,7 +220,7 @@ static const struct column rolebindings[] = {
 
 CELL(csr_signer)
 {
-    *ret = json_string(or_else(json_get_str(obj, "spec.signerName"), "<none>"));
+    *ret = json_string(column_text_or(json_get_str(obj, "spec.signerName"), "<none>"));
 }
 
 CELL(csr_requestor)
@@ -320,7 +305,8 @@ CELL(hpa_reference)
                                  STR_ARG(json_get_str(t, "name"))));
 }
 
-/* One metric "name: current/target". */
+/* One metric "name: current/target". A status that has the metric but not the value that the target is about shows Go's nil,
+ * except where averages of objects and external metrics are compared. */
 static str hpa_metric(struct arena *a, const struct json *spec, const struct json *status)
 {
     static const struct {
@@ -348,10 +334,11 @@ static str hpa_metric(struct arena *a, const struct json *spec, const struct jso
         } else {
             bool average = json_findz(target, "averageValue") != NULL;
             const struct json *is = json_findz(current, average ? "averageValue" : "value");
+            bool shared = average && i > 2;
 
-            now = is ? column_text(a, is) : S("<unknown>");
+            now = is ? column_text(a, is) : current && !shared ? S("<nil>") : S("<unknown>");
             wanted = column_text(a, json_findz(target, average ? "averageValue" : "value"));
-            if (average && i > 2)
+            if (shared)
                 wanted = arena_fmt(a, PRI_STR " (avg)", STR_ARG(wanted));
         }
         return i < 2 ? arena_fmt(a, PRI_STR ": " PRI_STR "/" PRI_STR, STR_ARG(name), STR_ARG(now),
@@ -366,25 +353,15 @@ static str hpa_metric(struct arena *a, const struct json *spec, const struct jso
 CELL(hpa_targets)
 {
     const struct json *metrics = json_path(obj, "spec.metrics"),
-                      *current = json_path(obj, "status.currentMetrics"),
-                      *v1 = json_path(obj, "spec.targetCPUUtilizationPercentage");
+                      *current = json_path(obj, "status.currentMetrics");
     struct json texts = json_array();
     uint32_t i = 0;
 
-    if (v1) { /* autoscaling/v1 has one metric only */
-        const struct json *is = json_path(obj, "status.currentCPUUtilizationPercentage");
-
-        *ret = json_string(arena_fmt(
-            a, "cpu: " PRI_STR "/" PRI_STR "%%",
-            STR_ARG(is ? arena_fmt(a, PRI_STR "%%", STR_ARG(column_text(a, is))) : S("<unknown>")),
-            STR_ARG(column_text(a, v1))));
-        return;
-    }
     JSON_EACH(m, metrics) {
         json_append(a, &texts, json_string(hpa_metric(a, m, json_item(current, i))));
         i++;
     }
-    *ret = json_string(or_else(column_join(a, &texts, ", ", METRICS_SHOWN), "<none>"));
+    *ret = json_string(column_text_or(column_join(a, &texts, ", ", METRICS_SHOWN), "<none>"));
 }
 
 CELL(hpa_min)
@@ -409,6 +386,24 @@ static const struct column horizontalpodautoscalers[] = {
     {"MinPods", "string", "", "Fewest pods.", 0, NULL, hpa_min},
     {"MaxPods", "string", "", "Most pods.", 0, NULL, hpa_max},
     {"Replicas", "string", "", "Pods now.", 0, NULL, hpa_replicas},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(scale_wanted)
+{
+    *ret = json_int(json_get_int(obj, "spec.replicas", 0));
+}
+
+CELL(scale_now)
+{
+    *ret = json_int(json_get_int(obj, "status.replicas", 0));
+}
+
+static const struct column scale[] = {
+    {"Name", "string", "", "Name of the object that is scaled.", 0, NULL, column_name},
+    {"Desired", "integer", "", "Wanted pods.", 0, NULL, scale_wanted},
+    {"Available", "integer", "", "Existing pods.", 0, NULL, scale_now},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -463,344 +458,6 @@ static const struct column runtimeclasses[] = {
     COLUMN_END,
 };
 
-/* ---- storage ---- */
-
-CELL(sc_name)
-{
-    bool is_default = str_is(json_str(json_findz(json_path(obj, "metadata.annotations"),
-                                                 "storageclass.kubernetes.io/is-default-class")),
-                             "true");
-    str name = json_get_str(obj, "metadata.name");
-
-    *ret = json_string(is_default ? arena_fmt(a, PRI_STR " (default)", STR_ARG(name)) : name);
-}
-
-CELL(sc_provisioner)
-{
-    *ret = json_string(json_get_str(obj, "provisioner"));
-}
-
-CELL(sc_reclaim)
-{
-    *ret = json_string(or_else(json_get_str(obj, "reclaimPolicy"), "Delete"));
-}
-
-CELL(sc_binding)
-{
-    *ret = json_string(or_else(json_get_str(obj, "volumeBindingMode"), "Immediate"));
-}
-
-CELL(sc_expansion)
-{
-    *ret = json_bool(json_get_bool(obj, "allowVolumeExpansion", false));
-}
-
-static const struct column storageclasses[] = {
-    {"Name", "string", "name", "Name of the class; the default one says so.", 0, NULL, sc_name},
-    {"Provisioner", "string", "", "Who makes the volumes.", 0, NULL, sc_provisioner},
-    {"ReclaimPolicy", "string", "", "What becomes of volumes after their claims.", 0, NULL,
-     sc_reclaim},
-    {"VolumeBindingMode", "string", "", "When claims are bound.", 0, NULL, sc_binding},
-    {"AllowVolumeExpansion", "string", "", "Whether volumes can grow.", 0, NULL, sc_expansion},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-
-CELL(csinode_drivers)
-{
-    *ret = json_int(json_count(json_path(obj, "spec.drivers")));
-}
-
-static const struct column csinodes[] = {
-    COLUMN_NAME,
-    {"Drivers", "integer", "", "Drivers on the node.", 0, NULL, csinode_drivers},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-
-CELL(attachment_attacher)
-{
-    *ret = json_string(json_get_str(obj, "spec.attacher"));
-}
-
-CELL(attachment_pv)
-{
-    *ret = json_string(json_get_str(obj, "spec.source.persistentVolumeName"));
-}
-
-CELL(attachment_node)
-{
-    *ret = json_string(json_get_str(obj, "spec.nodeName"));
-}
-
-CELL(attachment_attached)
-{
-    *ret = json_bool(json_get_bool(obj, "status.attached", false));
-}
-
-static const struct column volumeattachments[] = {
-    COLUMN_NAME,
-    {"Attacher", "string", "name", "Driver that attaches.", 0, NULL, attachment_attacher},
-    {"PV", "string", "", "Volume.", 0, NULL, attachment_pv},
-    {"Node", "string", "", "Node that it is attached to.", 0, NULL, attachment_node},
-    {"Attached", "boolean", "", "Whether it is attached.", 0, NULL, attachment_attached},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-
-CELL(csi_attach)
-{
-    *ret = json_bool(json_get_bool(obj, "spec.attachRequired", true));
-}
-
-CELL(csi_pod_info)
-{
-    *ret = json_bool(json_get_bool(obj, "spec.podInfoOnMount", false));
-}
-
-CELL(csi_capacity)
-{
-    *ret = json_bool(json_get_bool(obj, "spec.storageCapacity", false));
-}
-
-CELL(csi_tokens)
-{
-    struct json audiences = json_array();
-
-    JSON_EACH(t, json_path(obj, "spec.tokenRequests"))
-        json_append(a, &audiences, json_string(json_get_str(t, "audience")));
-    *ret = json_string(or_else(column_join(a, &audiences, ",", 0), "<unset>"));
-}
-
-CELL(csi_republish)
-{
-    *ret = json_bool(json_get_bool(obj, "spec.requiresRepublish", false));
-}
-
-CELL(csi_modes)
-{
-    *ret = json_string(
-        or_else(column_join(a, json_path(obj, "spec.volumeLifecycleModes"), ",", 0), "<unset>"));
-}
-
-static const struct column csidrivers[] = {
-    COLUMN_NAME,
-    {"AttachRequired", "boolean", "", "Whether volumes must be attached first.", 0, NULL,
-     csi_attach},
-    {"PodInfoOnMount", "boolean", "", "Whether the driver wants to know the pod.", 0, NULL,
-     csi_pod_info},
-    {"StorageCapacity", "boolean", "", "Whether the driver publishes its capacity.", 0, NULL,
-     csi_capacity},
-    {"TokenRequests", "string", "", "Audiences of the tokens that it wants.", 0, NULL, csi_tokens},
-    {"RequiresRepublish", "boolean", "", "Whether volumes are published again from time to time.",
-     0, NULL, csi_republish},
-    {"Modes", "string", "", "Lifecycles of volumes that it supports.", 0, NULL, csi_modes},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-
-CELL(vac_driver)
-{
-    *ret = json_string(json_get_str(obj, "driverName"));
-}
-
-static const struct column volumeattributesclasses[] = {
-    COLUMN_NAME,
-    {"DriverName", "string", "", "Driver that knows the attributes.", 0, NULL, vac_driver},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-
-/* ---- admission, aggregation, flow control ---- */
-
-CELL(webhooks)
-{
-    *ret = json_int(json_count(json_findz(obj, "webhooks")));
-}
-
-static const struct column webhookconfigurations[] = {
-    COLUMN_NAME,
-    {"Webhooks", "integer", "", "Number of webhooks.", 0, NULL, webhooks},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-
-CELL(policy_validations)
-{
-    *ret = json_int(json_count(json_path(obj, "spec.validations")));
-}
-
-CELL(policy_mutations)
-{
-    *ret = json_int(json_count(json_path(obj, "spec.mutations")));
-}
-
-CELL(policy_param_kind)
-{
-    const struct json *p = json_path(obj, "spec.paramKind");
-
-    *ret = p ? json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(p, "apiVersion")),
-                                     STR_ARG(json_get_str(p, "kind"))))
-             : json_z("<unset>");
-}
-
-CELL(binding_policy)
-{
-    *ret = json_string(json_get_str(obj, "spec.policyName"));
-}
-
-CELL(binding_param)
-{
-    const struct json *p = json_path(obj, "spec.paramRef");
-    str ns = json_get_str(p, "namespace"), name = json_get_str(p, "name");
-
-    if (!p)
-        *ret = json_z("<unset>");
-    else if (name.n)
-        *ret = json_string(
-            arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(ns.n ? ns : S("*")), STR_ARG(name)));
-    else
-        *ret = json_string(column_selector(a, json_findz(p, "selector")));
-}
-
-static const struct column validatingadmissionpolicies[] = {
-    COLUMN_NAME,
-    {"Validations", "integer", "", "Number of rules.", 0, NULL, policy_validations},
-    {"ParamKind", "string", "", "Kind of its parameters.", 0, NULL, policy_param_kind},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-static const struct column mutatingadmissionpolicies[] = {
-    COLUMN_NAME,
-    {"Mutations", "integer", "", "Number of changes.", 0, NULL, policy_mutations},
-    {"ParamKind", "string", "", "Kind of its parameters.", 0, NULL, policy_param_kind},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-static const struct column admissionpolicybindings[] = {
-    COLUMN_NAME,
-    {"PolicyName", "string", "", "Policy that is bound.", 0, NULL, binding_policy},
-    {"ParamRef", "string", "", "Parameters that it is bound to.", 0, NULL, binding_param},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-
-CELL(apiservice_service)
-{
-    const struct json *s = json_path(obj, "spec.service");
-
-    *ret = s ? json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(s, "namespace")),
-                                     STR_ARG(json_get_str(s, "name"))))
-             : json_z("Local");
-}
-
-CELL(apiservice_available)
-{
-    JSON_EACH(c, json_path(obj, "status.conditions")) {
-        str status = json_get_str(c, "status");
-
-        if (!str_is(json_get_str(c, "type"), "Available"))
-            continue;
-        *ret = json_string(str_is(status, "True")
-                               ? status
-                               : arena_fmt(a, PRI_STR " (" PRI_STR ")", STR_ARG(status),
-                                           STR_ARG(json_get_str(c, "reason"))));
-        return;
-    }
-    *ret = json_z("Unknown");
-}
-
-static const struct column apiservices[] = {
-    COLUMN_NAME,
-    {"Service", "string", "", "Service that serves the version, or Local.", 0, NULL,
-     apiservice_service},
-    {"Available", "string", "", "Whether the version is served now.", 0, NULL,
-     apiservice_available},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-
-CELL(fs_level)
-{
-    *ret = json_string(json_get_str(obj, "spec.priorityLevelConfiguration.name"));
-}
-
-CELL(fs_precedence)
-{
-    *ret = json_int(json_get_int(obj, "spec.matchingPrecedence", 0));
-}
-
-CELL(fs_distinguisher)
-{
-    *ret = json_string(or_else(json_get_str(obj, "spec.distinguisherMethod.type"), "<none>"));
-}
-
-CELL(fs_dangling)
-{
-    str status = S("?");
-
-    JSON_EACH(c, json_path(obj, "status.conditions"))
-        if (str_is(json_get_str(c, "type"), "Dangling"))
-            status = json_get_str(c, "status");
-    *ret = json_string(status);
-}
-
-static const struct column flowschemas[] = {
-    COLUMN_NAME,
-    {"PriorityLevel", "string", "", "Level that its requests are served at.", 0, NULL, fs_level},
-    {"MatchingPrecedence", "string", "", "Lower numbers are tried first.", 0, NULL, fs_precedence},
-    {"DistinguisherMethod", "string", "", "What tells its flows apart.", 0, NULL, fs_distinguisher},
-    COLUMN_AGE,
-    {"MissingPL", "string", "", "Whether its level does not exist.", 0, NULL, fs_dangling},
-    COLUMN_END,
-};
-
-CELL(pl_type)
-{
-    *ret = json_string(json_get_str(obj, "spec.type"));
-}
-
-static void limited(const struct json *obj, const char *field, struct json *ret)
-{
-    const struct json *l = json_path(obj, "spec.limited");
-
-    if (!l)
-        l = json_path(obj, "spec.exempt");
-    *ret = value_or(json_path(l, field), "<none>");
-}
-
-CELL(pl_shares)
-{
-    limited(obj, "nominalConcurrencyShares", ret);
-}
-
-CELL(pl_queues)
-{
-    limited(obj, "limitResponse.queuing.queues", ret);
-}
-
-CELL(pl_hand)
-{
-    limited(obj, "limitResponse.queuing.handSize", ret);
-}
-
-CELL(pl_length)
-{
-    limited(obj, "limitResponse.queuing.queueLengthLimit", ret);
-}
-
-static const struct column prioritylevelconfigurations[] = {
-    COLUMN_NAME,
-    {"Type", "string", "", "Limited or Exempt.", 0, NULL, pl_type},
-    {"NominalConcurrencyShares", "string", "", "Share of the server's concurrency.", 0, NULL,
-     pl_shares},
-    {"Queues", "string", "", "Number of queues.", 0, NULL, pl_queues},
-    {"HandSize", "string", "", "Queues that one flow may use.", 0, NULL, pl_hand},
-    {"QueueLengthLimit", "string", "", "Requests that one queue holds.", 0, NULL, pl_length},
-    COLUMN_AGE,
-    COLUMN_END,
-};
-
 const struct column_set columns_other[] = {
     {"networking.k8s.io", "ingresses", ingresses},
     {"extensions", "ingresses", ingresses},
@@ -814,22 +471,9 @@ const struct column_set columns_other[] = {
     {"certificates.k8s.io", "certificatesigningrequests", certificatesigningrequests},
     {"policy", "poddisruptionbudgets", poddisruptionbudgets},
     {"autoscaling", "horizontalpodautoscalers", horizontalpodautoscalers},
+    {"autoscaling", "scale", scale},
     {"scheduling.k8s.io", "priorityclasses", priorityclasses},
     {"coordination.k8s.io", "leases", leases},
     {"node.k8s.io", "runtimeclasses", runtimeclasses},
-    {"storage.k8s.io", "storageclasses", storageclasses},
-    {"storage.k8s.io", "csinodes", csinodes},
-    {"storage.k8s.io", "volumeattachments", volumeattachments},
-    {"storage.k8s.io", "csidrivers", csidrivers},
-    {"storage.k8s.io", "volumeattributesclasses", volumeattributesclasses},
-    {"admissionregistration.k8s.io", "validatingwebhookconfigurations", webhookconfigurations},
-    {"admissionregistration.k8s.io", "mutatingwebhookconfigurations", webhookconfigurations},
-    {"admissionregistration.k8s.io", "validatingadmissionpolicies", validatingadmissionpolicies},
-    {"admissionregistration.k8s.io", "validatingadmissionpolicybindings", admissionpolicybindings},
-    {"admissionregistration.k8s.io", "mutatingadmissionpolicies", mutatingadmissionpolicies},
-    {"admissionregistration.k8s.io", "mutatingadmissionpolicybindings", admissionpolicybindings},
-    {"apiregistration.k8s.io", "apiservices", apiservices},
-    {"flowcontrol.apiserver.k8s.io", "flowschemas", flowschemas},
-    {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", prioritylevelconfigurations},
     {NULL, NULL, NULL},
 };

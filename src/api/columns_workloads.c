@@ -88,7 +88,6 @@ static void pod_row(struct arena *a, const struct json *obj, struct pod_row *r)
                       *initialized = condition(obj, "Initialized"), *statuses;
     str reason = json_get_str(obj, "status.reason");
     bool running = false;
-    int64_t init_restarts = 0;
 
     *r = (struct pod_row){.status = json_get_str(obj, "status.phase"),
                           .total = json_count(json_path(obj, "spec.containers"))};
@@ -100,10 +99,14 @@ static void pod_row(struct arena *a, const struct json *obj, struct pod_row *r)
         r->status = S("SchedulingGated");
     if (!initializing(a, obj, r) ||
         (initialized && str_is(json_get_str(initialized, "status"), "True"))) {
+        /* Of the init containers only those that go on running count from now on. */
+        r->restarts = 0;
+        r->last_restart = STR_NONE;
         JSON_EACH(s, json_path(obj, "status.initContainerStatuses"))
-            if (is_restartable_init(obj, json_get_str(s, "name")))
-                init_restarts += json_get_int(s, "restartCount", 0);
-        r->restarts = init_restarts;
+            if (is_restartable_init(obj, json_get_str(s, "name"))) {
+                r->restarts += json_get_int(s, "restartCount", 0);
+                last_restart(r, s);
+            }
         statuses = json_path(obj, "status.containerStatuses");
         for (uint32_t i = json_count(statuses); i-- > 0;) {
             const struct json *s = json_item(statuses, i),
@@ -166,26 +169,21 @@ CELL(pod_restarts)
         *ret = json_string(arena_fmt(a, "%" PRId64, r.restarts));
 }
 
-static str or_none(str s)
-{
-    return s.n ? s : S("<none>");
-}
-
 CELL(pod_ip)
 {
     str ip = json_get_str(json_item(json_path(obj, "status.podIPs"), 0), "ip");
 
-    *ret = json_string(or_none(ip.n ? ip : json_get_str(obj, "status.podIP")));
+    *ret = json_string(column_text_or(ip.n ? ip : json_get_str(obj, "status.podIP"), "<none>"));
 }
 
 CELL(pod_node)
 {
-    *ret = json_string(or_none(json_get_str(obj, "spec.nodeName")));
+    *ret = json_string(column_text_or(json_get_str(obj, "spec.nodeName"), "<none>"));
 }
 
 CELL(pod_nominated)
 {
-    *ret = json_string(or_none(json_get_str(obj, "status.nominatedNodeName")));
+    *ret = json_string(column_text_or(json_get_str(obj, "status.nominatedNodeName"), "<none>"));
 }
 
 CELL(pod_gates)
@@ -379,7 +377,7 @@ static const struct column statefulsets[] = {
 CELL(revision_controller)
 {
     const struct json *owner = NULL;
-    str kind, group;
+    str group = S(""), version;
 
     JSON_EACH(o, json_path(obj, "metadata.ownerReferences"))
         if (json_get_bool(o, "controller", false))
@@ -388,23 +386,12 @@ CELL(revision_controller)
         *ret = json_z("<none>");
         return;
     }
-    kind = json_get_str(owner, "kind");
-    group = json_get_str(owner, "apiVersion");
-    {
-        char *lower = arena_dupz(a, kind);
-        str version = group, head;
-
-        for (size_t i = 0; i < kind.n; i++)
-            lower[i] = (char)(lower[i] >= 'A' && lower[i] <= 'Z' ? lower[i] + 32 : lower[i]);
-        if (str_has_char(version, '/')) {
-            str_cut(&version, '/', &head);
-            *ret = json_string(arena_fmt(a, "%s." PRI_STR "/" PRI_STR, lower, STR_ARG(head),
-                                         STR_ARG(json_get_str(owner, "name"))));
-        } else {
-            *ret = json_string(
-                arena_fmt(a, "%s/" PRI_STR, lower, STR_ARG(json_get_str(owner, "name"))));
-        }
-    }
+    version = json_get_str(owner, "apiVersion");
+    if (str_has_char(version, '/'))
+        str_cut(&version, '/', &group);
+    *ret = json_string(arena_fmt(a, PRI_STR "/" PRI_STR,
+                                 STR_ARG(column_group_kind(a, group, json_get_str(owner, "kind"))),
+                                 STR_ARG(json_get_str(owner, "name"))));
 }
 
 CELL(revision_number)
@@ -494,7 +481,7 @@ CELL(cron_schedule)
 
 CELL(cron_time_zone)
 {
-    *ret = json_string(or_none(json_get_str(obj, "spec.timeZone")));
+    *ret = json_string(column_text_or(json_get_str(obj, "spec.timeZone"), "<none>"));
 }
 
 CELL(cron_suspend)

@@ -17,8 +17,7 @@ bool crds_hash(const struct crds *c, const str *group, const str *version, char 
 void crds_hold(const struct kind *k, struct arena *a);
 /* 405 while the definition is being deleted: nothing new may be created. */
 MUST_USE struct err *crds_may_create(const struct kind *k);
-/* The first value at a simple JSONPath (".a.b[0]", ".a[*]", ".a[?(@.b==\"c\")].d"); NULL: none. */
-const struct json *crd_path_find(const struct json *v, const char *path);
+/* The cell of a column with a JSONPath (crd_columns.c). */
 void crd_cell(struct arena *a, const struct column *c, const struct json *obj, wall_time now,
               struct json *ret);
 

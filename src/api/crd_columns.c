@@ -1,136 +1,40 @@
-/* crd_columns.c - printer columns of custom resources: simple JSONPaths and what their values look like in a table.
+/* crd_columns.c - printer columns of custom resources: the first value at a JSONPath, and what it looks like in a table.
  *
  * API: k8s.io/apiextensions-apiserver/pkg/registry/customresource/tableconvertor */
-#include "api/crd.h"
 #include "api/columns.h"
+#include "api/crd.h"
+#include "schema/jsonpath.h"
 
-static str quoted_part(const char **p, char quote)
+/* The first value there, NULL for none; an index out of bounds finds none either. */
+static const struct json *first_at(struct arena *a, const struct json *v, const char *path)
 {
-    const char *from = ++*p;
-    str s;
+    struct jsonpath_results found = {0};
+    struct err *e = jsonpath_find(a, str_of(path), v, v, &found);
 
-    while (**p && **p != quote)
-        ++*p;
-    s = (str){from, (size_t)(*p - from)};
-    if (**p)
-        ++*p;
-    return s;
+    err_free(e);
+    return e || !found.n ? NULL : found.v[0];
 }
 
-/* A name up to '.' or '['; a backslash takes the next byte as it is. */
-static str name_part(const char **p, char *buf, size_t size)
+/* metav1.Time.UnmarshalQueryParameter: empty and "null" are no time. */
+static struct json date_cell(struct arena *a, str text, wall_time now)
 {
-    size_t n = 0;
+    wall_time t;
 
-    while (**p && **p != '.' && **p != '[') {
-        if (**p == '\\' && (*p)[1])
-            ++*p;
-        if (n < size)
-            buf[n++] = **p;
-        ++*p;
-    }
-    return (str){buf, n};
-}
-
-static const struct json *find_at(const struct json *v, const char *p, int depth);
-
-/* [?(@.a=="b")]: the first item that has it. */
-static const struct json *filtered(const struct json *v, const char *p, int depth)
-{
-    const char *at = strstr(p, "@."), *op = strstr(p, "=="), *end = strstr(p, ")]");
-    char path[128];
-    str want;
-    size_t n;
-
-    if (!at || !op || !end || at > op || op > end)
-        return NULL;
-    n = (size_t)(op - (at + 1));
-    while (n && at[n] == ' ')
-        n--;
-    if (n >= sizeof path)
-        return NULL;
-    memcpy(path, at + 1, n);
-    path[n] = 0;
-    op += 2;
-    while (*op == ' ')
-        op++;
-    if (*op == '"' || *op == '\'')
-        want = quoted_part(&op, *op);
-    else
-        want = str_trim((str){op, (size_t)(end - op)});
-    JSON_EACH(i, v) {
-        const struct json *x = find_at(i, path, depth + 1);
-
-        if (json_is(x, JSON_STRING)
-                ? str_eq(x->s, want)
-                : json_is(x, JSON_BOOL) && str_is(want, x->b ? "true" : "false")) {
-            const struct json *found = find_at(i, end + 2, depth + 1);
-
-            if (found)
-                return found;
-        }
-    }
-    return NULL;
-}
-
-static const struct json *find_at(const struct json *v, const char *p, int depth)
-{
-    char buf[256];
-
-    while (v && *p && depth < 16) {
-        if (*p == '.') {
-            p++;
-            if (*p && *p != '[')
-                v = json_find(v, name_part(&p, buf, sizeof buf));
-        } else if (p[0] == '[' && p[1] == '?')
-            return filtered(v, p, depth);
-        else if (p[0] == '[' && p[1] == '*') {
-            const char *rest = strchr(p, ']');
-
-            if (!rest)
-                return NULL;
-            JSON_EACH(i, v) {
-                const struct json *x = find_at(i, rest + 1, depth + 1);
-
-                if (x)
-                    return x;
-            }
-            return NULL;
-        } else if (*p == '[') {
-            p++;
-            if (*p == '\'' || *p == '"')
-                v = json_find(v, quoted_part(&p, *p));
-            else {
-                uint32_t i = 0;
-
-                for (; *p >= '0' && *p <= '9'; p++)
-                    i = i * 10 + (uint32_t)(*p - '0');
-                v = json_item(v, i);
-            }
-            if (*p != ']')
-                return NULL;
-            p++;
-        } else
-            v = json_find(v, name_part(&p, buf, sizeof buf));
-    }
-    return v;
-}
-
-const struct json *crd_path_find(const struct json *v, const char *path)
-{
-    return find_at(v, path, 0);
+    if (text.n && !str_is(text, "null") && !rfc3339_parse(text, &t))
+        return json_z("<invalid>");
+    return json_string(column_since(a, text, now));
 }
 
 void crd_cell(struct arena *a, const struct column *c, const struct json *obj, wall_time now,
               struct json *ret)
 {
-    const struct json *v = crd_path_find(obj, c->json_path);
+    const struct json *v = first_at(a, obj, c->json_path);
 
     *ret = json_null();
-    if (!v || v->type == JSON_NULL)
+    if (!v)
         return;
-    if (!strcmp(c->type, "string"))
-        *ret = json_string(column_text(a, v));
+    if (!strcmp(c->type, "string")) /* as Go prints: null has no value there */
+        *ret = v->type == JSON_NULL ? json_z("<no value>") : json_string(column_text(a, v));
     else if (!strcmp(c->type, "integer")) {
         if (v->type == JSON_INT)
             *ret = *v;
@@ -143,9 +47,6 @@ void crd_cell(struct arena *a, const struct column *c, const struct json *obj, w
         if (v->type == JSON_BOOL)
             *ret = *v;
     } else if (!strcmp(c->type, "date") && v->type == JSON_STRING) {
-        wall_time t;
-
-        *ret =
-            rfc3339_parse(v->s, &t) ? json_string(column_since(a, v->s, now)) : json_z("<invalid>");
+        *ret = date_cell(a, v->s, now);
     }
 }

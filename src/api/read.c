@@ -444,7 +444,7 @@ static void reply_list_trees(struct listing *l)
 
     for (size_t i = 0; i < l->n && !e; i++) {
         trees[i] = object_parse(q->a, arena_dup(q->a, l->objs[i]->data));
-        if (q->accept.as != AS_PARTIAL_LIST)
+        if (q->accept.as == AS_OBJECT || (q->accept.as == AS_TABLE && k->r->custom))
             e = object_to_served(q, q->a, k, trees[i]);
     }
     if (e) {
@@ -504,6 +504,8 @@ static void reply_list_now(struct listing *l)
         l->remaining = -1;
     if (l->more && l->n)
         l->next = token_make(q->a, k, l->revision, &l->objs[l->n - 1]->key, !q->route.ns.n);
+    if (q->accept.as == AS_TABLE)
+        table_sort(q, k, l->objs, l->n);
     if (q->ex->shares && q->accept.media == MEDIA_JSON &&
         (q->accept.as == AS_PARTIAL_LIST || (q->accept.as == AS_OBJECT && k->storage == k)))
         reply_list_shared(l);

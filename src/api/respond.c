@@ -301,7 +301,7 @@ static void reply_object_now(struct req *q, int code, const struct kind *k, str 
     v = object_parse(q->a, data);
     switch (q->accept.as) {
     case AS_TABLE:
-        e = object_to_served(q, q->a, k, v);
+        e = k->r->custom ? object_to_served(q, q->a, k, v) : NULL;
         if (e) {
             reply_error(q, e);
             return;
@@ -354,6 +354,51 @@ void reply_object(struct req *q, int code, const struct kind *k, str data)
     r = ARENA_NEW(q->a, struct converted_reply);
     *r = (struct converted_reply){q, k, arena_dup(q->a, data), code};
     convert_then(q, k, &r->data, 1, reply_converted, r);
+}
+
+void reply_made(struct req *q, const struct column *columns, const struct schema_type *t,
+                struct json *v)
+{
+    struct json *items = json_findz(v, "items"), one = json_array(), *partial;
+    struct kind view = *q->route.kind;
+    struct json **objs;
+    size_t n = 0;
+
+    if (q->accept.as == AS_OBJECT || q->accept.as == AS_DISCOVERY) {
+        reply_tree(q, 200, t, v);
+        return;
+    }
+    if (q->accept.as == AS_PARTIAL) {
+        reply_tree(q, 200, schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadata")),
+                   partial_make(q, v));
+        return;
+    }
+    if (!items) {
+        json_append(q->a, &one, *v);
+        items = &one;
+    }
+    objs = ARENA_NEW_N(q->a, struct json *, json_count(items) + 1);
+    JSON_EACH(i, items)
+        objs[n++] = i;
+    if (q->accept.as == AS_TABLE) {
+        view.storage = &view; /* made as it is served */
+        if (columns)
+            view.columns = columns;
+        reply_tree(q, 200, NULL,
+                   table_make(q, &view, objs, n, meta_str(v, "resourceVersion"), S(""), -1, true));
+        return;
+    }
+    partial = json_new(q->a, json_object());
+    json_setz(q->a, partial, "kind", json_z("PartialObjectMetadataList"));
+    json_setz(q->a, partial, "apiVersion",
+              json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version))));
+    json_setz(q->a, partial, "metadata", *json_findz(v, "metadata"));
+    one = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_append(q->a, &one, *partial_make(q, objs[i]));
+    json_setz(q->a, partial, "items", one);
+    reply_tree(q, 200, schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadataList")),
+               partial);
 }
 
 /* What nobody serves outside of the API's own paths: the plain page of Go's HTTP server. */

@@ -328,7 +328,7 @@ void component_statuses(struct req *q)
         else if (str_is(q->route.name, parts[i].name)) {
             JSON_EACH_MEMBER(m, &c)
                 json_set(q->a, &v, m->key, m->value);
-            reply_tree(q, 200, k->r->type, &v);
+            reply_made(q, NULL, k->r->type, &v);
             return;
         }
     }
@@ -338,5 +338,5 @@ void component_statuses(struct req *q)
     }
     json_setz(q->a, &v, "metadata", json_object());
     json_setz(q->a, &v, "items", items);
-    reply_tree(q, 200, schema_find_gvk(S(""), S("v1"), k->r->list_kind), &v);
+    reply_made(q, NULL, schema_find_gvk(S(""), S("v1"), k->r->list_kind), &v);
 }

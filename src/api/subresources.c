@@ -177,7 +177,10 @@ static void scale_reply_now(void *ctx, struct err *e)
     if (e)
         reply_error(s->q, e);
     else
-        reply_tree(s->q, 200, scale_type(), scale_of(s->q, v));
+        /* Kubernetes prints the Scale of a custom resource with the columns of the resource. */
+        reply_made(s->q,
+                   s->q->route.kind->r->custom ? NULL : columns_find(S("autoscaling"), S("scale")),
+                   scale_type(), scale_of(s->q, v));
 }
 
 static void scale_reply(struct req *q, str data)

@@ -5,69 +5,16 @@
  * and Age. API:
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables */
 #include "api/api_internal.h"
+#include "api/columns.h"
 #include "api/crd.h"
 #include "wire/json_scan.h"
-
-static void cell_name(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
-{
-    (void)a;
-    (void)now;
-    *ret = json_string(meta_str(obj, "name"));
-}
-
-/* Time since creation as kubectl shows it: two units at most, coarser as it grows. */
-void buf_age(struct buf *b, int64_t s)
-{
-    int64_t m = s / 60, h = s / 3600, d = h / 24;
-
-    if (s < -1)
-        buf_z(b, "<invalid>");
-    else if (s < 0)
-        buf_z(b, "0s");
-    else if (s < 120)
-        buf_fmt(b, "%llds", (long long)s);
-    else if (m < 10)
-        s % 60 ? buf_fmt(b, "%lldm%llds", (long long)m, (long long)(s % 60))
-               : buf_fmt(b, "%lldm", (long long)m);
-    else if (m < 180)
-        buf_fmt(b, "%lldm", (long long)m);
-    else if (h < 8)
-        m % 60 ? buf_fmt(b, "%lldh%lldm", (long long)h, (long long)(m % 60))
-               : buf_fmt(b, "%lldh", (long long)h);
-    else if (h < 48)
-        buf_fmt(b, "%lldh", (long long)h);
-    else if (h < 192)
-        h % 24 ? buf_fmt(b, "%lldd%lldh", (long long)d, (long long)(h % 24))
-               : buf_fmt(b, "%lldd", (long long)d);
-    else if (d < 730)
-        buf_fmt(b, "%lldd", (long long)d);
-    else if (d < 8 * 365)
-        d % 365 ? buf_fmt(b, "%lldy%lldd", (long long)(d / 365), (long long)(d % 365))
-                : buf_fmt(b, "%lldy", (long long)(d / 365));
-    else
-        buf_fmt(b, "%lldy", (long long)(d / 365));
-}
-
-void cell_age(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
-{
-    struct buf b = BUF_INIT;
-    wall_time t;
-
-    if (!rfc3339_parse(meta_str(obj, "creationTimestamp"), &t)) {
-        *ret = json_z("<unknown>");
-        return;
-    }
-    buf_age(&b, (now.ns - t.ns) / NS_PER_S);
-    *ret = json_string(arena_dup(a, buf_view(&b)));
-    buf_fini(&b);
-}
 
 static const struct column default_columns[] = {
     {.name = "Name",
      .type = "string",
      .format = "name",
      .description = "Name of the object, unique among those of its kind in its namespace.",
-     .cell = cell_name},
+     .cell = column_name},
     {.name = "Created At",
      .type = "date",
      .description = "When the object was created, by the server's clock.",
@@ -189,19 +136,64 @@ void buf_table_row(struct buf *b, struct req *q, const struct kind *k, str data)
     buf_char(b, '}');
 }
 
-struct json *table_row(struct req *q, const struct kind *k, struct json *obj)
+/* Cells and metadata of built-in kinds are made from the object as it is stored, whatever version was asked for: only
+ * the object itself is converted. Custom resources have columns of each version and arrive converted. */
+static struct json table_row(struct req *q, const struct kind *k, struct json *obj)
 {
-    struct json *r = json_new(q->a, json_object()), done = row_conditions(q, k, obj);
+    struct json r = json_object(), done = row_conditions(q, k, obj);
     str include = query_str(q, "includeObject");
 
-    json_setz(q->a, r, "cells", row_cells(q, k, obj));
+    json_setz(q->a, &r, "cells", row_cells(q, k, obj));
     if (done.type == JSON_ARRAY)
-        json_setz(q->a, r, "conditions", done);
-    if (str_is(include, "None"))
-        json_setz(q->a, r, "object", json_null());
-    else
-        json_setz(q->a, r, "object", str_is(include, "Object") ? *obj : *partial_make(q, obj));
+        json_setz(q->a, &r, "conditions", done);
+    if (str_is(include, "None")) {
+        json_setz(q->a, &r, "object", json_null());
+    } else if (str_is(include, "Object")) {
+        if (!k->r->custom) {
+            struct err *e = object_to_served(q, q->a, k, obj);
+
+            BUG_ON(e); /* between versions of our own */
+        }
+        json_setz(q->a, &r, "object", *obj);
+    } else {
+        json_setz(q->a, &r, "object", *partial_make(q, obj));
+    }
     return r;
+}
+
+struct table_place {
+    const struct obj *o;
+    int64_t precedence;
+    str name;
+};
+
+static int by_precedence(const void *x, const void *y, void *ctx)
+{
+    const struct table_place *a = x, *b = y;
+
+    (void)ctx;
+    if (a->precedence != b->precedence)
+        return a->precedence < b->precedence ? -1 : 1;
+    return str_cmp(a->name, b->name);
+}
+
+/* apihelpers.FlowSchemaSequence: in the order in which requests are matched. */
+void table_sort(struct req *q, const struct kind *k, const struct obj **objs, size_t n)
+{
+    struct table_place *places;
+
+    if (!str_is(k->r->plural, "flowschemas"))
+        return;
+    places = ARENA_NEW_N(q->a, struct table_place, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        struct json *v = parse_for_cells(q, k, objs[i]->data);
+
+        places[i] = (struct table_place){objs[i], json_get_int(v, "spec.matchingPrecedence", 0),
+                                         meta_str(v, "name")};
+    }
+    sort_with(places, n, sizeof *places, by_precedence, NULL);
+    for (size_t i = 0; i < n; i++)
+        objs[i] = places[i].o;
 }
 
 struct json *table_make(struct req *q, const struct kind *k, struct json **objs, size_t n, str rv,
@@ -225,7 +217,7 @@ struct json *table_make(struct req *q, const struct kind *k, struct json **objs,
     json_setz(q->a, v, "columnDefinitions",
               with_columns ? column_definitions(q->a, columns) : json_null());
     for (size_t i = 0; i < n; i++)
-        json_append(q->a, &rows, *table_row(q, k, objs[i]));
+        json_append(q->a, &rows, table_row(q, k, objs[i]));
     json_setz(q->a, v, "rows", rows);
     return v;
 }

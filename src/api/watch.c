@@ -191,7 +191,7 @@ static void frame_other(struct watcher *w, struct buf *b, const char *type, str 
         return;
     }
     v = object_parse(q.a, data);
-    if (q.accept.as != AS_PARTIAL)
+    if (q.accept.as == AS_OBJECT || (q.accept.as == AS_TABLE && w->kind->r->custom))
         e = object_to_served(&q, q.a, w->kind, v);
     if (e) {
         err_free(e);

@@ -1,0 +1,437 @@
+/* columns_cluster.c - tables of the kinds with which a cluster is run: storage, devices, admission, aggregation, flow control. */
+#include "api/columns.h"
+
+#include <inttypes.h>
+
+#define CELL(fn)                                                                                   \
+    static void fn(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
+
+/* ---- storage ---- */
+
+CELL(sc_name)
+{
+    static const char *const annotations[] = {"storageclass.kubernetes.io/is-default-class",
+                                              "storageclass.beta.kubernetes.io/is-default-class"};
+    str name = json_get_str(obj, "metadata.name");
+    bool is_default = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(annotations); i++)
+        is_default |= str_is(
+            json_str(json_findz(json_path(obj, "metadata.annotations"), annotations[i])), "true");
+
+    *ret = json_string(is_default ? arena_fmt(a, PRI_STR " (default)", STR_ARG(name)) : name);
+}
+
+CELL(sc_provisioner)
+{
+    *ret = json_string(json_get_str(obj, "provisioner"));
+}
+
+CELL(sc_reclaim)
+{
+    *ret = json_string(column_text_or(json_get_str(obj, "reclaimPolicy"), "Delete"));
+}
+
+CELL(sc_binding)
+{
+    *ret = json_string(column_text_or(json_get_str(obj, "volumeBindingMode"), "Immediate"));
+}
+
+CELL(sc_expansion)
+{
+    *ret = json_bool(json_get_bool(obj, "allowVolumeExpansion", false));
+}
+
+static const struct column storageclasses[] = {
+    {"Name", "string", "name", "Name of the class; the default one says so.", 0, NULL, sc_name},
+    {"Provisioner", "string", "", "Who makes the volumes.", 0, NULL, sc_provisioner},
+    {"ReclaimPolicy", "string", "", "What becomes of volumes after their claims.", 0, NULL,
+     sc_reclaim},
+    {"VolumeBindingMode", "string", "", "When claims are bound.", 0, NULL, sc_binding},
+    {"AllowVolumeExpansion", "string", "", "Whether volumes can grow.", 0, NULL, sc_expansion},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(csinode_drivers)
+{
+    *ret = json_int(json_count(json_path(obj, "spec.drivers")));
+}
+
+static const struct column csinodes[] = {
+    COLUMN_NAME,
+    {"Drivers", "integer", "", "Drivers on the node.", 0, NULL, csinode_drivers},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(attachment_attacher)
+{
+    *ret = json_string(json_get_str(obj, "spec.attacher"));
+}
+
+CELL(attachment_pv)
+{
+    *ret = json_string(json_get_str(obj, "spec.source.persistentVolumeName"));
+}
+
+CELL(attachment_node)
+{
+    *ret = json_string(json_get_str(obj, "spec.nodeName"));
+}
+
+CELL(attachment_attached)
+{
+    *ret = json_bool(json_get_bool(obj, "status.attached", false));
+}
+
+static const struct column volumeattachments[] = {
+    COLUMN_NAME,
+    {"Attacher", "string", "name", "Driver that attaches.", 0, NULL, attachment_attacher},
+    {"PV", "string", "", "Volume.", 0, NULL, attachment_pv},
+    {"Node", "string", "", "Node that it is attached to.", 0, NULL, attachment_node},
+    {"Attached", "boolean", "", "Whether it is attached.", 0, NULL, attachment_attached},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(csi_attach)
+{
+    *ret = json_bool(json_get_bool(obj, "spec.attachRequired", true));
+}
+
+CELL(csi_pod_info)
+{
+    *ret = json_bool(json_get_bool(obj, "spec.podInfoOnMount", false));
+}
+
+CELL(csi_capacity)
+{
+    *ret = json_bool(json_get_bool(obj, "spec.storageCapacity", false));
+}
+
+CELL(csi_tokens)
+{
+    const struct json *requests = json_path(obj, "spec.tokenRequests");
+    struct json audiences = json_array();
+
+    JSON_EACH(t, requests)
+        json_append(a, &audiences, json_string(json_get_str(t, "audience")));
+    *ret = json_string(json_count(requests) ? column_join(a, &audiences, ",", 0) : S("<unset>"));
+}
+
+CELL(csi_republish)
+{
+    *ret = json_bool(json_get_bool(obj, "spec.requiresRepublish", false));
+}
+
+CELL(csi_modes)
+{
+    *ret = json_string(column_text_or(
+        column_join(a, json_path(obj, "spec.volumeLifecycleModes"), ",", 0), "<none>"));
+}
+
+static const struct column csidrivers[] = {
+    COLUMN_NAME,
+    {"AttachRequired", "boolean", "", "Whether volumes must be attached first.", 0, NULL,
+     csi_attach},
+    {"PodInfoOnMount", "boolean", "", "Whether the driver wants to know the pod.", 0, NULL,
+     csi_pod_info},
+    {"StorageCapacity", "boolean", "", "Whether the driver publishes its capacity.", 0, NULL,
+     csi_capacity},
+    {"TokenRequests", "string", "", "Audiences of the tokens that it wants.", 0, NULL, csi_tokens},
+    {"RequiresRepublish", "boolean", "", "Whether volumes are published again from time to time.",
+     0, NULL, csi_republish},
+    {"Modes", "string", "", "Lifecycles of volumes that it supports.", 0, NULL, csi_modes},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(vac_driver)
+{
+    *ret = json_string(json_get_str(obj, "driverName"));
+}
+
+static const struct column volumeattributesclasses[] = {
+    COLUMN_NAME,
+    {"DriverName", "string", "", "Driver that knows the attributes.", 0, NULL, vac_driver},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+/* ---- devices ---- */
+
+CELL(claim_state)
+{
+    bool deleted = json_path(obj, "metadata.deletionTimestamp") != NULL;
+
+    if (!json_path(obj, "status.allocation"))
+        *ret = json_z(deleted ? "deleted" : "pending");
+    else
+        *ret = json_string(
+            arena_fmt(a, "%sallocated%s", deleted ? "deleted," : "",
+                      json_count(json_path(obj, "status.reservedFor")) ? ",reserved" : ""));
+}
+
+static const struct column resourceclaims[] = {
+    COLUMN_NAME,
+    {"State", "string", "", "What has become of the claim: pending, allocated, reserved, deleted.",
+     0, NULL, claim_state},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(slice_node)
+{
+    *ret = json_string(json_get_str(obj, "spec.nodeName"));
+}
+
+CELL(slice_driver)
+{
+    *ret = json_string(json_get_str(obj, "spec.driver"));
+}
+
+CELL(slice_pool)
+{
+    *ret = json_string(json_get_str(obj, "spec.pool.name"));
+}
+
+static const struct column resourceslices[] = {
+    COLUMN_NAME,
+    {"Node", "string", "", "Node that the devices are on.", 0, NULL, slice_node},
+    {"Driver", "string", "", "Driver that published the devices.", 0, NULL, slice_driver},
+    {"Pool", "string", "", "Pool that the slice is a part of.", 0, NULL, slice_pool},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+static const struct column name_and_age[] = {COLUMN_NAME, COLUMN_AGE, COLUMN_END};
+
+/* ---- admission, aggregation, flow control ---- */
+
+CELL(webhooks)
+{
+    *ret = json_int(json_count(json_findz(obj, "webhooks")));
+}
+
+static const struct column webhookconfigurations[] = {
+    COLUMN_NAME,
+    {"Webhooks", "integer", "", "Number of webhooks.", 0, NULL, webhooks},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(policy_validations)
+{
+    *ret = json_int(json_count(json_path(obj, "spec.validations")));
+}
+
+CELL(policy_mutations)
+{
+    *ret = json_int(json_count(json_path(obj, "spec.mutations")));
+}
+
+CELL(policy_param_kind)
+{
+    const struct json *p = json_path(obj, "spec.paramKind");
+
+    *ret = p ? json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(p, "apiVersion")),
+                                     STR_ARG(json_get_str(p, "kind"))))
+             : json_z("<unset>");
+}
+
+CELL(binding_policy)
+{
+    *ret = json_string(json_get_str(obj, "spec.policyName"));
+}
+
+/* The selector as Go's generated String() writes it. */
+static str selector_go(struct arena *a, const struct json *selector)
+{
+    const struct json *labels = json_findz(selector, "matchLabels");
+    struct json sorted = labels ? json_share(a, labels) : json_object();
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    json_sort_keys(&sorted);
+    buf_z(&b, "&LabelSelector{MatchLabels:map[string]string{");
+    JSON_EACH_MEMBER(m, &sorted)
+        buf_fmt(&b, PRI_STR ": " PRI_STR ",", STR_ARG(m->key), STR_ARG(json_str(&m->value)));
+    buf_z(&b, "},MatchExpressions:[]LabelSelectorRequirement{");
+    JSON_EACH(e, json_findz(selector, "matchExpressions"))
+        buf_fmt(&b,
+                "LabelSelectorRequirement{Key:" PRI_STR ",Operator:" PRI_STR ",Values:[" PRI_STR
+                "],},",
+                STR_ARG(json_get_str(e, "key")), STR_ARG(json_get_str(e, "operator")),
+                STR_ARG(column_join(a, json_findz(e, "values"), " ", 0)));
+    buf_z(&b, "},}");
+    return arena_dup(a, buf_view(&b));
+}
+
+CELL(binding_param)
+{
+    const struct json *p = json_path(obj, "spec.paramRef"), *selector = json_findz(p, "selector");
+    str ns = json_get_str(p, "namespace"), name = json_get_str(p, "name");
+
+    if (name.n)
+        *ret = json_string(
+            arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(ns.n ? ns : S("*")), STR_ARG(name)));
+    else
+        *ret = selector ? json_string(selector_go(a, selector)) : json_z("<unset>");
+}
+
+static const struct column validatingadmissionpolicies[] = {
+    COLUMN_NAME,
+    {"Validations", "integer", "", "Number of rules.", 0, NULL, policy_validations},
+    {"ParamKind", "string", "", "Kind of its parameters.", 0, NULL, policy_param_kind},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+static const struct column mutatingadmissionpolicies[] = {
+    COLUMN_NAME,
+    {"Mutations", "integer", "", "Number of changes.", 0, NULL, policy_mutations},
+    {"ParamKind", "string", "", "Kind of its parameters.", 0, NULL, policy_param_kind},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+static const struct column admissionpolicybindings[] = {
+    COLUMN_NAME,
+    {"PolicyName", "string", "", "Policy that is bound.", 0, NULL, binding_policy},
+    {"ParamRef", "string", "", "Parameters that it is bound to.", 0, NULL, binding_param},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(apiservice_service)
+{
+    const struct json *s = json_path(obj, "spec.service");
+
+    *ret = s ? json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(s, "namespace")),
+                                     STR_ARG(json_get_str(s, "name"))))
+             : json_z("Local");
+}
+
+CELL(apiservice_available)
+{
+    JSON_EACH(c, json_path(obj, "status.conditions")) {
+        str status = json_get_str(c, "status");
+
+        if (!str_is(json_get_str(c, "type"), "Available"))
+            continue;
+        *ret = json_string(str_is(status, "True")
+                               ? status
+                               : arena_fmt(a, PRI_STR " (" PRI_STR ")", STR_ARG(status),
+                                           STR_ARG(json_get_str(c, "reason"))));
+        return;
+    }
+    *ret = json_z("Unknown");
+}
+
+static const struct column apiservices[] = {
+    COLUMN_NAME,
+    {"Service", "string", "", "Service that serves the version, or Local.", 0, NULL,
+     apiservice_service},
+    {"Available", "string", "", "Whether the version is served now.", 0, NULL,
+     apiservice_available},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+CELL(fs_level)
+{
+    *ret = json_string(json_get_str(obj, "spec.priorityLevelConfiguration.name"));
+}
+
+CELL(fs_precedence)
+{
+    *ret = json_int(json_get_int(obj, "spec.matchingPrecedence", 0));
+}
+
+CELL(fs_distinguisher)
+{
+    *ret =
+        json_string(column_text_or(json_get_str(obj, "spec.distinguisherMethod.type"), "<none>"));
+}
+
+CELL(fs_dangling)
+{
+    str status = S("?");
+
+    JSON_EACH(c, json_path(obj, "status.conditions"))
+        if (str_is(json_get_str(c, "type"), "Dangling"))
+            status = json_get_str(c, "status");
+    *ret = json_string(status);
+}
+
+static const struct column flowschemas[] = {
+    COLUMN_NAME,
+    {"PriorityLevel", "string", "", "Level that its requests are served at.", 0, NULL, fs_level},
+    {"MatchingPrecedence", "string", "", "Lower numbers are tried first.", 0, NULL, fs_precedence},
+    {"DistinguisherMethod", "string", "", "What tells its flows apart.", 0, NULL, fs_distinguisher},
+    COLUMN_AGE,
+    {"MissingPL", "string", "", "Whether its level does not exist.", 0, NULL, fs_dangling},
+    COLUMN_END,
+};
+
+CELL(pl_type)
+{
+    *ret = json_string(json_get_str(obj, "spec.type"));
+}
+
+static void limited(const struct json *obj, const char *field, struct json *ret)
+{
+    *ret = column_value_or(json_path(json_path(obj, "spec.limited"), field), "<none>");
+}
+
+CELL(pl_shares)
+{
+    limited(obj, "nominalConcurrencyShares", ret);
+}
+
+CELL(pl_queues)
+{
+    limited(obj, "limitResponse.queuing.queues", ret);
+}
+
+CELL(pl_hand)
+{
+    limited(obj, "limitResponse.queuing.handSize", ret);
+}
+
+CELL(pl_length)
+{
+    limited(obj, "limitResponse.queuing.queueLengthLimit", ret);
+}
+
+static const struct column prioritylevelconfigurations[] = {
+    COLUMN_NAME,
+    {"Type", "string", "", "Limited or Exempt.", 0, NULL, pl_type},
+    {"NominalConcurrencyShares", "string", "", "Share of the server's concurrency.", 0, NULL,
+     pl_shares},
+    {"Queues", "string", "", "Number of queues.", 0, NULL, pl_queues},
+    {"HandSize", "string", "", "Queues that one flow may use.", 0, NULL, pl_hand},
+    {"QueueLengthLimit", "string", "", "Requests that one queue holds.", 0, NULL, pl_length},
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+const struct column_set columns_cluster[] = {
+    {"resource.k8s.io", "deviceclasses", name_and_age},
+    {"resource.k8s.io", "resourceclaims", resourceclaims},
+    {"resource.k8s.io", "resourceclaimtemplates", name_and_age},
+    {"resource.k8s.io", "resourceslices", resourceslices},
+    {"storage.k8s.io", "storageclasses", storageclasses},
+    {"storage.k8s.io", "csinodes", csinodes},
+    {"storage.k8s.io", "volumeattachments", volumeattachments},
+    {"storage.k8s.io", "csidrivers", csidrivers},
+    {"storage.k8s.io", "volumeattributesclasses", volumeattributesclasses},
+    {"admissionregistration.k8s.io", "validatingwebhookconfigurations", webhookconfigurations},
+    {"admissionregistration.k8s.io", "mutatingwebhookconfigurations", webhookconfigurations},
+    {"admissionregistration.k8s.io", "validatingadmissionpolicies", validatingadmissionpolicies},
+    {"admissionregistration.k8s.io", "validatingadmissionpolicybindings", admissionpolicybindings},
+    {"admissionregistration.k8s.io", "mutatingadmissionpolicies", mutatingadmissionpolicies},
+    {"admissionregistration.k8s.io", "mutatingadmissionpolicybindings", admissionpolicybindings},
+    {"apiregistration.k8s.io", "apiservices", apiservices},
+    {"flowcontrol.apiserver.k8s.io", "flowschemas", flowschemas},
+    {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", prioritylevelconfigurations},
+    {NULL, NULL, NULL},
+};
