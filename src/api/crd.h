@@ -28,4 +28,7 @@ void crd_condition(struct arena *a, struct json *crd, const char *type, bool on,
                    const char *message, wall_time now);
 void crd_prepare(struct write *w); /* the storage version is among the stored ones */
 void crd_rules(struct write *w, struct err **errs); /* kind_validate_fn of definitions */
+/* Holds a custom object, and what it was (NULL: create), both in the version that was spoken, against its schema and its rules. */
+void crd_object_rules(struct write *w, const struct json *obj, const struct json *old,
+                      struct err **errs);
 #endif

@@ -328,7 +328,7 @@ static void check_defaults(struct check *c, const struct at *at, const struct js
     if (def && !inside_meta && !crd_is_pruned(c->a, s, def))
         bad_invalid(c, AT(at, "default"), sorted_copy(c->a, def), "must not have unknown fields");
     if (def)
-        crd_validate_value(c->a, s, def, place_of(c->a, AT(at, "default")), S(""), c->errs);
+        crd_validate_value(c->a, s, def, place_of(c->a, AT(at, "default")), c->errs);
     check_defaults(c, AT(at, "items"), field(s, "items"), false, inside_meta, depth + 1);
     JSON_EACH_MEMBER(m, field(s, "properties"))
         check_defaults(c, AT_KEY(AT(at, "properties"), m->key), &m->value, false,

@@ -8,8 +8,8 @@
  * Everything here runs inside the store's update function (for creates: before it), sees the newest
  * version, and never waits. Where a webhook has to be asked first, the steps end with an error, and
  * run again from their beginning once it has answered (dynamic/dynamic.h). */
-#include "schema/crd.h"
 #include "api/admission.h"
+#include "api/crd.h"
 #include "api/dynamic/dynamic.h"
 #include "api/hooks.h"
 
@@ -174,9 +174,8 @@ static void reset_for_update(struct write *w)
 /* Custom objects are held against the schema of the version that was spoken. */
 static struct err *validate_custom(struct write *w, struct err **errs)
 {
-    const struct schema_type *t = w->kind->r->type;
     const struct json *old = w->old, *obj = w->obj;
-    struct json warnings = json_array(), *now, *was;
+    struct json *now, *was;
     struct err *e = NULL;
 
     if (w->kind->storage != w->kind) {
@@ -191,10 +190,7 @@ static struct err *validate_custom(struct write *w, struct err **errs)
     }
     if (e)
         return e;
-    crd_validate(w->a, t, obj, old, errs);
-    crd_validate_rules(w->a, w->api->loop, t, obj, old, &warnings, errs);
-    JSON_EACH(text, &warnings)
-        req_warn(w->req, json_str(text));
+    crd_object_rules(w, obj, old, errs);
     return NULL;
 }
 

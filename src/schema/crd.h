@@ -22,13 +22,21 @@ void crd_default(struct arena *a, const struct schema_type *t, struct json *v);
 /* old: what the object was, as the same version has it; NULL: create. What was wrong before and has not changed is let pass. */
 void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v,
                   const struct json *old, struct err **errs);
+/* The same of an object whose status was written: only that is looked at. */
+void crd_validate_status(struct arena *a, const struct schema_type *t, const struct json *v,
+                         const struct json *old, struct err **errs);
+/* Items of sets and maps that are there twice; nothing when the old object had such already. */
+void crd_validate_lists(struct arena *a, const struct schema_type *t, const struct json *v,
+                        const struct json *old, struct err **errs);
 /* x-kubernetes-validations, after crd_validate(): see cel_rules_validate(). */
 void crd_validate_rules(struct arena *a, struct loop *loop, const struct schema_type *t,
                         const struct json *v, const struct json *old, struct json *warnings,
                         struct err **errs);
-/* One value by one schema, as defaults in a schema are checked. path: of the value in field names; name: of it in messages. */
+/* One value by one schema, as defaults in a schema are checked. path: of the value in field names. */
 void crd_validate_value(struct arena *a, const struct json *schema, const struct json *v, str path,
-                        str name, struct err **errs);
+                        struct err **errs);
+/* Is it a format of a type (empty: none is given) that values are held against? Others are ignored. */
+bool crd_format_is_known(str type, str format);
 /* Would nothing of the value be dropped? */
 bool crd_is_pruned(struct arena *a, const struct json *schema, const struct json *v);
 /* Does the schema say anything of x-kubernetes-validations, at any depth? */

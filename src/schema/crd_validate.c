@@ -1,28 +1,120 @@
 /* crd_validate.c - custom resources: values by their schema, in the words of Kubernetes.
  *
- * API: k8s.io/kube-openapi/pkg/validation, k8s.io/apiextensions-apiserver/pkg/apiserver/validation (which words become which reasons) */
-#include "schema/crd.h"
-#include "schema/validate.h"
+ * Kubernetes' validator runs one check after the other and gathers what each says; it does not stop at a wrong type. Of several
+ * alternatives none of which fits (anyOf, oneOf) it tells what is wrong with the one that most single checks agreed with, so
+ * these are counted here as there.
+ *
+ * Not here: formats (crd_formats.c), lists without duplicates (crd_lists.c), rules in CEL (cel/rules.c).
+ * API: k8s.io/kube-openapi/pkg/validation/validate, k8s.io/apiextensions-apiserver/pkg/apiserver/validation (which words become which
+ * reasons; ratcheting.go) */
+#include "schema/change.h"
+#include "schema/crd_internal.h"
+#include "wire/yaml.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <math.h>
 
-#define DEPTH_MAX 200
-#define MATCH_LIMIT 1000000 /* steps of one match; beyond, the value does not match */
+#define SAFE_INTEGER_MAX 9007199254740991.0 /* 2^53 - 1 */
 
+struct problem {
+    const char *type;
+    str field, message;
+    struct problem *next;
+};
+struct result {
+    struct problem *first, *last;
+    unsigned n;
+    uint64_t matches; /* checks that were made and agreed, as kube-openapi counts them */
+};
 struct check {
     struct arena *a;
     const struct map *patterns; /* may be NULL: compiled when needed */
-    struct err **errs;
     struct buf path;
-    bool quiet; /* count only: inside of anyOf and its kin */
-    unsigned n; /* complaints */
     int depth;
-    str prefix, name; /* of a value that is no whole object: path of its field, name in messages */
-    const struct json *old_root, *root_schema; /* of an update: what the object was; NULL: create */
-    enum { OLD_UNKNOWN, OLD_UNIQUE, OLD_DUPLICATES } old_lists;
+    str prefix; /* of a value that is no whole object: path of its field */
 };
+
+/* ---- what was found ---- */
+
+static void add(struct check *c, struct result *r, struct problem p)
+{
+    for (const struct problem *x = r->first; x; x = x->next)
+        if (str_eq(x->message, p.message) && str_eq(x->field, p.field))
+            return;
+    r->n++;
+    if (r->n > ERR_CAUSES_MAX)
+        return;
+    p.next = NULL;
+    p.field = arena_dup(c->a, p.field);
+    p.message = arena_dup(c->a, p.message);
+    if (r->last)
+        r->last = r->last->next = ARENA_NEW(c->a, struct problem);
+    else
+        r->first = r->last = ARENA_NEW(c->a, struct problem);
+    *r->last = p;
+}
+
+static void merge(struct check *c, struct result *into, const struct result *r)
+{
+    into->matches += r->matches;
+    for (const struct problem *p = r->first; p; p = p->next)
+        add(c, into, *p);
+}
+
+static str field_of(struct check *c)
+{
+    str path = buf_view(&c->path);
+
+    if (!c->prefix.n || !path.n)
+        return c->prefix.n ? c->prefix : path;
+    return arena_fmt(c->a, PRI_STR "%s" PRI_STR, STR_ARG(c->prefix), path.p[0] == '[' ? "" : ".",
+                     STR_ARG(path));
+}
+
+static void plain(struct check *c, struct result *r, const char *type, str field, const char *fmt,
+                  ...) PRINTF(5, 6);
+static void plain(struct check *c, struct result *r, const char *type, str field, const char *fmt,
+                  ...)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vfmt(&b, fmt, ap);
+    va_end(ap);
+    add(c, r, (struct problem){type, field, buf_view(&b), NULL});
+}
+
+/* As %v or a JSON text of it, whichever Kubernetes shows. */
+static void value_text(struct buf *b, const struct json *v)
+{
+    if (v->type == JSON_DOUBLE)
+        yaml_encode_double(b, v->d, false);
+    else
+        json_encode(b, v);
+}
+
+/* "Invalid value: V: PATH in body WHY" */
+static void invalid(struct check *c, struct result *r, const char *type, const struct json *v,
+                    const char *fmt, ...) PRINTF(5, 6);
+static void invalid(struct check *c, struct result *r, const char *type, const struct json *v,
+                    const char *fmt, ...)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    va_list ap;
+
+    buf_z(&b, "Invalid value: ");
+    value_text(&b, v);
+    buf_fmt(&b, ": " PRI_STR " in body ", STR_ARG(buf_view(&c->path)));
+    va_start(ap, fmt);
+    buf_vfmt(&b, fmt, ap);
+    va_end(ap);
+    add(c, r, (struct problem){type, field_of(c), buf_view(&b), NULL});
+}
+
+static void check_value(struct check *c, const struct json *s, const struct json *v,
+                        struct change *change, struct result *r);
+
+/* ---- types ---- */
 
 static const char *type_name(const struct json *v)
 {
@@ -45,68 +137,105 @@ static const char *type_name(const struct json *v)
     return "";
 }
 
-static void complain(struct check *c, const char *type, str field, const struct buf *message)
+static void wrong_type(struct check *c, struct result *r, str want, const char *is)
 {
-    c->n++;
-    if (c->quiet)
-        return;
-    if (!*c->errs)
-        *c->errs = err_new(REASON_INVALID, "invalid");
-    err_cause_add(*c->errs, type, field, buf_view(message));
+    struct json name = json_z(is);
+
+    invalid(c, r, "FieldValueTypeInvalid", &name, "must be of type " PRI_STR ": \"%s\"",
+            STR_ARG(want), is);
 }
 
-static str field_of(struct check *c)
+static bool is_whole(double d)
 {
-    return c->prefix.n
-               ? arena_fmt(c->a, PRI_STR "%s" PRI_STR, STR_ARG(c->prefix),
-                           c->path.n && c->path.p[0] != '[' ? "." : "", STR_ARG(buf_view(&c->path)))
-               : arena_dup(c->a, buf_view(&c->path));
+    double diff = fabs(d - trunc(d));
+
+    return fabs(d) <= SAFE_INTEGER_MAX && (diff == 0 || diff / (fabs(d) + fabs(trunc(d))) < 1e-9);
 }
 
-static void value_text(struct buf *b, const struct json *v)
+/* The schema's type; two for int-or-string. */
+static bool has_type(const struct json *s, str type)
 {
-    json_encode(b, v);
+    if (json_get_bool(s, "x-kubernetes-int-or-string", false))
+        return str_is(type, "integer") || str_is(type, "string");
+    return str_eq(json_get_str(s, "type"), type);
 }
 
-/* "Invalid value: V: PATH in body WHY" */
-static void invalid(struct check *c, const struct json *v, const char *fmt, ...) PRINTF(3, 4);
-static void invalid(struct check *c, const struct json *v, const char *fmt, ...)
+static str type_text(const struct json *s)
 {
-    CLEANUP(buf) struct buf b = BUF_INIT;
-    va_list ap;
+    return json_get_bool(s, "x-kubernetes-int-or-string", false) ? S("integer,string")
+                                                                 : json_get_str(s, "type");
+}
 
-    if (c->quiet) {
-        c->n++;
-        return;
+static str format_of(const struct json *s)
+{
+    str format = json_get_str(s, "format");
+    str type =
+        json_get_bool(s, "x-kubernetes-int-or-string", false) ? S("") : json_get_str(s, "type");
+
+    return format.n && crd_format_is_known(type, format) ? format : S("");
+}
+
+static void check_type(struct check *c, const struct json *s, const struct json *v,
+                       struct result *r)
+{
+    str want = type_text(s), is = str_of(type_name(v)), format = format_of(s);
+    bool number = has_type(s, S("number")), integer = has_type(s, S("integer"));
+    bool loose =
+        (v->type == JSON_DOUBLE && integer && is_whole(v->d)) || (v->type == JSON_INT && number);
+    bool text = v->type == JSON_STRING || v->type == JSON_ARRAY;
+    const char *own = v->type == JSON_INT ? "int64" : v->type == JSON_DOUBLE ? "float64" : "";
+
+    if (v->type == JSON_NULL) {
+        if (want.n && !json_get_bool(s, "nullable", false))
+            wrong_type(c, r, want, "null");
+    } else if (format.n && !text && !has_type(s, is) && !str_is(format, own) && !loose) {
+        wrong_type(c, r, format, own);
+    } else if ((number || integer || !format.n || !text) && !has_type(s, is) && !loose) {
+        wrong_type(c, r, want, type_name(v));
     }
-    buf_z(&b, "Invalid value: ");
-    value_text(&b, v);
-    buf_fmt(&b, ": " PRI_STR " in body ", STR_ARG(buf_view(&c->path)));
-    va_start(ap, fmt);
-    buf_vfmt(&b, fmt, ap);
-    va_end(ap);
-    complain(c, "FieldValueInvalid", field_of(c), &b);
+    if (!r->n)
+        r->matches++;
 }
 
-static void wrong_type(struct check *c, const struct json *v, const char *want)
+/* ---- scalars ---- */
+
+static size_t characters(str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+/* The first of the bounds that does not hold. */
+static void check_string(struct check *c, const struct json *s, const struct json *v,
+                         struct result *r)
+{
+    const struct json *max = json_findz(s, "maxLength"), *min = json_findz(s, "minLength"),
+                      *pattern = json_findz(s, "pattern");
+    int64_t n = (int64_t)characters(v->s);
+
+    if (json_is(max, JSON_INT) && n > max->i)
+        plain(c, r, "FieldValueTooLong", field_of(c), "Too long: may not be more than %lld bytes",
+              (long long)max->i);
+    else if (json_is(min, JSON_INT) && n < min->i)
+        invalid(c, r, "FieldValueInvalid", v, "should be at least %lld chars long",
+                (long long)min->i);
+    else if (json_str(pattern).n && !crd_matches(c->patterns, pattern->s, v->s))
+        invalid(c, r, "FieldValueInvalid", v, "should match '" PRI_STR "'", STR_ARG(pattern->s));
+}
+
+static void check_format(struct check *c, str format, const struct json *v, struct result *r)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    buf_fmt(&b, "Invalid value: \"%s\": " PRI_STR " in body must be of type %s: \"%s\"",
-            type_name(v), STR_ARG(buf_view(&c->path)), want, type_name(v));
-    complain(c, "FieldValueTypeInvalid", field_of(c), &b);
-}
-
-static void plain(struct check *c, const char *type, str field, const char *fmt, ...) PRINTF(4, 5);
-static void plain(struct check *c, const char *type, str field, const char *fmt, ...)
-{
-    CLEANUP(buf) struct buf b = BUF_INIT;
-    va_list ap;
-
-    va_start(ap, fmt);
-    buf_vfmt(&b, fmt, ap);
-    va_end(ap);
-    complain(c, type, field, &b);
+    r->matches++;
+    if (crd_format_holds(format, v->s))
+        return;
+    json_encode(&b, v);
+    invalid(c, r, "FieldValueTypeInvalid", v, "must be of type " PRI_STR ": %s", STR_ARG(format),
+            buf_cstr(&b));
 }
 
 static bool number_of(const struct json *v, double *ret)
@@ -120,470 +249,46 @@ static bool number_of(const struct json *v, double *ret)
     return true;
 }
 
-static str number_text(struct check *c, const struct json *v)
+/* A bound as it is compared with v: whole for whole numbers. */
+static bool bound_of(const struct json *s, const char *name, const struct json *v, double *ret,
+                     str *ret_text, struct arena *a)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    json_encode(&b, v);
-    return arena_dup(c->a, buf_view(&b));
-}
-
-/* ---- strings ---- */
-
-static bool matches(struct check *c, str pattern, str text)
-{
-    pcre2_code *re = c->patterns ? map_find(c->patterns, pattern) : NULL, *own = NULL;
-    pcre2_match_context *limits;
-    pcre2_match_data *m;
-    int rc, code;
-    PCRE2_SIZE at;
-
-    if (!re)
-        re = own = pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n,
-                                 PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
-    if (!re)
-        return true; /* refused with the definition; nothing to hold against the value */
-    limits = pcre2_match_context_create(NULL);
-    pcre2_set_match_limit(limits, MATCH_LIMIT);
-    m = pcre2_match_data_create_from_pattern(re, NULL);
-    rc = pcre2_match(re, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, 0, 0, m, limits);
-    pcre2_match_data_free(m);
-    pcre2_match_context_free(limits);
-    pcre2_code_free(own);
-    return rc >= 0;
-}
-
-static size_t characters(str s)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
-static bool is_date(str s)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int y = 0, m, d;
-
-    if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-')
+    if (!number_of(json_findz(s, name), ret))
         return false;
-    for (size_t i = 0; i < 10; i++)
-        if (i != 4 && i != 7 && (s.p[i] < '0' || s.p[i] > '9'))
-            return false;
-    for (size_t i = 0; i < 4; i++)
-        y = y * 10 + s.p[i] - '0';
-    m = (s.p[5] - '0') * 10 + s.p[6] - '0';
-    d = (s.p[8] - '0') * 10 + s.p[9] - '0';
-    if (m < 1 || m > 12 || d < 1)
-        return false;
-    return d <= days[m - 1] + (m == 2 && ((y % 4 == 0 && y % 100) || y % 400 == 0));
-}
-
-/* Formats that Kubernetes knows, as patterns where a pattern says it. */
-static const struct {
-    const char *name, *pattern;
-} formats[] = {
-    {"ipv4", "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-"
-             "9]|[1-9]?[0-9])$"},
-    {"ipv6", "^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$"},
-    {"cidr", "^[0-9a-fA-F:.]+/[0-9]{1,3}$"},
-    {"mac", "^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5,7}$"},
-    {"uuid", "^(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$"},
-    {"uuid3", "^(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?3[0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12}$"},
-    {"uuid4", "^(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}$"},
-    {"uuid5", "^(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?5[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}$"},
-    {"byte", "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"},
-    {"date-time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt "
-                  "][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"},
-    {"duration", "^[+-]?([0-9]+(\\.[0-9]*)?\\s*(ns|us|\xc2\xb5s|ms|s|m|h|d|w|nanoseconds?|"
-                 "microseconds?|milliseconds?|seconds?|minutes?|hours?|days?|weeks?)\\s*)+$"},
-    {"email", "^[^@\\s]+@[^@\\s]+$"},
-    {"hostname", "^([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)(\\.([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}"
-                 "[a-zA-Z0-9])?))*\\.?$"},
-    {"uri", "^([a-zA-Z][-a-zA-Z0-9+.]*:|/)\\S*$"},
-    {"hexcolor", "^#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"},
-};
-
-static bool has_format(struct check *c, str format, str s)
-{
-    if (str_is(format, "date"))
-        return is_date(s);
-    if (str_is(format, "date-time") && !is_date(str_slice(s, 0, 10)))
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(formats); i++)
-        if (str_is(format, formats[i].name))
-            return matches(c, str_of(formats[i].pattern), s);
+    if (v->type == JSON_INT) {
+        *ret = trunc(*ret);
+        buf_fmt(&b, "%.0f", *ret);
+    } else
+        yaml_encode_double(&b, *ret, false);
+    *ret_text = arena_dup(a, buf_view(&b));
     return true;
 }
 
-static void check_string(struct check *c, const struct json *s, const struct json *v)
+static void check_number(struct check *c, const struct json *s, const struct json *v,
+                         struct result *r)
 {
-    const struct json *max = json_findz(s, "maxLength"), *min = json_findz(s, "minLength"),
-                      *pattern = json_findz(s, "pattern");
-    str format = json_get_str(s, "format");
-    size_t n = characters(v->s);
-
-    if (json_is(max, JSON_INT) && (int64_t)n > max->i)
-        plain(c, "FieldValueTooLong", field_of(c), "Too long: may not be more than %lld bytes",
-              (long long)max->i);
-    if (json_is(min, JSON_INT) && (int64_t)n < min->i)
-        invalid(c, v, "should be at least %lld chars long", (long long)min->i);
-    if (json_is(pattern, JSON_STRING) && !matches(c, pattern->s, v->s))
-        invalid(c, v, "should match '" PRI_STR "'", STR_ARG(pattern->s));
-    if (format.n && !has_format(c, format, v->s)) {
-        CLEANUP(buf) struct buf b = BUF_INIT;
-
-        json_encode(&b, v);
-        invalid(c, v, "must be of type " PRI_STR ": %s", STR_ARG(format), buf_cstr(&b));
-    }
-}
-
-static void check_number(struct check *c, const struct json *s, const struct json *v)
-{
-    const struct json *max = json_findz(s, "maximum"), *min = json_findz(s, "minimum"),
-                      *of = json_findz(s, "multipleOf");
+    bool no_max = json_get_bool(s, "exclusiveMaximum", false),
+         no_min = json_get_bool(s, "exclusiveMinimum", false);
     double x = 0, limit;
+    str text;
 
-    if (!number_of(v, &x))
-        return;
-    if (number_of(of, &limit) && limit > 0 && fabs(x / limit - round(x / limit)) > 1e-9)
-        invalid(c, v, "should be a multiple of " PRI_STR, STR_ARG(number_text(c, of)));
-    if (number_of(max, &limit)) {
-        bool ex = json_get_bool(s, "exclusiveMaximum", false);
-
-        if (ex ? x >= limit : x > limit)
-            invalid(c, v, "should be less than %s" PRI_STR, ex ? "" : "or equal to ",
-                    STR_ARG(number_text(c, max)));
-    }
-    if (number_of(min, &limit)) {
-        bool ex = json_get_bool(s, "exclusiveMinimum", false);
-
-        if (ex ? x <= limit : x < limit)
-            invalid(c, v, "should be greater than %s" PRI_STR, ex ? "" : "or equal to ",
-                    STR_ARG(number_text(c, min)));
-    }
-    if (v->type == JSON_INT && str_is(json_get_str(s, "format"), "int32") &&
-        (v->i < INT32_MIN || v->i > INT32_MAX))
-        invalid(c, v, "Must validate to int32");
+    number_of(v, &x);
+    r->matches++;
+    if (bound_of(s, "multipleOf", v, &limit, &text, c->a) && limit > 0 &&
+        (v->type == JSON_INT ? fmod(x, limit) != 0 : !is_whole(x / limit)))
+        invalid(c, r, "FieldValueInvalid", v, "should be a multiple of " PRI_STR, STR_ARG(text));
+    if (bound_of(s, "minimum", v, &limit, &text, c->a) && (no_min ? x <= limit : x < limit))
+        invalid(c, r, "FieldValueInvalid", v, "should be greater than %s" PRI_STR,
+                no_min ? "" : "or equal to ", STR_ARG(text));
+    if (bound_of(s, "maximum", v, &limit, &text, c->a) && (no_max ? x >= limit : x > limit))
+        invalid(c, r, "FieldValueInvalid", v, "should be less than %s" PRI_STR,
+                no_max ? "" : "or equal to ", STR_ARG(text));
 }
 
-/* ---- containers ---- */
-
-/* old: what the same part was before; NULL: unknown. What has not changed is not complained about, as Kubernetes ratchets it. */
-static void check_value(struct check *c, const struct json *s, const struct json *v,
-                        const struct json *old, bool root);
-
-/* What has to be different: the item, or its keys. */
-static void identity(struct check *c, struct buf *b, const struct json *keys,
-                     const struct json *item)
-{
-    buf_clear(b);
-    if (!keys) {
-        struct json copy = json_copy(c->a, item);
-
-        json_sort_keys(&copy);
-        json_encode(b, &copy);
-        return;
-    }
-    JSON_EACH(k, keys) {
-        const struct json *x = json_find(item, json_str(k));
-
-        if (x)
-            json_encode(b, x);
-        buf_char(b, '\n');
-    }
-}
-
-static bool has_duplicates(struct check *c, const struct json *s, const struct json *v, int depth);
-
-static bool list_has_duplicates(struct check *c, const struct json *s, const struct json *v)
-{
-    str list = json_get_str(s, "x-kubernetes-list-type");
-    bool map = str_is(list, "map"), found = false;
-    CLEANUP(buf) struct buf b = BUF_INIT;
-    struct map seen;
-
-    if (!map && !str_is(list, "set"))
-        return false;
-    map_init(&seen);
-    JSON_EACH(x, v) {
-        identity(c, &b, map ? json_findz(s, "x-kubernetes-list-map-keys") : NULL, x);
-        found |= map_find(&seen, buf_view(&b)) != NULL;
-        map_put(&seen, buf_view(&b), c);
-    }
-    map_fini(&seen);
-    return found;
-}
-
-static bool has_duplicates(struct check *c, const struct json *s, const struct json *v, int depth)
-{
-    const struct json *props = json_findz(s, "properties"), *items = json_findz(s, "items"),
-                      *more = json_findz(s, "additionalProperties");
-
-    if (depth > DEPTH_MAX)
-        return false;
-    if (json_is(v, JSON_ARRAY)) {
-        if (list_has_duplicates(c, s, v))
-            return true;
-        JSON_EACH(x, v)
-            if (json_is(items, JSON_OBJECT) && has_duplicates(c, items, x, depth + 1))
-                return true;
-    }
-    JSON_EACH_MEMBER(m, json_is(v, JSON_OBJECT) ? v : NULL) {
-        const struct json *sub = json_find(props, m->key);
-
-        if (!sub && json_is(more, JSON_OBJECT))
-            sub = more;
-        if (sub && has_duplicates(c, sub, &m->value, depth + 1))
-            return true;
-    }
-    return false;
-}
-
-/* An object that had duplicates before may keep them. */
-static bool duplicates_are_old(struct check *c)
-{
-    if (!c->old_root)
-        return false;
-    if (c->old_lists == OLD_UNKNOWN)
-        c->old_lists =
-            has_duplicates(c, c->root_schema, c->old_root, 0) ? OLD_DUPLICATES : OLD_UNIQUE;
-    return c->old_lists == OLD_DUPLICATES;
-}
-
-static void check_unique(struct check *c, const struct json *s, const struct json *v)
-{
-    str list = json_get_str(s, "x-kubernetes-list-type");
-    const struct json *keys = json_findz(s, "x-kubernetes-list-map-keys");
-    bool map = str_is(list, "map");
-    CLEANUP(buf) struct buf id = BUF_INIT;
-    struct map seen;
-
-    if (!list_has_duplicates(c, s, v) || duplicates_are_old(c))
-        return;
-    map_init(&seen);
-    for (uint32_t i = 0; i < v->n; i++) {
-        CLEANUP(buf) struct buf b = BUF_INIT;
-        struct json shown = json_object();
-
-        identity(c, &id, map ? keys : NULL, &v->items[i]);
-        if (!map_find(&seen, buf_view(&id))) {
-            map_put(&seen, buf_view(&id), c);
-            continue;
-        }
-        buf_z(&b, "Duplicate value: ");
-        if (map) {
-            JSON_EACH(key, keys) {
-                const struct json *x = json_find(&v->items[i], json_str(key));
-
-                if (x)
-                    json_set(c->a, &shown, json_str(key), *x);
-            }
-            json_sort_keys(&shown);
-            json_encode(&b, &shown);
-        } else
-            json_encode(&b, &v->items[i]);
-        complain(c, "FieldValueDuplicate", arena_fmt(c->a, PRI_STR "[%u]", STR_ARG(field_of(c)), i),
-                 &b);
-    }
-    map_fini(&seen);
-}
-
-/* The items of a list before the change by identity; empty where items have none. Of several the first counts. */
-static void old_items(struct check *c, const struct json *s, const struct json *old,
-                      struct map *ret)
-{
-    const struct json *keys = json_findz(s, "x-kubernetes-list-map-keys");
-    CLEANUP(buf) struct buf id = BUF_INIT;
-
-    map_init(ret);
-    if (!json_is(old, JSON_ARRAY) || !str_is(json_get_str(s, "x-kubernetes-list-type"), "map"))
-        return;
-    JSON_EACH(x, old) {
-        identity(c, &id, keys, x);
-        if (!map_find(ret, buf_view(&id)))
-            map_put(ret, buf_view(&id), x);
-    }
-}
-
-static void check_array(struct check *c, const struct json *s, const struct json *v,
-                        const struct json *old)
-{
-    const struct json *items = json_findz(s, "items"), *max = json_findz(s, "maxItems"),
-                      *min = json_findz(s, "minItems");
-    CLEANUP(buf) struct buf id = BUF_INIT;
-    struct map before;
-
-    old_items(c, s, old, &before);
-    for (uint32_t i = 0; items && i < v->n; i++) {
-        size_t was = c->path.n;
-
-        buf_fmt(&c->path, "[%u]", i);
-        if (before.n)
-            identity(c, &id, json_findz(s, "x-kubernetes-list-map-keys"), &v->items[i]);
-        check_value(c, items, &v->items[i], before.n ? map_find(&before, buf_view(&id)) : NULL,
-                    false);
-        c->path.n = was;
-        c->path.p[was] = 0;
-    }
-    map_fini(&before);
-    if (json_is(max, JSON_INT) && v->n > max->i)
-        plain(c, "FieldValueTooMany", field_of(c), "Too many: %u: must have at most %lld items",
-              v->n, (long long)max->i);
-    if (json_is(min, JSON_INT) && v->n < min->i) {
-        struct json n = json_int(v->n);
-
-        invalid(c, &n, "should have at least %lld items", (long long)min->i);
-    }
-    if (json_get_bool(s, "uniqueItems", false))
-        for (uint32_t i = 1; i < v->n; i++)
-            for (uint32_t k = 0; k < i; k++)
-                if (json_equal(&v->items[i], &v->items[k])) {
-                    invalid(c, v, "shouldn't contain duplicates");
-                    i = v->n;
-                    break;
-                }
-    check_unique(c, s, v);
-}
-
-static void check_object(struct check *c, const struct json *s, const struct json *v,
-                         const struct json *old, bool root)
-{
-    const struct json *props = json_findz(s, "properties"),
-                      *more = json_findz(s, "additionalProperties");
-    const struct json *max = json_findz(s, "maxProperties"), *min = json_findz(s, "minProperties");
-    bool embedded = json_get_bool(s, "x-kubernetes-embedded-resource", false);
-
-    if (json_is(max, JSON_INT) && v->n > max->i)
-        plain(c, "FieldValueTooMany", field_of(c), "Too many: %u: must have at most %lld items",
-              v->n, (long long)max->i);
-    if (json_is(min, JSON_INT) && v->n < min->i)
-        invalid(c, v, "should have at least %lld properties", (long long)min->i);
-    JSON_EACH_MEMBER(m, v) {
-        const struct json *sub = json_find(props, m->key);
-        size_t was = c->path.n;
-
-        if (!sub && json_is(more, JSON_OBJECT))
-            sub = more;
-        if (!sub || (root && str_is(m->key, "metadata") && !c->prefix.n &&
-                     !json_count(json_findz(sub, "properties"))))
-            continue;
-        if (was)
-            buf_char(&c->path, '.');
-        buf_str(&c->path, m->key);
-        check_value(c, sub, &m->value, json_is(old, JSON_OBJECT) ? json_find(old, m->key) : NULL,
-                    false);
-        c->path.n = was;
-        c->path.p[was] = 0;
-    }
-    JSON_EACH(r, json_findz(s, "required"))
-        if (!json_find(v, json_str(r))) {
-            str at = field_of(c);
-
-            plain(c, "FieldValueRequired",
-                  at.n ? arena_fmt(c->a, PRI_STR "." PRI_STR, STR_ARG(at), STR_ARG(json_str(r)))
-                       : json_str(r),
-                  "Required value");
-        }
-    if (embedded && !c->quiet) {
-        static const char *const needed[] = {"apiVersion", "kind"};
-
-        for (size_t i = 0; i < ARRAY_LEN(needed); i++)
-            if (!json_str(json_findz(v, needed[i])).n)
-                plain(c, "FieldValueRequired",
-                      arena_fmt(c->a, PRI_STR ".%s", STR_ARG(field_of(c)), needed[i]),
-                      "Required value: must not be empty");
-    }
-}
-
-/* ---- combinations ---- */
-
-static unsigned problems(struct check *c, const struct json *s, const struct json *v, bool root)
-{
-    bool quiet = c->quiet;
-    unsigned before = c->n, found;
-
-    c->quiet = true;
-    check_value(c, s, v, NULL, root);
-    found = c->n - before;
-    c->n = before;
-    c->quiet = quiet;
-    return found;
-}
-
-/* These speak about no single field: Kubernetes names the object as a whole. */
-static void whole(struct check *c, const char *what)
-{
-    plain(c, "FieldValueInvalid", S("<nil>"), "Invalid value: \"\": \"" PRI_STR "\" must %s",
-          STR_ARG(buf_view(&c->path)), what);
-}
-
-static void check_combinations(struct check *c, const struct json *s, const struct json *v,
-                               bool root)
-{
-    const struct json *any = json_findz(s, "anyOf"), *one = json_findz(s, "oneOf"),
-                      *all = json_findz(s, "allOf"), *not = json_findz(s, "not");
-    uint32_t fit = 0;
-
-    if (json_count(any)) {
-        JSON_EACH(x, any)
-            fit += problems(c, x, v, root) == 0;
-        if (!fit)
-            whole(c, "validate at least one schema (anyOf)");
-    }
-    if (json_count(one)) {
-        fit = 0;
-        JSON_EACH(x, one)
-            fit += problems(c, x, v, root) == 0;
-        if (fit != 1) {
-            char text[96];
-
-            if (!fit)
-                snprintf(text, sizeof text,
-                         "validate one and only one schema (oneOf). Found none valid");
-            else
-                snprintf(text, sizeof text,
-                         "validate one and only one schema (oneOf). Found %u valid alternatives",
-                         fit);
-            whole(c, text);
-        }
-    }
-    if (json_count(all)) {
-        unsigned before = c->n;
-
-        JSON_EACH(x, all)
-            check_value(c, x, v, NULL, root);
-        if (c->n != before)
-            whole(c, "validate all the schemas (allOf)");
-    }
-    if (json_is(not, JSON_OBJECT) && !problems(c, not, v, root))
-        whole(c, "not validate the schema (not)");
-}
-
-static bool fits_type(str type, const struct json *v)
-{
-    switch (v->type) {
-    case JSON_NULL:
-        return false;
-    case JSON_BOOL:
-        return str_is(type, "boolean");
-    case JSON_INT:
-        return str_is(type, "integer") || str_is(type, "number");
-    case JSON_DOUBLE:
-        return str_is(type, "number") || (str_is(type, "integer") && v->d == floor(v->d));
-    case JSON_STRING:
-        return str_is(type, "string");
-    case JSON_ARRAY:
-        return str_is(type, "array");
-    case JSON_OBJECT:
-        return str_is(type, "object");
-    }
-    return false;
-}
-
-static void check_enum(struct check *c, const struct json *s, const struct json *v)
+static void check_enum(struct check *c, const struct json *s, const struct json *v,
+                       struct result *r)
 {
     const struct json *values = json_findz(s, "enum");
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -591,10 +296,10 @@ static void check_enum(struct check *c, const struct json *s, const struct json 
     if (!json_count(values))
         return;
     JSON_EACH(x, values)
-        if (json_equal(x, v))
+        if (v->type != JSON_NULL && json_equal(x, v))
             return;
     buf_z(&b, "Unsupported value: ");
-    json_encode(&b, v);
+    value_text(&b, v);
     buf_z(&b, ": supported values: ");
     JSON_EACH(x, values) {
         if (x != values->items)
@@ -607,65 +312,326 @@ static void check_enum(struct check *c, const struct json *s, const struct json 
             buf_char(&b, '"');
         }
     }
-    complain(c, "FieldValueNotSupported", field_of(c), &b);
+    add(c, r, (struct problem){"FieldValueNotSupported", field_of(c), buf_view(&b), NULL});
 }
 
-static void check_value(struct check *c, const struct json *s, const struct json *v,
-                        const struct json *old, bool root)
-{
-    str type = json_get_str(s, "type");
+/* ---- containers ---- */
 
-    if (old && json_equal(v, old))
-        return;
-    if (v->type == JSON_NULL && json_get_bool(s, "nullable", false))
-        return;
-    if (json_get_bool(s, "x-kubernetes-int-or-string", false)) {
-        if (v->type != JSON_INT && v->type != JSON_STRING) {
-            wrong_type(c, v, "integer,string");
-            return;
-        }
-    } else if (type.n && !fits_type(type, v)) {
-        wrong_type(c, v, arena_dupz(c->a, type));
+static void back(struct check *c, size_t n)
+{
+    c->path.n = n;
+    c->path.p[n] = 0;
+}
+
+static void check_array(struct check *c, const struct json *s, const struct json *v,
+                        struct change *change, struct result *r)
+{
+    const struct json *items = json_findz(s, "items"), *max = json_findz(s, "maxItems"),
+                      *min = json_findz(s, "minItems");
+
+    for (uint32_t i = 0; json_is(items, JSON_OBJECT) && i < v->n; i++) {
+        size_t was = c->path.n;
+        struct result one = {0};
+        struct change sub;
+
+        buf_fmt(&c->path, "[%u]", i);
+        check_value(c, items, &v->items[i], change_item(change, i, &sub) ? &sub : NULL, &one);
+        merge(c, r, &one);
+        back(c, was);
+    }
+    if (json_is(min, JSON_INT) && v->n < min->i) {
+        struct json n = json_int(v->n);
+
+        invalid(c, r, "FieldValueInvalid", &n, "should have at least %lld items",
+                (long long)min->i);
+    }
+    if (json_is(max, JSON_INT) && v->n > max->i)
+        plain(c, r, "FieldValueTooMany", field_of(c), "Too many: %u: must have at most %lld items",
+              v->n, (long long)max->i);
+    r->matches++;
+}
+
+static void check_members(struct check *c, const struct json *s, const struct json *v,
+                          struct change *change, struct result *r)
+{
+    const struct json *props = json_findz(s, "properties"),
+                      *more = json_findz(s, "additionalProperties");
+    bool root = !c->path.n && !c->prefix.n;
+
+    JSON_EACH_MEMBER(m, v) {
+        const struct json *sub = json_find(props, m->key);
+        size_t was = c->path.n;
+        struct result one = {0};
+        struct change below;
+        bool known;
+
+        if (!sub && json_is(more, JSON_OBJECT))
+            sub = more;
+        if (!sub)
+            continue;
+        /* Both versions are converted: that another one was asked for cannot be seen. */
+        known = !(root && (str_is(m->key, "apiVersion") || str_is(m->key, "kind"))) &&
+                change_member(change, m->key, &below);
+        if (was)
+            buf_char(&c->path, '.');
+        buf_str(&c->path, m->key);
+        check_value(c, sub, &m->value, known ? &below : NULL, &one);
+        merge(c, r, &one);
+        back(c, was);
+    }
+}
+
+static void check_object(struct check *c, const struct json *s, const struct json *v,
+                         struct change *change, struct result *r)
+{
+    const struct json *max = json_findz(s, "maxProperties"), *min = json_findz(s, "minProperties");
+    struct json n = json_int(v->n);
+
+    if (json_is(min, JSON_INT) && v->n < min->i) {
+        invalid(c, r, "FieldValueInvalid", &n, "should have at least %lld properties",
+                (long long)min->i);
         return;
     }
-    if (++c->depth <= DEPTH_MAX) {
-        check_combinations(c, s, v, root);
-        if (v->type == JSON_STRING)
-            check_string(c, s, v);
-        else if (v->type == JSON_INT || v->type == JSON_DOUBLE)
-            check_number(c, s, v);
-        else if (v->type == JSON_ARRAY)
-            check_array(c, s, v, old);
-        check_enum(c, s, v);
-        if (v->type == JSON_OBJECT)
-            check_object(c, s, v, old, root);
+    if (json_is(max, JSON_INT) && v->n > max->i) {
+        plain(c, r, "FieldValueTooMany", field_of(c), "Too many: %u: must have at most %lld items",
+              v->n, (long long)max->i);
+        return;
+    }
+    check_members(c, s, v, change, r);
+    JSON_EACH(x, json_findz(s, "required"))
+        if (!json_find(v, json_str(x))) {
+            str at = field_of(c);
+
+            plain(c, r, "FieldValueRequired",
+                  at.n ? arena_fmt(c->a, PRI_STR "." PRI_STR, STR_ARG(at), STR_ARG(json_str(x)))
+                       : json_str(x),
+                  "Required value");
+        }
+}
+
+/* ---- combinations ---- */
+
+/* These speak about no single field: Kubernetes names the object as a whole. */
+static void whole(struct check *c, struct result *r, const char *fmt, ...) PRINTF(3, 4);
+static void whole(struct check *c, struct result *r, const char *fmt, ...)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    va_list ap;
+
+    buf_fmt(&b, "Invalid value: \"\": \"" PRI_STR "\" must ", STR_ARG(buf_view(&c->path)));
+    va_start(ap, fmt);
+    buf_vfmt(&b, fmt, ap);
+    va_end(ap);
+    add(c, r,
+        (struct problem){"FieldValueInvalid", c->prefix.n ? c->prefix : S("<nil>"), buf_view(&b),
+                         NULL});
+}
+
+static void check_any(struct check *c, const struct json *any, const struct json *v,
+                      struct result *r)
+{
+    struct result best = {0};
+    bool first = true;
+
+    JSON_EACH(x, any) {
+        struct result one = {0};
+
+        check_value(c, x, v, NULL, &one);
+        if (!one.n || first || one.matches > best.matches)
+            best = one;
+        first = false;
+        if (!one.n)
+            break;
+    }
+    if (best.n)
+        whole(c, r, "validate at least one schema (anyOf)");
+    merge(c, r, &best);
+}
+
+static void check_one(struct check *c, const struct json *one_of, const struct json *v,
+                      struct result *r)
+{
+    struct result best = {0}, fits = {0};
+    unsigned n = 0;
+    bool first = true;
+
+    JSON_EACH(x, one_of) {
+        struct result one = {0};
+
+        check_value(c, x, v, NULL, &one);
+        if (!one.n && n++ == 0)
+            fits = one;
+        else if (one.n && !n && (first || one.matches > best.matches))
+            best = one;
+        first = false;
+    }
+    if (n == 1) {
+        merge(c, r, &fits);
+    } else if (n) {
+        whole(c, r, "validate one and only one schema (oneOf). Found %u valid alternatives", n);
+    } else {
+        whole(c, r, "validate one and only one schema (oneOf). Found none valid");
+        merge(c, r, &best);
+    }
+}
+
+static void check_all(struct check *c, const struct json *all, const struct json *v,
+                      struct result *r)
+{
+    uint32_t fit = 0;
+
+    JSON_EACH(x, all) {
+        struct result one = {0};
+
+        check_value(c, x, v, NULL, &one);
+        fit += !one.n;
+        merge(c, r, &one);
+    }
+    if (fit != json_count(all))
+        whole(c, r, "validate all the schemas (allOf)%s", fit ? "" : ". None validated");
+}
+
+/* Within a combination nothing is known of what was before: only the value as a whole may be let pass. */
+static void check_combinations(struct check *c, const struct json *s, const struct json *v,
+                               struct result *r)
+{
+    const struct json *not = json_findz(s, "not");
+
+    if (json_count(json_findz(s, "anyOf")))
+        check_any(c, json_findz(s, "anyOf"), v, r);
+    if (json_count(json_findz(s, "oneOf")))
+        check_one(c, json_findz(s, "oneOf"), v, r);
+    if (json_count(json_findz(s, "allOf")))
+        check_all(c, json_findz(s, "allOf"), v, r);
+    if (json_is(not, JSON_OBJECT)) {
+        struct result one = {0};
+
+        check_value(c, not, v, NULL, &one);
+        if (!one.n)
+            whole(c, r, "not validate the schema (not)");
+    }
+    r->matches++;
+}
+
+/* ---- values ---- */
+
+typedef void check_fn(struct check *c, const struct json *s, const struct json *v,
+                      struct result *r);
+
+static void run(check_fn *fn, struct check *c, const struct json *s, const struct json *v,
+                struct result *r)
+{
+    struct result one = {0};
+
+    fn(c, s, v, &one);
+    merge(c, r, &one);
+    r->matches++;
+}
+
+static void check_all_of_it(struct check *c, const struct json *s, const struct json *v,
+                            struct change *change, struct result *r)
+{
+    str format = format_of(s);
+
+    if (type_text(s).n || format.n)
+        run(check_type, c, s, v, r);
+    run(check_combinations, c, s, v, r);
+    if (v->type == JSON_STRING)
+        run(check_string, c, s, v, r);
+    if (v->type == JSON_STRING && format.n) {
+        check_format(c, format, v, r);
+        r->matches++;
+    }
+    if (v->type == JSON_INT || v->type == JSON_DOUBLE)
+        run(check_number, c, s, v, r);
+    if (v->type == JSON_ARRAY) {
+        check_array(c, s, v, change, r);
+        r->matches++;
+    }
+    run(check_enum, c, s, v, r);
+    if (v->type == JSON_OBJECT) {
+        check_object(c, s, v, change, r);
+        r->matches++;
+    }
+    r->matches++;
+}
+
+/* change: what the value was before; NULL: unknown. What has not changed is not complained about. */
+static void check_value(struct check *c, const struct json *s, const struct json *v,
+                        struct change *change, struct result *r)
+{
+    if (++c->depth <= CRD_DEPTH_MAX) {
+        if (v->type == JSON_NULL) {
+            check_type(c, s, v, r);
+            check_enum(c, s, v, r);
+        } else {
+            check_all_of_it(c, s, v, change, r);
+        }
     }
     c->depth--;
+    if (r->n && change && change_is_none(change))
+        *r = (struct result){.matches = r->matches};
+}
+
+static void finish(struct check *c, const struct result *r, struct err **errs)
+{
+    for (const struct problem *p = r->first; p; p = p->next) {
+        if (!*errs)
+            *errs = err_new(REASON_INVALID, "invalid");
+        err_cause_add(*errs, p->type, p->field, p->message);
+    }
+    buf_fini(&c->path);
+}
+
+static void begin(struct check *c, struct arena *a, const struct map *patterns, str prefix)
+{
+    *c = (struct check){.a = a, .patterns = patterns, .path = BUF_INIT, .prefix = prefix};
+    buf_reserve(&c->path, 1);
 }
 
 void crd_validate(struct arena *a, const struct schema_type *t, const struct json *v,
                   const struct json *old, struct err **errs)
 {
     const struct crd_type *x = CONTAINER_OF(t, struct crd_type, type);
-    struct check c = {.a = a,
-                      .patterns = &x->patterns,
-                      .errs = errs,
-                      .path = BUF_INIT,
-                      .old_root = old,
-                      .root_schema = x->schema};
+    struct change change;
+    struct result r = {0};
+    struct check c;
 
-    buf_reserve(&c.path, 1);
-    if (x->schema)
-        check_value(&c, x->schema, v, old, true);
-    buf_fini(&c.path);
+    if (!x->schema)
+        return;
+    begin(&c, a, &x->patterns, S(""));
+    change_init(&change, a, v, old, x->schema);
+    check_value(&c, x->schema, v, old ? &change : NULL, &r);
+    finish(&c, &r, errs);
+}
+
+void crd_validate_status(struct arena *a, const struct schema_type *t, const struct json *v,
+                         const struct json *old, struct err **errs)
+{
+    const struct crd_type *x = CONTAINER_OF(t, struct crd_type, type);
+    const struct json *schema = json_at(x->schema, "properties", "status", NULL),
+                      *status = json_findz(v, "status");
+    struct change whole_change, change;
+    struct result r = {0};
+    struct check c;
+    bool known;
+
+    if (!json_is(schema, JSON_OBJECT) || !status)
+        return;
+    begin(&c, a, &x->patterns, S("status"));
+    change_init(&whole_change, a, v, old, x->schema);
+    known = change_member(&whole_change, S("status"), &change);
+    check_value(&c, schema, status, known ? &change : NULL, &r);
+    finish(&c, &r, errs);
 }
 
 void crd_validate_value(struct arena *a, const struct json *schema, const struct json *v, str path,
-                        str name, struct err **errs)
+                        struct err **errs)
 {
-    struct check c = {.a = a, .errs = errs, .path = BUF_INIT, .prefix = path, .name = name};
+    struct result r = {0};
+    struct check c;
 
-    buf_reserve(&c.path, 1);
-    check_value(&c, schema, v, NULL, false);
-    buf_fini(&c.path);
+    begin(&c, a, NULL, path);
+    check_value(&c, schema, v, NULL, &r);
+    finish(&c, &r, errs);
 }

@@ -12,4 +12,6 @@ MUST_USE struct err *yaml_parse(struct arena *a, str text, struct json *duplicat
 MUST_USE struct err *yaml_parse_all(struct arena *a, str text, struct json **ret);
 /* As sigs.k8s.io/yaml marshals: keys sorted, two-space indent, sequences not indented below their key, block scalars for multi-line strings. */
 void yaml_encode(struct buf *b, const struct json *v);
+/* As Go's FormatFloat(d, 'g', -1, 64), or of a float32 when `single`. */
+void yaml_encode_double(struct buf *b, double d, bool single);
 #endif

@@ -115,6 +115,8 @@ void check_immutable(struct check *c, const struct at *at, const struct json *no
                      const struct json *old);
 void check_labels(struct check *c, const struct at *at, const struct json *labels);
 void check_annotations(struct check *c, const struct at *at, const struct json *annotations);
+/* Of an object within a custom one; it need not have a name (metadata.c). */
+void meta_check_embedded(struct check *c, const struct at *at, const struct json *meta);
 void check_label_selector(struct check *c, const struct at *at, const struct json *selector);
 void check_int_or_percent(struct check *c, const struct at *at, const struct json *v);
 void check_object_name(struct check *c, const struct at *at,

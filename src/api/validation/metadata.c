@@ -136,19 +136,17 @@ static void check_own_finalizers(struct check *c, const struct at *at,
     }
 }
 
-static void check_any(struct check *c, const struct json *meta)
+static void check_any(struct check *c, const struct at *at, const struct json *meta)
 {
-    const struct at *at = AT(NULL, "metadata");
-
     check_labels(c, AT(at, "labels"), field(meta, "labels"));
     check_annotations(c, AT(at, "annotations"), field(meta, "annotations"));
     check_owners(c, AT(at, "ownerReferences"), field(meta, "ownerReferences"));
 }
 
 /* kind NULL: any name that can stand in a path will do. */
-static void check_new(struct check *c, const struct json *meta, const struct kind *kind)
+static void check_new(struct check *c, const struct at *at, const struct json *meta,
+                      const struct kind *kind)
 {
-    const struct at *at = AT(NULL, "metadata");
     str name = json_get_str(meta, "name"), base = json_get_str(meta, "generateName");
 
     if (base.n && kind)
@@ -160,7 +158,7 @@ static void check_new(struct check *c, const struct json *meta, const struct kin
     else
         check_path_segment(c, AT(at, "name"), name);
     check_not_negative(c, AT(at, "generation"), field(meta, "generation"));
-    check_any(c, meta);
+    check_any(c, at, meta);
     check_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"));
     if (kind && !kind->r->custom)
         check_own_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"));
@@ -203,14 +201,24 @@ static void check_change(struct check *c, const struct json *meta, const struct 
                                field(old, "finalizers"));
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
         check_immutable(c, AT(at, fixed[i]), field(meta, fixed[i]), field(old, fixed[i]));
-    check_any(c, meta);
+    check_any(c, at, meta);
     if (own)
         check_own_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"));
 }
 
 void meta_validate(struct write *w, struct err **errs)
 {
-    check_new(&(struct check){w->a, errs}, field(w->obj, "metadata"), w->kind);
+    check_new(&(struct check){w->a, errs}, AT(NULL, "metadata"), field(w->obj, "metadata"),
+              w->kind);
+}
+
+void meta_check_embedded(struct check *c, const struct at *at, const struct json *meta)
+{
+    struct json named = json_share(c->a, meta);
+
+    if (!json_get_str(meta, "name").n)
+        json_setz(c->a, &named, "name", json_z("fakename")); /* they may have none */
+    check_new(c, at, &named, NULL);
 }
 
 void meta_validate_update(struct write *w, struct err **errs)
@@ -219,7 +227,7 @@ void meta_validate_update(struct write *w, struct err **errs)
     const struct json *meta = field(w->obj, "metadata"), *old = field(w->old, "metadata");
     const char *passes = w->kind->hooks->update_passes;
 
-    check_new(c, meta, NULL);
+    check_new(c, AT(NULL, "metadata"), meta, NULL);
     check_change(c, meta, old, false);
     if (w->kind->r->custom)
         return;
@@ -228,7 +236,7 @@ void meta_validate_update(struct write *w, struct err **errs)
         passes = "c";
     for (; *passes; passes++)
         if (*passes == 'n')
-            check_new(c, meta, w->kind);
+            check_new(c, AT(NULL, "metadata"), meta, w->kind);
         else
             check_change(c, meta, old, true);
 }

@@ -23,4 +23,7 @@ void warn_cidr(struct write *w, const struct at *at, str cidr);
 
 /* at: NULL for a pod itself, else the place of the template. */
 void warn_pod(struct write *w, const struct at *at, const struct json *pod);
+/* custom.c */
+void warn_finalizers(struct write *w); /* of a custom object */
+void warn_definition(struct write *w); /* of a custom kind */
 #endif

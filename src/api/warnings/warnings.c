@@ -377,6 +377,7 @@ static const struct {
     {"", "nodes", warn_node, NULL, NULL},
     {"", "endpoints", warn_endpoints, NULL, NULL},
     {"", "secrets", warn_secret, NULL, NULL},
+    {"apiextensions.k8s.io", "customresourcedefinitions", warn_definition, NULL, NULL},
     {"apps", "deployments", NULL, "spec.template", IN_POD_NAMES},
     {"apps", "replicasets", NULL, "spec.template", IN_POD_NAMES},
     {"apps", "statefulsets", warn_stateful_set, "spec.template", NULL},
@@ -439,6 +440,10 @@ void warnings_add(struct write *w)
             warn_name(w, IN_HOSTNAME);
             warn_pod(w, NULL, w->obj);
         }
+        return;
+    }
+    if (w->kind->r->custom) {
+        warn_finalizers(w);
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {

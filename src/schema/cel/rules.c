@@ -6,6 +6,7 @@
  *
  * Source: k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/{compilation,validation}.go. */
 #include "schema/cel/rules.h"
+#include "schema/change.h"
 
 #define DEPTH_MAX 200
 
@@ -102,10 +103,11 @@ static struct node *build(struct cel_rules *r, const struct json *s, bool root, 
     n = ARENA_NEW(r->arena, struct node);
     n->schema = s;
     build_below(r, n, s, depth);
+    root |= json_get_bool(s, "x-kubernetes-embedded-resource", false);
     if (has_rules(s)) {
         const struct json *rules = json_findz(s, "x-kubernetes-validations");
-
         const struct cel_type *type = cel_type_structural(r->env, S("self"), s, root);
+
         n->rules = ARENA_NEW_N(r->arena, struct cel_rule, json_count(rules));
         if (type)
             JSON_EACH(x, rules)
@@ -159,10 +161,9 @@ struct place { /* of a value, for messages */
     int64_t index; /* -1: a name */
     bool key;
 };
-struct
-    change { /* the value and what it was, for ratcheting; NULL old: it cannot be told what it was */
-    const struct change *up;
-    const struct json *now, *old;
+struct ratchet {
+    struct change *here; /* the value and what it was; NULL: that cannot be told */
+    struct change *near; /* the nearest around it of which it can; NULL at the root */
 };
 struct walk {
     struct arena *a;
@@ -232,11 +233,9 @@ static str rule_name(const struct json *rule)
     return message.n ? message : str_trim(json_get_str(rule, "rule"));
 }
 
-static bool unchanged(const struct change *c)
+static bool unchanged(const struct ratchet *t)
 {
-    while (c && !c->old)
-        c = c->up;
-    return c && json_equal(c->now, c->old);
+    return change_is_none(t->here ? t->here : t->near);
 }
 
 static bool spend(struct walk *w, uint64_t cost)
@@ -277,12 +276,12 @@ static bool message_of(struct walk *w, const struct node *n, const struct cel_ru
 }
 
 static void failed(struct walk *w, const struct node *n, const struct cel_rule *rule,
-                   const struct place *at, const struct change *change)
+                   const struct place *at, const struct ratchet *ratchet)
 {
     str reason = json_get_str(rule->json, "reason"), more = json_get_str(rule->json, "fieldPath"),
         message = str_trim(json_get_str(rule->json, "message")), detail,
         type = json_get_str(n->schema, "type");
-    bool only_warn = !rule->uses_old && unchanged(change);
+    bool only_warn = !rule->uses_old && unchanged(ratchet);
 
     if (message_of(w, n, rule, at, more, only_warn, &detail))
         message = detail;
@@ -306,7 +305,7 @@ static void failed(struct walk *w, const struct node *n, const struct cel_rule *
 
 static void run_rule(struct walk *w, const struct node *n, const struct cel_rule *rule,
                      const struct json *v, const struct json *old, const struct place *at,
-                     const struct change *change)
+                     const struct ratchet *ratchet)
 {
     bool optional = json_get_bool(rule->json, "optionalOldSelf", false);
     struct cel_result r;
@@ -345,34 +344,55 @@ static void run_rule(struct walk *w, const struct node *n, const struct cel_rule
         INVALID(w, at, n, PRI_STR " evaluating rule: " PRI_STR, STR_ARG(r.error),
                 STR_ARG(rule_name(rule->json)));
     } else if (!cel_is_true(r.value)) {
-        failed(w, n, rule, at, change);
+        failed(w, n, rule, at, ratchet);
     }
-}
-
-/* The old list's item with the same keys; only lists of type map have such a thing. */
-static const struct json *old_item(const struct json *schema, const struct json *old,
-                                   const struct json *item)
-{
-    const struct json *keys = json_findz(schema, "x-kubernetes-list-map-keys");
-
-    if (!str_is(json_get_str(schema, "x-kubernetes-list-type"), "map"))
-        return NULL;
-    JSON_EACH(o, old) {
-        bool same = o->type == JSON_OBJECT && item->type == JSON_OBJECT;
-
-        JSON_EACH(k, keys) {
-            const struct json *x = json_find(o, json_str(k)), *y = json_find(item, json_str(k));
-
-            same = same && (x && y ? json_equal(x, y) : x == y);
-        }
-        if (same)
-            return o;
-    }
-    return NULL;
 }
 
 static void visit(struct walk *w, const struct node *n, const struct json *v,
-                  const struct json *old, const struct place *at, const struct change *change,
+                  const struct json *old, const struct place *at, const struct ratchet *ratchet,
+                  int depth);
+
+static void visit_items(struct walk *w, const struct node *n, const struct json *v,
+                        const struct json *old, const struct place *at,
+                        const struct ratchet *ratchet, int depth)
+{
+    struct change list;
+
+    change_init(&list, w->a, v, old, n->schema);
+    for (uint32_t i = 0; i < v->n; i++) {
+        struct place here = {.up = at, .index = i};
+        struct ratchet below = *ratchet;
+        struct change item, same;
+        bool known = change_item(&list, i, &item);
+
+        if (ratchet->here)
+            below = (struct ratchet){change_item(ratchet->here, i, &same) ? &same : NULL,
+                                     ratchet->here};
+        visit(w, n->items, &v->items[i], known ? item.old : NULL, &here, &below, depth + 1);
+    }
+}
+
+static void visit_member(struct walk *w, const struct node *n, const struct node *sub, str name,
+                         bool key, const struct json *v, const struct json *old,
+                         const struct place *at, const struct ratchet *ratchet, int depth)
+{
+    bool atomic = str_is(json_get_str(n->schema, "x-kubernetes-map-type"), "atomic");
+    struct place here = {.up = at, .name = name, .index = -1, .key = key};
+    struct ratchet below = *ratchet;
+    struct change member;
+
+    /* Both versions of an object are converted: of what it came as nothing is to be seen. */
+    if (ratchet->here && !ratchet->near && (str_is(name, "apiVersion") || str_is(name, "kind")))
+        below = (struct ratchet){NULL, NULL};
+    else if (ratchet->here)
+        below = (struct ratchet){change_member(ratchet->here, name, &member) ? &member : NULL,
+                                 ratchet->here};
+    visit(w, sub, json_find(v, name), atomic ? NULL : json_find(old, name), &here, &below,
+          depth + 1);
+}
+
+static void visit(struct walk *w, const struct node *n, const struct json *v,
+                  const struct json *old, const struct place *at, const struct ratchet *ratchet,
                   int depth)
 {
     const struct json *old_object = json_is(old, JSON_OBJECT) ? old : NULL;
@@ -389,37 +409,17 @@ static void visit(struct walk *w, const struct node *n, const struct json *v,
         return;
     }
     for (size_t i = 0; i < n->n_rules && !w->stop; i++)
-        run_rule(w, n, &n->rules[i], v, old, at, change);
-    if (v->type == JSON_ARRAY && n->items) {
-        int64_t i = 0;
-
-        JSON_EACH(item, v) {
-            const struct json *was =
-                json_is(old, JSON_ARRAY) ? old_item(n->schema, old, item) : NULL;
-            struct place here = {.up = at, .index = i++};
-            struct change c = {.up = change, .now = item, .old = was};
-
-            visit(w, n->items, item, was, &here, &c, depth + 1);
-        }
-    }
+        run_rule(w, n, &n->rules[i], v, old, at, ratchet);
+    if (v->type == JSON_ARRAY && n->items)
+        visit_items(w, n, v, json_is(old, JSON_ARRAY) ? old : NULL, at, ratchet, depth);
     if (v->type != JSON_OBJECT)
         return;
     if (n->values)
-        JSON_EACH_MEMBER(m, v) {
-            const struct json *was = json_find(old_object, m->key);
-            struct place here = {.up = at, .name = m->key, .index = -1, .key = true};
-            struct change c = {.up = change, .now = &m->value, .old = was};
-
-            visit(w, n->values, &m->value, was, &here, &c, depth + 1);
-        }
-    for (size_t i = 0; i < n->n_props; i++) {
-        const struct json *x = json_find(v, n->props[i].name),
-                          *was = json_find(old_object, n->props[i].name);
-        struct place here = {.up = at, .name = n->props[i].name, .index = -1};
-        struct change c = {.up = change, .now = x, .old = was};
-
-        visit(w, n->props[i].node, x, was, &here, &c, depth + 1);
-    }
+        JSON_EACH_MEMBER(m, v)
+            visit_member(w, n, n->values, m->key, true, v, old_object, at, ratchet, depth);
+    for (size_t i = 0; i < n->n_props; i++)
+        visit_member(w, n, n->props[i].node, n->props[i].name, false, v, old_object, at, ratchet,
+                     depth);
 }
 
 /* Does the object lack the form that rules rely on? */
@@ -441,7 +441,8 @@ void cel_rules_validate(struct arena *a, struct loop *loop, const struct cel_rul
                         struct err **errs)
 {
     struct walk w = {.a = a, .r = r, .warnings = warnings, .errs = errs, .budget = CEL_BUDGET};
-    struct change root = {.now = v, .old = old};
+    struct change whole;
+    struct ratchet root = {old ? &whole : NULL, NULL};
 
     if (blocked(*errs)) {
         complain(&w, "FieldValueInvalid", NULL, STR_NONE, false,
@@ -449,6 +450,8 @@ void cel_rules_validate(struct arena *a, struct loop *loop, const struct cel_rul
                  "was invalid; correct the existing errors to complete validation");
         return;
     }
+    if (old)
+        change_init(&whole, a, v, old, r->root->schema);
     w.vars = cel_vars_new(a, r->env);
     cel_vars_loop(w.vars, loop);
     visit(&w, r->root, v, old, NULL, &root, 0);
