@@ -23,11 +23,6 @@ void column_name(struct arena *a, const struct json *obj, wall_time now, struct 
     *ret = json_string(json_get_str(obj, "metadata.name"));
 }
 
-void column_created_at(struct arena *a, const struct json *obj, wall_time now, struct json *ret)
-{
-    *ret = json_string(json_get_str(obj, "metadata.creationTimestamp"));
-}
-
 str column_duration(struct arena *a, int64_t s)
 {
     int64_t m = s / 60, h = s / 3600, d = h / 24;
@@ -166,9 +161,30 @@ str column_text_or(str s, const char *otherwise)
     return s.n ? s : str_of(otherwise);
 }
 
-struct json column_value_or(const struct json *v, const char *otherwise)
+struct json column_at_path(struct arena *a, const struct column *c, const struct json *obj)
 {
-    return v && v->type != JSON_NULL ? *v : json_z(otherwise);
+    const struct json *v = json_path(obj, c->path);
+    bool is_set = v && v->type != JSON_NULL;
+
+    switch (c->show) {
+    case SHOW_AS_IS:
+        return v ? json_share(a, v) : json_null();
+    case SHOW_VALUE:
+        return is_set ? json_share(a, v) : json_z(c->otherwise);
+    case SHOW_TEXT:
+        return json_string(column_text_or(column_text(a, v), c->otherwise));
+    case SHOW_INT:
+        return json_int(json_get_int(obj, c->path, 0));
+    case SHOW_BOOL:
+        return json_bool(json_get_bool(obj, c->path, false));
+    case SHOW_COUNT:
+        return json_int(json_count(v));
+    case SHOW_LABELS:
+        return json_string(column_labels(a, v));
+    case SHOW_SELECTOR:
+        return json_string(column_selector(a, v));
+    }
+    BUG_ON(true);
 }
 
 str column_join(struct arena *a, const struct json *array, const char *separator, uint32_t max)

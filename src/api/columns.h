@@ -12,7 +12,7 @@ struct column_set {
 extern const struct column_set columns_core[], columns_workloads[], columns_other[],
     columns_cluster[]; /* each ends with plural NULL */
 
-column_cell_fn column_name, column_age, column_containers, column_images, column_created_at;
+column_cell_fn column_name, column_age, column_containers, column_images;
 /* "5m" since the time given as RFC 3339; "<unknown>" when there is none. */
 str column_since(struct arena *a, str rfc3339, wall_time now);
 /* duration.HumanDuration. */
@@ -31,10 +31,20 @@ str column_group_kind(struct arena *a, str group, str kind);
 str column_text(struct arena *a, const struct json *v);
 /* The text, or another where it is empty. */
 str column_text_or(str s, const char *otherwise);
-/* A number or boolean as it is, or a word where the field is not set. */
-struct json column_value_or(const struct json *v, const char *otherwise);
+/* The cell of a column that is the value at a path. */
+struct json column_at_path(struct arena *a, const struct column *c, const struct json *obj);
 /* The pod template's spec of any workload, or the pod's own. */
 const struct json *column_pod_spec(const struct json *obj);
+
+/* Columns whose cells are one value of the object; the last initializers of a struct column. */
+#define TEXT_AT(p) .path = p, .show = SHOW_TEXT, .otherwise = ""
+#define TEXT_AT_OR(p, other) .path = p, .show = SHOW_TEXT, .otherwise = other
+#define VALUE_AT_OR(p, other) .path = p, .show = SHOW_VALUE, .otherwise = other
+#define INT_AT(p) .path = p, .show = SHOW_INT
+#define BOOL_AT(p) .path = p, .show = SHOW_BOOL
+#define COUNT_AT(p) .path = p, .show = SHOW_COUNT
+#define LABELS_AT(p) .path = p, .show = SHOW_LABELS
+#define SELECTOR_AT(p) .path = p, .show = SHOW_SELECTOR
 
 #define COLUMN_NAME                                                                                \
     {                                                                                              \

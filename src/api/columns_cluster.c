@@ -22,75 +22,32 @@ CELL(sc_name)
     *ret = json_string(is_default ? arena_fmt(a, PRI_STR " (default)", STR_ARG(name)) : name);
 }
 
-CELL(sc_provisioner)
-{
-    *ret = json_string(json_get_str(obj, "provisioner"));
-}
-
-CELL(sc_reclaim)
-{
-    *ret = json_string(column_text_or(json_get_str(obj, "reclaimPolicy"), "Delete"));
-}
-
-CELL(sc_binding)
-{
-    *ret = json_string(column_text_or(json_get_str(obj, "volumeBindingMode"), "Immediate"));
-}
-
-CELL(sc_expansion)
-{
-    *ret = json_bool(json_get_bool(obj, "allowVolumeExpansion", false));
-}
-
 static const struct column storageclasses[] = {
     {"Name", "string", "name", "Name of the class; the default one says so.", 0, NULL, sc_name},
-    {"Provisioner", "string", "", "Who makes the volumes.", 0, NULL, sc_provisioner},
-    {"ReclaimPolicy", "string", "", "What becomes of volumes after their claims.", 0, NULL,
-     sc_reclaim},
-    {"VolumeBindingMode", "string", "", "When claims are bound.", 0, NULL, sc_binding},
-    {"AllowVolumeExpansion", "string", "", "Whether volumes can grow.", 0, NULL, sc_expansion},
+    {"Provisioner", "string", "", "Who makes the volumes.", 0, TEXT_AT("provisioner")},
+    {"ReclaimPolicy", "string", "", "What becomes of volumes after their claims.", 0,
+     TEXT_AT_OR("reclaimPolicy", "Delete")},
+    {"VolumeBindingMode", "string", "", "When claims are bound.", 0,
+     TEXT_AT_OR("volumeBindingMode", "Immediate")},
+    {"AllowVolumeExpansion", "string", "", "Whether volumes can grow.", 0,
+     BOOL_AT("allowVolumeExpansion")},
     COLUMN_AGE,
     COLUMN_END,
 };
-
-CELL(csinode_drivers)
-{
-    *ret = json_int(json_count(json_path(obj, "spec.drivers")));
-}
 
 static const struct column csinodes[] = {
     COLUMN_NAME,
-    {"Drivers", "integer", "", "Drivers on the node.", 0, NULL, csinode_drivers},
+    {"Drivers", "integer", "", "Drivers on the node.", 0, COUNT_AT("spec.drivers")},
     COLUMN_AGE,
     COLUMN_END,
 };
 
-CELL(attachment_attacher)
-{
-    *ret = json_string(json_get_str(obj, "spec.attacher"));
-}
-
-CELL(attachment_pv)
-{
-    *ret = json_string(json_get_str(obj, "spec.source.persistentVolumeName"));
-}
-
-CELL(attachment_node)
-{
-    *ret = json_string(json_get_str(obj, "spec.nodeName"));
-}
-
-CELL(attachment_attached)
-{
-    *ret = json_bool(json_get_bool(obj, "status.attached", false));
-}
-
 static const struct column volumeattachments[] = {
     COLUMN_NAME,
-    {"Attacher", "string", "name", "Driver that attaches.", 0, NULL, attachment_attacher},
-    {"PV", "string", "", "Volume.", 0, NULL, attachment_pv},
-    {"Node", "string", "", "Node that it is attached to.", 0, NULL, attachment_node},
-    {"Attached", "boolean", "", "Whether it is attached.", 0, NULL, attachment_attached},
+    {"Attacher", "string", "name", "Driver that attaches.", 0, TEXT_AT("spec.attacher")},
+    {"PV", "string", "", "Volume.", 0, TEXT_AT("spec.source.persistentVolumeName")},
+    {"Node", "string", "", "Node that it is attached to.", 0, TEXT_AT("spec.nodeName")},
+    {"Attached", "boolean", "", "Whether it is attached.", 0, BOOL_AT("status.attached")},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -98,16 +55,6 @@ static const struct column volumeattachments[] = {
 CELL(csi_attach)
 {
     *ret = json_bool(json_get_bool(obj, "spec.attachRequired", true));
-}
-
-CELL(csi_pod_info)
-{
-    *ret = json_bool(json_get_bool(obj, "spec.podInfoOnMount", false));
-}
-
-CELL(csi_capacity)
-{
-    *ret = json_bool(json_get_bool(obj, "spec.storageCapacity", false));
 }
 
 CELL(csi_tokens)
@@ -120,11 +67,6 @@ CELL(csi_tokens)
     *ret = json_string(json_count(requests) ? column_join(a, &audiences, ",", 0) : S("<unset>"));
 }
 
-CELL(csi_republish)
-{
-    *ret = json_bool(json_get_bool(obj, "spec.requiresRepublish", false));
-}
-
 CELL(csi_modes)
 {
     *ret = json_string(column_text_or(
@@ -135,26 +77,21 @@ static const struct column csidrivers[] = {
     COLUMN_NAME,
     {"AttachRequired", "boolean", "", "Whether volumes must be attached first.", 0, NULL,
      csi_attach},
-    {"PodInfoOnMount", "boolean", "", "Whether the driver wants to know the pod.", 0, NULL,
-     csi_pod_info},
-    {"StorageCapacity", "boolean", "", "Whether the driver publishes its capacity.", 0, NULL,
-     csi_capacity},
+    {"PodInfoOnMount", "boolean", "", "Whether the driver wants to know the pod.", 0,
+     BOOL_AT("spec.podInfoOnMount")},
+    {"StorageCapacity", "boolean", "", "Whether the driver publishes its capacity.", 0,
+     BOOL_AT("spec.storageCapacity")},
     {"TokenRequests", "string", "", "Audiences of the tokens that it wants.", 0, NULL, csi_tokens},
     {"RequiresRepublish", "boolean", "", "Whether volumes are published again from time to time.",
-     0, NULL, csi_republish},
+     0, BOOL_AT("spec.requiresRepublish")},
     {"Modes", "string", "", "Lifecycles of volumes that it supports.", 0, NULL, csi_modes},
     COLUMN_AGE,
     COLUMN_END,
 };
 
-CELL(vac_driver)
-{
-    *ret = json_string(json_get_str(obj, "driverName"));
-}
-
 static const struct column volumeattributesclasses[] = {
     COLUMN_NAME,
-    {"DriverName", "string", "", "Driver that knows the attributes.", 0, NULL, vac_driver},
+    {"DriverName", "string", "", "Driver that knows the attributes.", 0, TEXT_AT("driverName")},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -181,26 +118,11 @@ static const struct column resourceclaims[] = {
     COLUMN_END,
 };
 
-CELL(slice_node)
-{
-    *ret = json_string(json_get_str(obj, "spec.nodeName"));
-}
-
-CELL(slice_driver)
-{
-    *ret = json_string(json_get_str(obj, "spec.driver"));
-}
-
-CELL(slice_pool)
-{
-    *ret = json_string(json_get_str(obj, "spec.pool.name"));
-}
-
 static const struct column resourceslices[] = {
     COLUMN_NAME,
-    {"Node", "string", "", "Node that the devices are on.", 0, NULL, slice_node},
-    {"Driver", "string", "", "Driver that published the devices.", 0, NULL, slice_driver},
-    {"Pool", "string", "", "Pool that the slice is a part of.", 0, NULL, slice_pool},
+    {"Node", "string", "", "Node that the devices are on.", 0, TEXT_AT("spec.nodeName")},
+    {"Driver", "string", "", "Driver that published the devices.", 0, TEXT_AT("spec.driver")},
+    {"Pool", "string", "", "Pool that the slice is a part of.", 0, TEXT_AT("spec.pool.name")},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -209,27 +131,12 @@ static const struct column name_and_age[] = {COLUMN_NAME, COLUMN_AGE, COLUMN_END
 
 /* ---- admission, aggregation, flow control ---- */
 
-CELL(webhooks)
-{
-    *ret = json_int(json_count(json_findz(obj, "webhooks")));
-}
-
 static const struct column webhookconfigurations[] = {
     COLUMN_NAME,
-    {"Webhooks", "integer", "", "Number of webhooks.", 0, NULL, webhooks},
+    {"Webhooks", "integer", "", "Number of webhooks.", 0, COUNT_AT("webhooks")},
     COLUMN_AGE,
     COLUMN_END,
 };
-
-CELL(policy_validations)
-{
-    *ret = json_int(json_count(json_path(obj, "spec.validations")));
-}
-
-CELL(policy_mutations)
-{
-    *ret = json_int(json_count(json_path(obj, "spec.mutations")));
-}
 
 CELL(policy_param_kind)
 {
@@ -238,11 +145,6 @@ CELL(policy_param_kind)
     *ret = p ? json_string(arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(json_get_str(p, "apiVersion")),
                                      STR_ARG(json_get_str(p, "kind"))))
              : json_z("<unset>");
-}
-
-CELL(binding_policy)
-{
-    *ret = json_string(json_get_str(obj, "spec.policyName"));
 }
 
 /* The selector as Go's generated String() writes it. */
@@ -281,21 +183,21 @@ CELL(binding_param)
 
 static const struct column validatingadmissionpolicies[] = {
     COLUMN_NAME,
-    {"Validations", "integer", "", "Number of rules.", 0, NULL, policy_validations},
+    {"Validations", "integer", "", "Number of rules.", 0, COUNT_AT("spec.validations")},
     {"ParamKind", "string", "", "Kind of its parameters.", 0, NULL, policy_param_kind},
     COLUMN_AGE,
     COLUMN_END,
 };
 static const struct column mutatingadmissionpolicies[] = {
     COLUMN_NAME,
-    {"Mutations", "integer", "", "Number of changes.", 0, NULL, policy_mutations},
+    {"Mutations", "integer", "", "Number of changes.", 0, COUNT_AT("spec.mutations")},
     {"ParamKind", "string", "", "Kind of its parameters.", 0, NULL, policy_param_kind},
     COLUMN_AGE,
     COLUMN_END,
 };
 static const struct column admissionpolicybindings[] = {
     COLUMN_NAME,
-    {"PolicyName", "string", "", "Policy that is bound.", 0, NULL, binding_policy},
+    {"PolicyName", "string", "", "Policy that is bound.", 0, TEXT_AT("spec.policyName")},
     {"ParamRef", "string", "", "Parameters that it is bound to.", 0, NULL, binding_param},
     COLUMN_AGE,
     COLUMN_END,
@@ -336,22 +238,6 @@ static const struct column apiservices[] = {
     COLUMN_END,
 };
 
-CELL(fs_level)
-{
-    *ret = json_string(json_get_str(obj, "spec.priorityLevelConfiguration.name"));
-}
-
-CELL(fs_precedence)
-{
-    *ret = json_int(json_get_int(obj, "spec.matchingPrecedence", 0));
-}
-
-CELL(fs_distinguisher)
-{
-    *ret =
-        json_string(column_text_or(json_get_str(obj, "spec.distinguisherMethod.type"), "<none>"));
-}
-
 CELL(fs_dangling)
 {
     str status = S("?");
@@ -364,52 +250,28 @@ CELL(fs_dangling)
 
 static const struct column flowschemas[] = {
     COLUMN_NAME,
-    {"PriorityLevel", "string", "", "Level that its requests are served at.", 0, NULL, fs_level},
-    {"MatchingPrecedence", "string", "", "Lower numbers are tried first.", 0, NULL, fs_precedence},
-    {"DistinguisherMethod", "string", "", "What tells its flows apart.", 0, NULL, fs_distinguisher},
+    {"PriorityLevel", "string", "", "Level that its requests are served at.", 0,
+     TEXT_AT("spec.priorityLevelConfiguration.name")},
+    {"MatchingPrecedence", "string", "", "Lower numbers are tried first.", 0,
+     INT_AT("spec.matchingPrecedence")},
+    {"DistinguisherMethod", "string", "", "What tells its flows apart.", 0,
+     TEXT_AT_OR("spec.distinguisherMethod.type", "<none>")},
     COLUMN_AGE,
     {"MissingPL", "string", "", "Whether its level does not exist.", 0, NULL, fs_dangling},
     COLUMN_END,
 };
 
-CELL(pl_type)
-{
-    *ret = json_string(json_get_str(obj, "spec.type"));
-}
-
-static void limited(const struct json *obj, const char *field, struct json *ret)
-{
-    *ret = column_value_or(json_path(json_path(obj, "spec.limited"), field), "<none>");
-}
-
-CELL(pl_shares)
-{
-    limited(obj, "nominalConcurrencyShares", ret);
-}
-
-CELL(pl_queues)
-{
-    limited(obj, "limitResponse.queuing.queues", ret);
-}
-
-CELL(pl_hand)
-{
-    limited(obj, "limitResponse.queuing.handSize", ret);
-}
-
-CELL(pl_length)
-{
-    limited(obj, "limitResponse.queuing.queueLengthLimit", ret);
-}
-
 static const struct column prioritylevelconfigurations[] = {
     COLUMN_NAME,
-    {"Type", "string", "", "Limited or Exempt.", 0, NULL, pl_type},
-    {"NominalConcurrencyShares", "string", "", "Share of the server's concurrency.", 0, NULL,
-     pl_shares},
-    {"Queues", "string", "", "Number of queues.", 0, NULL, pl_queues},
-    {"HandSize", "string", "", "Queues that one flow may use.", 0, NULL, pl_hand},
-    {"QueueLengthLimit", "string", "", "Requests that one queue holds.", 0, NULL, pl_length},
+    {"Type", "string", "", "Limited or Exempt.", 0, TEXT_AT("spec.type")},
+    {"NominalConcurrencyShares", "string", "", "Share of the server's concurrency.", 0,
+     VALUE_AT_OR("spec.limited.nominalConcurrencyShares", "<none>")},
+    {"Queues", "string", "", "Number of queues.", 0,
+     VALUE_AT_OR("spec.limited.limitResponse.queuing.queues", "<none>")},
+    {"HandSize", "string", "", "Queues that one flow may use.", 0,
+     VALUE_AT_OR("spec.limited.limitResponse.queuing.handSize", "<none>")},
+    {"QueueLengthLimit", "string", "", "Requests that one queue holds.", 0,
+     VALUE_AT_OR("spec.limited.limitResponse.queuing.queueLengthLimit", "<none>")},
     COLUMN_AGE,
     COLUMN_END,
 };

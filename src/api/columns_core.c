@@ -8,11 +8,6 @@
 
 /* ---- services and endpoints ---- */
 
-CELL(service_type)
-{
-    *ret = json_string(json_get_str(obj, "spec.type"));
-}
-
 CELL(service_cluster_ip)
 {
     str first = json_str(json_item(json_path(obj, "spec.clusterIPs"), 0));
@@ -56,20 +51,15 @@ CELL(service_ports)
     *ret = json_string(b.n ? arena_dup(a, buf_view(&b)) : S("<none>"));
 }
 
-CELL(service_selector)
-{
-    *ret = json_string(column_labels(a, json_path(obj, "spec.selector")));
-}
-
 static const struct column services[] = {
     COLUMN_NAME,
-    {"Type", "string", "", "How the service is reached.", 0, NULL, service_type},
+    {"Type", "string", "", "How the service is reached.", 0, TEXT_AT("spec.type")},
     {"Cluster-IP", "string", "", "Address inside the cluster.", 0, NULL, service_cluster_ip},
     {"External-IP", "string", "", "Addresses or name outside the cluster.", 0, NULL,
      service_external_ip},
     {"Port(s)", "string", "", "Ports with node ports and protocols.", 0, NULL, service_ports},
     COLUMN_AGE,
-    {"Selector", "string", "", "Labels of the pods behind it.", 1, NULL, service_selector},
+    {"Selector", "string", "", "Labels of the pods behind it.", 1, LABELS_AT("spec.selector")},
     COLUMN_END,
 };
 
@@ -160,11 +150,6 @@ CELL(node_roles)
     *ret = json_string(b.n ? arena_dup(a, buf_view(&b)) : S("<none>"));
 }
 
-CELL(node_version)
-{
-    *ret = json_string(json_get_str(obj, "status.nodeInfo.kubeletVersion"));
-}
-
 static str node_address(const struct json *obj, const char *type)
 {
     JSON_EACH(address, json_path(obj, "status.addresses"))
@@ -183,31 +168,14 @@ CELL(node_external_ip)
     *ret = json_string(node_address(obj, "ExternalIP"));
 }
 
-static void node_info(const struct json *obj, const char *field, struct json *ret)
-{
-    str v = json_str(json_findz(json_path(obj, "status.nodeInfo"), field));
-
-    *ret = json_string(v.n ? v : S("<unknown>"));
-}
-
-CELL(node_os_image)
-{
-    node_info(obj, "osImage", ret);
-}
-
 CELL(node_kernel)
 {
     str arch = json_get_str(obj, "status.nodeInfo.architecture"),
-        kernel = json_get_str(obj, "status.nodeInfo.kernelVersion");
+        kernel = column_text_or(json_get_str(obj, "status.nodeInfo.kernelVersion"), "<unknown>");
 
-    node_info(obj, "kernelVersion", ret);
-    if (arch.n && kernel.n)
-        *ret = json_string(arena_fmt(a, PRI_STR " (" PRI_STR ")", STR_ARG(kernel), STR_ARG(arch)));
-}
-
-CELL(node_runtime)
-{
-    node_info(obj, "containerRuntimeVersion", ret);
+    if (arch.n && !str_is(kernel, "<unknown>"))
+        kernel = arena_fmt(a, PRI_STR " (" PRI_STR ")", STR_ARG(kernel), STR_ARG(arch));
+    *ret = json_string(kernel);
 }
 
 static const struct column nodes[] = {
@@ -215,26 +183,23 @@ static const struct column nodes[] = {
     {"Status", "string", "", "Whether the node is ready and takes pods.", 0, NULL, node_status},
     {"Roles", "string", "", "Roles from the node's labels.", 0, NULL, node_roles},
     COLUMN_AGE,
-    {"Version", "string", "", "Version of its kubelet.", 0, NULL, node_version},
+    {"Version", "string", "", "Version of its kubelet.", 0,
+     TEXT_AT("status.nodeInfo.kubeletVersion")},
     {"Internal-IP", "string", "", "Address inside the cluster.", 1, NULL, node_internal_ip},
     {"External-IP", "string", "", "Address outside the cluster.", 1, NULL, node_external_ip},
-    {"OS-Image", "string", "", "Operating system of the node.", 1, NULL, node_os_image},
+    {"OS-Image", "string", "", "Operating system of the node.", 1,
+     TEXT_AT_OR("status.nodeInfo.osImage", "<unknown>")},
     {"Kernel-Version", "string", "", "Kernel of the node.", 1, NULL, node_kernel},
-    {"Container-Runtime", "string", "", "Container runtime and its version.", 1, NULL,
-     node_runtime},
+    {"Container-Runtime", "string", "", "Container runtime and its version.", 1,
+     TEXT_AT_OR("status.nodeInfo.containerRuntimeVersion", "<unknown>")},
     COLUMN_END,
 };
 
 /* ---- namespaces, configuration, accounts ---- */
 
-CELL(phase)
-{
-    *ret = json_string(json_get_str(obj, "status.phase"));
-}
-
 static const struct column namespaces[] = {
     COLUMN_NAME,
-    {"Status", "string", "", "Active or Terminating.", 0, NULL, phase},
+    {"Status", "string", "", "Active or Terminating.", 0, TEXT_AT("status.phase")},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -245,16 +210,6 @@ CELL(configmap_data)
         json_int(json_count(json_findz(obj, "data")) + json_count(json_findz(obj, "binaryData")));
 }
 
-CELL(secret_type)
-{
-    *ret = json_string(json_get_str(obj, "type"));
-}
-
-CELL(secret_data)
-{
-    *ret = json_int(json_count(json_findz(obj, "data")));
-}
-
 static const struct column configmaps[] = {
     COLUMN_NAME,
     {"Data", "string", "", "Number of keys.", 0, NULL, configmap_data},
@@ -263,15 +218,16 @@ static const struct column configmaps[] = {
 };
 static const struct column secrets[] = {
     COLUMN_NAME,
-    {"Type", "string", "", "What the secret is for.", 0, NULL, secret_type},
-    {"Data", "string", "", "Number of keys.", 0, NULL, secret_data},
+    {"Type", "string", "", "What the secret is for.", 0, TEXT_AT("type")},
+    {"Data", "string", "", "Number of keys.", 0, COUNT_AT("data")},
     COLUMN_AGE,
     COLUMN_END,
 };
 static const struct column name_and_age[] = {COLUMN_NAME, COLUMN_AGE, COLUMN_END};
 static const struct column name_and_creation[] = {
     COLUMN_NAME,
-    {"Created At", "date", "", "When the object was created.", 0, NULL, column_created_at},
+    {"Created At", "date", "", "When the object was created.", 0,
+     TEXT_AT("metadata.creationTimestamp")},
     COLUMN_END,
 };
 
@@ -300,16 +256,6 @@ CELL(event_first_seen)
     *ret = json_string(first_seen(a, obj, now));
 }
 
-CELL(event_type)
-{
-    *ret = json_string(json_get_str(obj, "type"));
-}
-
-CELL(event_reason)
-{
-    *ret = json_string(json_get_str(obj, "reason"));
-}
-
 CELL(event_object)
 {
     const struct json *involved = json_findz(obj, "involvedObject");
@@ -318,11 +264,6 @@ CELL(event_object)
 
     *ret = json_string(name.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(kind), STR_ARG(name))
                               : kind);
-}
-
-CELL(event_subobject)
-{
-    *ret = json_string(json_get_str(obj, "involvedObject.fieldPath"));
 }
 
 CELL(event_source)
@@ -352,10 +293,11 @@ CELL(event_count)
 
 static const struct column events[] = {
     {"Last Seen", "string", "", "Time since it was last seen.", 0, NULL, event_last_seen},
-    {"Type", "string", "", "Normal or Warning.", 0, NULL, event_type},
-    {"Reason", "string", "", "Why it happened, in one word.", 0, NULL, event_reason},
+    {"Type", "string", "", "Normal or Warning.", 0, TEXT_AT("type")},
+    {"Reason", "string", "", "Why it happened, in one word.", 0, TEXT_AT("reason")},
     {"Object", "string", "", "What it is about.", 0, NULL, event_object},
-    {"Subobject", "string", "", "Part of the object that it is about.", 1, NULL, event_subobject},
+    {"Subobject", "string", "", "Part of the object that it is about.", 1,
+     TEXT_AT("involvedObject.fieldPath")},
     {"Source", "string", "", "Who reported it.", 1, NULL, event_source},
     {"Message", "string", "", "What happened, for people.", 0, NULL, event_message},
     {"First Seen", "string", "", "Time since it was first seen.", 1, NULL, event_first_seen},
@@ -391,19 +333,9 @@ static str volume_phase(const struct json *obj)
                                                         : json_get_str(obj, "status.phase");
 }
 
-CELL(pv_capacity)
-{
-    *ret = json_string(json_get_str(obj, "spec.capacity.storage"));
-}
-
 CELL(pv_modes)
 {
     *ret = json_string(access_modes(a, json_path(obj, "spec.accessModes")));
-}
-
-CELL(pv_reclaim)
-{
-    *ret = json_string(json_get_str(obj, "spec.persistentVolumeReclaimPolicy"));
 }
 
 CELL(volume_status)
@@ -435,45 +367,23 @@ CELL(volume_class)
     *ret = json_string(storage_class(obj));
 }
 
-CELL(volume_attributes)
-{
-    str v = json_get_str(obj, "spec.volumeAttributesClassName");
-
-    *ret = json_string(v.n ? v : S("<unset>"));
-}
-
-CELL(pv_reason)
-{
-    *ret = json_string(json_get_str(obj, "status.reason"));
-}
-
-CELL(volume_mode)
-{
-    str v = json_get_str(obj, "spec.volumeMode");
-
-    *ret = json_string(v.n ? v : S("<unset>"));
-}
-
 static const struct column persistentvolumes[] = {
     COLUMN_NAME,
-    {"Capacity", "string", "", "Size of the volume.", 0, NULL, pv_capacity},
+    {"Capacity", "string", "", "Size of the volume.", 0, TEXT_AT("spec.capacity.storage")},
     {"Access Modes", "string", "", "How it can be mounted.", 0, NULL, pv_modes},
-    {"Reclaim Policy", "string", "", "What becomes of it after its claim.", 0, NULL, pv_reclaim},
+    {"Reclaim Policy", "string", "", "What becomes of it after its claim.", 0,
+     TEXT_AT("spec.persistentVolumeReclaimPolicy")},
     {"Status", "string", "", "Phase of the volume.", 0, NULL, volume_status},
     {"Claim", "string", "", "Claim that it is bound to.", 0, NULL, pv_claim},
     {"StorageClass", "string", "", "Class of the volume.", 0, NULL, volume_class},
-    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0, NULL,
-     volume_attributes},
-    {"Reason", "string", "", "Why it is in this phase.", 0, NULL, pv_reason},
+    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0,
+     TEXT_AT_OR("spec.volumeAttributesClassName", "<unset>")},
+    {"Reason", "string", "", "Why it is in this phase.", 0, TEXT_AT("status.reason")},
     COLUMN_AGE,
-    {"VolumeMode", "string", "", "File system or block device.", 1, NULL, volume_mode},
+    {"VolumeMode", "string", "", "File system or block device.", 1,
+     TEXT_AT_OR("spec.volumeMode", "<unset>")},
     COLUMN_END,
 };
-
-CELL(pvc_volume)
-{
-    *ret = json_string(json_get_str(obj, "spec.volumeName"));
-}
 
 CELL(pvc_capacity)
 {
@@ -493,14 +403,15 @@ CELL(pvc_modes)
 static const struct column persistentvolumeclaims[] = {
     COLUMN_NAME,
     {"Status", "string", "", "Phase of the claim.", 0, NULL, volume_status},
-    {"Volume", "string", "", "Volume that it is bound to.", 0, NULL, pvc_volume},
+    {"Volume", "string", "", "Volume that it is bound to.", 0, TEXT_AT("spec.volumeName")},
     {"Capacity", "string", "", "Size of the volume.", 0, NULL, pvc_capacity},
     {"Access Modes", "string", "", "How it can be mounted.", 0, NULL, pvc_modes},
     {"StorageClass", "string", "", "Class that was asked for.", 0, NULL, volume_class},
-    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0, NULL,
-     volume_attributes},
+    {"VolumeAttributesClass", "string", "", "Class of the volume's attributes.", 0,
+     TEXT_AT_OR("spec.volumeAttributesClassName", "<unset>")},
     COLUMN_AGE,
-    {"VolumeMode", "string", "", "File system or block device.", 1, NULL, volume_mode},
+    {"VolumeMode", "string", "", "File system or block device.", 1,
+     TEXT_AT_OR("spec.volumeMode", "<unset>")},
     COLUMN_END,
 };
 

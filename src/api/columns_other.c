@@ -8,11 +8,6 @@
 
 /* ---- networking and discovery ---- */
 
-CELL(ingress_class)
-{
-    *ret = json_string(column_text_or(json_get_str(obj, "spec.ingressClassName"), "<none>"));
-}
-
 #define HOSTS_SHOWN 3
 
 /* The first hosts; once there are as many as are shown, every later rule counts as one more, host or not. */
@@ -49,18 +44,14 @@ CELL(ingress_ports)
 
 static const struct column ingresses[] = {
     COLUMN_NAME,
-    {"Class", "string", "", "Class of controllers that serves it.", 0, NULL, ingress_class},
+    {"Class", "string", "", "Class of controllers that serves it.", 0,
+     TEXT_AT_OR("spec.ingressClassName", "<none>")},
     {"Hosts", "string", "", "Host names of its rules.", 0, NULL, ingress_hosts},
     {"Address", "string", "", "Addresses that serve it.", 0, NULL, ingress_address},
     {"Ports", "string", "", "Ports that it listens on.", 0, NULL, ingress_ports},
     COLUMN_AGE,
     COLUMN_END,
 };
-
-CELL(class_controller)
-{
-    *ret = json_string(json_get_str(obj, "spec.controller"));
-}
 
 CELL(class_parameters)
 {
@@ -80,21 +71,18 @@ CELL(class_parameters)
 
 static const struct column ingressclasses[] = {
     COLUMN_NAME,
-    {"Controller", "string", "", "Controller that serves this class.", 0, NULL, class_controller},
+    {"Controller", "string", "", "Controller that serves this class.", 0,
+     TEXT_AT("spec.controller")},
     {"Parameters", "string", "", "Object with the controller's settings.", 0, NULL,
      class_parameters},
     COLUMN_AGE,
     COLUMN_END,
 };
 
-CELL(policy_selector)
-{
-    *ret = json_string(column_selector(a, json_path(obj, "spec.podSelector")));
-}
-
 static const struct column networkpolicies[] = {
     COLUMN_NAME,
-    {"Pod-Selector", "string", "", "Labels of the pods that it is for.", 0, NULL, policy_selector},
+    {"Pod-Selector", "string", "", "Labels of the pods that it is for.", 0,
+     SELECTOR_AT("spec.podSelector")},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -129,11 +117,6 @@ static const struct column servicecidrs[] = {
     COLUMN_END,
 };
 
-CELL(slice_type)
-{
-    *ret = json_string(json_get_str(obj, "addressType"));
-}
-
 CELL(slice_ports)
 {
     struct json ports = json_array();
@@ -142,7 +125,9 @@ CELL(slice_ports)
         const struct json *port = json_findz(p, "port"), *name = json_findz(p, "name");
 
         json_append(a, &ports,
-                    port ? json_string(column_text(a, port)) : column_value_or(name, "*"));
+                    port   ? json_string(column_text(a, port))
+                    : name ? *name
+                           : json_z("*"));
     }
     *ret = json_string(column_text_or(column_join(a, &ports, ",", HOSTS_SHOWN), "<unset>"));
 }
@@ -159,7 +144,7 @@ CELL(slice_endpoints)
 
 static const struct column endpointslices[] = {
     COLUMN_NAME,
-    {"AddressType", "string", "", "Kind of the addresses.", 0, NULL, slice_type},
+    {"AddressType", "string", "", "Kind of the addresses.", 0, TEXT_AT("addressType")},
     {"Ports", "string", "", "Ports of the endpoints.", 0, NULL, slice_ports},
     {"Endpoints", "string", "", "Addresses of the endpoints.", 0, NULL, slice_endpoints},
     COLUMN_AGE,
@@ -218,16 +203,6 @@ static const struct column rolebindings[] = {
     COLUMN_END,
 };
 
-CELL(csr_signer)
-{
-    *ret = json_string(column_text_or(json_get_str(obj, "spec.signerName"), "<none>"));
-}
-
-CELL(csr_requestor)
-{
-    *ret = json_string(json_get_str(obj, "spec.username"));
-}
-
 CELL(csr_duration)
 {
     const struct json *s = json_path(obj, "spec.expirationSeconds");
@@ -257,8 +232,8 @@ CELL(csr_condition)
 static const struct column certificatesigningrequests[] = {
     COLUMN_NAME,
     COLUMN_AGE,
-    {"SignerName", "string", "", "Who should sign.", 0, NULL, csr_signer},
-    {"Requestor", "string", "", "Who asked.", 0, NULL, csr_requestor},
+    {"SignerName", "string", "", "Who should sign.", 0, TEXT_AT_OR("spec.signerName", "<none>")},
+    {"Requestor", "string", "", "Who asked.", 0, TEXT_AT("spec.username")},
     {"RequestedDuration", "string", "", "How long the certificate should be good.", 0, NULL,
      csr_duration},
     {"Condition", "string", "", "What was decided.", 0, NULL, csr_condition},
@@ -267,32 +242,14 @@ static const struct column certificatesigningrequests[] = {
 
 /* ---- policy, autoscaling, scheduling ---- */
 
-static void int_or_string(struct arena *a, const struct json *v, const char *otherwise,
-                          struct json *ret)
-{
-    *ret = v ? json_string(column_text(a, v)) : json_z(otherwise);
-}
-
-CELL(pdb_min)
-{
-    int_or_string(a, json_path(obj, "spec.minAvailable"), "N/A", ret);
-}
-
-CELL(pdb_max)
-{
-    int_or_string(a, json_path(obj, "spec.maxUnavailable"), "N/A", ret);
-}
-
-CELL(pdb_allowed)
-{
-    *ret = json_int(json_get_int(obj, "status.disruptionsAllowed", 0));
-}
-
 static const struct column poddisruptionbudgets[] = {
     COLUMN_NAME,
-    {"Min Available", "string", "", "Pods that must stay.", 0, NULL, pdb_min},
-    {"Max Unavailable", "string", "", "Pods that may go.", 0, NULL, pdb_max},
-    {"Allowed Disruptions", "integer", "", "Pods that may be evicted now.", 0, NULL, pdb_allowed},
+    {"Min Available", "string", "", "Pods that must stay.", 0,
+     TEXT_AT_OR("spec.minAvailable", "N/A")},
+    {"Max Unavailable", "string", "", "Pods that may go.", 0,
+     TEXT_AT_OR("spec.maxUnavailable", "N/A")},
+    {"Allowed Disruptions", "integer", "", "Pods that may be evicted now.", 0,
+     INT_AT("status.disruptionsAllowed")},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -364,96 +321,46 @@ CELL(hpa_targets)
     *ret = json_string(column_text_or(column_join(a, &texts, ", ", METRICS_SHOWN), "<none>"));
 }
 
-CELL(hpa_min)
-{
-    int_or_string(a, json_path(obj, "spec.minReplicas"), "<unset>", ret);
-}
-
-CELL(hpa_max)
-{
-    *ret = json_int(json_get_int(obj, "spec.maxReplicas", 0));
-}
-
-CELL(hpa_replicas)
-{
-    *ret = json_int(json_get_int(obj, "status.currentReplicas", 0));
-}
-
 static const struct column horizontalpodautoscalers[] = {
     COLUMN_NAME,
     {"Reference", "string", "", "What is scaled.", 0, NULL, hpa_reference},
     {"Targets", "string", "", "Metrics, now and wanted.", 0, NULL, hpa_targets},
-    {"MinPods", "string", "", "Fewest pods.", 0, NULL, hpa_min},
-    {"MaxPods", "string", "", "Most pods.", 0, NULL, hpa_max},
-    {"Replicas", "string", "", "Pods now.", 0, NULL, hpa_replicas},
+    {"MinPods", "string", "", "Fewest pods.", 0, TEXT_AT_OR("spec.minReplicas", "<unset>")},
+    {"MaxPods", "string", "", "Most pods.", 0, INT_AT("spec.maxReplicas")},
+    {"Replicas", "string", "", "Pods now.", 0, INT_AT("status.currentReplicas")},
     COLUMN_AGE,
     COLUMN_END,
 };
-
-CELL(scale_wanted)
-{
-    *ret = json_int(json_get_int(obj, "spec.replicas", 0));
-}
-
-CELL(scale_now)
-{
-    *ret = json_int(json_get_int(obj, "status.replicas", 0));
-}
 
 static const struct column scale[] = {
     {"Name", "string", "", "Name of the object that is scaled.", 0, NULL, column_name},
-    {"Desired", "integer", "", "Wanted pods.", 0, NULL, scale_wanted},
-    {"Available", "integer", "", "Existing pods.", 0, NULL, scale_now},
+    {"Desired", "integer", "", "Wanted pods.", 0, INT_AT("spec.replicas")},
+    {"Available", "integer", "", "Existing pods.", 0, INT_AT("status.replicas")},
     COLUMN_AGE,
     COLUMN_END,
 };
-
-CELL(priority_value)
-{
-    *ret = json_int(json_get_int(obj, "value", 0));
-}
-
-CELL(priority_default)
-{
-    *ret = json_bool(json_get_bool(obj, "globalDefault", false));
-}
-
-CELL(priority_preemption)
-{
-    *ret = json_string(json_get_str(obj, "preemptionPolicy"));
-}
 
 static const struct column priorityclasses[] = {
     COLUMN_NAME,
-    {"Value", "integer", "", "Priority of pods of this class.", 0, NULL, priority_value},
-    {"Global-Default", "boolean", "", "Whether pods without a class get this one.", 0, NULL,
-     priority_default},
+    {"Value", "integer", "", "Priority of pods of this class.", 0, INT_AT("value")},
+    {"Global-Default", "boolean", "", "Whether pods without a class get this one.", 0,
+     BOOL_AT("globalDefault")},
     COLUMN_AGE,
-    {"PreemptionPolicy", "string", "", "Whether such pods displace others.", 0, NULL,
-     priority_preemption},
+    {"PreemptionPolicy", "string", "", "Whether such pods displace others.", 0,
+     TEXT_AT("preemptionPolicy")},
     COLUMN_END,
 };
-
-CELL(lease_holder)
-{
-    *ret = json_string(json_get_str(obj, "spec.holderIdentity"));
-}
 
 static const struct column leases[] = {
     COLUMN_NAME,
-    {"Holder", "string", "", "Who holds the lease.", 0, NULL, lease_holder},
+    {"Holder", "string", "", "Who holds the lease.", 0, TEXT_AT("spec.holderIdentity")},
     COLUMN_AGE,
     COLUMN_END,
 };
 
-CELL(runtime_handler)
-{
-    *ret = json_string(json_get_str(obj, "handler"));
-}
-
 static const struct column runtimeclasses[] = {
     COLUMN_NAME,
-    {"Handler", "string", "", "The runtime's name for it.", 0, NULL, runtime_handler},
+    {"Handler", "string", "", "The runtime's name for it.", 0, TEXT_AT("handler")},
     COLUMN_AGE,
     COLUMN_END,
 };

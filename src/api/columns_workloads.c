@@ -176,16 +176,6 @@ CELL(pod_ip)
     *ret = json_string(column_text_or(ip.n ? ip : json_get_str(obj, "status.podIP"), "<none>"));
 }
 
-CELL(pod_node)
-{
-    *ret = json_string(column_text_or(json_get_str(obj, "spec.nodeName"), "<none>"));
-}
-
-CELL(pod_nominated)
-{
-    *ret = json_string(column_text_or(json_get_str(obj, "status.nominatedNodeName"), "<none>"));
-}
-
 CELL(pod_gates)
 {
     const struct json *gates = json_path(obj, "spec.readinessGates");
@@ -213,61 +203,20 @@ static const struct column pods[] = {
      pod_restarts},
     COLUMN_AGE,
     {"IP", "string", "", "Address of the pod.", 1, NULL, pod_ip},
-    {"Node", "string", "", "Node that runs the pod.", 1, NULL, pod_node},
-    {"Nominated Node", "string", "", "Node that preemption makes room on.", 1, NULL, pod_nominated},
+    {"Node", "string", "", "Node that runs the pod.", 1, TEXT_AT_OR("spec.nodeName", "<none>")},
+    {"Nominated Node", "string", "", "Node that preemption makes room on.", 1,
+     TEXT_AT_OR("status.nominatedNodeName", "<none>")},
     {"Readiness Gates", "string", "", "True readiness gates of all.", 1, NULL, pod_gates},
     COLUMN_END,
 };
 
 /* ---- controllers ---- */
 
-static void number(const struct json *obj, const char *path, struct json *ret)
-{
-    *ret = json_int(json_get_int(obj, path, 0));
-}
-
-CELL(selector_cell)
-{
-    const struct json *selector = json_path(obj, "spec.selector");
-
-    *ret = json_string(column_selector(a, selector));
-}
-
-CELL(map_selector_cell)
-{
-    *ret = json_string(column_labels(a, json_path(obj, "spec.selector")));
-}
-
 CELL(deployment_ready)
 {
     *ret = json_string(arena_fmt(a, "%" PRId64 "/%" PRId64,
                                  json_get_int(obj, "status.readyReplicas", 0),
                                  json_get_int(obj, "spec.replicas", 0)));
-}
-
-CELL(status_updated)
-{
-    number(obj, "status.updatedReplicas", ret);
-}
-
-CELL(status_available)
-{
-    number(obj, "status.availableReplicas", ret);
-}
-
-CELL(spec_replicas)
-{
-    number(obj, "spec.replicas", ret);
-}
-
-CELL(status_replicas)
-{
-    number(obj, "status.replicas", ret);
-}
-
-CELL(status_ready)
-{
-    number(obj, "status.readyReplicas", ret);
 }
 
 #define COLUMN_CONTAINERS                                                                          \
@@ -281,15 +230,17 @@ CELL(status_ready)
     }
 #define COLUMN_SELECTOR                                                                            \
     {                                                                                              \
-        "Selector", "string", "", "Labels of the pods that belong to it.", 1, NULL, selector_cell  \
+        "Selector", "string", "", "Labels of the pods that belong to it.", 1,                      \
+            SELECTOR_AT("spec.selector")                                                           \
     }
 
 static const struct column deployments[] = {
     COLUMN_NAME,
     {"Ready", "string", "", "Ready pods of wanted ones.", 0, NULL, deployment_ready},
-    {"Up-to-date", "string", "", "Pods of the newest template.", 0, NULL, status_updated},
-    {"Available", "string", "", "Pods that have been ready long enough.", 0, NULL,
-     status_available},
+    {"Up-to-date", "string", "", "Pods of the newest template.", 0,
+     INT_AT("status.updatedReplicas")},
+    {"Available", "string", "", "Pods that have been ready long enough.", 0,
+     INT_AT("status.availableReplicas")},
     COLUMN_AGE,
     COLUMN_CONTAINERS,
     COLUMN_IMAGES,
@@ -299,9 +250,9 @@ static const struct column deployments[] = {
 
 static const struct column replicasets[] = {
     COLUMN_NAME,
-    {"Desired", "integer", "", "Wanted pods.", 0, NULL, spec_replicas},
-    {"Current", "integer", "", "Existing pods.", 0, NULL, status_replicas},
-    {"Ready", "integer", "", "Ready pods.", 0, NULL, status_ready},
+    {"Desired", "integer", "", "Wanted pods.", 0, INT_AT("spec.replicas")},
+    {"Current", "integer", "", "Existing pods.", 0, INT_AT("status.replicas")},
+    {"Ready", "integer", "", "Ready pods.", 0, INT_AT("status.readyReplicas")},
     COLUMN_AGE,
     COLUMN_CONTAINERS,
     COLUMN_IMAGES,
@@ -311,56 +262,29 @@ static const struct column replicasets[] = {
 
 static const struct column replicationcontrollers[] = {
     COLUMN_NAME,
-    {"Desired", "integer", "", "Wanted pods.", 0, NULL, spec_replicas},
-    {"Current", "integer", "", "Existing pods.", 0, NULL, status_replicas},
-    {"Ready", "integer", "", "Ready pods.", 0, NULL, status_ready},
+    {"Desired", "integer", "", "Wanted pods.", 0, INT_AT("spec.replicas")},
+    {"Current", "integer", "", "Existing pods.", 0, INT_AT("status.replicas")},
+    {"Ready", "integer", "", "Ready pods.", 0, INT_AT("status.readyReplicas")},
     COLUMN_AGE,
     COLUMN_CONTAINERS,
     COLUMN_IMAGES,
-    {"Selector", "string", "", "Labels of the pods that belong to it.", 1, NULL, map_selector_cell},
+    {"Selector", "string", "", "Labels of the pods that belong to it.", 1,
+     LABELS_AT("spec.selector")},
     COLUMN_END,
 };
 
-CELL(ds_desired)
-{
-    number(obj, "status.desiredNumberScheduled", ret);
-}
-
-CELL(ds_current)
-{
-    number(obj, "status.currentNumberScheduled", ret);
-}
-
-CELL(ds_ready)
-{
-    number(obj, "status.numberReady", ret);
-}
-
-CELL(ds_updated)
-{
-    number(obj, "status.updatedNumberScheduled", ret);
-}
-
-CELL(ds_available)
-{
-    number(obj, "status.numberAvailable", ret);
-}
-
-CELL(ds_node_selector)
-{
-    *ret = json_string(column_labels(a, json_path(obj, "spec.template.spec.nodeSelector")));
-}
-
 static const struct column daemonsets[] = {
     COLUMN_NAME,
-    {"Desired", "integer", "", "Nodes that should run the pod.", 0, NULL, ds_desired},
-    {"Current", "integer", "", "Nodes that run it.", 0, NULL, ds_current},
-    {"Ready", "integer", "", "Nodes on which it is ready.", 0, NULL, ds_ready},
-    {"Up-to-date", "integer", "", "Nodes that run the newest template.", 0, NULL, ds_updated},
-    {"Available", "integer", "", "Nodes on which it has been ready long enough.", 0, NULL,
-     ds_available},
-    {"Node Selector", "string", "", "Labels of the nodes that it is for.", 0, NULL,
-     ds_node_selector},
+    {"Desired", "integer", "", "Nodes that should run the pod.", 0,
+     INT_AT("status.desiredNumberScheduled")},
+    {"Current", "integer", "", "Nodes that run it.", 0, INT_AT("status.currentNumberScheduled")},
+    {"Ready", "integer", "", "Nodes on which it is ready.", 0, INT_AT("status.numberReady")},
+    {"Up-to-date", "integer", "", "Nodes that run the newest template.", 0,
+     INT_AT("status.updatedNumberScheduled")},
+    {"Available", "integer", "", "Nodes on which it has been ready long enough.", 0,
+     INT_AT("status.numberAvailable")},
+    {"Node Selector", "string", "", "Labels of the nodes that it is for.", 0,
+     LABELS_AT("spec.template.spec.nodeSelector")},
     COLUMN_AGE,
     COLUMN_CONTAINERS,
     COLUMN_IMAGES,
@@ -394,16 +318,11 @@ CELL(revision_controller)
                                  STR_ARG(json_get_str(owner, "name"))));
 }
 
-CELL(revision_number)
-{
-    number(obj, "revision", ret);
-}
-
 static const struct column controllerrevisions[] = {
     COLUMN_NAME,
     {"Controller", "string", "", "Controller that the revision belongs to.", 0, NULL,
      revision_controller},
-    {"Revision", "integer", "", "Number of the revision.", 0, NULL, revision_number},
+    {"Revision", "integer", "", "Number of the revision.", 0, INT_AT("revision")},
     COLUMN_AGE,
     COLUMN_END,
 };
@@ -474,24 +393,9 @@ static const struct column jobs[] = {
     COLUMN_END,
 };
 
-CELL(cron_schedule)
-{
-    *ret = json_string(json_get_str(obj, "spec.schedule"));
-}
-
-CELL(cron_time_zone)
-{
-    *ret = json_string(column_text_or(json_get_str(obj, "spec.timeZone"), "<none>"));
-}
-
 CELL(cron_suspend)
 {
     *ret = json_z(json_get_bool(obj, "spec.suspend", false) ? "True" : "False");
-}
-
-CELL(cron_active)
-{
-    *ret = json_int(json_count(json_path(obj, "status.active")));
 }
 
 CELL(cron_last)
@@ -501,35 +405,28 @@ CELL(cron_last)
     *ret = json_string(last.n ? column_since(a, last, now) : S("<none>"));
 }
 
-CELL(cron_selector)
-{
-    *ret = json_string(column_selector(a, json_path(obj, "spec.jobTemplate.spec.selector")));
-}
-
 static const struct column cronjobs[] = {
     COLUMN_NAME,
-    {"Schedule", "string", "", "When it runs, in cron's form.", 0, NULL, cron_schedule},
-    {"Timezone", "string", "", "Time zone of the schedule.", 0, NULL, cron_time_zone},
+    {"Schedule", "string", "", "When it runs, in cron's form.", 0, TEXT_AT("spec.schedule")},
+    {"Timezone", "string", "", "Time zone of the schedule.", 0,
+     TEXT_AT_OR("spec.timeZone", "<none>")},
     {"Suspend", "boolean", "", "Whether later runs are held back.", 0, NULL, cron_suspend},
-    {"Active", "integer", "", "Jobs that run now.", 0, NULL, cron_active},
+    {"Active", "integer", "", "Jobs that run now.", 0, COUNT_AT("status.active")},
     {"Last Schedule", "string", "", "Time since it last ran.", 0, NULL, cron_last},
     COLUMN_AGE,
     COLUMN_CONTAINERS,
     COLUMN_IMAGES,
-    {"Selector", "string", "", "Labels of the pods that belong to it.", 1, NULL, cron_selector},
+    {"Selector", "string", "", "Labels of the pods that belong to it.", 1,
+     SELECTOR_AT("spec.jobTemplate.spec.selector")},
     COLUMN_END,
 };
-
-CELL(template_labels)
-{
-    *ret = json_string(column_labels(a, json_path(obj, "template.metadata.labels")));
-}
 
 static const struct column podtemplates[] = {
     COLUMN_NAME,
     {"Containers", "string", "", "Names of the template's containers.", 0, NULL, column_containers},
     {"Images", "string", "", "Images of the template's containers.", 0, NULL, column_images},
-    {"Pod Labels", "string", "", "Labels that pods of it get.", 0, NULL, template_labels},
+    {"Pod Labels", "string", "", "Labels that pods of it get.", 0,
+     LABELS_AT("template.metadata.labels")},
     COLUMN_END,
 };
 

@@ -48,12 +48,25 @@ struct field_label {
     const char *label, *path, *otherwise;
 };
 
+enum column_show {             /* what is shown of the value at a column's path */
+                   SHOW_AS_IS, /* null where there is none */
+                   SHOW_VALUE, /* `otherwise` where there is none */
+                   SHOW_TEXT,  /* a scalar as text; `otherwise` where that is empty */
+                   SHOW_INT,
+                   SHOW_BOOL,
+                   SHOW_COUNT,   /* how many items or members it has */
+                   SHOW_LABELS,  /* a map: "a=b,c=d" */
+                   SHOW_SELECTOR /* a label selector in the form of kubectl's -l */
+};
+
 /* A column of the Table form. cell() may be NULL when path is given. */
 struct column {
     const char *name, *type, *format, *description;
     int priority;
-    const char *path; /* shown as it is; NULL: cell() */
+    const char *path; /* dotted, with `show`; NULL: cell() */
     void (*cell)(struct arena *a, const struct json *obj, wall_time now, struct json *ret);
+    enum column_show show;
+    const char *otherwise;
     const char *json_path; /* custom resources: where the value is (crd_columns.c) */
 };
 

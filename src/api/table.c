@@ -66,12 +66,8 @@ static struct json row_cells(struct req *q, const struct kind *k, const struct j
             c->cell(q->a, obj, now, &v);
         else if (c->json_path)
             crd_cell(q->a, c, obj, now, &v);
-        else {
-            const struct json *at = json_path(obj, c->path);
-
-            if (at)
-                v = json_share(q->a, at);
-        }
+        else
+            v = column_at_path(q->a, c, obj);
         json_append(q->a, &cells, v);
     }
     return cells;
