@@ -269,8 +269,9 @@ const struct revision *history_find(const struct history *h, str name_or_hash);
 /* The owner's template as it was at that revision. */
 const struct json *revision_template(const struct revision *rev);
 
-/* Adds (takes away) the controlling owner reference (replicaset.c). */
-void plan_adopt(struct reconcile *r, enum kind_id k, const struct obj *o, enum kind_id owner_kind,
-                const struct json *owner);
-void plan_release(struct reconcile *r, enum kind_id k, const struct obj *o, str owner_uid);
+/* Adds (takes away) the controlling owner reference (replicaset.c): patches that the caller may add to. */
+struct action *plan_adopt(struct reconcile *r, enum kind_id k, const struct obj *o,
+                          enum kind_id owner_kind, const struct json *owner);
+struct action *plan_release(struct reconcile *r, enum kind_id k, const struct obj *o,
+                            str owner_uid);
 #endif

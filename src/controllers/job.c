@@ -8,9 +8,12 @@
  *   (1) succeeded and failed only ever grow by uids that were written down before.
  *   (2) A Job says Complete or Failed only when all its pods have ended and are counted.
  *
- * Not here: rules about particular ends (job_policy.c). A back-off limit per index is not known:
- * such a Job is left alone and told so. API:
+ *   (3) With a back-off limit per index the last failed pod of an index keeps its finalizer until a
+ *       new one has taken its place: it knows how often its index has failed.
+ *
+ * Not here: rules about particular ends (job_policy.c), sets of indexes (job_indexes.c). API:
  * https://kubernetes.io/docs/concepts/workloads/controllers/job/ */
+#include "controllers/job_indexes.h"
 #include "controllers/job_policy.h"
 
 #include <inttypes.h>
@@ -25,12 +28,15 @@ struct job {
     struct json *tree, *status, before;
     const struct obj *obj;
     int64_t parallelism, completions /* -1: any success will do */, backoff_limit;
-    bool indexed, suspended;
+    bool indexed, suspended, per_index; /* per_index: each index has its own back-off limit */
+    struct selector selector;           /* of its pods */
+    bool selects;
     struct pod *pods;
     uint32_t n, cap;
     int64_t active, ready, terminating, succeeded, failed, restarts;
     int64_t last_failure_s, new_failures;
-    uint8_t *done_indexes, *busy_indexes; /* per index */
+    uint8_t *done_indexes, *busy_indexes, *failed_indexes; /* per index */
+    struct index_failure *failures;                        /* per index, when per_index */
     str fatal; /* why the pod failure policy ends the Job; p NULL: it does not */
 };
 
@@ -48,6 +54,35 @@ static bool add_pod(void *ctx, const struct obj *o)
     }
     pod_read(o, &j->pods[j->n++]);
     return true;
+}
+
+/* A pod whose labels have left the selector is let go, with what only the Job needs of it. */
+static bool claim_pod(void *ctx, const struct obj *o)
+{
+    struct job *j = ctx;
+    struct json list = json_array(), *meta;
+
+    if (!j->selects || selector_matches_packed(&j->selector, o->labels) || is_deleting(j->tree))
+        return add_pod(j, o);
+    meta = json_findz(plan_release(j->r, K_PODS, o, j->obj->uid)->body, "metadata");
+    json_append(j->r->a, &list, json_z(JOB_FINALIZER));
+    json_setz(j->r->a, meta, "$deleteFromPrimitiveList/finalizers", list);
+    return true;
+}
+
+static bool adopt_pod(void *ctx, const struct obj *o)
+{
+    struct job *j = ctx;
+    struct json list = json_array(), *meta;
+    struct pod p;
+
+    pod_read(o, &p);
+    if (p.deleting || !selector_matches_packed(&j->selector, o->labels))
+        return true;
+    meta = json_findz(plan_adopt(j->r, K_PODS, o, K_JOBS, j->tree)->body, "metadata");
+    json_append(j->r->a, &list, json_z(JOB_FINALIZER));
+    json_setz(j->r->a, meta, "finalizers", list);
+    return add_pod(j, o);
 }
 
 static bool only_replaces_failed(const struct job *j)
@@ -78,60 +113,89 @@ static bool has_uid(const struct json *list, str uid)
     return false;
 }
 
-/* ---- indexes: "1,3-5" ---- */
+/* ---- indexes ---- */
 
 static void indexes_read(struct job *j)
 {
-    str rest = json_get_str(j->status, "completedIndexes"), part;
+    size_t n = (size_t)j->completions + 1;
 
-    j->done_indexes = arena_zalloc(j->r->a, (size_t)j->completions + 1);
-    j->busy_indexes = arena_zalloc(j->r->a, (size_t)j->completions + 1);
-    while (rest.n && str_cut(&rest, ',', &part)) {
-        str from = part;
-        int64_t a, b;
-
-        str_cut(&part, '-', &from);
-        if (!str_to_int64(from, &a))
-            continue;
-        if (!part.p || !str_to_int64(part, &b))
-            b = a;
-        for (int64_t i = MAX(a, INT64_C(0)); i <= b && i < j->completions; i++)
-            j->done_indexes[i] = 1;
-    }
+    j->done_indexes = arena_zalloc(j->r->a, n);
+    j->busy_indexes = arena_zalloc(j->r->a, n);
+    j->failed_indexes = arena_zalloc(j->r->a, n);
+    if (j->per_index)
+        j->failures = arena_zalloc(j->r->a, n * sizeof *j->failures);
+    job_indexes_read(json_get_str(j->status, "completedIndexes"), j->done_indexes, j->completions);
+    job_indexes_read(json_get_str(j->status, "failedIndexes"), j->failed_indexes, j->completions);
 }
 
-static int64_t indexes_count(const struct job *j)
-{
-    int64_t n = 0;
-
-    for (int64_t i = 0; i < j->completions; i++)
-        n += j->done_indexes[i];
-    return n;
-}
-
-static void indexes_write(struct job *j)
+static void indexes_write(struct job *j, const char *name, const uint8_t *flags, bool keep_empty)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    for (int64_t i = 0; i < j->completions; i++) {
-        int64_t end = i;
-
-        if (!j->done_indexes[i])
-            continue;
-        while (end + 1 < j->completions && j->done_indexes[end + 1])
-            end++;
-        if (b.n)
-            buf_char(&b, ',');
-        buf_int(&b, i);
-        if (end > i)
-            buf_fmt(&b, "%s%" PRId64, end > i + 1 ? "-" : ",", end);
-        i = end;
-    }
-    if (b.n)
-        json_setz(j->r->a, j->status, "completedIndexes",
-                  json_string(arena_dup(j->r->a, buf_view(&b))));
+    job_indexes_write(&b, flags, j->completions);
+    if (b.n || keep_empty)
+        json_setz(j->r->a, j->status, name, json_string(arena_dup(j->r->a, buf_view(&b))));
     else
-        json_removez(j->status, "completedIndexes");
+        json_removez(j->status, name);
+}
+
+static bool has_index(const struct job *j, const struct pod *p)
+{
+    return j->indexed && p->index >= 0 && p->index < j->completions;
+}
+
+static int64_t count_of(const struct json *pod, const char *annotation)
+{
+    int64_t n;
+
+    return str_to_int64(meta_get(pod, "annotations", str_of(annotation)), &n) ? MAX(n, INT64_C(0))
+                                                                              : 0;
+}
+
+/* Which indexes have failed for good, and for the others which failed pod waits to be replaced. */
+static void judge_indexes(struct job *j)
+{
+    int64_t limit = json_get_int(j->tree, "spec.backoffLimitPerIndex", 0);
+    bool has_policy = json_path(j->tree, "spec.podFailurePolicy") != NULL;
+
+    for (uint32_t i = 0; i < j->n; i++) {
+        const struct pod *p = &j->pods[i];
+
+        if (!has_index(j, p))
+            continue;
+        if (p->phase == POD_SUCCEEDED && p->tracked)
+            j->done_indexes[p->index] = 1;
+        if (pod_is_active(p))
+            j->busy_indexes[p->index] = 1;
+    }
+    for (uint32_t i = 0; i < j->n; i++) {
+        const struct pod *p = &j->pods[i];
+        enum job_verdict verdict = JOB_COUNTS;
+        struct index_failure f = {.pod = p}, *known;
+        const struct json *pod;
+        str why;
+
+        if (!has_index(j, p) || !p->tracked || p->phase == POD_SUCCEEDED || !pod_has_failed(j, p) ||
+            j->done_indexes[p->index])
+            continue;
+        pod = tree_of(j->r->a, p->obj);
+        f.failures = count_of(pod, JOB_INDEX_FAILURES);
+        f.ignored = count_of(pod, JOB_INDEX_IGNORED);
+        if (has_policy)
+            verdict = job_judge_failure(j->r->a, j->tree, pod, &why);
+        if (verdict == JOB_FAILS_INDEX || (verdict != JOB_IGNORES && f.failures >= limit))
+            j->failed_indexes[p->index] = 1;
+        if (verdict == JOB_IGNORES)
+            f.ignored++;
+        else
+            f.failures++;
+        known = &j->failures[p->index];
+        if (!known->pod || f.failures + f.ignored > known->failures + known->ignored)
+            *known = f;
+    }
+    for (int64_t i = 0; i < j->completions; i++)
+        if (j->failed_indexes[i] || j->busy_indexes[i])
+            j->failures[i].pod = NULL;
 }
 
 /* ---- counting ---- */
@@ -209,17 +273,20 @@ static void count_pods(struct job *j, bool finishing)
             j->active++;
             j->ready += p->ready;
             j->restarts += p->restarts;
-            if (p->index >= 0 && j->indexed && p->index < j->completions)
+            if (has_index(j, p))
                 j->busy_indexes[p->index] = 1;
             continue;
         }
-        if (p->deleting && !ended)
+        if (p->deleting && !ended) {
             j->terminating++;
+            if (only_replaces_failed(j) && has_index(j, p))
+                j->busy_indexes[p->index] = 1;
+        }
         if (!p->tracked)
             continue;
         if (p->phase == POD_SUCCEEDED) {
             if (j->indexed) {
-                if (p->index >= 0 && p->index < j->completions)
+                if (has_index(j, p))
                     j->done_indexes[p->index] = 1;
                 remove_finalizer(j, p);
             } else if (!has_uid(list_in(j, "succeeded"), p->obj->uid)) {
@@ -232,12 +299,14 @@ static void count_pods(struct job *j, bool finishing)
                     ? job_judge_failure(j->r->a, j->tree, tree_of(j->r->a, p->obj), &why)
                     : JOB_COUNTS;
 
+            if (verdict == JOB_FAILS)
+                j->fatal = why;
+            if (j->per_index && !finishing && has_index(j, p) && j->failures[p->index].pod == p)
+                continue; /* invariant (3) */
             if (verdict == JOB_IGNORES) {
                 remove_finalizer(j, p);
                 continue;
             }
-            if (verdict == JOB_FAILS)
-                j->fatal = why;
             if (!has_uid(list_in(j, "failed"), p->obj->uid)) {
                 json_append(j->r->a, list_in(j, "failed"), json_string(p->obj->uid));
                 j->new_failures++;
@@ -247,8 +316,10 @@ static void count_pods(struct job *j, bool finishing)
     j->succeeded = json_get_int(j->status, "succeeded", 0) + json_count(list_in(j, "succeeded"));
     j->failed = json_get_int(j->status, "failed", 0) + json_count(list_in(j, "failed"));
     if (j->indexed) {
-        indexes_write(j);
-        j->succeeded = indexes_count(j);
+        indexes_write(j, "completedIndexes", j->done_indexes, false);
+        if (j->per_index)
+            indexes_write(j, "failedIndexes", j->failed_indexes, true);
+        j->succeeded = job_indexes_count(j->done_indexes, j->completions);
         if (j->succeeded)
             json_setz(j->r->a, j->status, "succeeded", json_int(j->succeeded));
     }
@@ -292,6 +363,22 @@ static bool past_backoff_on_failure(const struct job *j)
     return j->backoff_limit ? j->restarts >= j->backoff_limit : j->restarts > 0;
 }
 
+static const char *indexes_reason(struct job *j, str *ret_message)
+{
+    const struct json *max = json_path(j->tree, "spec.maxFailedIndexes");
+    int64_t failed = job_indexes_count(j->failed_indexes, j->completions);
+
+    if (json_is(max, JSON_INT) && failed > max->i) {
+        *ret_message = S("Job has exceeded the specified maximal number of failed indexes");
+        return "MaxFailedIndexesExceeded";
+    }
+    if (failed && failed + j->succeeded >= j->completions) {
+        *ret_message = S("Job has failed indexes");
+        return "FailedIndexes";
+    }
+    return NULL;
+}
+
 /* What ends the Job, if anything. */
 static const char *failure_reason(struct job *j, str *ret_message)
 {
@@ -316,7 +403,7 @@ static const char *failure_reason(struct job *j, str *ret_message)
         }
         plan_requeue(&j->r->plan, left);
     }
-    return NULL;
+    return j->per_index ? indexes_reason(j, ret_message) : NULL;
 }
 
 static bool is_complete(const struct job *j)
@@ -386,6 +473,15 @@ static struct json *pod_body(struct job *j, int64_t index)
 
         meta_set(a, pod, "annotations", S(JOB_INDEX), text);
         meta_set(a, pod, "labels", S(JOB_INDEX), text);
+        if (j->per_index) {
+            const struct index_failure *f = &j->failures[index];
+
+            meta_set(a, pod, "annotations", S(JOB_INDEX_FAILURES),
+                     arena_fmt(a, "%" PRId64, f->pod ? f->failures : INT64_C(0)));
+            if (f->pod && f->ignored)
+                meta_set(a, pod, "annotations", S(JOB_INDEX_IGNORED),
+                         arena_fmt(a, "%" PRId64, f->ignored));
+        }
         spec = json_findz(pod, "spec");
         if (!json_get_str(spec, "hostname").n)
             json_setz(a, spec, "hostname",
@@ -394,6 +490,32 @@ static struct json *pod_body(struct job *j, int64_t index)
         add_index_env(j, json_findz(spec, "containers"));
     }
     return pod;
+}
+
+/* Failures in a row are answered with growing patience: what is left of it. */
+static int64_t patience_left_ns(const struct job *j, int64_t failures, int64_t last_s)
+{
+    int64_t delay_s = failures > 6
+                          ? BACKOFF_MAX_S
+                          : MIN((int64_t)BACKOFF_BASE_S << (failures - 1), (int64_t)BACKOFF_MAX_S);
+
+    return (last_s + delay_s) * NS_PER_S - j->r->now.ns;
+}
+
+/* Whether the index must wait after a failure of its own. */
+static bool index_waits(struct job *j, int64_t index)
+{
+    const struct index_failure *f;
+    int64_t left_ns;
+
+    if (!j->per_index || !j->failures[index].pod)
+        return false;
+    f = &j->failures[index];
+    left_ns = patience_left_ns(j, f->failures + f->ignored,
+                               f->pod->finished_s ? f->pod->finished_s : f->pod->created_s);
+    if (left_ns > 0)
+        plan_requeue(&j->r->plan, left_ns);
+    return left_ns > 0;
 }
 
 static void create_pods(struct job *j, int64_t n)
@@ -405,10 +527,12 @@ static void create_pods(struct job *j, int64_t n)
         struct action *act;
 
         while (j->indexed && index < j->completions &&
-               (j->done_indexes[index] || j->busy_indexes[index]))
+               (j->done_indexes[index] || j->busy_indexes[index] || j->failed_indexes[index]))
             index++;
         if (j->indexed && index >= j->completions)
             return;
+        if (j->indexed && index_waits(j, index))
+            continue;
         act = plan_create(&j->r->plan, K_PODS, j->r->ns, shared ? shared : pod_body(j, index));
         act->flags = ACT_SLOW_START | ACT_IGNORE_TERMINATING;
         act->success =
@@ -434,12 +558,8 @@ static void manage(struct job *j)
     if (j->active > wanted) {
         delete_active(j, j->active - wanted);
     } else if (occupied < wanted) {
-        /* Failures in a row are answered with growing patience. */
-        if (j->failed > 0 && j->last_failure_s) {
-            int64_t delay_s = j->failed > 6 ? BACKOFF_MAX_S
-                                            : MIN((int64_t)BACKOFF_BASE_S << (j->failed - 1),
-                                                  (int64_t)BACKOFF_MAX_S);
-            int64_t left_ns = (j->last_failure_s + delay_s) * NS_PER_S - j->r->now.ns;
+        if (!j->per_index && j->failed > 0 && j->last_failure_s) {
+            int64_t left_ns = patience_left_ns(j, j->failed, j->last_failure_s);
 
             if (left_ns > 0) {
                 plan_requeue(&j->r->plan, left_ns);
@@ -555,20 +675,26 @@ static void reconcile(struct reconcile *r)
     j.backoff_limit = json_get_int(j.tree, "spec.backoffLimit", 6);
     j.indexed =
         str_is(json_get_str(j.tree, "spec.completionMode"), "Indexed") && j.completions >= 0;
+    j.per_index = j.indexed && json_path(j.tree, "spec.backoffLimitPerIndex");
     j.suspended = json_get_bool(j.tree, "spec.suspend", false);
     if (j.indexed && j.completions > INDEXES_MAX) {
         plan_event(&r->plan, j.tree, "Warning", "TooManyIndexes",
                    "More than %d indexes are not supported", INDEXES_MAX);
         return;
     }
-    if (json_path(j.tree, "spec.backoffLimitPerIndex")) {
-        plan_event(&r->plan, j.tree, "Warning", "UnsupportedField",
-                   "spec.backoffLimitPerIndex is not supported");
-        return;
-    }
     if (j.indexed)
         indexes_read(&j);
-    informer_each_indexed(r->caches[K_PODS], index_owner(r->a, j.obj->uid), add_pod, &j);
+    if (json_path(j.tree, "spec.selector")) {
+        struct err *e = selector_from_object(r->a, json_path(j.tree, "spec.selector"), &j.selector);
+
+        j.selects = !e && j.selector.n_terms;
+        err_free(e); /* the API refuses such a Job */
+    }
+    informer_each_indexed(r->caches[K_PODS], index_owner(r->a, j.obj->uid), claim_pod, &j);
+    if (j.selects && !is_deleting(j.tree))
+        informer_each_indexed(r->caches[K_PODS], index_orphans(r->a, r->ns), adopt_pod, &j);
+    if (j.per_index)
+        judge_indexes(&j);
     failing = has_condition(&j, "FailureTarget");
     succeeding = has_condition(&j, "SuccessCriteriaMet");
     count_pods(&j, failing || succeeding || is_deleting(j.tree));
@@ -608,9 +734,35 @@ static void reconcile(struct reconcile *r)
     }
 }
 
+struct match {
+    struct controller *c;
+    const struct obj *pod;
+};
+
+static bool wake_if_selected(void *ctx, const struct obj *o)
+{
+    struct match *m = ctx;
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct selector s = {0};
+    struct err *err = selector_from_object(a, packed_selector(a, o), &s);
+
+    if (!err && s.n_terms && selector_matches_packed(&s, m->pod->labels))
+        wake(m->c, o->key.ns, o->key.name);
+    err_free(err);
+    return true;
+}
+
 static void pod_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
 {
+    struct pod p;
+
     wake_owner(c, &kinds[K_JOBS], obj, prev);
+    if (!obj)
+        return;
+    pod_read(obj, &p);
+    if (!p.owner_uid.n && !p.deleting)
+        informer_each(controller_cache(c, K_JOBS), obj->key.ns, wake_if_selected,
+                      &(struct match){c, obj});
 }
 
 static const struct trigger triggers[] = {{K_PODS, pod_changed}};

@@ -85,9 +85,10 @@ enum job_verdict job_judge_failure(struct arena *a, const struct json *job, cons
                               STR_ARG(action), index);
         }
         if (found)
-            return str_is(action, "FailJob")  ? JOB_FAILS
-                   : str_is(action, "Ignore") ? JOB_IGNORES
-                                              : JOB_COUNTS;
+            return str_is(action, "FailJob")     ? JOB_FAILS
+                   : str_is(action, "FailIndex") ? JOB_FAILS_INDEX
+                   : str_is(action, "Ignore")    ? JOB_IGNORES
+                                                 : JOB_COUNTS;
         index++;
     }
     return JOB_COUNTS;

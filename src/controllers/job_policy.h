@@ -3,7 +3,7 @@
 #define K1S_CONTROLLERS_JOB_POLICY_H
 #include "controllers/controllers_internal.h"
 
-enum job_verdict { JOB_COUNTS, JOB_IGNORES, JOB_FAILS };
+enum job_verdict { JOB_COUNTS, JOB_IGNORES, JOB_FAILS, JOB_FAILS_INDEX };
 /* The first rule that matches the failed pod decides; message (in the arena) says which, for
  * JOB_FAILS and JOB_IGNORES. */
 enum job_verdict job_judge_failure(struct arena *a, const struct json *job, const struct json *pod,

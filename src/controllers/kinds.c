@@ -163,6 +163,7 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_DEPLOYMENTS:
     case K_REPLICATIONCONTROLLERS:
     case K_PDBS:
+    case K_JOBS:
         o.pack = selector_pack;
         break;
     case K_LEASES:
@@ -175,7 +176,6 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_ENDPOINTS:
     case K_DAEMONSETS:
     case K_STATEFULSETS:
-    case K_JOBS:
     case K_CRONJOBS:
     case K_RESOURCEQUOTAS:
     case K_PVCS:

@@ -58,21 +58,27 @@ static struct json patch_owner_remove(struct reconcile *r, str owner, str uid)
     return patch;
 }
 
-void plan_adopt(struct reconcile *r, enum kind_id k, const struct obj *o, enum kind_id owner_kind,
-                const struct json *owner)
+struct action *plan_adopt(struct reconcile *r, enum kind_id k, const struct obj *o,
+                          enum kind_id owner_kind, const struct json *owner)
 {
     struct json *patch = json_new(r->a, patch_owner_add(r, &kinds[owner_kind], owner, o->uid));
 
-    plan_patch(&r->plan, &kinds[k], o->key.ns, o->key.name, STR_NONE, PATCH_STRATEGIC, patch)
-        ->flags |= ACT_IGNORE_NOT_FOUND;
+    struct action *act =
+        plan_patch(&r->plan, &kinds[k], o->key.ns, o->key.name, STR_NONE, PATCH_STRATEGIC, patch);
+
+    act->flags |= ACT_IGNORE_NOT_FOUND;
+    return act;
 }
 
-void plan_release(struct reconcile *r, enum kind_id k, const struct obj *o, str owner)
+struct action *plan_release(struct reconcile *r, enum kind_id k, const struct obj *o, str owner)
 {
     struct json *patch = json_new(r->a, patch_owner_remove(r, owner, o->uid));
 
-    plan_patch(&r->plan, &kinds[k], o->key.ns, o->key.name, STR_NONE, PATCH_STRATEGIC, patch)
-        ->flags |= ACT_IGNORE_NOT_FOUND;
+    struct action *act =
+        plan_patch(&r->plan, &kinds[k], o->key.ns, o->key.name, STR_NONE, PATCH_STRATEGIC, patch);
+
+    act->flags |= ACT_IGNORE_NOT_FOUND;
+    return act;
 }
 
 static void view_add(struct rs_view *v, const struct pod *p)

@@ -312,8 +312,19 @@ static bool move_wanted(struct set *s)
     return false;
 }
 
+/* One that is not healthy holds up those above it: only the lowest of them goes all the same. */
+static const struct pod *lowest_unhealthy(const struct set *s)
+{
+    for (uint32_t i = s->n_condemned; i-- > 0;)
+        if (!is_healthy(&s->condemned[i]))
+            return &s->condemned[i];
+    return NULL;
+}
+
 static bool move_condemned(struct set *s)
 {
+    const struct pod *lowest = s->parallel ? NULL : lowest_unhealthy(s);
+
     for (uint32_t i = 0; i < s->n_condemned && s->steps < STEPS_MAX; i++) {
         const struct pod *p = &s->condemned[i];
 
@@ -322,6 +333,8 @@ static bool move_condemned(struct set *s)
                 return true;
             continue;
         }
+        if (!s->parallel && p != lowest && !is_healthy(p))
+            return true;
         condemn_claims(s, p);
         remove_pod(s, p);
         if (!s->parallel)

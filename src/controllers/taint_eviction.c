@@ -1,6 +1,9 @@
 /* taint_eviction.c - deletes pods that do not tolerate their node's NoExecute taints, at once or
  * when their patience ends.
  *
+ * Patience begins when the taint came (timeAdded) or, when that is not said, when it was seen here
+ * first: what was seen is kept by pod.
+ *
  * API:
  * https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions
  */
@@ -24,6 +27,24 @@ static int64_t patience_s(const struct json *tolerations, const struct json *tai
     }
     *ret_tolerated = any;
     return any ? best : 0;
+}
+
+/* pod uid -> when it was first seen under a taint (int64_t, wall clock, nanoseconds) */
+static int64_t seen_since(struct map *seen, str uid, int64_t now_ns)
+{
+    int64_t *since = map_find(seen, uid);
+
+    if (!since) {
+        since = NEW(int64_t);
+        *since = now_ns;
+        map_put(seen, uid, since);
+    }
+    return *since;
+}
+
+static void forget(struct map *seen, str uid)
+{
+    mem_free(map_del(seen, uid));
 }
 
 static void evict(struct reconcile *r, const struct obj *o, const struct json *pod)
@@ -53,6 +74,7 @@ static void reconcile(struct reconcile *r)
     int64_t due_ns = INT64_MAX;
     const struct json *pod;
     struct pod p;
+    int64_t since_ns;
 
     if (!o)
         return;
@@ -60,13 +82,16 @@ static void reconcile(struct reconcile *r)
     if (!pod_is_active(&p) || !p.node.n)
         return;
     node = look_up(r, K_NODES, STR_NONE, p.node);
-    if (!node || str_find(node->data, S("NoExecute")) < 0)
+    if (!node || str_find(node->data, S("NoExecute")) < 0) {
+        forget(r->state, o->uid);
         return;
+    }
+    since_ns = seen_since(r->state, o->uid, r->now.ns);
     pod = tree_of(r->a, o);
     JSON_EACH(taint, json_path(tree_of(r->a, node), "spec.taints")) {
         bool tolerated;
         int64_t s;
-        wall_time added = r->now;
+        wall_time added = {since_ns};
 
         if (!str_is(json_get_str(taint, "effect"), "NoExecute"))
             continue;
@@ -93,7 +118,9 @@ static void node_changed(struct controller *c, const struct obj *obj, const stru
 {
     CLEANUP(arena) struct arena *a = NULL;
 
-    if (!obj || str_find(obj->data, S("NoExecute")) < 0 ||
+    if (!obj ||
+        (str_find(obj->data, S("NoExecute")) < 0 &&
+         (!prev || str_find(prev->data, S("NoExecute")) < 0)) ||
         (prev && str_eq(client_text_find(obj->data, "spec.taints"),
                         client_text_find(prev->data, "spec.taints"))))
         return;
@@ -106,12 +133,33 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
     const struct obj *node;
     struct pod p;
 
-    if (!obj)
+    if (!obj) {
+        forget(controller_state(c), prev->uid);
         return;
+    }
     pod_read(obj, &p);
     node = p.node.n ? informer_find(controller_cache(c, K_NODES), STR_NONE, p.node) : NULL;
     if (node && str_find(node->data, S("NoExecute")) >= 0)
         wake(c, obj->key.ns, obj->key.name);
+}
+
+static void *state_new(struct controller *c)
+{
+    struct map *seen = NEW(struct map);
+
+    (void)c;
+    map_init(seen);
+    return seen;
+}
+
+static void state_free(void *state)
+{
+    struct map *seen = state;
+
+    MAP_EACH(e, seen)
+        mem_free(e->value);
+    map_fini(seen);
+    mem_free(seen);
 }
 
 static const struct trigger triggers[] = {{K_NODES, node_changed}, {K_PODS, pod_changed}};
@@ -123,4 +171,6 @@ const struct controller_type taint_eviction_controller = {
     .triggers = triggers,
     .n_triggers = ARRAY_LEN(triggers),
     .reconcile = reconcile,
+    .state_new = state_new,
+    .state_free = state_free,
 };

@@ -1,112 +1,8 @@
 /* plan_test.c - reconciles alone: objects in, a plan out as text. No loop runs, no request is sent.
  */
-#include "controllers/controllers_internal.h"
 #include "controllers/cron.h"
 #include "loop/zone.h"
-#include "test/test.h"
-
-#include <inttypes.h>
-
-/* ---- a world of caches ---- */
-
-struct world {
-    struct loop *loop;
-    struct client *client;
-    struct informer *caches[K_N];
-    int64_t revision;
-    struct arena *a;
-    struct config config;
-    wall_time now;
-    const char *failure;
-};
-
-static void no_api(void *ctx, struct http_exchange *ex) {}
-
-static void world_init(struct world *w)
-{
-    *w = (struct world){.loop = loop_new_virtual(1, (wall_time){0}),
-                        .a = arena_new(),
-                        .now = {INT64_C(1767225600) * NS_PER_S}};
-    w->client = client_new_inproc(
-        w->loop,
-        &(struct client_inproc_options){.handler = no_api, .server_loop = w->loop, .user = S("x")});
-    for (int k = 0; k < K_N; k++)
-        w->caches[k] = kind_informer(w->client, (enum kind_id)k);
-}
-
-static void world_fini(struct world *w)
-{
-    for (int k = 0; k < K_N; k++)
-        informer_free(w->caches[k]);
-    client_free(w->client);
-    loop_free(w->loop);
-    arena_free(w->a);
-}
-
-/* Adds or replaces an object; kind, apiVersion, namespace "default", uid ("u-" and the name) and
- * revision are filled in. */
-static void have(struct world *w, enum kind_id k, const char *fmt, ...) PRINTF(3, 4);
-static void have(struct world *w, enum kind_id k, const char *fmt, ...)
-{
-    CLEANUP(buf) struct buf b = BUF_INIT;
-    struct json *tree = NULL, *meta;
-    va_list ap;
-    str text;
-
-    va_start(ap, fmt);
-    text = arena_vfmt(w->a, fmt, ap);
-    va_end(ap);
-    CHECK_OK(json_parse(w->a, text, NULL, NULL, &tree));
-    json_setz(w->a, tree, "kind", json_string(kinds[k].kind));
-    json_setz(w->a, tree, "apiVersion",
-              json_string(kinds[k].group.n
-                              ? arena_fmt(w->a, PRI_STR "/" PRI_STR, STR_ARG(kinds[k].group),
-                                          STR_ARG(kinds[k].version))
-                              : kinds[k].version));
-    meta = json_findz(tree, "metadata");
-    if (kinds[k].namespaced)
-        json_setz(w->a, meta, "namespace", json_z("default"));
-    if (!json_findz(meta, "uid"))
-        json_setz(w->a, meta, "uid",
-                  json_string(arena_fmt(w->a, "u-" PRI_STR, STR_ARG(json_get_str(meta, "name")))));
-    json_setz(w->a, meta, "resourceVersion",
-              json_string(arena_fmt(w->a, "%" PRId64, ++w->revision)));
-    json_encode(&b, tree);
-    informer_put(w->caches[k], buf_view(&b));
-}
-
-static str plan_of(struct world *w, const struct controller_type *t, const char *ns,
-                   const char *name)
-{
-    CLEANUP(buf) struct buf b = BUF_INIT;
-    struct reconcile r = {.a = w->a,
-                          .now = w->now,
-                          .ns = str_of(ns),
-                          .name = str_of(name),
-                          .caches = w->caches,
-                          .config = &w->config,
-                          .failure = w->failure ? str_of(w->failure) : STR_NONE,
-                          .plan = {.arena = w->a}};
-
-    t->reconcile(&r);
-    plan_format(&r.plan, &b);
-    return arena_dup(w->a, buf_view(&b));
-}
-
-#define OWNED(kind, owner)                                                                         \
-    "\"ownerReferences\":[{\"kind\":\"" kind "\",\"name\":\"" owner "\",\"uid\":\"u-" owner        \
-    "\",\"controller\":true}]"
-#define LABELS "\"labels\":{\"app\":\"x\"}"
-#define TEMPLATE                                                                                   \
-    "\"selector\":{\"matchLabels\":{\"app\":\"x\"}},\"template\":{\"metadata\":{" LABELS           \
-    "},\"spec\":{}}"
-#define POD(name, extra, status)                                                                   \
-    "{\"metadata\":{\"name\":\"" name "\"," LABELS "," OWNED("ReplicaSet", "rs") extra             \
-        "},\"spec\":{},\"status\":" status "}"
-#define RUNNING                                                                                    \
-    "{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\","              \
-    "\"lastTransitionTime\":\"2025-12-31T23:00:00Z\"}]}"
-#define PENDING "{\"phase\":\"Pending\"}"
+#include "test/controllers/plans.h"
 
 /* ---- ReplicaSets ---- */
 
@@ -380,158 +276,6 @@ TEST(deployment, recreate_waits_for_the_last_old_pod)
     world_fini(&w);
 }
 
-/* ---- Jobs ---- */
-
-#define JOB(spec, status)                                                                          \
-    "{\"metadata\":{\"name\":\"j\"},\"spec\":{" spec                                               \
-    ",\"template\":{\"spec\":{\"restartPolicy\":\"Never\"}}},\"status\":" status "}"
-#define JOB_POD(name, finalizer, phase)                                                            \
-    "{\"metadata\":{\"name\":\"" name                                                              \
-    "\"," OWNED("Job", "j") ",\"finalizers\":[" finalizer                                          \
-                            "]},\"spec\":{},\"status\":{\"phase\":\"" phase "\"}}"
-#define TRACKED "\"batch.kubernetes.io/job-tracking\""
-
-TEST(job, counts_an_end_in_two_writes)
-{
-    struct world w;
-
-    world_init(&w);
-    have(&w, K_JOBS,
-         JOB("\"parallelism\":1,\"completions\":2", "{\"startTime\":\"2026-01-01T00:00:00Z\"}"));
-    have(&w, K_PODS, JOB_POD("j-a", TRACKED, "Succeeded"));
-    CHECK_STRZ(plan_of(&w, &job_controller, "default", "j"),
-               "create pods default/j-\nthen\nstatus jobs default/j "
-               "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{"
-               "\"succeeded\":[\"u-j-a\"]},\"ready\":0,\"terminating\":0}\n");
-    have(&w, K_JOBS,
-         JOB("\"parallelism\":1,\"completions\":2",
-             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{\"succeeded\":["
-             "\"u-j-a\"]},\"ready\":0,\"terminating\":0}"));
-    have(&w, K_PODS, JOB_POD("j-b", TRACKED, "Running"));
-    CHECK(str_has_prefix(plan_of(&w, &job_controller, "default", "j"),
-                         S("patch pods default/j-a "
-                           "{\"metadata\":{\"$deleteFromPrimitiveList/"
-                           "finalizers\":[\"batch.kubernetes.io/job-tracking\"]}}\n")));
-    have(&w, K_PODS, JOB_POD("j-a", "", "Succeeded"));
-    CHECK(str_find(
-              plan_of(&w, &job_controller, "default", "j"),
-              S("\"uncountedTerminatedPods\":{},\"ready\":0,\"terminating\":0,\"succeeded\":1")) >
-          0);
-    world_fini(&w);
-}
-
-TEST(job, is_complete_only_when_every_end_is_counted)
-{
-    struct world w;
-    str plan;
-
-    world_init(&w);
-    have(&w, K_JOBS,
-         JOB("\"parallelism\":1,\"completions\":1",
-             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"uncountedTerminatedPods\":{\"succeeded\":["
-             "\"u-j-a\"]}}"));
-    have(&w, K_PODS, JOB_POD("j-a", TRACKED, "Succeeded"));
-    plan = plan_of(&w, &job_controller, "default", "j");
-    CHECK(str_find(plan, S("SuccessCriteriaMet")) > 0);
-    CHECK(str_find(plan, S("\"Complete\"")) < 0);
-    have(&w, K_PODS, JOB_POD("j-a", "", "Succeeded"));
-    plan = plan_of(&w, &job_controller, "default", "j");
-    CHECK(str_find(plan, S("\"type\":\"Complete\",\"status\":\"True\"")) > 0);
-    CHECK(str_find(plan, S("event Normal Completed Job completed")) >= 0);
-    world_fini(&w);
-}
-
-TEST(job, fails_beyond_its_backoff_limit)
-{
-    struct world w;
-    str plan;
-
-    world_init(&w);
-    have(&w, K_JOBS,
-         JOB("\"parallelism\":1,\"completions\":1,\"backoffLimit\":0",
-             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"failed\":1}"));
-    plan = plan_of(&w, &job_controller, "default", "j");
-    CHECK(
-        str_find(
-            plan,
-            S("event Warning BackoffLimitExceeded Job has reached the specified backoff limit")) >=
-        0);
-    CHECK(str_find(plan, S("\"type\":\"Failed\",\"status\":\"True\"")) > 0);
-    world_fini(&w);
-}
-
-TEST(job, indexed_pods_fill_the_gaps)
-{
-    struct world w;
-    str plan;
-
-    world_init(&w);
-    have(&w, K_JOBS,
-         JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\"",
-             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"0,2\",\"succeeded\":"
-             "2}"));
-    plan = plan_of(&w, &job_controller, "default", "j");
-    CHECK(str_has_prefix(
-        plan, S("create pods default/j-1-\ncreate pods default/j-3-\ncreate pods default/j-4-\n")));
-    world_fini(&w);
-}
-
-#define FAILED_POD(code)                                                                           \
-    "{\"metadata\":{\"name\":\"j-a\"," OWNED(                                                      \
-        "Job", "j") ",\"finalizers\":[" TRACKED "]},\"spec\":{},\"status\":{\"phase\":\"Failed\"," \
-                    "\"containerStatuses\":[{\"name\":\"c\",\"state\":{\"terminated\":{"           \
-                    "\"exitCode\":" code "}}}]}}"
-
-TEST(job, a_failure_policy_ends_it_or_looks_away)
-{
-    struct world w;
-    str plan;
-
-    world_init(&w);
-    have(&w, K_JOBS,
-         JOB("\"parallelism\":1,\"completions\":1,\"podReplacementPolicy\":\"Failed\","
-             "\"podFailurePolicy\":{\"rules\":[{\"action\":"
-             "\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[42]}},{\"action\":"
-             "\"Ignore\",\"onExitCodes\":{"
-             "\"operator\":\"NotIn\",\"values\":[1]}}]}",
-             "{\"startTime\":\"2026-01-01T00:00:00Z\"}"));
-    have(&w, K_PODS, FAILED_POD("42"));
-    plan = plan_of(&w, &job_controller, "default", "j");
-    CHECK(str_find(plan, S("\"type\":\"FailureTarget\"")) > 0);
-    CHECK(str_find(plan, S("Container c for pod default/j-a failed with exit code 42 matching "
-                           "FailJob rule at index 0")) > 0);
-    have(&w, K_PODS, FAILED_POD("7"));
-    plan = plan_of(&w, &job_controller, "default", "j");
-    CHECK(str_has_prefix(plan, S("patch pods default/j-a")));
-    CHECK(str_find(plan, S("\"failed\"")) < 0);
-    have(&w, K_PODS, FAILED_POD("1"));
-    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"), S("\"failed\":[\"u-j-a\"]")) > 0);
-    world_fini(&w);
-}
-
-TEST(job, a_success_policy_is_met_by_its_indexes)
-{
-    struct world w;
-
-    world_init(&w);
-    have(&w, K_JOBS,
-         JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\",\"successPolicy\":"
-             "{\"rules\":[{\"succeededIndexes\":"
-             "\"1-3\",\"succeededCount\":2}]}",
-             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"0,2\",\"succeeded\":"
-             "2}"));
-    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"), S("SuccessCriteriaMet")) < 0);
-    have(&w, K_JOBS,
-         JOB("\"parallelism\":3,\"completions\":5,\"completionMode\":\"Indexed\",\"successPolicy\":"
-             "{\"rules\":[{\"succeededIndexes\":"
-             "\"1-3\",\"succeededCount\":2}]}",
-             "{\"startTime\":\"2026-01-01T00:00:00Z\",\"completedIndexes\":\"2,3\",\"succeeded\":"
-             "2}"));
-    CHECK(str_find(plan_of(&w, &job_controller, "default", "j"),
-                   S("\"reason\":\"SuccessPolicy\",\"message\":\"Matched rules at index 0\"")) > 0);
-    world_fini(&w);
-}
-
 /* ---- StatefulSets ---- */
 
 #define SET(spec)                                                                                  \
@@ -557,11 +301,6 @@ static const char *the_revision(struct world *w)
                                  "\"replace\",\"metadata\":{" LABELS "},\"spec\":{}}}}}",
          name);
     return name;
-}
-
-static bool has_line(str plan, const char *line)
-{
-    return str_find(plan, str_of(line)) >= 0;
 }
 
 TEST(statefulset, makes_one_pod_after_the_other)
@@ -634,6 +373,18 @@ TEST(statefulset, removes_the_highest_first)
     have(&w, K_PODS, SET_POD("s-10", rev, RUNNING));
     plan = plan_of(&w, &statefulset_controller, "default", "s");
     CHECK(has_line(plan, "delete pods default/s-10\n") && !has_line(plan, "s-1\n"));
+    /* One that is not well halts it, but for the lowest such. */
+    have(&w, K_PODS, SET_POD("s-1", rev, PENDING));
+    have(&w, K_PODS, SET_POD("s-10", rev, PENDING));
+    CHECK(!has_line(plan_of(&w, &statefulset_controller, "default", "s"), "delete"));
+    have(&w, K_PODS, SET_POD("s-10", rev, RUNNING));
+    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"),
+                   "delete pods default/s-10\n"));
+    have(&w, K_STATEFULSETS, SET("\"replicas\":2")); /* s-1 is one of the set again */
+    have(&w, K_PODS, SET_POD("s-1", rev, RUNNING));
+    have(&w, K_PODS, SET_POD("s-10", rev, PENDING));
+    CHECK(has_line(plan_of(&w, &statefulset_controller, "default", "s"),
+                   "delete pods default/s-10\n"));
     world_fini(&w);
 }
 
@@ -660,6 +411,40 @@ TEST(daemonset, runs_on_nodes_that_fit_and_tolerates_their_troubles)
     CHECK(has_line(plan, "create pods default/ds-\nthen\nstatus"));
     CHECK(has_line(plan, "{\"currentNumberScheduled\":0,\"numberMisscheduled\":0,"
                          "\"desiredNumberScheduled\":1,\"numberReady\":0,\"numberUnavailable\":1"));
+    world_fini(&w);
+}
+
+/* ---- taints ---- */
+
+TEST(taint_eviction, patience_begins_when_the_taint_is_seen)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    w.state = taint_eviction_controller.state_new(NULL);
+    have(&w, K_NODES,
+         "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"taints\":[{\"key\":\"k\",\"effect\":"
+         "\"NoExecute\"}]}}");
+    have(&w, K_PODS,
+         "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\",\"tolerations\":[{\"key\":"
+         "\"k\","
+         "\"operator\":\"Exists\",\"effect\":\"NoExecute\",\"tolerationSeconds\":5}]},\"status\":{"
+         "\"phase\":\"Running\"}}");
+    CHECK_STRZ(plan_of(&w, &taint_eviction_controller, "default", "p"), "requeue 5000ms\n");
+    w.now.ns += 3 * NS_PER_S;
+    CHECK_STRZ(plan_of(&w, &taint_eviction_controller, "default", "p"), "requeue 2000ms\n");
+    w.now.ns += 3 * NS_PER_S;
+    plan = plan_of(&w, &taint_eviction_controller, "default", "p");
+    CHECK(has_line(plan, "DeletionByTaintManager") && has_line(plan, "delete pods default/p\n"));
+    /* The taint goes and comes back: a new beginning. */
+    have(&w, K_NODES, "{\"metadata\":{\"name\":\"n\"},\"spec\":{}}");
+    CHECK_STRZ(plan_of(&w, &taint_eviction_controller, "default", "p"), "");
+    have(&w, K_NODES,
+         "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"taints\":[{\"key\":\"k\",\"effect\":"
+         "\"NoExecute\"}]}}");
+    CHECK_STRZ(plan_of(&w, &taint_eviction_controller, "default", "p"), "requeue 5000ms\n");
+    taint_eviction_controller.state_free(w.state);
     world_fini(&w);
 }
 
