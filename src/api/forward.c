@@ -12,8 +12,13 @@ struct forward {
     bool head_sent, gone, upgrade;
     int refused; /* status of what a kubelet says instead of a log; 0: nothing */
     str words;
+    struct buf page; /* a page whose links are to be changed, while page_status is not 0 */
+    int page_status;
+    struct http_header *page_head;
+    size_t n_page_head;
 };
-#define REFUSAL_MAX 10000 /* bytes of such words */
+#define REFUSAL_MAX 10000          /* bytes of such words */
+#define PAGE_MAX ((size_t)8 << 20) /* a longer page goes on as it is */
 
 /* Headers of one connection are not passed on to the next. */
 static bool hop_by_hop(str name, bool upgrade)
@@ -30,6 +35,45 @@ static bool hop_by_hop(str name, bool upgrade)
         if (str_eq_nocase(name, str_of(unless_upgrade[i])))
             return true;
     return false;
+}
+
+/* What the other side says of who else may read its answers is not true of ours. */
+static bool cors(str name)
+{
+    static const char *const names[] = {
+        "access-control-allow-credentials", "access-control-allow-headers",
+        "access-control-allow-methods", "access-control-allow-origin"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_eq_nocase(name, str_of(names[i])))
+            return true;
+    return false;
+}
+
+/* Text that a browser follows links in. Compressed pages are not looked into. */
+static bool is_page(const struct http_response *r)
+{
+    str type = STR_NONE;
+
+    for (size_t i = 0; i < r->n_headers; i++) {
+        if (str_eq_nocase(r->headers[i].name, S("content-encoding")) ||
+            str_eq_nocase(r->headers[i].name, S("location")))
+            return false;
+        if (str_eq_nocase(r->headers[i].name, S("content-type"))) {
+            str rest = r->headers[i].value;
+
+            str_cut(&rest, ';', &type);
+        }
+    }
+    return str_is(str_trim(type), "text/html");
+}
+
+static void page_start(struct forward *f)
+{
+    f->head_sent = true;
+    if (!f->gone)
+        http_start(f->req->ex, f->page_status, f->page_head, f->n_page_head);
+    f->page_status = 0;
 }
 
 static void over(struct forward *f)
@@ -49,12 +93,22 @@ static void on_head(void *ctx, const struct http_response *r)
         f->refused = r->status;
         return;
     }
-    for (size_t i = 0; i < r->n_headers; i++)
-        if (!hop_by_hop(r->headers[i].name, false) &&
-            !str_eq_nocase(r->headers[i].name, S("cache-control")) &&
-            !str_eq_nocase(r->headers[i].name, S("date")))
-            h[n++] = (struct http_header){arena_dup(f->req->a, r->headers[i].name),
-                                          arena_dup(f->req->a, r->headers[i].value)};
+    for (size_t i = 0; i < r->n_headers; i++) {
+        str name = r->headers[i].name, value = r->headers[i].value;
+
+        if (hop_by_hop(name, false) || str_eq_nocase(name, S("cache-control")) ||
+            str_eq_nocase(name, S("date")) || (f->t.links && cors(name)))
+            continue;
+        if (f->t.links && str_eq_nocase(name, S("location")))
+            value = proxy_link(f->req->a, f->t.links, value);
+        h[n++] = (struct http_header){arena_dup(f->req->a, name), arena_dup(f->req->a, value)};
+    }
+    if (f->t.links && is_page(r)) {
+        f->page_status = r->status;
+        f->page_head = h;
+        f->n_page_head = n;
+        return;
+    }
     f->head_sent = true;
     if (!f->gone)
         http_start(f->req->ex, r->status, h, n);
@@ -72,7 +126,16 @@ static void on_data(void *ctx, const char *p, size_t n)
                                  f->words.n ? f->words.p : "", (int)n, p);
         return;
     }
-    http_write(f->req->ex, (str){p, n});
+    if (f->page_status) {
+        buf_str(&f->page, (str){p, n});
+        if (f->page.n <= PAGE_MAX)
+            return;
+        page_start(f);
+        http_write(f->req->ex, buf_view(&f->page));
+        buf_fini(&f->page);
+    } else {
+        http_write(f->req->ex, (str){p, n});
+    }
     if (http_queued(f->req->ex) > HTTP_QUEUE_HIGH)
         http_call_pause(f->call, true);
 }
@@ -84,6 +147,14 @@ static void on_done(void *ctx, struct err *e)
 
     f->call = NULL;
     over(f);
+    if (f->page_status && !e && !f->gone) {
+        CLEANUP(buf) struct buf out = BUF_INIT;
+
+        proxy_page(&out, f->t.links, buf_view(&f->page));
+        page_start(f);
+        http_write(q->ex, buf_view(&out));
+    }
+    buf_fini(&f->page);
     if (f->gone || f->head_sent) {
         /* The head is out: all that can be told is that it ends here. */
         err_free(e);

@@ -2,6 +2,7 @@
 #ifndef K1S_API_FORWARD_H
 #define K1S_API_FORWARD_H
 #include "api/api_internal.h"
+#include "api/proxy_links.h"
 
 struct forward_target { /* strings live until the request ends */
     struct http_client *client;
@@ -11,10 +12,15 @@ struct forward_target { /* strings live until the request ends */
     size_t n_drop;
     const struct http_header *add;
     size_t n_add;
-    bool log;                /* what a kubelet says instead of a log becomes a Status */
-    bool plain_errors;       /* failures as text, as the aggregator has them */
-    void (*over)(void *ctx); /* the call has ended; may be NULL */
+    const struct proxy_links *links; /* the answer's links are made to lead here; NULL: they stay */
+    bool log;                        /* what a kubelet says instead of a log becomes a Status */
+    bool plain_errors;               /* failures as text, as the aggregator has them */
+    void (*over)(void *ctx);         /* the call has ended; may be NULL */
     void *ctx;
 };
 void forward_request(struct req *q, const struct forward_target *t);
+
+/* A log over a WebSocket (log_socket.c): whether the client wants it so, and the answer; url: the kubelet's. */
+bool log_socket_is_wanted(const struct http_request *r);
+void log_socket_serve(struct req *q, str url);
 #endif

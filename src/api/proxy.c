@@ -33,6 +33,8 @@ static void forward_as(struct req *q, str url, bool log)
 
     if (e)
         reply_error(q, e);
+    else if (log && log_socket_is_wanted(&q->ex->req))
+        log_socket_serve(q, url);
     else
         forward_request(
             q, &(struct forward_target){.client = q->api->kubelets, .url = url, .log = log});
@@ -405,8 +407,28 @@ static struct err *pod_target(struct req *q, str name, str port, str *ret)
     return NULL;
 }
 
+/* Links of the page behind ".../proxy" are relative to ".../proxy/": who asks for the one is sent to the other. */
+static bool to_directory(struct req *q)
+{
+    const struct http_request *r = &q->ex->req;
+    struct http_header h[2];
+
+    if (q->route.rest.n || str_has_suffix(r->path, S("/")) || r->is_upgrade ||
+        !(str_is(r->method, "GET") || str_is(r->method, "HEAD")))
+        return false;
+    h[0] =
+        (struct http_header){S("Location"), arena_fmt(q->a, PRI_STR "/%s" PRI_STR, STR_ARG(r->path),
+                                                      r->query.n ? "?" : "", STR_ARG(r->query))};
+    h[1] = (struct http_header){S("Content-Length"), S("0")};
+    http_start(q->ex, 301, h, ARRAY_LEN(h));
+    http_end(q->ex);
+    return true;
+}
+
 void proxy_any(struct req *q)
 {
+    static const str forwarded = STR("X-Forwarded-Uri");
+    struct proxy_links *links;
     str plural = q->route.kind->r->plural, scheme, name, port, target = S(""), url;
     struct err *e = NULL;
 
@@ -425,8 +447,28 @@ void proxy_any(struct req *q)
         reply_error(q, e);
         return;
     }
+    if (to_directory(q))
+        return;
+    e = clients_ready(q->api);
+    if (e) {
+        reply_error(q, e);
+        return;
+    }
     url = arena_fmt(q->a, PRI_STR "://" PRI_STR "/" PRI_STR "%s" PRI_STR, STR_ARG(scheme),
                     STR_ARG(target), STR_ARG(q->route.rest), q->ex->req.query.n ? "?" : "",
                     STR_ARG(q->ex->req.query));
-    forward(q, url);
+    links = ARENA_NEW(q->a, struct proxy_links);
+    *links = (struct proxy_links){.target = target, .host = http_header(&q->ex->req, "Host")};
+    links->prefix = q->ex->req.path;
+    links->prefix.n -= q->route.rest.n;
+    if (str_has_suffix(links->prefix, S("/")))
+        links->prefix.n--;
+    forward_request(q, &(struct forward_target){
+                           .client = q->api->kubelets,
+                           .url = url,
+                           .links = links,
+                           .drop = &forwarded,
+                           .n_drop = 1,
+                           .add = &(struct http_header){S("X-Forwarded-Uri"), q->ex->req.path},
+                           .n_add = 1});
 }

@@ -272,6 +272,8 @@ static bool method_fits(const struct route *r, str method)
     const struct kind *k = r->kind;
     bool item = r->name.n > 0, scoped = !k->r->namespaced || r->ns.n;
 
+    if (str_is(r->subresource, "proxy"))
+        return true; /* what is behind it decides */
     if (str_is(method, "HEAD") || str_is(method, "OPTIONS"))
         return false;
     if (item)

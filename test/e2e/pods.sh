@@ -141,6 +141,13 @@ phase_is() { is "$(kp get pod "$1" -o 'jsonpath={.status.phase}')" "$2"; }
 check a_pod_runs_to_its_end await 20 phase_is env Succeeded
 env_log=$(kp logs env)
 check variables_come_from_everywhere is "$(head -1 <<<"$env_log")" "x/xy/env/500/64/two/1/admin/"
+for c in client-certificate-data client-key-data; do sed -n "s/.*$c: //p" "$KUBECONFIG" | base64 -d >"$work/$c"; done
+socket_log() {
+    curl -sk --http1.1 --max-time 10 --cert "$work/client-certificate-data" --key "$work/client-key-data" \
+        -H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" -H "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==" \
+        -H "Sec-WebSocket-Protocol: binary.k8s.io" "https://127.0.0.1:$port/api/v1/namespaces/pods/pods/env/log" | tr -d '\0'
+}
+check a_log_comes_over_a_websocket_too has "$(socket_log)" "x/xy/env/500/64/two/1/admin/"
 check a_file_is_mounted_by_subpath has "$env_log" two
 check a_projected_volume_has_the_labels has "$env_log" 'l="v"'
 check the_memory_limit_is_in_the_cgroup has "$env_log" 67108864
