@@ -18,6 +18,7 @@ enum diff_side {
 
 struct list_rule {
     bool merges;
+    bool replaces; /* an object that is sent whole */
     str merge_key; /* empty: a set of scalars */
     const struct schema_type *item;
 };
@@ -35,6 +36,7 @@ static const struct schema_type *member_type(const struct schema_type *t, str ke
     f = t->kind == SCHEMA_STRUCT ? schema_find_field(t, key) : NULL;
     if (!f)
         return NULL;
+    ret_rule->replaces = f->flags & FIELD_PATCH_REPLACE;
     if (f->type && f->type->kind == SCHEMA_LIST)
         *ret_rule = (struct list_rule){.merges = f->flags & FIELD_PATCH_MERGE,
                                        .merge_key = schema_more(f)->merge_key,
@@ -166,7 +168,7 @@ static void diff_object(struct arena *a, const struct schema_type *t, const stru
             if (sides & DIFF_CHANGES)
                 if (!before || !json_equal(before, &m->value)) /* 1 and 1.0 */
                     json_set(a, patch, m->key, json_share(a, &m->value));
-        } else if (m->value.type == JSON_OBJECT) {
+        } else if (m->value.type == JSON_OBJECT && !rule.replaces) {
             struct json one = json_object();
 
             diff_object(a, type, before, &m->value, sides, &one);

@@ -24,6 +24,7 @@
 struct meta {
     const struct schema_type *type; /* of the member's value; NULL: unknown */
     bool merges;                    /* patchStrategy=merge */
+    bool replaces;                  /* patchStrategy=replace: of an object */
     str merge_key;                  /* empty: a set of scalars */
 };
 
@@ -132,6 +133,7 @@ static struct meta meta_of(const struct schema_type *t, str key)
         return (struct meta){0};
     return (struct meta){.type = f->type,
                          .merges = f->flags & FIELD_PATCH_MERGE,
+                         .replaces = f->flags & FIELD_PATCH_REPLACE,
                          .merge_key = schema_more(f)->merge_key};
 }
 
@@ -551,7 +553,7 @@ static struct err *merge_member(struct arena *a, const struct schema_type *t, st
         return NULL;
     }
     meta = meta_of(t, name);
-    if (have->type == JSON_OBJECT)
+    if (have->type == JSON_OBJECT && !meta.replaces)
         return merge_object(a, meta.type, have, change);
     if (have->type == JSON_ARRAY && meta.merges) {
         if (!deletes || json_is(json_item(have, 0), JSON_OBJECT))

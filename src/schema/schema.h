@@ -54,6 +54,7 @@ enum { /* schema_field.flags */
        FIELD_DEPRECATED = 1 << 8,
        FIELD_MAP_GRANULAR =
            1 << 9, /* structType granular: taken apart here although its type is atomic */
+       FIELD_PATCH_REPLACE = 1 << 10, /* patchStrategy replace: an object that is taken whole */
 };
 struct schema_type;
 /* Fields and types are laid out for size: there are thousands, and each address in them is a relocation that dirties a page. What

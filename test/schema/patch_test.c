@@ -320,6 +320,26 @@ TEST(patch_strategic, lists_merge_by_their_key_and_keep_order)
     }
 }
 
+/* The selector of a disruption budget is the one object that is replaced and not merged. */
+TEST(patch_strategic, an_object_may_be_replaced_as_a_whole)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    const struct schema_type *t = schema_find_gvk(S("policy"), S("v1"), S("PodDisruptionBudget"));
+    str old = S("{\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"1\",\"b\":\"2\"}},"
+                "\"minAvailable\":1}}"),
+        new = S("{\"spec\":{\"selector\":{\"matchLabels\":{\"b\":\"3\"}},\"minAvailable\":1}}");
+    struct json doc = *parse(a, old);
+    struct json *patch = patch_three_way(a, t, NULL, parse(a, new), parse(a, old));
+    CLEANUP(buf) struct buf b = BUF_INIT, p = BUF_INIT;
+
+    json_encode(&p, patch);
+    CHECK_STRZ(buf_view(&p), "{\"spec\":{\"selector\":{\"matchLabels\":{\"b\":\"3\"}}}}");
+    CHECK_OK(patch_strategic(a, t, &doc, patch));
+    json_encode(&b, &doc);
+    CHECK_STRZ(buf_view(&b),
+               "{\"spec\":{\"selector\":{\"matchLabels\":{\"b\":\"3\"}},\"minAvailable\":1}}");
+}
+
 TEST(patch_strategic, errors_are_worded_as_kubernetes_words_them)
 {
     static const struct {

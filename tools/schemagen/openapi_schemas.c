@@ -276,6 +276,8 @@ static void write_property(struct openapi *o, const struct model_field *f)
                        !(f->flags & FIELD_PATCH_REPLACE_KEYS) ? "merge"
                        : f->flags & FIELD_PATCH_MERGE         ? "merge,retainKeys"
                                                               : "retainKeys");
+    if (f->flags & FIELD_PATCH_REPLACE)
+        writer_memberz(w, "x-kubernetes-patch-strategy", "replace");
     writer_close(w, '}');
 }
 

@@ -218,6 +218,8 @@ static void parse_field(struct parser *p, str rest, str doc)
             f->flags |= FIELD_PATCH_MERGE;
         else if (str_is(w, "retainkeys"))
             f->flags |= FIELD_PATCH_REPLACE_KEYS;
+        else if (str_is(w, "replace"))
+            f->flags |= FIELD_PATCH_REPLACE;
         else if (str_is(w, "immutable"))
             f->flags |= FIELD_IMMUTABLE;
         else if (str_is(w, "deprecated"))
