@@ -120,7 +120,7 @@ static const struct kind_hooks table[] = {
     {"networking.k8s.io", "ingresses", KIND_GENERATION},
     {"networking.k8s.io", "networkpolicies", KIND_GENERATION},
     {"networking.k8s.io", "ingressclasses", KIND_GENERATION},
-    {"networking.k8s.io", "servicecidrs", KIND_RETURN_DELETED},
+    {"networking.k8s.io", "servicecidrs", 0},
     {"networking.k8s.io", "ipaddresses", KIND_NAME_IP},
     {"discovery.k8s.io", "endpointslices", KIND_GENERATION,
      .generation_of = "addressType endpoints ports", .prepare_update = slice_prepare_update},
@@ -145,6 +145,7 @@ static const struct kind_hooks table[] = {
     {"scheduling.k8s.io", "priorityclasses", KIND_GENERATION | KIND_CREATE_ON_UPDATE,
      .generation_of = "value"},
     {"storage.k8s.io", "storageclasses", KIND_RETURN_DELETED},
+    {"storage.k8s.io", "volumeattributesclasses", KIND_RETURN_DELETED},
     {"storage.k8s.io", "csidrivers", KIND_RETURN_DELETED | KIND_CONDITIONAL_UPDATE},
     {"storage.k8s.io", "csinodes", KIND_RETURN_DELETED | KIND_CONDITIONAL_UPDATE},
     {"storage.k8s.io", "volumeattachments", KIND_RETURN_DELETED | KIND_CONDITIONAL_UPDATE},
@@ -164,11 +165,11 @@ static const struct kind_hooks table[] = {
     {"apiextensions.k8s.io", "customresourcedefinitions", KIND_GENERATION | KIND_CONDITIONAL_UPDATE,
      .prepare_create = crd_prepare, .prepare_update = crd_prepare},
     {"apiregistration.k8s.io", "apiservices", KIND_NAME_PATH_SEGMENT | KIND_CONDITIONAL_UPDATE},
-    {"resource.k8s.io", "deviceclasses", KIND_GENERATION},
-    {"resource.k8s.io", "resourceslices", KIND_GENERATION, .default_extra = resourceslice_default,
-     .fields = slice_fields},
-    {"resource.k8s.io", "resourceclaims", 0},
-    {"resource.k8s.io", "resourceclaimtemplates", 0},
+    {"resource.k8s.io", "deviceclasses", KIND_GENERATION | KIND_RETURN_DELETED},
+    {"resource.k8s.io", "resourceslices", KIND_GENERATION | KIND_RETURN_DELETED,
+     .default_extra = resourceslice_default, .fields = slice_fields},
+    {"resource.k8s.io", "resourceclaims", KIND_RETURN_DELETED},
+    {"resource.k8s.io", "resourceclaimtemplates", KIND_RETURN_DELETED},
 };
 
 const struct kind_hooks *kind_hooks_find(str group, str plural)

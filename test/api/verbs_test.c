@@ -222,6 +222,44 @@ TEST(deletion, answers_with_a_status_and_honours_preconditions)
     world_fini(&w);
 }
 
+/* Which kinds answer with the object that is gone is a property of each registry (ReturnDeletedObject). */
+TEST(deletion, of_some_kinds_answers_with_the_object)
+{
+    static const struct {
+        const char *path, *object, *want;
+    } cases[] = {
+        {"/apis/storage.k8s.io/v1/volumeattributesclasses",
+         "{\"metadata\":{\"name\":\"x\"},\"driverName\":\"d.test\",\"parameters\":{\"a\":\"b\"}}",
+         "VolumeAttributesClass"},
+        {"/apis/resource.k8s.io/v1/deviceclasses", "{\"metadata\":{\"name\":\"x\"},\"spec\":{}}",
+         "DeviceClass"},
+        {"/apis/resource.k8s.io/v1/namespaces/default/resourceclaims",
+         "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"devices\":{}}}", "ResourceClaim"},
+        {"/apis/resource.k8s.io/v1/namespaces/default/resourceclaimtemplates",
+         "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"spec\":{\"devices\":{}}}}",
+         "ResourceClaimTemplate"},
+        {"/apis/resource.k8s.io/v1/resourceslices",
+         "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"nodeName\":\"n\",\"driver\":\"d.test\","
+         "\"pool\":{"
+         "\"name\":\"p\",\"generation\":1,\"resourceSliceCount\":1}}}",
+         "ResourceSlice"},
+        {"/apis/networking.k8s.io/v1/servicecidrs",
+         "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"cidrs\":[\"192.0.2.0/24\"]}}", "Status"},
+        {"/apis/networking.k8s.io/v1/ingressclasses",
+         "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"controller\":\"c.test/x\"}}", "Status"},
+    };
+    struct world w;
+
+    world_init(&w);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *one = arena_dupz(w.arena, arena_fmt(w.arena, "%s/x", cases[i].path));
+
+        world_json(&w, "POST", cases[i].path, cases[i].object, 201);
+        CHECK_STRZ(json_get_str(world_json(&w, "DELETE", one, NULL, 200), "kind"), cases[i].want);
+    }
+    world_fini(&w);
+}
+
 TEST(deletion, waits_for_finalizers_and_ends_with_the_last_one)
 {
     struct world w;
