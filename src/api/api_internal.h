@@ -179,9 +179,13 @@ str query_str(struct req *q, const char *name); /* empty: absent */
  * strictness follow q->wo. */
 MUST_USE struct err *body_decode(struct req *q, const struct kind *k, const struct schema_type *t,
                                  str group, str version, str kind, struct json **ret);
-MUST_USE struct err *body_parse(struct req *q, struct json *duplicates, struct json **ret);
-/* Typed decoding of a tree for kind; strict errors become warnings or BAD_REQUEST/`prefix` as
- * q->wo.fields says. */
+/* w may be NULL; otherwise it is made ready for schema_decode(), or told what only YAML's reader tells. */
+MUST_USE struct err *body_parse(struct req *q, struct schema_warnings *w, struct json **ret);
+/* What a strict decoder told, as the end of an error or as warnings. yaml_head: how the error that YAML's texts are part of
+ * begins. */
+void strict_text(struct buf *b, const struct json *problems, const char *yaml_head);
+void strict_warn(struct req *q, const struct json *problems);
+#define YAML_ERRORS "yaml: unmarshal errors:"
 void req_warn(struct req *q, str text);
 str req_manager(struct req *q); /* fieldManager or the user agent's first word */
 

@@ -17,6 +17,7 @@ struct patching {
     enum patch_kind how;
     struct json *patch;
     const struct json *given; /* the patch as it came, where the steps may run more than once */
+    struct json told;         /* what a strict decoder says of the patch itself */
     str reply;
     bool created;
 };
@@ -183,24 +184,58 @@ static void sort_touched(struct arena *a, struct json *top, enum patch_kind how,
 
 static struct err *apply_to(struct patching *p, struct json *doc);
 
-/* What problems of decoding quote: the patch, or the document before it was decoded. Made once more from their
- * beginnings, since decoding changes trees and hardly ever fails. */
+/* The document before it was decoded, as the library would have written it. Made once more from its beginnings, since
+ * decoding changes trees and hardly ever has anything to tell. */
+static struct json *patch_again(struct patching *p)
+{
+    struct req *q = p->w.req;
+    struct json *doc = json_new(q->a, json_copy(q->a, p->w.old));
+
+    err_free(json_parse(q->a, q->ex->req.body, NULL, NULL, &p->patch));
+    err_free(object_to_served(q, q->a, p->w.kind, doc));
+    err_free(apply_to(p, doc));
+    sort_touched(q->a, doc, p->how, p->patch);
+    return doc;
+}
+
+/* What problems of decoding quote: the patch, or the document. */
 static void buf_patched(struct patching *p, struct buf *text)
 {
     struct req *q = p->w.req;
-    struct json *doc = json_new(q->a, json_copy(q->a, p->w.old)), sorted;
+    struct json sorted;
 
-    err_free(json_parse(q->a, q->ex->req.body, NULL, NULL, &p->patch));
     if (p->how == PATCH_STRATEGIC) {
+        err_free(json_parse(q->a, q->ex->req.body, NULL, NULL, &p->patch));
         sorted = json_copy(q->a, p->patch);
         json_sort_keys(&sorted);
         buf_go_value(text, &sorted);
         return;
     }
-    err_free(object_to_served(q, q->a, p->w.kind, doc));
-    err_free(apply_to(p, doc));
-    sort_touched(q->a, doc, p->how, p->patch);
-    json_encode(text, doc);
+    json_encode(text, patch_again(p));
+}
+
+static int by_text(const void *x, const void *y, void *ctx)
+{
+    (void)ctx;
+    return str_cmp(((const struct json *)x)->s, ((const struct json *)y)->s);
+}
+
+/* What the decoder told of the patched document, in the order in which Kubernetes' does: that of the library's document, or
+ * sorted where a tree was decoded. Source: runtime/converter.go, FromUnstructuredWithValidation(). */
+static struct json tell_again(struct patching *p, struct json found)
+{
+    struct req *q = p->w.req;
+    struct json told = json_array();
+    struct schema_warnings warnings = {.list = &told};
+
+    if (found.n < 2)
+        return found;
+    if (p->how == PATCH_STRATEGIC) {
+        sort_with(found.items, found.n, sizeof *found.items, by_text, NULL);
+        return found;
+    }
+    err_free(schema_decode(q->a, p->w.kind->r->type, patch_again(p), &warnings));
+    return told;
 }
 
 /* The patched tree as the client's kind; problems of decoding speak about the patch. */
@@ -208,8 +243,8 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
 {
     struct req *q = p->w.req;
     const struct kind *k = p->w.kind;
-    struct json problems = json_array();
-    struct schema_warnings warnings = {&problems};
+    struct json found = json_array(), problems;
+    struct schema_warnings warnings = {.list = &found};
     struct buf text = BUF_INIT;
     struct err *e = NULL;
     str kind = json_str(json_findz(doc, "kind")),
@@ -249,18 +284,19 @@ static struct err *decode_patched(struct patching *p, struct json *doc)
         buf_fini(&text);
         return out;
     }
+    problems = json_share(q->a, &p->told);
+    found = tell_again(p, found);
+    JSON_EACH(text_found, &found)
+        json_append(q->a, &problems, *text_found);
     if (problems.n && q->wo.fields == FIELDS_STRICT) {
         struct buf why = BUF_INIT;
 
-        buf_z(&why, "strict decoding error: ");
-        JSON_EACH(w, &problems)
-            buf_fmt(&why, "%s" PRI_STR, w == problems.items ? "" : ", ", STR_ARG(w->s));
+        strict_text(&why, &problems, "");
         buf_patched(p, &text);
         e = invalid_patch(p, buf_cstr(&text), buf_cstr(&why));
         buf_fini(&why);
     } else if (q->wo.fields == FIELDS_WARN)
-        JSON_EACH(w, &problems)
-            req_warn(q, w->s);
+        strict_warn(q, &problems);
     buf_fini(&text);
     return e;
 }
@@ -282,6 +318,7 @@ static struct err *apply_to(struct patching *p, struct json *doc)
     return err_new(REASON_INTERNAL, "apply is not a patch");
 }
 
+/* current NULL: it is being created, and whatever revision was named is of no meaning. */
 static struct err *check_patched(struct patching *p, const struct obj *current)
 {
     struct write *w = &p->w;
@@ -289,6 +326,9 @@ static struct err *check_patched(struct patching *p, const struct obj *current)
         ns = meta_str(w->obj, "namespace");
     int64_t wanted;
 
+    if (ns.n && !str_eq(ns, w->ns) && w->kind->r->namespaced)
+        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
+                                           "the namespace sent on the request");
     if (!name.n)
         return err_new(REASON_BAD_REQUEST,
                        "the name of the object (" PRI_STR
@@ -299,10 +339,7 @@ static struct err *check_patched(struct patching *p, const struct obj *current)
                        "the name of the object (" PRI_STR
                        ") does not match the name on the URL (" PRI_STR ")",
                        STR_ARG(name), STR_ARG(w->name));
-    if (ns.n && !str_eq(ns, w->ns) && w->kind->r->namespaced)
-        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
-                                           "the namespace sent on the request");
-    if (rv.n && !str_is(rv, "0")) {
+    if (current && rv.n && !str_is(rv, "0")) {
         if (!str_to_int64(rv, &wanted)) {
             struct buf b = BUF_INIT;
             struct err *e, *errs = NULL;
@@ -338,16 +375,10 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
                                     .subresource = w->subresource,
                                     .api_version = w->kind->api_version,
                                     .now = w->now};
-    str uid = meta_str(p->patch, "uid"), rv = meta_str(p->patch, "resourceVersion");
+    str uid = meta_str(p->patch, "uid");
 
     if (!current && w->subresource.n)
         return err_not_found(w->kind, w->name);
-    if (!current && (uid.n || (rv.n && !str_is(rv, "0"))))
-        return err_conflict(w->kind, w->name,
-                            uid.n ? "uid mismatch: the provided object specified uid, and no "
-                                    "existing object was found"
-                                  : "the object has been modified; please apply your changes to "
-                                    "the latest version and try again");
     applied = json_new(w->a, copy);
     if (w->old && w->kind->storage != w->kind) {
         live = json_new(w->a, json_copy(w->a, w->old));
@@ -361,6 +392,23 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
             err_details(e, S(""), S(""), S(""));
         return e;
     }
+    if (p->told.n && q->wo.fields == FIELDS_STRICT) {
+        CLEANUP(buf) struct buf b = BUF_INIT;
+
+        strict_text(&b, &p->told, YAML_ERRORS);
+        return err_new(REASON_BAD_REQUEST,
+                       "error strict decoding YAML: error converting YAML to JSON: %s",
+                       buf_cstr(&b) + strlen("strict decoding error: "));
+    }
+    if (q->wo.fields == FIELDS_WARN)
+        strict_warn(q, &p->told);
+    if (!current && uid.n)
+        return err_conflict(w->kind, w->name,
+                            arena_fmt(w->a,
+                                      "uid mismatch: the provided object specified uid " PRI_STR
+                                      ", and no existing object was found",
+                                      STR_ARG(uid))
+                                .p);
     w->obj = next;
     if (w->kind->r->namespaced && !meta_str(next, "namespace").n)
         json_setz(w->a, meta_of(w->a, next), "namespace", json_string(w->ns));
@@ -370,12 +418,13 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
     if (e)
         return e;
     w->applied = true;
+    e = check_patched(p, current);
     if (!current) {
         p->created = true;
-        e = write_create_steps(w);
+        if (!e)
+            e = write_create_steps(w);
         return e ? e : write_put(w, NULL, revision, ret, &p->reply);
     }
-    e = check_patched(p, current);
     if (!e)
         e = write_update_steps(w);
     return e ? e : write_put(w, current, revision, ret, &p->reply);
@@ -456,15 +505,86 @@ static struct err *unsupported(void)
                        S(""), S(""));
 }
 
-/* The strategic and merge patches must be objects, JSON patches arrays; Go's texts. */
+static const char *json_word(const struct json *v)
+{
+    static const char *const words[] = {
+        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
+        [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
+        [JSON_OBJECT] = "object",
+    };
+
+    return words[v->type];
+}
+
+static struct err *undecodable(const char *prefix, const struct json *v, const char *type)
+{
+    return err_new(REASON_BAD_REQUEST, "%sjson: cannot unmarshal %s into Go %s", prefix,
+                   json_word(v), type);
+}
+
+/* The operations as the handler's own decoder sees them, before the library does: their fields, and the types of those. */
+static struct err *check_operations(struct patching *p, struct schema_warnings *w)
+{
+    struct arena *a = p->w.req->a;
+    static const char prefix[] = "error decoding patch: ";
+    struct json told = json_array();
+    uint32_t i = 0;
+
+    if (!json_is(p->patch, JSON_ARRAY))
+        return undecodable(prefix, p->patch, "value of type []handlers.jsonPatchOp");
+    JSON_EACH(op, p->patch) {
+        if (!json_is(op, JSON_OBJECT) && !json_is(op, JSON_NULL))
+            return undecodable(prefix, op, "value of type handlers.jsonPatchOp");
+        JSON_EACH_MEMBER(m, op) {
+            bool text = str_is(m->key, "op") || str_is(m->key, "path") || str_is(m->key, "from");
+
+            if (text && m->value.type != JSON_STRING && m->value.type != JSON_NULL)
+                return undecodable(prefix, &m->value,
+                                   arena_fmt(a,
+                                             "struct field jsonPatchOp." PRI_STR " of type string",
+                                             STR_ARG(m->key))
+                                       .p);
+            if (!text && !str_is(m->key, "value"))
+                schema_warn_unknown(a, w, arena_fmt(a, "[%u]." PRI_STR, i, STR_ARG(m->key)),
+                                    m->key);
+        }
+        i++;
+    }
+    schema_warn_rest(a, w);
+    JSON_EACH(text, w->list)
+        json_append(a, &told, json_string(arena_fmt(a, "json patch " PRI_STR, STR_ARG(text->s))));
+    *w->list = told;
+    return NULL;
+}
+
+static struct err *parse_json_patch(struct patching *p, struct schema_warnings *w)
+{
+    struct err *e = NULL;
+
+    if (json_is(p->patch, JSON_NULL))
+        *p->patch = json_array();
+    if (p->w.req->wo.fields != FIELDS_IGNORE)
+        e = check_operations(p, w);
+    if (!e && json_count(p->patch) > JSON_PATCH_OPERATIONS_MAX)
+        e = err_new(REASON_REQUEST_TOO_LARGE,
+                    "The allowed maximum operations in a JSON patch is %d, got %u",
+                    JSON_PATCH_OPERATIONS_MAX, json_count(p->patch));
+    return e;
+}
+
+/* Go's texts. Without a strict decoder it is the library that refuses a merge patch. */
 static struct err *parse_patch(struct patching *p, str body)
 {
     struct req *q = p->w.req;
-    struct json problems = json_array();
+    bool strict = q->wo.fields != FIELDS_IGNORE;
+    struct json duplicates = json_object();
+    struct schema_warnings w = {.list = &p->told, .duplicates = &duplicates, .text = body};
+    const char *prefix = strict && p->how != PATCH_STRATEGIC ? "error decoding patch: " : "";
     struct err *e, *out;
 
+    p->told = json_array();
     if (p->how == PATCH_APPLY) {
-        e = yaml_parse(q->a, body, &problems, &p->patch);
+        e = yaml_parse(q->a, body, strict ? &p->told : NULL, &p->patch);
         if (e) {
             out = err_new(REASON_BAD_REQUEST, "error decoding YAML: %s", err_text(e));
             err_free(e);
@@ -472,61 +592,34 @@ static struct err *parse_patch(struct patching *p, str body)
         }
         return NULL;
     }
-    e = json_parse(q->a, body, NULL, q->wo.fields == FIELDS_IGNORE ? NULL : &problems, &p->patch);
+    e = json_parse(q->a, body, NULL, strict ? &duplicates : NULL, &p->patch);
     if (e) {
-        out = err_new(REASON_BAD_REQUEST, "error decoding patch: %s",
-                      body.n ? err_text(e) : "unexpected end of JSON input");
+        out = p->how == PATCH_MERGE && !strict
+                  ? err_new(REASON_BAD_REQUEST, "Invalid JSON Patch")
+                  : err_new(REASON_BAD_REQUEST, "%s%s", prefix,
+                            body.n ? err_text(e) : "unexpected end of JSON input");
         err_free(e);
         return out;
     }
-    if (p->how == PATCH_JSON) {
-        if (!json_is(p->patch, JSON_ARRAY))
-            return err_new(REASON_BAD_REQUEST,
-                           "error decoding patch: json: cannot unmarshal %s into Go value of type "
-                           "jsonpatch.Patch",
-                           json_is(p->patch, JSON_OBJECT)   ? "object"
-                           : json_is(p->patch, JSON_STRING) ? "string"
-                                                            : "number");
-        if (p->patch->n > JSON_PATCH_OPERATIONS_MAX)
-            return err_new(REASON_REQUEST_TOO_LARGE,
-                           "The allowed maximum operations in a JSON patch is %d, got %u",
-                           JSON_PATCH_OPERATIONS_MAX, p->patch->n);
-        return NULL;
-    }
+    if (p->how == PATCH_JSON)
+        return parse_json_patch(p, &w);
+    if (p->how == PATCH_MERGE &&
+        (json_is(p->patch, JSON_NULL) || (!strict && !json_is(p->patch, JSON_OBJECT))))
+        return err_new(REASON_BAD_REQUEST, "Invalid JSON Patch");
     if (json_is(p->patch, JSON_NULL))
-        return p->how == PATCH_MERGE ? err_new(REASON_BAD_REQUEST, "Invalid JSON Patch") : NULL;
+        *p->patch = json_object();
     if (!json_is(p->patch, JSON_OBJECT))
-        return err_new(REASON_BAD_REQUEST,
-                       "error decoding patch: json: cannot unmarshal %s into Go value of type "
-                       "map[string]interface {}",
-                       json_is(p->patch, JSON_ARRAY)    ? "array"
-                       : json_is(p->patch, JSON_STRING) ? "string"
-                       : json_is(p->patch, JSON_BOOL)   ? "bool"
-                                                        : "number");
-    if (problems.n && q->wo.fields == FIELDS_STRICT) {
-        struct buf why = BUF_INIT, text = BUF_INIT;
-
-        buf_z(&why, "strict decoding error: ");
-        JSON_EACH(w, &problems)
-            buf_fmt(&why, "%s" PRI_STR, w == problems.items ? "" : ", ", STR_ARG(w->s));
-        buf_str(&text, body);
-        e = invalid_patch(p, buf_cstr(&text), buf_cstr(&why));
-        buf_fini(&why);
-        buf_fini(&text);
-        return e;
-    }
-    if (q->wo.fields == FIELDS_WARN)
-        JSON_EACH(w, &problems)
-            req_warn(q, w->s);
+        return undecodable(prefix, p->patch, "value of type map[string]interface {}");
+    schema_warn_rest(q->a, &w);
     return NULL;
 }
 
-/* What an apply request must be before anything is looked at. */
+/* What an apply request must be before anything is looked at. Source: managedfields/internal/versioncheck.go. */
 static struct err *check_apply(struct patching *p)
 {
     struct req *q = p->w.req;
     const struct kind *k = p->w.kind;
-    str query_manager = query_str(q, "fieldManager"), kind, api_version;
+    str query_manager = query_str(q, "fieldManager"), kind, version, group = S("");
     struct err *errs = NULL;
 
     if (!query_manager.n) {
@@ -534,18 +627,20 @@ static struct err *check_apply(struct patching *p)
               "Required value: is required for apply patch");
         return err_invalid(errs, S("meta.k8s.io"), S("PatchOptions"), S(""));
     }
+    if (json_is(p->patch, JSON_NULL))
+        *p->patch = json_object();
     if (!json_is(p->patch, JSON_OBJECT))
-        return err_new(REASON_BAD_REQUEST, "error decoding YAML: error converting YAML to JSON: "
-                                           "yaml: cannot unmarshal into an object");
+        return undecodable("error decoding YAML: error unmarshaling JSON: while decoding JSON: ",
+                           p->patch, "value of type map[string]interface {}");
     kind = json_str(json_findz(p->patch, "kind"));
-    api_version = json_str(json_findz(p->patch, "apiVersion"));
-    if (!kind.n && !api_version.n)
-        return err_new(REASON_BAD_REQUEST, "Object 'Kind' is missing in '" PRI_STR "'",
-                       STR_ARG(q->ex->req.body));
-    if (!str_eq(kind, k->r->kind) || !str_eq(api_version, k->api_version))
-        return err_new(REASON_BAD_REQUEST, "invalid object type: " PRI_STR ", Kind=" PRI_STR,
-                       STR_ARG(api_version), STR_ARG(kind));
-    return NULL;
+    version = json_str(json_findz(p->patch, "apiVersion"));
+    if (str_eq(kind, k->r->kind) && str_eq(version, k->api_version))
+        return NULL;
+    if (str_has_char(version, '/'))
+        str_cut(&version, '/', &group);
+    return err_new(REASON_BAD_REQUEST,
+                   "invalid object type: " PRI_STR "/" PRI_STR ", Kind=" PRI_STR, STR_ARG(group),
+                   STR_ARG(version), STR_ARG(kind));
 }
 
 void verb_patch(struct req *q)

@@ -384,8 +384,10 @@ static struct err *unsupported_media(void)
         "application/json, application/yaml, application/vnd.kubernetes.protobuf");
 }
 
-struct err *body_parse(struct req *q, struct json *duplicates, struct json **ret)
+struct err *body_parse(struct req *q, struct schema_warnings *w, struct json **ret)
 {
+    struct json *duplicates = NULL;
+    struct err *e;
     str type = http_header(&q->ex->req, "content-type"), head;
     enum media m = MEDIA_JSON;
 
@@ -397,13 +399,46 @@ struct err *body_parse(struct req *q, struct json *duplicates, struct json **ret
     }
     switch (m) {
     case MEDIA_JSON:
+        if (w) {
+            duplicates = json_new(q->a, json_object());
+            w->duplicates = duplicates;
+            w->text = q->ex->req.body;
+        }
         return json_parse(q->a, q->ex->req.body, NULL, duplicates, ret);
     case MEDIA_YAML:
-        return yaml_parse(q->a, q->ex->req.body, duplicates, ret);
+        e = yaml_parse(q->a, q->ex->req.body, w ? w->list : NULL, ret);
+        /* What is read next there is JSON with sorted keys, and unknown fields are told in that order. */
+        if (!e && w)
+            json_sort_keys(*ret);
+        return e;
     case MEDIA_PROTOBUF:
         return proto_decode_envelope(q->a, q->ex->req.body, ret);
     }
     return unsupported_media();
+}
+
+/* Source: apiserver/pkg/endpoints/handlers/rest.go, addStrictDecodingWarnings(), for the reverse. */
+void strict_text(struct buf *b, const struct json *problems, const char *yaml_head)
+{
+    bool in_yaml = false;
+
+    buf_z(b, "strict decoding error: ");
+    JSON_EACH(p, problems) {
+        bool yaml = str_has_prefix(p->s, S("line "));
+
+        if (p != problems->items && !(yaml && in_yaml))
+            buf_z(b, ", ");
+        if (yaml && !in_yaml)
+            buf_z(b, yaml_head);
+        buf_fmt(b, "%s" PRI_STR, yaml ? "\n  " : "", STR_ARG(p->s));
+        in_yaml = yaml;
+    }
+}
+
+void strict_warn(struct req *q, const struct json *problems)
+{
+    JSON_EACH(p, problems)
+        req_warn(q, p->s);
 }
 
 /* Go package of a group's internal types, as conversion errors name it. */
@@ -460,7 +495,7 @@ struct err *body_decode(struct req *q, const struct kind *k, const struct schema
 {
     bool strict = q->wo.fields != FIELDS_IGNORE;
     struct json problems = json_array();
-    struct schema_warnings warnings = {&problems};
+    struct schema_warnings warnings = {.list = &problems};
     struct json *v = NULL;
     str api_version, got_kind, got_group = S(""), got_version, want;
     struct err *e;
@@ -468,7 +503,7 @@ struct err *body_decode(struct req *q, const struct kind *k, const struct schema
     (void)k;
     if (!q->ex->req.body.n && !str_is(q->route.verb, "create"))
         return err_new(REASON_BAD_REQUEST, "EOF");
-    e = body_parse(q, strict ? &problems : NULL, &v);
+    e = body_parse(q, strict ? &warnings : NULL, &v);
     if (e) {
         if (e->reason == REASON_UNSUPPORTED_MEDIA)
             return e;
@@ -541,18 +576,15 @@ struct err *body_decode(struct req *q, const struct kind *k, const struct schema
     if (problems.n && q->wo.fields == FIELDS_STRICT) {
         struct buf b = BUF_INIT;
 
-        JSON_EACH(p, &problems)
-            buf_fmt(&b, "%s" PRI_STR, p == problems.items ? "" : ", ", STR_ARG(p->s));
+        strict_text(&b, &problems, YAML_ERRORS);
         e = err_new(REASON_BAD_REQUEST,
-                    PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR
-                            ": strict decoding error: %s",
+                    PRI_STR " in version \"" PRI_STR "\" cannot be handled as a " PRI_STR ": %s",
                     STR_ARG(got_kind), STR_ARG(got_version), STR_ARG(kind), buf_cstr(&b));
         buf_fini(&b);
         return e;
     }
     if (q->wo.fields == FIELDS_WARN)
-        JSON_EACH(p, &problems)
-            req_warn(q, p->s);
+        strict_warn(q, &problems);
     json_setz(q->a, v, "kind", json_string(kind));
     json_setz(q->a, v, "apiVersion", json_string(want));
     *ret = v;

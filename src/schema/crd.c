@@ -322,7 +322,7 @@ static void leave(struct pruning *p, size_t was)
 static void prune_metadata(struct pruning *p, struct json *meta)
 {
     struct json list = json_array();
-    struct schema_warnings w = {&list};
+    struct schema_warnings w = {.list = &list};
     static const str head = STR("unknown field \"");
 
     if (!json_is(meta, JSON_OBJECT))
@@ -425,6 +425,9 @@ struct err *crd_decode(struct arena *a, const struct schema_type *t, struct json
     buf_fini(&p.path);
     if (p.err)
         return p.err;
+    /* The decoder of untyped objects tells of keys before anybody asks which fields there are. */
+    if (warnings)
+        schema_warn_rest(a, warnings);
     sort_with(found.items, found.n, sizeof *found.items, by_text, NULL);
     JSON_EACH(x, &found)
         json_append(a, warnings->list, *x);

@@ -6,7 +6,7 @@
  * value of a wrong type ends it with Go's message; unknown fields are dropped and, if wanted,
  * collected.
  *
- * Not here: duplicate keys (json_parse reports them), defaults, validation. */
+ * Not here: duplicate keys (json_parse finds them, strict.c tells of them), defaults, validation. */
 #include "schema/crd.h"
 #include "schema/schema_internal.h"
 
@@ -23,8 +23,6 @@ struct frame {
     str name;      /* field, or key of a map */
     int64_t index; /* of a list item; -1 otherwise */
 };
-
-#define STRICT_PROBLEMS_MAX 100 /* of one body, with duplicate fields, as in Go's decoder */
 
 struct decoder {
     struct arena *a;
@@ -215,26 +213,12 @@ static bool fail(struct decoder *d, str text)
 static void warn_unknown(struct decoder *d, const struct frame *up, str name)
 {
     struct frame f = {.up = up, .name = name, .index = -1};
-    struct buf b = BUF_INIT;
+    CLEANUP(buf) struct buf path = BUF_INIT;
 
-    if (!d->warnings || !d->warnings->list || d->warnings->list->n >= STRICT_PROBLEMS_MAX)
+    if (!d->warnings || !d->warnings->list)
         return;
-    buf_z(&b, "unknown field \"");
-    {
-        struct buf path = BUF_INIT;
-
-        path_dotted(&path, &f);
-        buf_str(&b, buf_view(&path));
-        buf_fini(&path);
-    }
-    buf_char(&b, '"');
-    JSON_EACH(seen, d->warnings->list)
-        if (str_eq(seen->s, buf_view(&b))) {
-            buf_fini(&b);
-            return;
-        }
-    json_append(d->a, d->warnings->list, json_string(arena_dup(d->a, buf_view(&b))));
-    buf_fini(&b);
+    path_dotted(&path, &f);
+    schema_warn_unknown(d->a, d->warnings, buf_view(&path), name);
 }
 
 /* Why quantity_canonical() refused it, in the words of resource.ParseQuantity. */
@@ -552,6 +536,7 @@ struct err *schema_decode(struct arena *a, const struct schema_type *t, struct j
         warnings->list = json_new(a, json_array());
     if (t->custom)
         return crd_decode(a, t, v, warnings);
-    decode_value(&d, t, v, NULL);
+    if (decode_value(&d, t, v, NULL) && warnings)
+        schema_warn_rest(a, warnings);
     return d.err;
 }

@@ -4,8 +4,10 @@
  * What does not apply is a 422 whose text for the client is the one that Kubernetes gives for all of these cases; what
  * went wrong is in the error's trail.
  *
- * Stricter than the library inside Kubernetes in three points, where the RFC leaves no room: indices have no sign and no
- * leading zeros, and add, replace and test need a value. */
+ * The library inside Kubernetes is laxer than the RFC, and so is this: indices may have a sign (-1 is the last item) and
+ * leading zeros; a value that is not there is null; replace and copy take a member that is not there for null; a pointer
+ * need not begin with a slash: what is before its first one is of no meaning. Only replace and test know the whole document
+ * by an empty pointer, and only objects and arrays may take its place. Source: gopkg.in/evanphx/json-patch.v4, patch.go. */
 #include "schema/schema.h"
 
 #define JSON_PATCH_OPS_MAX 10000 /* as kube-apiserver */
@@ -15,7 +17,7 @@
     (32u << 20) /* members that all operations together may look at: some 50 ms of work */
 
 struct target {
-    struct json *parent; /* NULL: the document itself */
+    struct json *parent; /* an object or an array */
     str key;             /* unescaped last token */
 };
 
@@ -68,13 +70,19 @@ static str unescape(struct arena *a, str token)
     return (str){out, n};
 }
 
-/* An array index: digits without leading zeros. */
-static bool parse_index(str token, uint32_t *ret)
+/* Of an array with n items (or places for one more); negative ones count from its end. */
+static bool parse_index(str token, uint32_t n, uint32_t *ret)
 {
+    bool minus = token.n && token.p[0] == '-';
+    str digits = minus || (token.n && token.p[0] == '+') ? str_skip(token, 1) : token;
     int64_t i;
 
-    if (!token.n || token.n > 9 || token.p[0] < '0' || token.p[0] > '9' ||
-        (token.n > 1 && token.p[0] == '0') || !str_to_int64(token, &i))
+    if (!digits.n || digits.n > 18 || digits.p[0] < '0' || digits.p[0] > '9' ||
+        !str_to_int64(digits, &i))
+        return false;
+    if (minus)
+        i = i ? (int64_t)n - i : 0;
+    if (i < 0 || i >= n)
         return false;
     *ret = (uint32_t)i;
     return true;
@@ -85,7 +93,7 @@ static struct json *child(struct json *v, str key)
     uint32_t i;
 
     if (v->type == JSON_ARRAY)
-        return parse_index(key, &i) ? json_item(v, i) : NULL;
+        return parse_index(key, v->n, &i) ? json_item(v, i) : NULL;
     return json_find(v, key);
 }
 
@@ -117,12 +125,9 @@ static struct err *resolve(struct run *r, const char *op, str pointer, bool is_d
     struct json *at = &r->doc;
     str rest = pointer, token;
 
-    *ret = (struct target){0};
-    if (!pointer.n)
-        return NULL;
-    if (pointer.p[0] != '/')
+    str_cut(&rest, '/', &token);
+    if (!rest.p)
         return missing(op, pointer, is_destination);
-    rest = str_skip(rest, 1);
     while (str_cut(&rest, '/', &token)) {
         token = unescape(r->arena, token);
         steps_count(r, at);
@@ -141,24 +146,19 @@ static struct err *resolve(struct run *r, const char *op, str pointer, bool is_d
 
 /* ---- the elementary steps ---- */
 
-static struct err *get(struct run *r, const char *op, str pointer, struct json **ret)
+/* *ret NULL: the member is not there, which is an error in arrays only. */
+static struct err *get(struct run *r, const char *op, str pointer, struct target *ret_target,
+                       struct json **ret)
 {
-    struct target t;
-    struct err *err = resolve(r, op, pointer, false, &t);
+    struct err *err = resolve(r, op, pointer, false, ret_target);
 
     if (err)
         return err;
-    *ret = t.parent ? child(t.parent, t.key) : &r->doc;
-    if (!*ret)
-        return !strcmp(op, "replace")
-                   ? rejected("replace operation does not apply: doc is missing key: " PRI_STR
-                              ": missing value",
-                              STR_ARG(pointer))
-                   : rejected("error in %s for %s: '" PRI_STR
-                              "': unable to get nonexistent key: " PRI_STR ": missing value",
-                              op, strcmp(op, "copy") ? "path" : "from",
-                              STR_ARG(strcmp(op, "move") ? pointer : t.key), STR_ARG(t.key));
-    return NULL;
+    *ret = child(ret_target->parent, ret_target->key);
+    if (*ret || ret_target->parent->type == JSON_OBJECT)
+        return NULL;
+    return rejected("%s operation does not apply: doc is missing key: " PRI_STR ": missing value",
+                    op, STR_ARG(pointer));
 }
 
 static struct err *add(struct run *r, const char *op, str pointer, struct json v)
@@ -169,22 +169,16 @@ static struct err *add(struct run *r, const char *op, str pointer, struct json v
 
     if (err)
         return err;
-    if (!t.parent) {
-        r->doc = v;
-    } else if (t.parent->type == JSON_OBJECT) {
+    if (t.parent->type == JSON_OBJECT) {
         json_set(r->arena, t.parent, t.key, v);
     } else {
         if (str_is(t.key, "-"))
             i = t.parent->n;
-        else if (!parse_index(t.key, &i))
+        else if (!parse_index(t.key, t.parent->n + 1, &i))
             return rejected("error in %s for path: '" PRI_STR
-                            "': value was not a proper array index: '" PRI_STR
-                            "': strconv.Atoi: parsing \"" PRI_STR "\": invalid syntax",
-                            op, STR_ARG(pointer), STR_ARG(t.key), STR_ARG(t.key));
-        if (i > t.parent->n)
-            return rejected("error in %s for path: '" PRI_STR
-                            "': Unable to access invalid index: %u: invalid index referenced",
-                            op, STR_ARG(pointer), i);
+                            "': Unable to access invalid index: " PRI_STR
+                            ": invalid index referenced",
+                            op, STR_ARG(pointer), STR_ARG(t.key));
         json_insert(r->arena, t.parent, i, v);
     }
     return NULL;
@@ -200,7 +194,7 @@ static struct err *take_out(struct run *r, const char *op, str pointer, struct j
 
     if (err)
         return err;
-    v = t.parent ? child(t.parent, t.key) : &r->doc;
+    v = child(t.parent, t.key);
     if (!v && t.parent->type == JSON_ARRAY)
         return rejected("error in %s for path: '" PRI_STR
                         "': Unable to access invalid index: " PRI_STR ": invalid index referenced",
@@ -211,11 +205,9 @@ static struct err *take_out(struct run *r, const char *op, str pointer, struct j
                         op, STR_ARG(pointer), STR_ARG(t.key));
     if (ret_old)
         *ret_old = *v;
-    if (!t.parent)
-        *v = json_null();
-    else if (t.parent->type == JSON_OBJECT)
+    if (t.parent->type == JSON_OBJECT)
         json_remove(t.parent, t.key);
-    else if (parse_index(t.key, &i))
+    else if (parse_index(t.key, t.parent->n, &i))
         json_remove_item(t.parent, i);
     return NULL;
 }
@@ -242,12 +234,17 @@ static bool is_below(str inner, str outer)
 
 struct op {
     str path, from;
-    const struct json *value;
+    const struct json *value; /* NULL: null */
 };
+
+static struct json value_of(struct run *r, const struct op *o)
+{
+    return o->value ? json_share(r->arena, o->value) : json_null();
+}
 
 static struct err *op_add(struct run *r, const struct op *o)
 {
-    return add(r, "add", o->path, json_share(r->arena, o->value));
+    return add(r, "add", o->path, value_of(r, o));
 }
 
 static struct err *op_remove(struct run *r, const struct op *o)
@@ -257,12 +254,24 @@ static struct err *op_remove(struct run *r, const struct op *o)
 
 static struct err *op_replace(struct run *r, const struct op *o)
 {
-    struct json *v;
-    struct err *err = get(r, "replace", o->path, &v);
+    struct json *v, next = value_of(r, o);
+    struct target t;
+    struct err *err;
 
-    if (!err)
-        *v = json_share(r->arena, o->value);
-    return err;
+    if (!o->path.n) {
+        if (next.type != JSON_OBJECT && next.type != JSON_ARRAY)
+            return rejected("replace operation value must be object or array");
+        r->doc = next;
+        return NULL;
+    }
+    err = get(r, "replace", o->path, &t, &v);
+    if (err)
+        return err;
+    if (v)
+        *v = next;
+    else
+        json_set(r->arena, t.parent, t.key, next);
+    return NULL;
 }
 
 static struct err *op_move(struct run *r, const struct op *o)
@@ -280,10 +289,13 @@ static struct err *op_move(struct run *r, const struct op *o)
 static struct err *op_copy(struct run *r, const struct op *o)
 {
     struct json *v;
-    struct err *err = get(r, "copy", o->from, &v);
+    struct target t;
+    struct err *err = get(r, "copy", o->from, &t, &v);
 
     if (err)
         return err;
+    if (!v)
+        return add(r, "copy", o->path, json_null());
     r->copied_bytes += weight(v);
     if (r->copied_bytes > COPY_BYTES_MAX)
         return rejected("Unable to complete the copy, the accumulated size increase of copy "
@@ -292,34 +304,28 @@ static struct err *op_copy(struct run *r, const struct op *o)
     return add(r, "copy", o->path, json_share(r->arena, v));
 }
 
+/* An absent member passes for null. */
 static struct err *op_test(struct run *r, const struct op *o)
 {
-    struct json *v;
-    struct err *err = get(r, "test", o->path, &v);
+    struct json *v = &r->doc, want = value_of(r, o), null = json_null();
+    struct target t;
+    struct err *err = o->path.n ? get(r, "test", o->path, &t, &v) : NULL;
 
-    /* An absent member passes for null, as in Kubernetes. */
-    if (err && o->value->type == JSON_NULL) {
-        struct target t;
-
-        err_free(err);
-        err = resolve(r, "test", o->path, false, &t);
-        if (err || (t.parent && t.parent->type == JSON_OBJECT))
-            return err;
+    if (err)
+        return err;
+    if (!json_equal(v ? v : &null, &want))
         return rejected("testing value " PRI_STR " failed: test failed", STR_ARG(o->path));
-    }
-    if (!err && !json_equal(v, o->value))
-        return rejected("testing value " PRI_STR " failed: test failed", STR_ARG(o->path));
-    return err;
+    return NULL;
 }
 
 static const struct {
     str name;
     struct err *(*run)(struct run *r, const struct op *o);
-    bool needs_from, needs_value;
+    bool needs_from;
 } operations[] = {
-    {STR("add"), op_add, false, true},         {STR("remove"), op_remove, false, false},
-    {STR("replace"), op_replace, false, true}, {STR("move"), op_move, true, false},
-    {STR("copy"), op_copy, true, false},       {STR("test"), op_test, false, true},
+    {STR("add"), op_add, false},         {STR("remove"), op_remove, false},
+    {STR("replace"), op_replace, false}, {STR("move"), op_move, true},
+    {STR("copy"), op_copy, true},        {STR("test"), op_test, false},
 };
 
 static struct err *run_one(struct run *r, const struct json *op)
@@ -336,9 +342,6 @@ static struct err *run_one(struct run *r, const struct json *op)
                             STR_ARG(name));
         if (operations[i].needs_from && !json_is(from, JSON_STRING))
             return rejected(PRI_STR " operation failed to decode from: missing value",
-                            STR_ARG(name));
-        if (operations[i].needs_value && !o.value)
-            return rejected(PRI_STR " operation, missing value field: missing value",
                             STR_ARG(name));
         return operations[i].run(r, &o);
     }

@@ -93,6 +93,56 @@ static struct err *no_merge_key(const struct json *item, str key)
     return about("map: ", item, " does not contain declared merge key: ", key);
 }
 
+/* Go's %s of what is no text names the type in a text of its own. */
+static void go_print_text(struct buf *b, const struct json *v)
+{
+    static const char *const types[] = {
+        [JSON_BOOL] = "bool", [JSON_INT] = "int64", [JSON_DOUBLE] = "float64"};
+
+    switch (v->type) {
+    case JSON_STRING:
+        buf_str(b, v->s);
+        return;
+    case JSON_NULL:
+        buf_z(b, "%!s(<nil>)");
+        return;
+    case JSON_BOOL:
+    case JSON_INT:
+    case JSON_DOUBLE:
+        buf_fmt(b, "%%!s(%s=", types[v->type]);
+        go_print(b, v);
+        buf_char(b, ')');
+        return;
+    case JSON_ARRAY:
+        buf_char(b, '[');
+        for (uint32_t i = 0; i < v->n; i++) {
+            buf_z(b, i ? " " : "");
+            go_print_text(b, &v->items[i]);
+        }
+        buf_char(b, ']');
+        return;
+    case JSON_OBJECT:
+        buf_z(b, "map[");
+        for (uint32_t i = 0; i < v->n; i++) {
+            buf_fmt(b, "%s" PRI_STR ":", i ? " " : "", STR_ARG(v->members[i].key));
+            go_print_text(b, &v->members[i].value);
+        }
+        buf_char(b, ']');
+        return;
+    }
+}
+
+static struct err *unknown_directive(const struct json *directive, const struct json *in)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    buf_z(&b, "unknown patch type: ");
+    go_print_text(&b, directive);
+    buf_z(&b, " in map: ");
+    go_print(&b, in);
+    return err_new(REASON_UNKNOWN, "%s", buf_cstr(&b));
+}
+
 static const char *go_type(const struct json *v)
 {
     static const char *const names[] = {
@@ -116,6 +166,21 @@ static struct err *not_a(const char *expected, const struct json *v)
 static struct err *bad_format(const char *what)
 {
     return err_new(REASON_BAD_REQUEST, "invalid patch format of %s", what);
+}
+
+static struct err *unknown_member(const struct schema_type *t, str name)
+{
+    str type = t->name;
+
+    for (size_t i = type.n; i > 0; i--)
+        if (type.p[i - 1] == '.') {
+            type = str_skip(type, i);
+            break;
+        }
+    return err_new(REASON_UNKNOWN,
+                   "unable to find api field in struct " PRI_STR " for the json field \"" PRI_STR
+                   "\"",
+                   STR_ARG(type), STR_ARG(name));
 }
 
 /* ---- the schema's say ---- */
@@ -240,6 +305,18 @@ static struct json in_order(struct arena *a, const struct json *merged, const st
 
 /* ---- lists ---- */
 
+static struct err *types_differ(const struct json *x, const struct json *y)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    buf_z(&b, "list element types are not identical: [");
+    go_print(&b, x);
+    buf_char(&b, ' ');
+    go_print(&b, y);
+    buf_char(&b, ']');
+    return err_new(REASON_UNKNOWN, "%s", buf_cstr(&b));
+}
+
 /* All items of both lists are of one kind; lists of lists do not merge. */
 static struct err *check_items(const struct json *x, const struct json *y, enum json_type *ret)
 {
@@ -250,9 +327,10 @@ static struct err *check_items(const struct json *x, const struct json *y, enum 
             if (!first)
                 first = item;
             if (item->type == JSON_ARRAY)
-                return err_new(REASON_INVALID, "lists of lists are not supported");
+                return err_new(REASON_INVALID,
+                               "the server rejected our request due to an error in our request");
             if (item->type != first->type)
-                return err_new(REASON_UNKNOWN, "list element types are not identical");
+                return types_differ(x, y);
         }
     }
     *ret = first ? first->type : JSON_NULL;
@@ -283,7 +361,7 @@ static struct err *apply_special_items(struct arena *a, struct json *doc, struct
         } else if (str_is(what, "merge")) {
             return err_new(REASON_UNKNOWN, "merging lists cannot yet be specified in the patch");
         } else {
-            return err_new(REASON_UNKNOWN, "unknown patch type: " PRI_STR " in map", STR_ARG(what));
+            return unknown_directive(directive, item);
         }
     }
     if (replace) {
@@ -446,8 +524,16 @@ static struct err *check_order(const struct json *patch, const struct json *orde
             continue;
         if (merge_key.n && !json_find(item, merge_key))
             return no_merge_key(item, merge_key);
-        while (at < order->n && !same_identity(item, &order->items[at], merge_key))
-            at++;
+        for (; at < order->n; at++) {
+            const struct json *place = &order->items[at];
+
+            if (merge_key.n && place->type != JSON_OBJECT)
+                return not_a("map[string]interface {}", place);
+            if (merge_key.n && !json_find(place, merge_key))
+                return no_merge_key(place, merge_key);
+            if (same_identity(item, place, merge_key))
+                break;
+        }
         if (at++ == order->n) {
             CLEANUP(buf) struct buf b = BUF_INIT;
 
@@ -478,6 +564,8 @@ static struct err *apply_order(struct arena *a, const struct schema_type *t, str
         return not_a("[]interface {}", have);
     if (change && change->type != JSON_ARRAY)
         return not_a("[]interface {}", change);
+    if (t && t->kind == SCHEMA_STRUCT && !meta.type)
+        return unknown_member(t, name);
     err = check_order(change, order, meta.merge_key);
     if (err || (!have && !change))
         return err;
@@ -498,9 +586,12 @@ static struct err *apply_order(struct arena *a, const struct schema_type *t, str
         JSON_EACH(item, &merged)
             if (!json_find(item, meta.merge_key))
                 return no_merge_key(item, meta.merge_key);
-        JSON_EACH(item, order)
-            if (!json_find(item, meta.merge_key))
-                return no_merge_key(item, meta.merge_key);
+        for (uint32_t i = 0; i < order->n; i++) {
+            if (order->items[i].type != JSON_OBJECT)
+                return err_new(REASON_UNKNOWN, "value for key %u is not a map.", i);
+            if (!json_find(&order->items[i], meta.merge_key))
+                return no_merge_key(&order->items[i], meta.merge_key);
+        }
     }
     merged = in_order(a, &merged, order, have, kind == JSON_OBJECT ? meta.merge_key : STR_NONE);
     json_set(a, doc, name, merged);
@@ -587,7 +678,7 @@ static struct err *merge_object(struct arena *a, const struct schema_type *t, st
             *doc = json_object();
             return NULL;
         }
-        return err_new(REASON_UNKNOWN, "unknown patch type: " PRI_STR " in map", STR_ARG(what));
+        return unknown_directive(directive, patch);
     }
     err = apply_retain_keys(doc, patch);
     if (!err)
@@ -643,8 +734,7 @@ struct err *patch_strategic(struct arena *a, const struct schema_type *t, struct
 
     if (patch->type != JSON_OBJECT)
         return err_new(REASON_BAD_REQUEST,
-                       "error decoding patch: json: cannot unmarshal %s into Go value of type "
-                       "map[string]interface {}",
+                       "json: cannot unmarshal %s into Go value of type map[string]interface {}",
                        patch->type == JSON_ARRAY    ? "array"
                        : patch->type == JSON_STRING ? "string"
                        : patch->type == JSON_BOOL   ? "bool"

@@ -190,11 +190,18 @@ void buf_quantity(struct buf *b, const struct quantity *q,
                   char format /* 'd' decimal SI, 'b' binary SI, 'e' decimal exponent */);
 
 /* ---- typed decoding: names and types are checked against the table ---- */
-enum { DECODE_STRICT = 1 << 0 /* collect unknown and duplicate fields */ };
+/* What a strict decoder tells, in the order of the document, as sigs.k8s.io/json words it. */
 struct schema_warnings {
-    struct json *
-        list; /* array of strings as Kubernetes words them: `unknown field "spec.x"`, `duplicate field "spec.y"` */
+    struct json *list; /* array of strings: `unknown field "spec.x"`, `duplicate field "spec.y"` */
+    /* What json_parse() found in `text`; NULL: nothing is told of it. What lies in an unknown field is not told. */
+    const struct json *duplicates;
+    str text;
+    uint32_t n_told; /* of `duplicates`, by now */
 };
+/* key: a slice of w->text, where it was spelled out there. */
+void schema_warn_unknown(struct arena *a, struct schema_warnings *w, str path, str key);
+/* Tells the duplicates that lie behind the last unknown field. */
+void schema_warn_rest(struct arena *a, struct schema_warnings *w);
 /* Brings a parsed tree into the type's form in place: drops unknown fields (collecting them), checks JSON types (BAD_REQUEST with the
  * text of Go's decoder, e.g. `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`), drops nulls,
  * canonicalises quantities, times and IntOrString, orders struct fields as Go does, adds what Go writes without omitempty ("status":{}, "resources":{}, creationTimestamp null is dropped). */

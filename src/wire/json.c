@@ -30,7 +30,7 @@ struct frame {
 
 struct parser {
     struct arena *arena;
-    const uint8_t *p, *end;
+    const uint8_t *text, *p, *end;
     uint32_t depth_left;
     struct json *duplicates;
     const struct json_limits *limits; /* NULL: nothing is left out */
@@ -96,7 +96,7 @@ static void add_path(struct buf *b, const struct frame *f)
     }
 }
 
-static void report_duplicate(struct parser *ps, const struct frame *f)
+static void report_duplicate(struct parser *ps, const struct frame *f, const uint8_t *at)
 {
     struct buf b = BUF_INIT;
     str path;
@@ -105,13 +105,8 @@ static void report_duplicate(struct parser *ps, const struct frame *f)
         return;
     add_path(&b, f);
     path = buf_view(&b);
-    JSON_EACH(seen, ps->duplicates) {
-        if (str_eq(json_str(seen), path)) {
-            buf_fini(&b);
-            return;
-        }
-    }
-    json_append(ps->arena, ps->duplicates, json_string(arena_dup(ps->arena, path)));
+    if (!json_find(ps->duplicates, path))
+        json_set(ps->arena, ps->duplicates, arena_dup(ps->arena, path), json_int(at - ps->text));
     buf_fini(&b);
 }
 
@@ -590,11 +585,12 @@ static bool parse_members(struct parser *ps, const struct frame *parent, struct 
     for (;;) {
         struct json v = {0};
         uint32_t at = n;
+        const uint8_t *key_at;
         uint64_t bit;
 
         if (ps->p == ps->end || *ps->p != '"')
             return fail_at(ps, "looking for beginning of object key string");
-        ps->p++;
+        key_at = ps->p++;
         if (!parse_string(ps, &frame.key))
             return false;
         skip_space(ps);
@@ -619,7 +615,7 @@ static bool parse_members(struct parser *ps, const struct frame *parent, struct 
         }
         seen |= bit;
         if (at < n)
-            report_duplicate(ps, &frame);
+            report_duplicate(ps, &frame, key_at);
 
         if (!parse_value(ps, &frame, &v))
             return false;
@@ -708,6 +704,7 @@ static struct err *parse_text(struct arena *a, str text, const struct json_limit
     char scratch[SCRATCH_INITIAL] __attribute__((aligned(16)));
     struct parser ps = {
         .arena = a,
+        .text = (const uint8_t *)start,
         .p = (const uint8_t *)start,
         .end = (const uint8_t *)start + text.n,
         .depth_left = limits && limits->depth ? limits->depth : JSON_DEPTH_MAX,

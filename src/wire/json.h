@@ -51,7 +51,8 @@ struct json_limits {
     size_t n_leave_out;
 };
 /* text must outlive the tree. limits NULL: the above. Errors: BAD_REQUEST with Go's wording where clients see it. duplicates
- * may be NULL; otherwise an array of strings (field paths such as `spec.replicas`) appended to. */
+ * may be NULL; otherwise an object that gets a member for each key that came again: its path (such as `spec.replicas`) and
+ * where in the text, in bytes. The last value counts. */
 MUST_USE struct err *json_parse(struct arena *a, str text, const struct json_limits *limits,
                                 struct json *duplicates, struct json **ret);
 

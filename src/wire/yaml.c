@@ -32,14 +32,6 @@ struct anchor {
     bool open; /* its node is not complete: an alias to it would be endless */
 };
 
-/* For the paths of duplicates. */
-struct place {
-    const struct place *parent;
-    str key;
-    uint32_t index;
-    bool in_list;
-};
-
 struct reader {
     yaml_parser_t libyaml;
     struct arena *arena;
@@ -444,30 +436,15 @@ static bool key_text(struct reader *r, const struct json *key, str *ret)
     return fail(r, yaml_err("invalid map key: %s", buf_cstr(&b)));
 }
 
-static void add_path(struct buf *b, const struct place *at)
-{
-    if (!at)
-        return;
-    add_path(b, at->parent);
-    if (at->in_list) {
-        buf_fmt(b, "[%u]", at->index);
-        return;
-    }
-    if (b->n)
-        buf_char(b, '.');
-    buf_str(b, at->key);
-}
-
-static void report_duplicate(struct reader *r, const struct place *at)
+static void report_duplicate(struct reader *r, str key, size_t line)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     if (!r->duplicates || r->duplicates->n >= 100)
         return;
-    add_path(&b, at);
-    JSON_EACH(seen, r->duplicates)
-        if (str_eq(json_str(seen), buf_view(&b)))
-            return;
+    buf_fmt(&b, "line %zu: key ", line + 1);
+    json_encode_string(&b, key);
+    buf_z(&b, " already set in map");
     json_append(r->arena, r->duplicates, json_string(arena_dup(r->arena, buf_view(&b))));
 }
 
@@ -531,15 +508,12 @@ static bool expand_alias(struct reader *r, const yaml_event_t *e, struct json *r
 
 /* ---- composing ---- */
 
-static bool compose(struct reader *r, yaml_event_t *e, const struct place *parent, struct json *ret,
-                    bool *ret_merge);
+static bool compose(struct reader *r, yaml_event_t *e, struct json *ret, bool *ret_merge);
 
-static bool compose_sequence(struct reader *r, const struct place *parent, struct json *ret)
+static bool compose_sequence(struct reader *r, struct json *ret)
 {
-    struct place at = {.parent = parent, .in_list = true};
-
     *ret = json_array();
-    for (;; at.index++) {
+    for (;;) {
         struct json v = {0};
         yaml_event_t e;
         bool ok;
@@ -550,7 +524,7 @@ static bool compose_sequence(struct reader *r, const struct place *parent, struc
             yaml_event_delete(&e);
             return true;
         }
-        ok = compose(r, &e, &at, &v, NULL) && settle_double(r, &v);
+        ok = compose(r, &e, &v, NULL) && settle_double(r, &v);
         yaml_event_delete(&e);
         if (!ok)
             return false;
@@ -606,15 +580,14 @@ static bool merge(struct reader *r, struct json_key_set *set, struct json *obj,
     return true;
 }
 
-static bool compose_members(struct reader *r, const struct place *parent, struct json_key_set *set,
-                            struct json *ret)
+static bool compose_members(struct reader *r, struct json_key_set *set, struct json *ret)
 {
-    struct place at = {.parent = parent};
-
     *ret = json_object();
     for (;;) {
         struct json key = {0}, v = {0};
         bool is_merge = false, ok;
+        str name = STR_NONE;
+        size_t line;
         yaml_event_t e;
 
         if (!next_event(r, &e))
@@ -623,37 +596,35 @@ static bool compose_members(struct reader *r, const struct place *parent, struct
             yaml_event_delete(&e);
             return true;
         }
-        ok = compose(r, &e, parent, &key, &is_merge) && (is_merge || key_text(r, &key, &at.key));
+        ok = compose(r, &e, &key, &is_merge) && (is_merge || key_text(r, &key, &name));
         yaml_event_delete(&e);
         if (!ok || !next_event(r, &e))
             return false;
-        if (is_merge)
-            at.key = S("<<");
-        ok = compose(r, &e, &at, &v, NULL) && settle_double(r, &v);
+        line = e.start_mark.line;
+        ok = compose(r, &e, &v, NULL) && settle_double(r, &v);
         yaml_event_delete(&e);
         if (!ok)
             return false;
         if (is_merge) {
             if (!merge(r, set, ret, &v))
                 return false;
-        } else if (put_member(r, set, ret, at.key, &v)) {
-            report_duplicate(r, &at);
+        } else if (put_member(r, set, ret, name, &v)) {
+            report_duplicate(r, name, line);
         }
     }
 }
 
-static bool compose_mapping(struct reader *r, const struct place *parent, struct json *ret)
+static bool compose_mapping(struct reader *r, struct json *ret)
 {
     struct json_key_set set = {0};
-    bool ok = compose_members(r, parent, &set, ret);
+    bool ok = compose_members(r, &set, ret);
 
     json_key_set_fini(&set);
     return ok;
 }
 
 /* The node that begins with e. ret_merge: where a key is expected; set when it is a plain `<<`. */
-static bool compose(struct reader *r, yaml_event_t *e, const struct place *parent, struct json *ret,
-                    bool *ret_merge)
+static bool compose(struct reader *r, yaml_event_t *e, struct json *ret, bool *ret_merge)
 {
     enum yaml_kind kind;
     struct anchor *a;
@@ -678,10 +649,10 @@ static bool compose(struct reader *r, yaml_event_t *e, const struct place *paren
         r->depth_left--;
         if (e->type == YAML_SEQUENCE_START_EVENT) {
             a = open_anchor(r, e->data.sequence_start.anchor);
-            ok = compose_sequence(r, parent, ret);
+            ok = compose_sequence(r, ret);
         } else {
             a = open_anchor(r, e->data.mapping_start.anchor);
-            ok = compose_mapping(r, parent, ret);
+            ok = compose_mapping(r, ret);
         }
         r->depth_left++;
         if (ok)
@@ -718,7 +689,7 @@ static bool next_document(struct reader *r, struct json *ret)
         r->anchors = NULL;
         if (!next_event(r, &e))
             return false;
-        ok = compose(r, &e, NULL, ret, NULL) && settle_double(r, ret);
+        ok = compose(r, &e, ret, NULL) && settle_double(r, ret);
         yaml_event_delete(&e);
         return ok;
     }
@@ -746,23 +717,22 @@ static struct err *read_documents(struct arena *a, str text, struct json *duplic
     return r.err;
 }
 
-/* JSON is read as such where it is: it is faster, and what fails gets its second chance as YAML. */
-static bool try_json(struct arena *a, str text, struct json *duplicates, struct json **ret)
+/* JSON is read as such where it is: it is faster, and what fails or is to be told by its lines gets its second chance as
+ * YAML. */
+static bool try_json(struct arena *a, str text, bool tell_duplicates, struct json **ret)
 {
     struct json_limits limits = {.depth = JSON_DEPTH_MAX, .size = YAML_SIZE_MAX};
-    uint32_t n_duplicates = duplicates ? duplicates->n : 0;
+    struct json duplicates = json_object();
     struct err *err;
 
     text = str_trim(text);
     if (!text.n || *text.p != '{')
         return false;
     text = arena_dup(a, text); /* invariant (2) */
-    err = json_parse(a, text, &limits, duplicates, ret);
+    err = json_parse(a, text, &limits, tell_duplicates ? &duplicates : NULL, ret);
     if (!err)
-        return true;
+        return !duplicates.n;
     err_free(err);
-    if (duplicates)
-        duplicates->n = n_duplicates;
     return false;
 }
 
@@ -771,7 +741,7 @@ struct err *yaml_parse(struct arena *a, str text, struct json *duplicates, struc
     struct json docs = json_array();
     struct err *err;
 
-    if (try_json(a, text, duplicates, ret))
+    if (try_json(a, text, duplicates != NULL, ret))
         return NULL;
     err = read_documents(a, text, duplicates, true, &docs);
     if (err)
@@ -794,7 +764,7 @@ static struct err *read_chunk(struct arena *a, str text, struct json *ret_docs)
     struct json docs = json_array(), *v = NULL;
     struct err *err;
 
-    if (try_json(a, text, NULL, &v)) {
+    if (try_json(a, text, false, &v)) {
         json_append(a, ret_docs, *v);
         return NULL;
     }

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf first = BUF_INIT, second = BUF_INIT, third = BUF_INIT, pretty = BUF_INIT;
     /* A copy of the exact size lets the sanitizer see a read behind the end. */
     char *text = size ? mem_dup(data, size) : NULL;
-    struct json duplicates = json_array(), *v = NULL, *again = NULL, copy;
+    struct json duplicates = json_object(), *v = NULL, *again = NULL, copy;
     struct err *err = json_parse(a, (str){text, size}, NULL, &duplicates, &v);
 
     if (!err) {

@@ -57,7 +57,7 @@ static void check_proto(struct arena *a, const struct schema_type *t, const stru
 
 static void from_json(struct arena *a, const struct schema_type *t, str text)
 {
-    struct schema_warnings warnings = {NULL};
+    struct schema_warnings warnings = {.list = NULL};
     struct json *v = NULL;
     struct err *err = json_parse(a, text, NULL, NULL, &v), *errs = NULL;
 

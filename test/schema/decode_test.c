@@ -118,7 +118,7 @@ TEST(schema_decode, bytes_are_base64)
 TEST(schema_decode, unknown_fields_are_named_by_path_in_the_documents_order)
 {
     struct arena *a = arena_new();
-    struct schema_warnings w = {NULL};
+    struct schema_warnings w = {.list = NULL};
     struct json *v = NULL;
 
     CHECK_OK(json_parse(a,

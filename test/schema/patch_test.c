@@ -37,6 +37,28 @@ static struct json *load(struct arena *a, struct buf *b, const char *sub)
     return v;
 }
 
+/* What the RFC and the library inside Kubernetes (gopkg.in/evanphx/json-patch.v4) see differently, by comment or error. */
+static bool library_differs(const struct json *c)
+{
+    static const char *const names[] = {
+        "replace object document with array document?",
+        "replace array document with object document?",
+        "replacing the root of the document is possible with add",
+        "missing 'value' parameter to add",
+        "missing 'value' parameter to replace",
+        "missing 'value' parameter to test",
+        "missing from location to copy",
+        "test with bad array number that has leading zeros",
+        "Out of bounds (lower)",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_is(json_get_str(c, "comment"), names[i]) ||
+            str_is(json_get_str(c, "error"), names[i]))
+            return true;
+    return false;
+}
+
 static void run_suite(const char *sub)
 {
     CLEANUP(arena) struct arena *a = arena_new();
@@ -60,7 +82,10 @@ static void run_suite(const char *sub)
         doc = json_copy(a, before);
         err = patch_json(a, &doc, ops);
         json_encode(&b, c);
-        if (json_findz(c, "error")) {
+        if (library_differs(c)) {
+            if (!err == !json_findz(c, "error"))
+                test_fail(__FILE__, __LINE__, "as the RFC has it: %s", buf_cstr(&b));
+        } else if (json_findz(c, "error")) {
             if (!err)
                 test_fail(__FILE__, __LINE__, "applies: %s", buf_cstr(&b));
             else if (!json_equal(&doc, before))
@@ -84,6 +109,62 @@ TEST(patch_json, passes_the_suite)
 TEST(patch_json, passes_the_cases_of_the_rfc)
 {
     run_suite("suites/json-patch/spec_tests.json");
+}
+
+/* Source: gopkg.in/evanphx/json-patch.v4, patch.go. */
+TEST(patch_json, is_as_lax_as_the_library_inside_kubernetes)
+{
+    static const struct {
+        const char *doc, *op, *want; /* NULL: refused */
+    } cases[] = {
+        {"{'a':1}", "{'op':'replace','path':'/b','value':2}", "{'a':1,'b':2}"},
+        {"{'a':1}", "{'op':'replace','path':'','value':{'c':3}}", "{'c':3}"},
+        {"{'a':1}", "{'op':'replace','path':'','value':3}", NULL},
+        {"{'a':1}", "{'op':'replace','path':'/b/c','value':2}", NULL},
+        {"{'a':1}", "{'op':'copy','from':'/b','path':'/c'}", "{'a':1,'c':null}"},
+        {"{'a':1}", "{'op':'move','from':'/b','path':'/c'}", NULL},
+        {"{'a':1}", "{'op':'remove','path':'/b'}", NULL},
+        {"{'a':1}", "{'op':'remove','path':''}", NULL},
+        {"{'a':1}", "{'op':'add','path':'','value':{}}", NULL},
+        {"{'a':1}", "{'op':'add','path':'x/b','value':2}", "{'a':1,'b':2}"},
+        {"{'a':1}", "{'op':'add','path':'b','value':2}", NULL},
+        {"{'a':1}", "{'op':'add','path':'/b'}", "{'a':1,'b':null}"},
+        {"{'a':1}", "{'op':'test','path':'/b'}", "{'a':1}"},
+        {"{'a':1}", "{'op':'test','path':'/b','value':null}", "{'a':1}"},
+        {"{'a':1}", "{'op':'test','path':'/a'}", NULL},
+        {"{'a':1}", "{'op':'test','path':'','value':{'a':1}}", "{'a':1}"},
+        {"{'l':[1,2]}", "{'op':'add','path':'/l/-1','value':3}", "{'l':[1,2,3]}"},
+        {"{'l':[1,2]}", "{'op':'add','path':'/l/-3','value':3}", "{'l':[3,1,2]}"},
+        {"{'l':[1,2]}", "{'op':'add','path':'/l/-4','value':3}", NULL},
+        {"{'l':[1,2]}", "{'op':'add','path':'/l/3','value':3}", NULL},
+        {"{'l':[1,2]}", "{'op':'remove','path':'/l/-1'}", "{'l':[1]}"},
+        {"{'l':[1,2]}", "{'op':'replace','path':'/l/+01','value':3}", "{'l':[1,3]}"},
+        {"{'l':[1,2]}", "{'op':'replace','path':'/l/2','value':3}", NULL},
+        {"{'l':[1,2]}", "{'op':'test','path':'/l/2'}", NULL},
+        {"{'l':[1,2]}", "{'op':'replace','path':'/l/-','value':3}", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(arena) struct arena *a = arena_new();
+        CLEANUP(buf) struct buf b = BUF_INIT, text = BUF_INIT, ops = BUF_INIT, want = BUF_INIT;
+        CLEANUP(err) struct err *err = NULL;
+        struct json doc;
+
+        for (const char *p = cases[i].doc; *p; p++)
+            buf_char(&text, *p == '\'' ? '"' : *p);
+        buf_char(&ops, '[');
+        for (const char *p = cases[i].op; *p; p++)
+            buf_char(&ops, *p == '\'' ? '"' : *p);
+        buf_char(&ops, ']');
+        for (const char *p = cases[i].want ? cases[i].want : cases[i].doc; *p; p++)
+            buf_char(&want, *p == '\'' ? '"' : *p);
+        doc = *parse(a, buf_view(&text));
+        err = patch_json(a, &doc, parse(a, buf_view(&ops)));
+        if (!err != !!cases[i].want)
+            test_fail(__FILE__, __LINE__, "%s: %s", cases[i].op, err ? err->trail : "applies");
+        json_encode(&b, &doc);
+        CHECK_STRZ(buf_view(&b), buf_cstr(&want));
+    }
 }
 
 TEST(patch_json, what_does_not_apply_is_told_as_the_api_server_tells_it)
@@ -352,7 +433,30 @@ TEST(patch_strategic, errors_are_worded_as_kubernetes_words_them)
          "map: map[image:q:1] does not contain declared merge key: name", 500},
         {STR("{\"metadata\":{\"labels\":{\"a\":\"1\"}}}"),
          STR("{\"metadata\":{\"labels\":{\"$patch\":\"bogus\"}}}"),
-         "unknown patch type: bogus in map", 500},
+         "unknown patch type: bogus in map: map[$patch:bogus]", 500},
+        {STR("{\"metadata\":{\"labels\":{\"a\":\"1\"}}}"),
+         STR("{\"metadata\":{\"labels\":{\"$patch\":[\"x\",1,null]}}}"),
+         "unknown patch type: [x %!s(int64=1) %!s(<nil>)] in map: map[$patch:[x 1 <nil>]]", 500},
+        {STR("{\"metadata\":{\"finalizers\":[\"a\"]}}"),
+         STR("{\"metadata\":{\"finalizers\":[\"b\",1]}}"),
+         "list element types are not identical: [[a] [b 1]]", 500},
+        {STR("{\"metadata\":{\"finalizers\":[\"a\"]}}"),
+         STR("{\"metadata\":{\"finalizers\":[[\"b\"]]}}"),
+         "the server rejected our request due to an error in our request", 422},
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"}]}")),
+         STR(POD_TEXT("{\"$setElementOrder/containers\":[\"a\"]}")),
+         "value for key 0 is not a map.", 500},
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"}]}")),
+         STR(POD_TEXT("{\"$setElementOrder/containers\":[{\"nam\":\"a\"}],"
+                      "\"containers\":[{\"name\":\"a\"}]}")),
+         "map: map[nam:a] does not contain declared merge key: name", 500},
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"}]}")),
+         STR(POD_TEXT("{\"$setElementOrder/containers\":[\"a\"],"
+                      "\"containers\":[{\"name\":\"a\"}]}")),
+         "expected a map[string]interface {}, but received a string", 500},
+        {STR(POD_TEXT("{\"containers\":[{\"name\":\"a\"}]}")),
+         STR(POD_TEXT("{\"$setElementOrder/nosuch\":[]}")),
+         "unable to find api field in struct PodSpec for the json field \"nosuch\"", 500},
         {STR("{\"spec\":{\"strategy\":{\"type\":\"x\"}}}"),
          STR("{\"spec\":{\"strategy\":{\"$retainKeys\":[\"x\"],\"type\":\"y\"}}}"),
          "invalid patch format of retainKeys", 400},
@@ -360,9 +464,7 @@ TEST(patch_strategic, errors_are_worded_as_kubernetes_words_them)
          STR("{\"metadata\":{\"$setElementOrderfinalizers\":[]}}"),
          "invalid patch format of setElementOrder list", 400},
         {STR("{}"), STR("[1]"),
-         "error decoding patch: json: cannot unmarshal array into Go value of type "
-         "map[string]interface {}",
-         400},
+         "json: cannot unmarshal array into Go value of type map[string]interface {}", 400},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -168,7 +168,7 @@ TEST(roundtrip, every_kind_is_the_same_in_json_and_protobuf)
         struct json *v = NULL, *back = NULL, *want_json;
         struct buf b = BUF_INIT, pretty = BUF_INIT;
         const struct schema_type *t;
-        struct schema_warnings w = {NULL};
+        struct schema_warnings w = {.list = NULL};
         str text, pb;
         struct err *err;
 

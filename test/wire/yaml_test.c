@@ -157,7 +157,8 @@ TEST(yaml, nesting_is_limited)
     check_error(buf_view(&b), "error converting YAML to JSON: yaml: exceeded max depth of 512");
 }
 
-TEST(yaml, duplicates_are_reported_by_path_and_the_last_wins)
+/* Source: Kubernetes' test/integration/apiserver/field_validation_test.go, the rows of YAML bodies. */
+TEST(yaml, duplicates_are_reported_by_line_and_the_last_wins)
 {
     CLEANUP(arena) struct arena *a = arena_new();
     CLEANUP(buf) struct buf b = BUF_INIT;
@@ -168,7 +169,13 @@ TEST(yaml, duplicates_are_reported_by_path_and_the_last_wins)
     CHECK_STRZ(buf_view(&b), "{\"spec\":{\"l\":[{\"x\":2}],\"r\":2}}");
     buf_clear(&b);
     json_encode(&b, &dups);
-    CHECK_STRZ(buf_view(&b), "[\"spec.l[0].x\",\"spec.r\"]");
+    CHECK_STRZ(buf_view(&b), "[\"line 4: key \\\"x\\\" already set in map\","
+                             "\"line 6: key \\\"r\\\" already set in map\"]");
+    dups = json_array();
+    buf_clear(&b);
+    CHECK_OK(yaml_parse(a, S("{\"a\":1,\n\"a\":\n2}"), &dups, &v));
+    json_encode(&b, &dups);
+    CHECK_STRZ(buf_view(&b), "[\"line 3: key \\\"a\\\" already set in map\"]");
 }
 
 TEST(yaml, a_large_mapping_takes_linear_time)
