@@ -179,6 +179,11 @@ str query_str(struct req *q, const char *name); /* empty: absent */
  * strictness follow q->wo. */
 MUST_USE struct err *body_decode(struct req *q, const struct kind *k, const struct schema_type *t,
                                  str group, str version, str kind, struct json **ret);
+const char *json_word(const struct json *v); /* what Go's decoder calls a value's type */
+/* The type that a body's kind is looked up with, as errors print it. */
+#define GO_TYPE_META                                                                               \
+    "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "               \
+    "\"json:\\\"kind,omitempty\\\"\" }"
 /* w may be NULL; otherwise it is made ready for schema_decode(), or told what only YAML's reader tells. */
 MUST_USE struct err *body_parse(struct req *q, struct schema_warnings *w, struct json **ret);
 /* What a strict decoder told, as the end of an error or as warnings. yaml_head: how the error that YAML's texts are part of

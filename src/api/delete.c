@@ -11,14 +11,9 @@
 
 static struct err *wrong_type(const struct json *v, const char *field, const char *want)
 {
-    static const char *const names[] = {
-        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
-        [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
-        [JSON_OBJECT] = "object"};
-
     return err_new(REASON_BAD_REQUEST,
                    "json: cannot unmarshal %s into Go struct field DeleteOptions.%s of type %s",
-                   names[v->type], field, want);
+                   json_word(v), field, want);
 }
 
 static struct err *from_body(struct req *q, struct delete_options *o, struct json *dry)
@@ -37,6 +32,12 @@ static struct err *from_body(struct req *q, struct delete_options *o, struct jso
         err_free(e);
         return out;
     }
+    if (!json_is(v, JSON_OBJECT) && !json_is(v, JSON_NULL))
+        return err_new(
+            REASON_BAD_REQUEST,
+            "couldn't get version/kind; json parse error: json: cannot unmarshal %s into "
+            "Go value of type " GO_TYPE_META,
+            json_word(v));
     kind = json_str(json_findz(v, "kind"));
     api_version = json_str(json_findz(v, "apiVersion"));
     if (kind.n && !str_is(kind, "DeleteOptions"))
@@ -59,7 +60,16 @@ static struct err *from_body(struct req *q, struct delete_options *o, struct jso
         o->has_orphan = true;
         o->orphan = f->b;
     }
-    o->propagation = json_str(json_findz(v, "propagationPolicy"));
+    f = json_findz(v, "propagationPolicy");
+    if (f && f->type != JSON_NULL && f->type != JSON_STRING)
+        return wrong_type(f, "propagationPolicy", "v1.DeletionPropagation");
+    o->propagation = json_str(f);
+    f = json_findz(v, "preconditions");
+    if (f && f->type != JSON_NULL && f->type != JSON_OBJECT)
+        return wrong_type(f, "preconditions", "v1.Preconditions");
+    f = json_findz(v, "dryRun");
+    if (f && f->type != JSON_NULL && f->type != JSON_ARRAY)
+        return wrong_type(f, "dryRun", "[]string");
     f = json_at(v, "preconditions", "uid", NULL);
     o->has_uid = json_is(f, JSON_STRING);
     o->uid = json_str(f);

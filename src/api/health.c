@@ -239,6 +239,9 @@ bool health_handle(struct req *q)
 
     if (str_is(path, "/"))
         reply_root(q);
+    else if ((str_is(path, "/version") || str_is(path, "/version/")) &&
+             !str_is(q->ex->req.method, "GET"))
+        reply_error(q, err_no_method());
     else if (str_is(path, "/version") || str_is(path, "/version/"))
         reply_version(q);
     else if (str_is(path, "/healthz") || str_is(path, "/livez") || str_is(path, "/readyz") ||

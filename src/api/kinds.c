@@ -7,20 +7,20 @@
 
 static const struct field_label pod_fields[] = {
     {"spec.nodeName", "spec.nodeName", ""},
+    {"spec.host", "spec.nodeName", ""},
     {"spec.restartPolicy", "spec.restartPolicy", ""},
     {"spec.schedulerName", "spec.schedulerName", ""},
     {"spec.serviceAccountName", "spec.serviceAccountName", ""},
     {"spec.hostNetwork", "spec.hostNetwork", "false"},
     {"status.phase", "status.phase", ""},
     {"status.podIP", "status.podIP", ""},
-    {"status.podIPs", "status.podIP", ""},
+    {"status.podIPs", NULL, ""}, /* allowed, but nothing fills it */
     {"status.nominatedNodeName", "status.nominatedNodeName", ""},
     {NULL},
 };
 static const struct field_label node_fields[] = {
     {"spec.unschedulable", "spec.unschedulable", "false"}, {NULL}};
-static const struct field_label namespace_fields[] = {
-    {"name", "metadata.name", ""}, {"status.phase", "status.phase", ""}, {NULL}};
+static const struct field_label namespace_fields[] = {{"status.phase", "status.phase", ""}, {NULL}};
 static const struct field_label secret_fields[] = {{"type", "type", ""}, {NULL}};
 static const struct field_label service_fields[] = {
     {"spec.clusterIP", "spec.clusterIP", ""}, {"spec.type", "spec.type", ""}, {NULL}};
@@ -31,7 +31,6 @@ static const struct field_label job_fields[] = {{"status.successful", "status.su
 static const struct field_label csr_fields[] = {{"spec.signerName", "spec.signerName", ""}, {NULL}};
 static const struct field_label slice_fields[] = {
     {"spec.driver", "spec.driver", ""}, {"spec.nodeName", "spec.nodeName", ""}, {NULL}};
-static const struct field_label pv_fields[] = {{"name", "metadata.name", ""}, {NULL}};
 static const struct field_label event_fields[] = {
     {"involvedObject.kind", "involvedObject.kind", ""},
     {"involvedObject.namespace", "involvedObject.namespace", ""},
@@ -42,7 +41,7 @@ static const struct field_label event_fields[] = {
     {"involvedObject.fieldPath", "involvedObject.fieldPath", ""},
     {"reason", "reason", ""},
     {"reportingComponent", "reportingComponent", ""},
-    {"source", "source.component", ""},
+    {"source", "source.component", "", .or_path = "reportingComponent"},
     {"type", "type", ""},
     {NULL},
 };
@@ -57,6 +56,7 @@ static const struct field_label new_event_fields[] = {
     {"regarding.resourceVersion", "involvedObject.resourceVersion", ""},
     {"regarding.fieldPath", "involvedObject.fieldPath", ""},
     {"reportingController", "reportingComponent", ""},
+    {"source", "source.component", "", .or_path = "reportingComponent"},
     {"reason", "reason", ""},
     {"type", "type", ""},
     {NULL},
@@ -94,9 +94,9 @@ static const struct kind_hooks table[] = {
     {"", "resourcequotas", KIND_RETURN_DELETED},
     {"", "limitranges", KIND_CREATE_ON_UPDATE, .update_passes = "n"},
     {"", "persistentvolumes", KIND_RETURN_DELETED, .prepare_create = pv_prepare_create,
-     .fields = pv_fields, .update_passes = "nn"},
+     .update_passes = "nn"},
     {"", "persistentvolumeclaims", KIND_RETURN_DELETED, .prepare_create = pvc_prepare_create,
-     .prepare_update = pvc_prepare_update, .fields = pv_fields, .update_passes = "ncn"},
+     .prepare_update = pvc_prepare_update, .update_passes = "ncn"},
     {"", "events", KIND_NAME_PATH_SEGMENT | KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION,
      .fields = event_fields, .more_fields = new_event_fields, .update_passes = ""},
     {"events.k8s.io", "events", KIND_CREATE_ON_UPDATE | KIND_NO_GARBAGE_COLLECTION,
@@ -106,7 +106,7 @@ static const struct kind_hooks table[] = {
      .deprecated = "v1 ComponentStatus is deprecated in v1.19+", .read = component_statuses},
     /* workloads */
     {"apps", "deployments", KIND_GENERATION, .generation_of = "spec metadata.annotations"},
-    {"apps", "replicasets", KIND_GENERATION, .fields = replicas_fields, .update_passes = "nc"},
+    {"apps", "replicasets", KIND_GENERATION, .update_passes = "nc"},
     {"apps", "statefulsets", KIND_GENERATION | KIND_NAME_DNS_LABEL},
     {"apps", "daemonsets", KIND_GENERATION, .default_extra = daemonset_default,
      .update_passes = "nc"},

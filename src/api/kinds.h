@@ -42,10 +42,11 @@ typedef struct err *kind_admit_fn(struct write *w);
 /* Warning header texts for an accepted object. */
 typedef void kind_warn_fn(struct write *w);
 
-/* A field that field selectors may name. The value is what is at `path` (string, number or
- * boolean), else `otherwise`. */
+/* A field that field selectors may name, beside those of metadata. The value is what is at `path`, else at `or_path` (string,
+ * number or boolean; NULL: nowhere), else `otherwise`. Sources: AddFieldLabelConversionFunc() in pkg/apis/(group)/(version),
+ * and the SelectableFields of pkg/registry. */
 struct field_label {
-    const char *label, *path, *otherwise;
+    const char *label, *path, *otherwise, *or_path;
 };
 
 enum column_show {             /* what is shown of the value at a column's path */

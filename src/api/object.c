@@ -40,19 +40,29 @@ static void pack(struct buf *b, const char *label, str value)
     buf_char(b, 0);
 }
 
+static bool pack_text(struct arena *a, const struct json *obj, const char *path, str *ret)
+{
+    const struct json *v = path ? json_path(obj, path) : NULL;
+
+    if (json_is(v, JSON_STRING) && v->s.n)
+        *ret = v->s;
+    else if (json_is(v, JSON_INT))
+        *ret = arena_fmt(a, "%lld", (long long)v->i);
+    else if (json_is(v, JSON_BOOL))
+        *ret = v->b ? S("true") : S("false");
+    else
+        return false;
+    return true;
+}
+
 static void pack_fields(struct arena *a, struct buf *b, const struct field_label *fields,
                         const struct json *obj)
 {
     for (const struct field_label *f = fields; f && f->label; f++) {
-        const struct json *v = f->path ? json_path(obj, f->path) : NULL;
         str text = str_of(f->otherwise);
 
-        if (json_is(v, JSON_STRING) && v->s.n)
-            text = v->s;
-        else if (json_is(v, JSON_INT))
-            text = arena_fmt(a, "%lld", (long long)v->i);
-        else if (json_is(v, JSON_BOOL))
-            text = v->b ? S("true") : S("false");
+        if (!pack_text(a, obj, f->path, &text))
+            pack_text(a, obj, f->or_path, &text);
         pack(b, f->label, text);
     }
 }
@@ -128,16 +138,39 @@ bool object_matches(const struct obj *o, const struct selector *labels,
     return true;
 }
 
+/* Kinds without fields of their own share a text; of the others, two have one of their own. Sources:
+ * apimachinery/pkg/runtime/conversion.go, DefaultMetaV1FieldSelectorConversion(); pkg/apis/batch/v1/conversion.go;
+ * pkg/apis/resource/v1/conversion.go. */
+static struct err *unknown_field(const struct kind *k, str key)
+{
+    if (!k->hooks->fields && !k->r->custom)
+        return err_new(REASON_BAD_REQUEST,
+                       "\"" PRI_STR "\" is not a known field selector: only \"metadata.name\", "
+                       "\"metadata.namespace\"",
+                       STR_ARG(key));
+    if (str_is(k->r->kind, "Job") && !k->r->custom)
+        return err_new(REASON_BAD_REQUEST,
+                       "field label \"" PRI_STR "\" not supported for batchv1.Job", STR_ARG(key));
+    if (str_is(k->r->kind, "ResourceSlice") && !k->r->custom)
+        return err_new(REASON_BAD_REQUEST,
+                       "field label not supported for " PRI_STR ", Kind=ResourceSlice: " PRI_STR,
+                       STR_ARG(k->api_version), STR_ARG(key));
+    return err_new(REASON_BAD_REQUEST, "field label not supported: " PRI_STR, STR_ARG(key));
+}
+
 struct err *field_selector_check(const struct kind *k, const struct selector *s)
 {
+    bool own = k->hooks->fields || k->r->custom;
+
     for (size_t i = 0; i < s->n_terms; i++) {
         str key = s->terms[i].key;
-        bool known = str_is(key, "metadata.name") || str_is(key, "metadata.namespace");
+        bool known = str_is(key, "metadata.name") ||
+                     (str_is(key, "metadata.namespace") && (k->r->namespaced || !own));
 
         for (const struct field_label *f = k->hooks->fields; f && f->label && !known; f++)
             known = str_is(key, f->label);
         if (!known)
-            return err_new(REASON_BAD_REQUEST, "field label not supported: " PRI_STR, STR_ARG(key));
+            return unknown_field(k, key);
     }
     return NULL;
 }

@@ -505,17 +505,6 @@ static struct err *unsupported(void)
                        S(""), S(""));
 }
 
-static const char *json_word(const struct json *v)
-{
-    static const char *const words[] = {
-        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
-        [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
-        [JSON_OBJECT] = "object",
-    };
-
-    return words[v->type];
-}
-
 static struct err *undecodable(const char *prefix, const struct json *v, const char *type)
 {
     return err_new(REASON_BAD_REQUEST, "%sjson: cannot unmarshal %s into Go %s", prefix,

@@ -67,6 +67,47 @@ void verb_get(struct req *q)
 
 /* ---- options ---- */
 
+static void match_unsupported(struct err **errs, str match, const char *supported)
+{
+    struct buf b = BUF_INIT;
+
+    buf_quoted(&b, match);
+    cause(errs, CAUSE_NOT_SUPPORTED, S("resourceVersionMatch"),
+          "Unsupported value: %s: supported values: %s", buf_cstr(&b), supported);
+    buf_fini(&b);
+}
+
+/* Source: apimachinery/pkg/apis/meta/internalversion/validation, ValidateListOptions(). */
+static void list_options_check(const struct list_options *o, struct err **errs)
+{
+    static const str field = STR("resourceVersionMatch");
+    bool exact = str_is(o->match, "Exact"), not_older = str_is(o->match, "NotOlderThan");
+
+    if (o->watch && o->has_send_initial && !not_older)
+        cause(errs, CAUSE_FORBIDDEN, field,
+              "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    if (o->watch && o->match.n && !o->has_send_initial)
+        cause(errs, CAUSE_FORBIDDEN, field,
+              "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is "
+              "provided");
+    if (o->watch && o->match.n && !not_older)
+        match_unsupported(errs, o->match, "\"NotOlderThan\"");
+    if (!o->watch && o->match.n && !o->revision_text.n)
+        cause(errs, CAUSE_FORBIDDEN, field,
+              "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+    if (o->match.n && o->continue_token.n)
+        cause(errs, CAUSE_FORBIDDEN, field,
+              "Forbidden: resourceVersionMatch is forbidden when continue is provided");
+    if (!o->watch && o->match.n && !exact && !not_older)
+        match_unsupported(errs, o->match, "\"Exact\", \"NotOlderThan\", \"\"");
+    if (!o->watch && exact && str_is(o->revision_text, "0"))
+        cause(errs, CAUSE_FORBIDDEN, field,
+              "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+    if (!o->watch && o->has_send_initial)
+        cause(errs, CAUSE_FORBIDDEN, S("sendInitialEvents"),
+              "Forbidden: sendInitialEvents is forbidden for list");
+}
+
 struct err *list_options_parse(struct req *q, bool watch, struct list_options *o)
 {
     const struct kind *k = q->route.kind;
@@ -103,53 +144,7 @@ struct err *list_options_parse(struct req *q, bool watch, struct list_options *o
     o->continue_token = query_str(q, "continue");
     o->match = query_str(q, "resourceVersionMatch");
     o->revision_text = query_str(q, "resourceVersion");
-    if (o->match.n) {
-        struct buf b = BUF_INIT;
-        str field = S("resourceVersionMatch");
-
-        buf_quoted(&b, o->match);
-        if (watch) {
-            if (!o->has_send_initial)
-                cause(&errs, CAUSE_FORBIDDEN, field,
-                      "Forbidden: resourceVersionMatch is forbidden for watch unless "
-                      "sendInitialEvents is provided");
-        } else {
-            if (o->continue_token.n)
-                cause(&errs, CAUSE_FORBIDDEN, field,
-                      "Forbidden: resourceVersionMatch is forbidden when continue is provided");
-            else if (!o->revision_text.n)
-                cause(&errs, CAUSE_FORBIDDEN, field,
-                      "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
-                      "provided");
-            else if (!str_is(o->match, "Exact") && !str_is(o->match, "NotOlderThan"))
-                cause(&errs, CAUSE_NOT_SUPPORTED, field,
-                      "Unsupported value: %s: supported values: \"Exact\", \"NotOlderThan\", \"\"",
-                      buf_cstr(&b));
-            else if (str_is(o->match, "Exact") && str_is(o->revision_text, "0"))
-                cause(&errs, CAUSE_FORBIDDEN, field,
-                      "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion "
-                      "\"0\"");
-        }
-        buf_fini(&b);
-    }
-    if (o->has_send_initial) {
-        if (!watch)
-            cause(&errs, CAUSE_FORBIDDEN, S("sendInitialEvents"),
-                  "Forbidden: sendInitialEvents is forbidden for list");
-        else if (!str_is(o->match, "NotOlderThan")) {
-            cause(&errs, CAUSE_FORBIDDEN, S("resourceVersionMatch"),
-                  "Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
-                  "NotOlderThan");
-            if (o->match.n) {
-                struct buf b = BUF_INIT;
-
-                buf_quoted(&b, o->match);
-                cause(&errs, CAUSE_NOT_SUPPORTED, S("resourceVersionMatch"),
-                      "Unsupported value: %s: supported values: \"NotOlderThan\"", buf_cstr(&b));
-                buf_fini(&b);
-            }
-        }
-    }
+    list_options_check(o, &errs);
     if (errs)
         return err_invalid(errs, S("meta.k8s.io"), S("ListOptions"), S(""));
     if (o->revision_text.n) {
@@ -199,6 +194,19 @@ static size_t base64_bad_at(str s)
     return s.n - s.n % 4;
 }
 
+/* Whether Go's path.Clean() leaves it as it is, below a slash. */
+static bool is_clean(str path)
+{
+    str rest = path, part;
+
+    if (path.p[0] == '/')
+        rest = str_skip(path, 1);
+    while (str_cut(&rest, '/', &part))
+        if (!part.n || str_is(part, ".") || str_is(part, ".."))
+            return false;
+    return true;
+}
+
 static struct err *token_parse(struct req *q, str token, int64_t *ret_revision,
                                struct key *ret_after)
 {
@@ -235,6 +243,10 @@ static struct err *token_parse(struct req *q, str token, int64_t *ret_revision,
     if (!start.n)
         return err_new(REASON_BAD_REQUEST, "invalid continue token: continue key is not valid: "
                                            "encoded start key empty (version meta.k8s.io/v1)");
+    if (!is_clean(start))
+        return err_new(REASON_BAD_REQUEST,
+                       "invalid continue token: continue key is not valid: " PRI_STR,
+                       STR_ARG(start));
     if (start.p[start.n - 1] == 0)
         start.n--;
     *ret_after = (struct key){q->route.kind->r->storage_resource, q->route.ns, start};

@@ -71,6 +71,7 @@ bool query_bool(struct req *q, const char *name, bool *ret_given)
 
 struct clause {
     str type, as, g, v, stream;
+    bool pretty;
     int q_milli;
 };
 
@@ -90,6 +91,8 @@ static void clause_param(struct clause *c, str p)
         c->v = p;
     else if (str_is(name, "stream"))
         c->stream = p;
+    else if (str_is(name, "pretty"))
+        c->pretty = str_is(p, "1");
     else if (str_is(name, "q") && p.n) {
         int q = 0, digits = 0;
 
@@ -121,7 +124,8 @@ static bool media_of(str type, enum media *ret)
 }
 
 /* Does the clause name a form that this endpoint has? */
-static bool clause_form(const struct clause *c, bool transformable, bool watch, struct accept *ret)
+static bool clause_form(const struct clause *c, enum media media, bool transformable,
+                        struct accept *ret)
 {
     static const struct {
         str as;
@@ -134,7 +138,8 @@ static bool clause_form(const struct clause *c, bool transformable, bool watch, 
 
     ret->as = AS_OBJECT;
     ret->stream_watch = str_is(c->stream, "watch");
-    if (c->stream.n && !(watch && ret->stream_watch))
+    /* Any endpoint takes the parameter, where the encoding has a form for streams. */
+    if (c->stream.n && (!ret->stream_watch || media == MEDIA_YAML))
         return false;
     if (!c->as.n)
         return true;
@@ -185,17 +190,35 @@ static struct err *check_list_form(struct req *q, bool list_like, bool watch)
                    internal_package(k->r->group), STR_ARG(k->r->kind));
 }
 
+/* By the query, else by the client: what people read is indented. Source: negotiation/negotiate.go, isPrettyPrint(). */
+static bool pretty_asked(struct req *q)
+{
+    static const str yes[] = {STR("1"), STR("t"), STR("T"), STR("true"), STR("TRUE"), STR("True")};
+    static const str readers[] = {STR("curl"), STR("Wget"), STR("Mozilla/5.0")};
+    str pretty, agent;
+
+    if (q->ex->req.query.n && http_query(q->a, q->ex->req.query, "pretty", &pretty) && pretty.n) {
+        for (size_t i = 0; i < ARRAY_LEN(yes); i++)
+            if (str_eq(pretty, yes[i]))
+                return true;
+        return false;
+    }
+    agent = http_header(&q->ex->req, "user-agent");
+    for (size_t i = 0; i < ARRAY_LEN(readers); i++)
+        if (str_has_prefix(agent, readers[i]))
+            return true;
+    return false;
+}
+
 struct err *accept_parse(struct req *q, bool list_like, bool watch)
 {
     str header = http_header(&q->ex->req, "accept"), part;
     struct clause clauses[ACCEPT_CLAUSES_MAX];
     size_t n = 0;
     bool transformable = q->route.is_resource;
-    str pretty;
 
     q->accept = (struct accept){.media = MEDIA_JSON};
-    q->pretty = q->ex->req.query.n && http_query(q->a, q->ex->req.query, "pretty", &pretty) &&
-                !(str_is(pretty, "false") || str_is(pretty, "0"));
+    q->pretty = pretty_asked(q);
     if (!header.n || str_is(header, "application/json") || str_is(header, "*/*"))
         return NULL;
     while (n < ACCEPT_CLAUSES_MAX && str_cut(&header, ',', &part)) {
@@ -219,12 +242,13 @@ struct err *accept_parse(struct req *q, bool list_like, bool watch)
         enum media m;
 
         if (media_of(clauses[i].type, &m) && !(watch && m == MEDIA_YAML) &&
-            clause_form(&clauses[i], transformable, watch, &q->accept) &&
+            clause_form(&clauses[i], m, transformable, &q->accept) &&
             !(m == MEDIA_PROTOBUF &&
               (q->accept.as == AS_TABLE ||
                (q->accept.as == AS_OBJECT && q->route.kind && q->route.kind->r->custom &&
                 !str_is(q->route.subresource, "scale"))))) {
             q->accept.media = m;
+            q->pretty = q->pretty || clauses[i].pretty;
             return check_list_form(q, list_like, watch);
         }
     }
@@ -476,6 +500,17 @@ const char *internal_package(str group)
     return "core";
 }
 
+const char *json_word(const struct json *v)
+{
+    static const char *const words[] = {
+        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
+        [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
+        [JSON_OBJECT] = "object",
+    };
+
+    return words[v->type];
+}
+
 static struct err *unrecognized(struct req *q, str kind, struct err *e)
 {
     str body = q->ex->req.body;
@@ -516,15 +551,9 @@ struct err *body_decode(struct req *q, const struct kind *k, const struct schema
             REASON_BAD_REQUEST,
             "the object provided is unrecognized (must be of type " PRI_STR
             "): couldn't get version/kind; json parse error: json: cannot unmarshal %s into Go "
-            "value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind "
-            "string \"json:\\\"kind,omitempty\\\"\" } (" PRI_STR "%s)",
-            STR_ARG(kind),
-            !v || v->type == JSON_NULL ? "null"
-            : v->type == JSON_ARRAY    ? "array"
-            : v->type == JSON_STRING   ? "string"
-            : v->type == JSON_BOOL     ? "bool"
-                                       : "number",
-            STR_ARG(str_slice(body, 0, SUMMARY_MAX)), body.n > SUMMARY_MAX ? " ..." : "");
+            "value of type " GO_TYPE_META " (" PRI_STR "%s)",
+            STR_ARG(kind), v ? json_word(v) : "null", STR_ARG(str_slice(body, 0, SUMMARY_MAX)),
+            body.n > SUMMARY_MAX ? " ..." : "");
     }
     want =
         group.n ? arena_fmt(q->a, PRI_STR "/" PRI_STR, STR_ARG(group), STR_ARG(version)) : version;

@@ -143,7 +143,7 @@ void route_parse(struct api *api, struct arena *a, const struct http_request *r,
             ret->verb = S("watch");
     }
     ret->kind = api_find_kind(api, ret->group, ret->version, ret->resource);
-    if (ret->kind && ret->subresource.n)
+    if (ret->kind && ret->subresource.n && (n_fixed == 3 || str_is(ret->subresource, "proxy")))
         ret->sub = kind_find_sub(ret->kind, ret->subresource);
     if (!ret->name.n && (str_is(ret->verb, "list") || str_is(ret->verb, "watch") ||
                          str_is(ret->verb, "deletecollection")))

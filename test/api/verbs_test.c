@@ -366,7 +366,9 @@ TEST(list, takes_label_and_field_selectors)
             world_json(&w, "GET", CM "?fieldSelector=metadata.name%3Db", NULL, 200), "items")),
         1);
     v = world_json(&w, "GET", CM "?fieldSelector=nosuch%3Db", NULL, 400);
-    CHECK_STRZ(json_get_str(v, "message"), "field label not supported: nosuch");
+    CHECK_STRZ(
+        json_get_str(v, "message"),
+        "\"nosuch\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
     v = world_json(&w, "GET", CM "?resourceVersion=99999999999", NULL, 504);
     CHECK_STRZ(json_get_str(v, "reason"), "Timeout");
     world_fini(&w);
