@@ -319,12 +319,20 @@ MUST_USE struct err *list_options_parse(struct req *q, bool watch, struct list_o
  */
 void list_encode(struct buf *b, const struct kind *k, const struct obj *const *objs, size_t n,
                  int64_t revision, str cont, int64_t remaining);
-/* Answers with these objects as the list that q negotiated; takes over the references. */
 /* list_form.c: tables, metadata and protobuf, an object at a time. Takes over the references. */
 bool list_is_formed_singly(const struct req *q);
 void list_reply_formed(struct req *q, const struct obj **objs, size_t n, int64_t revision, str cont,
                        int64_t remaining);
-void list_reply(struct req *q, const struct obj **objs, size_t n, int64_t revision);
+/* list_find - the objects that a list request means: its selectors, limit, revision and continue token.
+ *
+ * found   called once, in this turn or later, with a listing that lives as long as the request and holds references until
+ *         list_reply() or list_drop(). Not called on errors: these have been answered by then. */
+struct listing;
+typedef void list_found_fn(void *ctx, struct listing *l);
+void list_find(struct req *q, list_found_fn *found, void *ctx);
+const struct obj *list_object(const struct listing *l, size_t i); /* borrowed; NULL: no more */
+void list_reply(struct listing *l); /* answers with the list in the form that was negotiated */
+void list_drop(struct listing *l);
 void watch_close_all(struct api *api);
 void watch_close_resource(
     struct api *api,

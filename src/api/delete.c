@@ -280,6 +280,27 @@ static void mark_evicted(struct arena *a, struct json *pod, wall_time now)
     json_append(a, list, c);
 }
 
+/* Nothing holds the object, nothing is to be noted in it: it ends as it is. Most deletions are so, and need no tree. */
+static bool ends_as_it_is(const struct kind *k, const struct obj *current,
+                          const struct delete_options *o)
+{
+    return !k->r->custom && !k->hooks->release && !o->evicted && !wants_orphan(k, NULL, o) &&
+           !wants_foreground(k, NULL, o) && str_find(current->data, S("\"finalizers\":")) < 0;
+}
+
+static void end_as_it_is(struct arena *a, const struct obj *current, int64_t revision,
+                         const struct delete_options *o, struct store_change *ret, str *ret_reply)
+{
+    *ret = (struct store_change){
+        .op = o->dry_run ? STORE_KEEP : STORE_DELETE,
+        .data = object_with_revision(a, current->data, current->revision, revision),
+        .uid = current->uid,
+        .labels = current->labels,
+        .fields = current->fields};
+    if (o->dry_run)
+        *ret_reply = arena_dup(a, current->data);
+}
+
 struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a,
                           const struct obj *current, int64_t revision,
                           const struct delete_options *o, struct store_change *ret, bool *ret_gone,
@@ -299,6 +320,11 @@ struct err *delete_decide(struct req *q, const struct kind *k, struct arena *a,
     e = preconditions(q, k, current, o);
     if (e)
         return e;
+    if (!is_pod && !is_namespace && !is_crd && ends_as_it_is(k, current, o)) {
+        end_as_it_is(a, current, revision, o, ret, ret_reply);
+        *ret_gone = true;
+        return NULL;
+    }
     obj = object_parse(a, arena_dup(a, current->data));
     meta = meta_of(a, obj);
     was = json_findz(meta, "deletionTimestamp");
@@ -505,47 +531,60 @@ void verb_delete(struct req *q)
 }
 
 /* ---- collections: all that match now are deleted; the answer is the list of what they were ----
- */
+ *
+ * Twenty thousand objects would hold the loop for seconds, so they go in slices: the next begins a turn after the one
+ * before is on disk, and what others write meanwhile shares its commits. It ends at the first refusal, and when the client
+ * has gone. */
+
+#define COLLECTION_SLICE 64 /* deletions at a time: some two milliseconds */
 
 struct collection {
     struct req *q;
-    const struct obj **objs;
-    size_t n, cap, open;
-    struct list_options lo;
+    struct listing *list;
+    size_t next; /* member */
+    size_t open; /* deletions of this slice, and one for who is making it */
     struct err *failed;
-    bool started;
     struct deletion *one; /* where webhooks are asked: members go one after the other */
-    size_t next;
+    struct delete_options o;
 };
-
-static bool collect(void *ctx, const struct obj *o)
-{
-    struct collection *c = ctx;
-
-    if (!object_matches(o, c->lo.has_labels ? &c->lo.labels : NULL,
-                        c->lo.has_fields ? &c->lo.fields : NULL))
-        return true;
-    if (c->n == c->cap) {
-        size_t cap = c->cap ? c->cap * 2 : 16;
-
-        c->objs = arena_grow(c->q->a, c->objs, c->cap * sizeof *c->objs, cap * sizeof *c->objs);
-        c->cap = cap;
-    }
-    c->objs[c->n++] = obj_ref(o);
-    return true;
-}
 
 static void collection_done(struct collection *c)
 {
-    struct req *q = c->q;
-
     if (!c->failed) {
-        list_reply(q, c->objs, c->n, store_revision(q->api->store));
+        list_reply(c->list);
         return;
     }
-    for (size_t i = 0; i < c->n; i++)
-        obj_unref(c->objs[i]);
-    reply_error(q, c->failed);
+    list_drop(c->list);
+    reply_error(c->q, c->failed);
+}
+
+/* Owns e. Somebody who was faster is no failure; of several the first is told. */
+static void collection_failed(struct collection *c, struct err *e)
+{
+    if (e->reason == REASON_NOT_FOUND || c->failed)
+        err_free(e);
+    else
+        c->failed = e;
+}
+
+/* The next member, or NULL: that was the end. */
+static const struct obj *collection_next(struct collection *c)
+{
+    return c->failed || c->q->ex->gone ? NULL : list_object(c->list, c->next);
+}
+
+/* ---- nobody has to be asked: a slice at a time ---- */
+
+static void slice_run(void *ctx);
+
+static void slice_end(struct collection *c)
+{
+    if (--c->open)
+        return;
+    if (collection_next(c))
+        loop_defer(c->q->api->loop, slice_run, c);
+    else
+        collection_done(c);
 }
 
 static void member_removed(void *ctx, struct err *e, const struct obj *result)
@@ -553,15 +592,46 @@ static void member_removed(void *ctx, struct err *e, const struct obj *result)
     struct deletion *d = ctx;
     struct collection *c = d->of;
 
-    if (e) {
-        if (e->reason == REASON_NOT_FOUND || c->failed)
-            err_free(e); /* somebody was faster; only the first failure is told */
-        else
-            c->failed = e;
-    } else
+    if (e)
+        collection_failed(c, e);
+    else
         settle(d, result);
-    if (--c->open == 0 && c->started)
-        collection_done(c);
+    mem_free(d);
+    slice_end(c);
+}
+
+/* What the decision needs for a moment lives in the store's arena: ten thousand of them would be a gigabyte in the request's. */
+static struct err *remove_member(void *ctx, struct arena *a, const struct obj *current,
+                                 int64_t revision, struct store_change *ret)
+{
+    struct deletion *d = ctx;
+    struct err *e;
+
+    d->a = a;
+    e = remove_current(d, a, current, revision, ret);
+    d->a = NULL;
+    d->uid = d->reply = S("");
+    return e;
+}
+
+static void slice_run(void *ctx)
+{
+    struct collection *c = ctx;
+    const struct kind *k = c->q->route.kind;
+    const struct obj *o;
+
+    c->open = 1;
+    while (c->open <= COLLECTION_SLICE && (o = collection_next(c))) {
+        struct deletion *d = NEW(struct deletion);
+
+        *d = (struct deletion){
+            .q = c->q, .kind = k, .o = c->o, .ns = o->key.ns, .name = o->key.name, .of = c};
+        c->next++;
+        c->open++;
+        store_update(c->q->api->store, kind_key(k, d->ns, d->name), remove_member, member_removed,
+                     d);
+    }
+    slice_end(c);
 }
 
 /* ---- with webhooks: the next member when this one is gone, until one is refused ---- */
@@ -571,13 +641,14 @@ static void next_run(void *ctx, struct err *e);
 static void next_begin(struct collection *c)
 {
     struct deletion *d = c->one;
+    const struct obj *o = collection_next(c);
 
-    if (c->failed || c->next == c->n) {
+    if (!o) {
         collection_done(c);
         return;
     }
-    d->ns = c->objs[c->next]->key.ns;
-    d->name = c->objs[c->next]->key.name;
+    d->ns = o->key.ns;
+    d->name = o->key.name;
     d->gone = false;
     d->reply = S("");
     c->next++;
@@ -592,17 +663,15 @@ static void next_removed(void *ctx, struct err *e, const struct obj *result)
 
     if (answers_wait(d->answers, e, next_run, c))
         return;
-    if (!e)
-        settle(d, result);
-    else if (e->reason == REASON_NOT_FOUND)
-        err_free(e);
+    if (e)
+        collection_failed(c, e);
     else
-        c->failed = e;
+        settle(d, result);
     next_begin(c);
 }
 
-static struct err *remove_member(void *ctx, struct arena *a, const struct obj *current,
-                                 int64_t revision, struct store_change *ret)
+static struct err *remove_next(void *ctx, struct arena *a, const struct obj *current,
+                               int64_t revision, struct store_change *ret)
 {
     struct collection *c = ctx;
 
@@ -620,50 +689,39 @@ static void next_run(void *ctx, struct err *e)
         return;
     }
     answers_begin(d->answers);
-    store_update(c->q->api->store, kind_key(d->kind, d->ns, d->name), remove_member, next_removed,
-                 c);
+    store_update(c->q->api->store, kind_key(d->kind, d->ns, d->name), remove_next, next_removed, c);
+}
+
+static void collection_found(void *ctx, struct listing *list)
+{
+    struct collection *c = ctx;
+    struct req *q = c->q;
+    struct answers *answers = answers_new(q, q->route.kind, S(""), ADMIT_DELETE, ADMIT_DELETE);
+
+    c->list = list;
+    if (!answers) {
+        slice_run(c);
+        return;
+    }
+    c->one = ARENA_NEW(q->a, struct deletion);
+    *c->one = (struct deletion){.q = q,
+                                .kind = q->route.kind,
+                                .o = c->o,
+                                .of = c,
+                                .answers = answers,
+                                .a = answers_arena(answers, q)};
+    next_begin(c);
 }
 
 void verb_deletecollection(struct req *q)
 {
     struct collection *c = ARENA_NEW(q->a, struct collection);
-    struct delete_options o;
-    const struct kind *k = q->route.kind;
-    struct answers *answers;
-    struct err *e;
+    struct err *e = delete_options_parse(q, &c->o);
 
-    e = delete_options_parse(q, &o);
-    if (!e)
-        e = list_options_parse(q, false, &c->lo);
     if (e) {
         reply_error(q, e);
         return;
     }
     c->q = q;
-    store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""), NULL,
-               collect, c);
-    answers = answers_new(q, k, S(""), ADMIT_DELETE, ADMIT_DELETE);
-    if (answers) {
-        c->one = ARENA_NEW(q->a, struct deletion);
-        *c->one = (struct deletion){
-            .q = q, .kind = k, .o = o, .of = c, .answers = answers, .a = answers_arena(answers, q)};
-        next_begin(c);
-        return;
-    }
-    c->open = c->n;
-    for (size_t i = 0; i < c->n; i++) {
-        struct deletion *d = ARENA_NEW(q->a, struct deletion);
-
-        *d = (struct deletion){.q = q,
-                               .kind = k,
-                               .o = o,
-                               .ns = c->objs[i]->key.ns,
-                               .name = c->objs[i]->key.name,
-                               .of = c,
-                               .a = q->a};
-        store_update(q->api->store, kind_key(k, d->ns, d->name), remove_current, member_removed, d);
-    }
-    c->started = true;
-    if (!c->n)
-        collection_done(c);
+    list_find(q, collection_found, c);
 }

@@ -12,7 +12,7 @@
 struct forming {
     struct req *q;
     struct req sub;          /* the same request with the arena of one object */
-    const struct obj **objs; /* references */
+    const struct obj **objs; /* references, from `at` on */
     size_t n, at;
     void (*next)(struct forming *f, struct buf *b); /* the next object as an item */
     struct buf partial, one;                        /* protobuf: an item on its way */
@@ -24,7 +24,7 @@ struct forming {
 
 static void forming_fini(struct forming *f)
 {
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = f->at; i < f->n; i++)
         obj_unref(f->objs[i]);
     buf_fini(&f->partial);
     buf_fini(&f->one);
@@ -85,6 +85,16 @@ static void next_protobuf(struct forming *f, struct buf *b)
 
 /* ---- sending ---- */
 
+/* What has been written is let go: of a collection that was deleted this is the end of the objects, and ten thousand of
+ * them at once would hold the loop. */
+static void put_next(struct forming *f, struct buf *b)
+{
+    const struct obj *o = f->objs[f->at];
+
+    f->next(f, b);
+    obj_unref(o);
+}
+
 static void stream_more(struct forming *f)
 {
     struct req *q = f->q;
@@ -93,7 +103,7 @@ static void stream_more(struct forming *f)
     while (!f->gone && f->at < f->n && http_queued(q->ex) < HTTP_QUEUE_HIGH) {
         buf_clear(&b);
         while (f->at < f->n && b.n < API_LIST_CHUNK)
-            f->next(f, &b);
+            put_next(f, &b);
         http_write(q->ex, buf_view(&b));
     }
     buf_fini(&b);
@@ -141,7 +151,7 @@ static void reply_stream(struct forming *f, enum media media, str head, size_t l
 static void reply_whole(struct forming *f, enum media media, struct buf *head)
 {
     while (f->at < f->n)
-        f->next(f, head);
+        put_next(f, head);
     buf_str(head, f->tail);
     forming_fini(f);
     reply_bytes(f->q, 200, media_name(media), buf_view(head));

@@ -270,8 +270,10 @@ struct listing {
     int64_t revision, remaining; /* remaining < 0: not told */
     bool more;
     str next;
-    size_t at; /* while streaming: the next object to write */
+    size_t at; /* while streaming: the next object to write; those before have been let go */
     bool gone;
+    list_found_fn *found;
+    void *found_ctx;
 };
 
 static void listing_keep(struct listing *l, const struct obj *o)
@@ -287,9 +289,9 @@ static void listing_keep(struct listing *l, const struct obj *o)
 
 static void listing_fini(struct listing *l)
 {
-    for (size_t i = 0; i < l->n; i++)
+    for (size_t i = l->at; i < l->n; i++)
         obj_unref(l->objs[i]);
-    l->n = 0;
+    l->n = l->at = 0;
 }
 
 static bool list_one(void *ctx, const struct obj *o)
@@ -363,7 +365,7 @@ static void stream_more(struct listing *l)
         buf_clear(&b);
         while (l->at < l->n && b.n < API_LIST_CHUNK) {
             list_item(&b, k, l->objs[l->at], l->at == 0);
-            l->at++;
+            obj_unref(l->objs[l->at++]);
         }
         http_write(q->ex, buf_view(&b));
     }
@@ -557,12 +559,19 @@ static void reply_list(struct listing *l)
     convert_then(q, q->route.kind, data, l->n, list_converted, l);
 }
 
-void list_reply(struct req *q, const struct obj **objs, size_t n, int64_t revision)
+void list_reply(struct listing *l)
 {
-    struct listing *l = ARENA_NEW(q->a, struct listing);
-
-    *l = (struct listing){.q = q, .objs = objs, .n = n, .revision = revision};
     reply_list(l);
+}
+
+void list_drop(struct listing *l)
+{
+    listing_fini(l);
+}
+
+const struct obj *list_object(const struct listing *l, size_t i)
+{
+    return i < l->n ? l->objs[i] : NULL;
 }
 
 static void listed_at(void *ctx, struct err *e, const struct obj *const *objs, size_t n, bool more)
@@ -594,10 +603,10 @@ static void listed_at(void *ctx, struct err *e, const struct obj *const *objs, s
     for (size_t i = 0; i < n; i++)
         if (!list_one(l, objs[i]))
             break;
-    reply_list(l);
+    l->found(l->found_ctx, l);
 }
 
-void verb_list(struct req *q)
+void list_find(struct req *q, list_found_fn *found, void *ctx)
 {
     struct listing *l = ARENA_NEW(q->a, struct listing);
     const struct kind *k = q->route.kind;
@@ -606,6 +615,8 @@ void verb_list(struct req *q)
     struct err *e;
 
     l->q = q;
+    l->found = found;
+    l->found_ctx = ctx;
     e = list_options_parse(q, false, &l->o);
     if (!e && l->o.continue_token.n) {
         if (l->o.has_revision && l->o.revision)
@@ -646,5 +657,16 @@ void verb_list(struct req *q)
     }
     store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""),
                has_after ? &l->after : NULL, list_one, l);
+    found(ctx, l);
+}
+
+static void found_for_reply(void *ctx, struct listing *l)
+{
+    (void)ctx;
     reply_list(l);
+}
+
+void verb_list(struct req *q)
+{
+    list_find(q, found_for_reply, NULL);
 }

@@ -320,6 +320,101 @@ TEST(deletion, of_a_collection_takes_what_matches)
     world_fini(&w);
 }
 
+static void make_maps(struct world *w, int n)
+{
+    char object[64];
+
+    for (int i = 0; i < n; i++) {
+        snprintf(object, sizeof object, "{\"metadata\":{\"name\":\"m%04d\"}}", i);
+        CHECK_INT(world_status(w, "POST", CM, object), 201);
+    }
+}
+
+static uint32_t count_maps(struct world *w)
+{
+    return json_count(json_path(world_json(w, "GET", CM, NULL, 200), "items"));
+}
+
+TEST(deletion, of_a_large_collection_lets_others_in_between)
+{
+    struct call *collection, *create;
+    struct world w;
+
+    world_init(&w);
+    make_maps(&w, 500);
+    collection = world_open(&w, "DELETE", CM, NULL, NULL);
+    create = world_call(&w, "POST", CM, "{\"metadata\":{\"name\":\"z\"}}", NULL);
+    CHECK_INT(create->status, 201);
+    CHECK(!collection->ended);
+    CHECK(count_maps(&w) > 250);
+    call_free(create);
+    world_run(&w, 5 * NS_PER_S);
+    CHECK(collection->ended);
+    CHECK_INT(json_count(json_path(call_json(collection), "items")), 500);
+    call_free(collection);
+    CHECK_INT(count_maps(&w), 1); /* who came later stays */
+    world_fini(&w);
+}
+
+TEST(deletion, of_a_collection_goes_as_far_as_its_limit)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    make_maps(&w, 5);
+    v = world_json(&w, "DELETE", CM "?limit=2", NULL, 200);
+    CHECK_INT(json_count(json_path(v, "items")), 2);
+    CHECK_STRZ(json_get_str(json_item(json_path(v, "items"), 1), "metadata.name"), "m0001");
+    CHECK(json_get_str(v, "metadata.continue").n > 0);
+    CHECK_INT(count_maps(&w), 3);
+    world_fini(&w);
+}
+
+TEST(deletion, of_a_collection_ends_when_nobody_waits_for_it)
+{
+    struct call *collection;
+    struct world w;
+
+    world_init(&w);
+    make_maps(&w, 500);
+    collection = world_open(&w, "DELETE", CM, NULL, NULL);
+    CHECK_INT(world_status(&w, "POST", CM, "{\"metadata\":{\"name\":\"z\"}}"), 201);
+    collection->ex.gone = true;
+    world_run(&w, 5 * NS_PER_S);
+    CHECK(collection->ended);
+    call_free(collection);
+    CHECK(count_maps(&w) > 250);
+    world_fini(&w);
+}
+
+TEST(deletion, of_what_nothing_holds_tells_its_last_state)
+{
+    struct call *watch;
+    struct json *v;
+    struct world w;
+    str revision;
+
+    world_init(&w);
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}}", 201);
+    revision = json_get_str(v, "metadata.resourceVersion");
+    v = world_json(&w, "DELETE", CM "/a?dryRun=All", NULL, 200);
+    CHECK_STRZ(json_get_str(v, "kind"), "Status");
+    CHECK_INT(count_maps(&w), 1);
+    watch = world_open(&w, "GET", CM "?watch=1", NULL, NULL);
+    world_run(&w, NS_PER_S);
+    buf_clear(&watch->body);
+    world_json(&w, "DELETE", CM "/a", NULL, 200);
+    v = call_json(watch);
+    CHECK_STRZ(json_get_str(v, "type"), "DELETED");
+    CHECK_STRZ(json_get_str(v, "object.data.k"), "v");
+    CHECK(!json_path(v, "object.metadata.deletionTimestamp"));
+    CHECK(!str_eq(json_get_str(v, "object.metadata.resourceVersion"), revision));
+    call_free(watch);
+    CHECK_INT(count_maps(&w), 0);
+    world_fini(&w);
+}
+
 TEST(list, comes_in_pages_of_one_snapshot)
 {
     struct world w;
