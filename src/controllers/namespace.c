@@ -12,9 +12,10 @@
 
 #include <inttypes.h>
 
-#define REQUESTS_MAX 8                  /* of one namespace under way */
-#define WAKE_DELAY_NS (100 * NS_PER_MS) /* objects often go in swarms: one look for all */
-#define LOOK_AGAIN_NS (15 * NS_PER_S)   /* should a change have escaped the caches */
+#define REQUESTS_MAX 8                     /* of one namespace under way */
+#define WAKE_DELAY_NS (100 * NS_PER_MS)    /* objects often go in swarms: one look for all */
+#define DELETE_TIMEOUT_NS (300 * NS_PER_S) /* of a kind's objects, of which there may be many */
+#define LOOK_AGAIN_NS (15 * NS_PER_S)      /* should a change have escaped the caches */
 
 struct state {
     struct controller *c;
@@ -167,7 +168,7 @@ static void part_list(struct part *p)
         on_listed, p);
 }
 
-static void on_deleted(void *ctx, struct err *err, int status, str body)
+static void on_deleted(void *ctx, struct err *err)
 {
     struct part *p = ctx;
 
@@ -181,8 +182,15 @@ static void on_deleted(void *ctx, struct err *err, int status, str body)
     part_list(p);
 }
 
+/* The answer lists what was deleted: taken object by object, so that nobody writes, gathers and reads megabytes of text. */
+static void ignore_object(void *ctx, const struct obj *o, bool deleted) {}
+
+static void ignore_data(void *ctx, const char *p, size_t n) {}
+
 static void part_delete(struct part *p)
 {
+    static const struct client_stream_events events = {
+        .data = ignore_data, .object = ignore_object, .done = on_deleted};
     CLEANUP(buf) struct buf path = BUF_INIT;
 
     p->walk->in_flight++;
@@ -191,13 +199,14 @@ static void part_delete(struct part *p)
         return;
     }
     part_path(p, &path);
-    p->call = client_do(
+    p->call = client_stream_request(
         controller_client(p->walk->s->c),
         &(struct client_request){.method = "DELETE",
                                  .path = buf_view(&path),
                                  .body = S("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\","
-                                           "\"propagationPolicy\":\"Background\"}")},
-        on_deleted, p);
+                                           "\"propagationPolicy\":\"Background\"}"),
+                                 .timeout_ns = DELETE_TIMEOUT_NS},
+        &events, p);
 }
 
 /* ---- conditions ---- */
