@@ -75,10 +75,12 @@ void loop_timer_free(struct loop_timer *t); /* NULL: nothing; allowed inside its
 /* ---- worker pool: blocking work off the loop. In the virtual loop it runs at once, done comes by a turn. ---- */
 typedef void pool_work_fn(void *ctx); /* on a pool thread */
 void pool_run(struct loop *loop, pool_work_fn *work, loop_fn *done, void *ctx);
-/* A serial queue: one dedicated thread, items in order (the disk thread). */
+/* A serial queue: one dedicated thread, one item at a time, in order (the disk thread). */
 struct pool_serial;
 struct pool_serial *pool_serial_new(struct loop *loop, const char *name);
 void pool_serial_run(struct pool_serial *q, pool_work_fn *work, loop_fn *done, void *ctx);
+/* The same for work that nobody waits for: in order among its kind, and begun when nothing of the other kind is queued. */
+void pool_serial_run_behind(struct pool_serial *q, pool_work_fn *work, loop_fn *done, void *ctx);
 void pool_serial_free(
     struct pool_serial *q); /* waits for what is queued; completions still queued are dropped */
 

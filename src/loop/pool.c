@@ -43,6 +43,35 @@ void uv_pool_run(struct loop *loop, pool_work_fn *work, loop_fn *done, void *ctx
 }
 
 /* ---- serial queues ---- */
+struct job_queue {
+    struct pool_job *first, **last;
+};
+
+static void jobs_init(struct job_queue *q)
+{
+    q->first = NULL;
+    q->last = &q->first;
+}
+
+static void jobs_add(struct job_queue *q, struct pool_job *job)
+{
+    job->next = NULL;
+    *q->last = job;
+    q->last = &job->next;
+}
+
+static struct pool_job *jobs_take(struct job_queue *q)
+{
+    struct pool_job *job = q->first;
+
+    if (job) {
+        q->first = job->next;
+        if (!q->first)
+            q->last = &q->first;
+    }
+    return job;
+}
+
 struct pool_serial {
     struct loop *loop;
     char name[16]; /* the kernel's limit */
@@ -55,8 +84,7 @@ struct pool_serial {
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t more;
-    struct pool_job *todo, **todo_tail;
-    struct pool_job *finished, **finished_tail;
+    struct job_queue todo, behind, finished;
     bool posted; /* serial_deliver() will run */
     bool ending;
 };
@@ -88,9 +116,8 @@ static void serial_deliver(void *ctx)
 
     pthread_mutex_lock(&q->lock);
     q->posted = false;
-    job = q->finished;
-    q->finished = NULL;
-    q->finished_tail = &q->finished;
+    job = q->finished.first;
+    jobs_init(&q->finished);
     pthread_mutex_unlock(&q->lock);
     q->delivering = true;
     while (job) {
@@ -111,23 +138,20 @@ static void *serial_main(void *arg)
     pthread_setname_np(pthread_self(), q->name);
     pthread_mutex_lock(&q->lock);
     for (;;) {
-        struct pool_job *job = q->todo;
+        struct pool_job *job = jobs_take(&q->todo);
 
+        if (!job)
+            job = jobs_take(&q->behind);
         if (!job) {
             if (q->ending)
                 break;
             pthread_cond_wait(&q->more, &q->lock);
             continue;
         }
-        q->todo = job->next;
-        if (!q->todo)
-            q->todo_tail = &q->todo;
         pthread_mutex_unlock(&q->lock);
         job->work(job->ctx);
         pthread_mutex_lock(&q->lock);
-        job->next = NULL;
-        *q->finished_tail = job;
-        q->finished_tail = &job->next;
+        jobs_add(&q->finished, job);
         if (!q->posted)
             loop_post(q->loop, serial_deliver, q);
         q->posted = true;
@@ -144,8 +168,9 @@ struct pool_serial *pool_serial_new(struct loop *loop, const char *name)
     BUG_ON(!loop_is_mine(loop));
     q->loop = loop;
     snprintf(q->name, sizeof q->name, "%s", name);
-    q->todo_tail = &q->todo;
-    q->finished_tail = &q->finished;
+    jobs_init(&q->todo);
+    jobs_init(&q->behind);
+    jobs_init(&q->finished);
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->more, NULL);
     if (loop_is_virtual(loop))
@@ -167,7 +192,8 @@ static void serial_virtual_done(void *ctx)
     serial_free_if_unused(q);
 }
 
-void pool_serial_run(struct pool_serial *q, pool_work_fn *work, loop_fn *done, void *ctx)
+static void serial_add(struct pool_serial *q, struct job_queue *to, pool_work_fn *work,
+                       loop_fn *done, void *ctx)
 {
     struct pool_job *job = NEW(struct pool_job);
 
@@ -185,10 +211,19 @@ void pool_serial_run(struct pool_serial *q, pool_work_fn *work, loop_fn *done, v
     }
     uv_env_hold(uv_env_of(q->loop));
     pthread_mutex_lock(&q->lock);
-    *q->todo_tail = job;
-    q->todo_tail = &job->next;
+    jobs_add(to, job);
     pthread_cond_signal(&q->more);
     pthread_mutex_unlock(&q->lock);
+}
+
+void pool_serial_run(struct pool_serial *q, pool_work_fn *work, loop_fn *done, void *ctx)
+{
+    serial_add(q, &q->todo, work, done, ctx);
+}
+
+void pool_serial_run_behind(struct pool_serial *q, pool_work_fn *work, loop_fn *done, void *ctx)
+{
+    serial_add(q, &q->behind, work, done, ctx);
 }
 
 void pool_serial_free(struct pool_serial *q)

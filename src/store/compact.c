@@ -55,7 +55,7 @@ static void trim_tick(void *ctx)
     }
     s->trim_mark = s->visible;
     store_job_begin(s);
-    pool_serial_run(s->disk, trim_work, trim_done, s);
+    pool_serial_run_behind(s->disk, trim_work, trim_done, s);
 }
 
 static void trim_arm(struct store *s)
@@ -69,7 +69,7 @@ static void trim_arm(struct store *s)
 struct compact_job {
     struct store *s;
     int64_t upto, revision;
-    bool more;
+    bool more, trim;
     struct err *err;
 };
 
@@ -78,7 +78,7 @@ static void compact_work(void *ctx) /* on the disk thread */
     struct compact_job *j = ctx;
 
     j->err = engine_compact(j->s->engine, j->upto, j->revision, COMPACT_BUDGET, &j->more);
-    if (!j->more) /* history in memory has gone, too */
+    if (!j->more && j->trim) /* history in memory has gone, too */
         mem_trim();
 }
 
@@ -95,8 +95,10 @@ static void compact_done(void *ctx)
                     err_text(j->err));
         err_free(j->err);
     } else {
-        if (!j->more)
+        if (!j->more) {
             s->compact_done = j->upto;
+            s->trim_due = false;
+        }
         compact_step(s);
     }
     mem_free(j);
@@ -115,8 +117,9 @@ static void compact_step(struct store *s)
     j->s = s;
     j->upto = upto;
     j->revision = s->visible;
+    j->trim = s->trim_due;
     store_job_begin(s);
-    pool_serial_run(s->disk, compact_work, compact_done, j);
+    pool_serial_run_behind(s->disk, compact_work, compact_done, j);
 }
 
 static void arm(struct store *s)
@@ -131,6 +134,7 @@ static void compact_tick(void *ctx)
     int64_t target = s->compact_mark;
 
     s->compact_mark = s->visible;
+    s->trim_due = true; /* not amidst a flood, whose memory is used again at once */
     store_compact(s, target);
     arm(s);
 }
@@ -143,6 +147,27 @@ void compact_published(struct store *s)
     trim_arm(s);
 }
 
+/* Thousands of objects may go with it: a turn's worth at a time. */
+static void forget_turn(void *ctx)
+{
+    struct store *s = ctx;
+
+    s->forgetting = history_trim_more(&s->history, TRIM_BUDGET);
+    if (s->forgetting)
+        loop_defer(s->loop, forget_turn, s);
+    else
+        store_job_end(s);
+}
+
+static void forget(struct store *s, int64_t revision)
+{
+    if (!history_trim(&s->history, revision, TRIM_BUDGET) || s->forgetting)
+        return;
+    s->forgetting = true;
+    store_job_begin(s);
+    loop_defer(s->loop, forget_turn, s);
+}
+
 void store_compact(struct store *s, int64_t revision)
 {
     BUG_ON(!loop_is_mine(s->loop));
@@ -150,7 +175,7 @@ void store_compact(struct store *s, int64_t revision)
     if (revision > s->compacted) {
         s->compacted = revision;
         s->compact_target = revision;
-        history_trim(&s->history, revision);
+        forget(s, revision);
     }
     compact_step(s);
 }

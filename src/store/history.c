@@ -19,7 +19,7 @@ static void history_pop(struct history *h)
     struct history_event e = *history_at(h, 0);
 
     h->bytes -= event_bytes(&e);
-    h->trimmed = e.obj->revision;
+    h->trimmed = MAX(h->trimmed, e.obj->revision);
     h->first = (h->first + 1) % h->cap;
     h->n--;
     obj_unref(e.obj);
@@ -61,11 +61,20 @@ void history_push(struct history *h, const struct resource *r, const struct obj 
         history_pop(h);
 }
 
-void history_trim(struct history *h, int64_t revision)
+bool history_trim_more(struct history *h, size_t budget)
 {
-    while (h->n && history_at(h, 0)->obj->revision <= revision)
+    while (h->n && history_at(h, 0)->obj->revision <= h->trimmed) {
+        if (!budget--)
+            return true;
         history_pop(h);
+    }
+    return false;
+}
+
+bool history_trim(struct history *h, int64_t revision, size_t budget)
+{
     h->trimmed = MAX(h->trimmed, revision);
+    return history_trim_more(h, budget);
 }
 
 size_t history_after(const struct history *h, int64_t revision)

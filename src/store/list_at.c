@@ -181,6 +181,6 @@ void store_list_at(struct store *s, str resource, str ns, int64_t revision, cons
         take_replaced_from_memory(l);
         loop_defer(s->loop, list_done, l);
     } else {
-        pool_serial_run(s->disk, list_work, list_done, l);
+        pool_serial_run_behind(s->disk, list_work, list_done, l);
     }
 }

@@ -24,7 +24,7 @@
 #define WAL_PAGES 2000 /* checkpoint at 8 MiB of log */
 #define WAL_KEPT_BYTES (16 << 20)
 #define VACUUM_MIN_PAGES 256 /* free pages that are not worth giving back */
-#define VACUUM_STEP_PAGES 1000
+#define VACUUM_STEP_PAGES 250
 #define ROW_DELETED 1
 #define ROW_SEALED 2        /* data is encrypted (cipher.c) */
 #define CONVERGE_BUDGET 500 /* rows per transaction */

@@ -47,7 +47,7 @@ static struct err *load(struct store *s)
     if (l.err)
         return l.err;
     s->compacted = l.compacted;
-    history_trim(&s->history, s->compacted);
+    history_trim(&s->history, s->compacted, SIZE_MAX);
     s->visible = MAX(s->visible, (int64_t)FIRST_REVISION);
     s->assigned = s->visible;
     return NULL;

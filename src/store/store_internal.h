@@ -21,9 +21,10 @@
 #define COMPACT_AGE_DEFAULT (300 * NS_PER_S) /* kube-apiserver's --etcd-compaction-interval */
 #define COMPACT_EVENTS_FACTOR                                                                      \
     4 /* the disk keeps at most so many times the events that memory may keep */
-#define COMPACT_BUDGET 1000u  /* log rows per transaction, so that writes need not wait long */
-#define CATCH_UP_BUDGET 1000u /* events looked at per turn and watcher */
-#define FIRST_REVISION 1      /* of an empty store, as etcd's */
+#define COMPACT_BUDGET 250u  /* log rows per transaction: a batch of writes waits for one at most */
+#define CATCH_UP_BUDGET 250u /* events looked at per turn and watcher */
+#define TRIM_BUDGET 500u     /* events of memory forgotten per turn */
+#define FIRST_REVISION 1     /* of an empty store, as etcd's */
 
 enum obj_flag { OBJ_DELETED = 1 };    /* the final version of a deleted object */
 size_t obj_size(const struct obj *o); /* bytes of memory */
@@ -87,8 +88,11 @@ struct history {
 void history_init(struct history *h, size_t events_max, int64_t trimmed);
 void history_fini(struct history *h);
 void history_push(struct history *h, const struct resource *r, const struct obj *obj,
-                  const struct obj *prev);              /* takes references */
-void history_trim(struct history *h, int64_t revision); /* forgets events up to it */
+                  const struct obj *prev); /* takes references */
+/* Forgets events up to this revision: at once what is asked of it, the memory of at most `budget` of them. True: more are left,
+ * for history_trim_more(). */
+bool history_trim(struct history *h, int64_t revision, size_t budget);
+bool history_trim_more(struct history *h, size_t budget);
 size_t history_after(const struct history *h,
                      int64_t revision); /* position of the first newer event */
 static inline const struct history_event *history_at(const struct history *h, size_t i)
@@ -135,6 +139,8 @@ struct store {
     int64_t compact_mark; /* visible revision at the last tick: the next tick's target */
     int64_t compact_target, compact_done;
     bool compacting;
+    bool forgetting; /* events of memory, a turn's worth at a time */
+    bool trim_due;   /* memory goes back when this compaction is done */
 
     /* closing */
     size_t n_jobs; /* disk jobs and deferred functions on their way */

@@ -301,7 +301,7 @@ static void catch_up_disk(struct store_watch *w)
     j->to = w->s->history.trimmed;
     w->busy++;
     store_job_begin(w->s);
-    pool_serial_run(w->s->disk, catch_work, catch_done, j);
+    pool_serial_run_behind(w->s->disk, catch_work, catch_done, j);
 }
 
 static void catch_up(void *ctx)

@@ -261,6 +261,36 @@ BOTH(loop, a_serial_queue_keeps_order)
     buf_fini(&t.text);
 }
 
+static void wait_for_gate(void *ctx)
+{
+    pthread_mutex_t *gate = ctx;
+
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+}
+
+TEST(loop, a_serial_queue_begins_work_that_nobody_waits_for_last)
+{
+    struct loop *loop = loop_new_uv();
+    struct trace t = {.loop = loop, .text = BUF_INIT};
+    struct pool_serial *q = pool_serial_new(loop, "disk");
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    struct job jobs[4];
+
+    pthread_mutex_lock(&gate);
+    pool_serial_run(q, wait_for_gate, NULL, &gate);
+    for (int i = 0; i < 4; i++) {
+        jobs[i] = (struct job){.t = &t, .n = i};
+        (i < 2 ? pool_serial_run_behind : pool_serial_run)(q, work, work_done, &jobs[i]);
+    }
+    pthread_mutex_unlock(&gate);
+    loop_run(loop);
+    CHECK_STRZ(buf_view(&t.text), "4 6 0 2 ");
+    pool_serial_free(q);
+    loop_free(loop);
+    buf_fini(&t.text);
+}
+
 static void slow_work(void *ctx)
 {
     usleep(5000);
