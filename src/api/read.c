@@ -272,6 +272,8 @@ struct listing {
     str next;
     size_t at; /* while streaming: the next object to write; those before have been let go */
     bool gone;
+    bool shared; /* to a caller in this process: the objects themselves */
+    str tail;    /* what follows the objects */
     list_found_fn *found;
     void *found_ctx;
 };
@@ -362,6 +364,11 @@ static void stream_more(struct listing *l)
     struct buf b = BUF_INIT;
 
     while (!l->gone && l->at < l->n && http_queued(q->ex) < HTTP_QUEUE_HIGH) {
+        if (l->shared) {
+            http_share(q->ex, l->objs[l->at], false);
+            obj_unref(l->objs[l->at++]);
+            continue;
+        }
         buf_clear(&b);
         while (l->at < l->n && b.n < API_LIST_CHUNK) {
             list_item(&b, k, l->objs[l->at], l->at == 0);
@@ -372,7 +379,7 @@ static void stream_more(struct listing *l)
     buf_fini(&b);
     if (l->gone || l->at == l->n) {
         if (!l->gone)
-            http_write(q->ex, S("]}\n"));
+            http_write(q->ex, l->tail);
         listing_fini(l);
         http_end(q->ex);
     }
@@ -393,6 +400,20 @@ static void stream_gone(void *user, struct http_exchange *ex)
     stream_more(l);
 }
 
+/* The head, then the objects as the connection takes them, then l->tail. */
+static void reply_stream(struct listing *l, const struct http_header *h, size_t n, str head)
+{
+    struct http_exchange *ex = l->q->ex;
+
+    ex->user = l;
+    ex->on_drain = stream_drained;
+    ex->on_gone = stream_gone;
+    http_start(ex, 200, h, n);
+    if (head.n)
+        http_write(ex, head);
+    stream_more(l);
+}
+
 /* To a caller in this process: the objects, then what else a list says. */
 static void reply_list_shared(struct listing *l)
 {
@@ -401,16 +422,11 @@ static void reply_list_shared(struct listing *l)
     size_t n;
 
     h = reply_headers(q, "application/json", &n, 0);
-    http_start(q->ex, 200, h, n);
-    for (size_t i = 0; i < l->n; i++)
-        http_share(q->ex, l->objs[i], false);
-    http_write(q->ex,
-               arena_fmt(q->a,
-                         "{\"metadata\":{\"resourceVersion\":\"%lld\",\"continue\":\"" PRI_STR
-                         "\"}}\n",
-                         (long long)l->revision, STR_ARG(l->next)));
-    listing_fini(l);
-    http_end(q->ex);
+    l->shared = true;
+    l->tail = arena_fmt(
+        q->a, "{\"metadata\":{\"resourceVersion\":\"%lld\",\"continue\":\"" PRI_STR "\"}}\n",
+        (long long)l->revision, STR_ARG(l->next));
+    reply_stream(l, h, n, S(""));
 }
 
 static void reply_list_bytes(struct listing *l)
@@ -437,13 +453,9 @@ static void reply_list_bytes(struct listing *l)
     }
     h = reply_headers(q, "application/json", &n, 1);
     h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", total)};
-    q->ex->user = l;
-    q->ex->on_drain = stream_drained;
-    q->ex->on_gone = stream_gone;
-    http_start(q->ex, 200, h, n);
-    http_write(q->ex, buf_view(&b));
+    l->tail = S("]}\n");
+    reply_stream(l, h, n, buf_view(&b));
     buf_fini(&b);
-    stream_more(l);
 }
 
 /* YAML, pretty text, other versions than the stored one: through one tree. */
