@@ -402,6 +402,8 @@ void api_serve(struct req *q); /* server.c: from authorization on */
 /* audit.c: nothing of it happens when there is no audit log */
 MUST_USE struct err *audit_new(struct api *api, struct audit **ret);
 void audit_close(struct audit *u, loop_fn *closed, void *ctx);
+/* What the request is known by, to its client and in the log: as the client named it, else random. Every answer tells it. */
+str audit_id(struct req *q);
 void audit_begin(struct req *q); /* after authentication; q->user may be NULL: that failed */
 void audit_decision(struct req *q, bool allowed, str reason);
 void audit_error(struct req *q, const struct err *e);          /* the answer will be this Status */
@@ -410,6 +412,7 @@ bool audit_keeps_body(const struct req *q);         /* the answer must not be co
 void audit_note(struct req *q, str key, str value); /* both live as long as the request */
 uint32_t audit_notes(const struct req *q);          /* how many there are */
 void audit_forget(struct req *q, uint32_t n);       /* all but the first n */
+bool audit_keeps_notes(const struct req *q);        /* is there an event of this request? */
 bool audit_keeps_bodies(const struct req *q);       /* at its level */
 void audit_impersonated(struct req *q, const struct user *u, const char *constraint);
 

@@ -26,6 +26,7 @@ struct audited {
     const char *constraint;
     struct json annotations;
     bool long_running, tree_made;
+    bool refused;         /* nobody knows who it is: one event tells of it */
     struct json *request; /* the body; NULL: none */
     int status;
     str reason, message, result; /* of an answer that is a Status */
@@ -280,18 +281,13 @@ static void on_start(struct http_exchange *ex, int status, const struct http_hea
 {
     struct audited *t = of(ex);
 
-    struct http_header *all = ARENA_NEW_N(t->q->a, struct http_header, n + 1);
-
     t->status = status;
-    for (size_t i = 0; i < n; i++) {
-        all[i] = headers[i];
+    for (size_t i = 0; i < n; i++)
         if (str_eq_nocase(headers[i].name, S("Content-Type")))
             t->media = arena_dupz(t->q->a, headers[i].value);
-    }
-    all[n] = (struct http_header){S("Audit-Id"), t->id};
-    if (t->long_running)
+    if (t->long_running || t->refused)
         emit(t, AUDIT_STARTED);
-    t->inner->start(ex, status, all, n + 1, has_body);
+    t->inner->start(ex, status, headers, n, has_body);
 }
 
 static void keep(struct audited *t, str data)
@@ -326,7 +322,8 @@ static size_t on_queued(const struct http_exchange *ex)
 
 static void finish(struct audited *t)
 {
-    emit(t, AUDIT_COMPLETE);
+    if (!t->refused)
+        emit(t, AUDIT_COMPLETE);
     buf_fini(&t->body);
     t->q->ex->ops = t->inner;
     t->q->audited = NULL;
@@ -385,7 +382,6 @@ void audit_begin(struct req *q)
     struct access x;
     struct audit_verdict v;
     struct audited *t;
-    str given;
 
     if (!u)
         return;
@@ -401,12 +397,25 @@ void audit_begin(struct req *q)
     t->user = q->user;
     t->annotations = json_object();
     t->long_running = is_long_running(&q->route);
-    given = http_header(&q->ex->req, "audit-id");
-    t->id = given.n && given.n <= 64 ? given : new_uid(q->api, NULL, q->a);
+    t->id = audit_id(q);
+    t->refused = !q->user;
     t->body = BUF_INIT;
     q->audited = t;
     overhear(t);
-    emit(t, AUDIT_RECEIVED);
+    if (!t->refused)
+        emit(t, AUDIT_RECEIVED);
+}
+
+str audit_id(struct req *q)
+{
+    struct http_header *mark = &q->ex->mark;
+
+    if (!mark->name.n) {
+        str given = http_header(&q->ex->req, "audit-id");
+
+        *mark = (struct http_header){S("Audit-Id"), given.n ? given : new_uid(q->api, NULL, q->a)};
+    }
+    return mark->value;
 }
 
 void audit_note(struct req *q, str key, str value)
@@ -424,6 +433,11 @@ void audit_forget(struct req *q, uint32_t n)
 {
     if (q->audited && q->audited->annotations.n > n)
         q->audited->annotations.n = n;
+}
+
+bool audit_keeps_notes(const struct req *q)
+{
+    return q->audited;
 }
 
 bool audit_keeps_bodies(const struct req *q)

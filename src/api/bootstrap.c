@@ -445,6 +445,32 @@ static void seed_authentication(struct bootstrap *b)
     buf_fini(&t);
 }
 
+/* Since when it is written down that secret-based tokens of accounts are used (service_account.c). A day that nobody can read is
+ * replaced. Source: k8s.io/kubernetes/pkg/controlplane/controller/legacytokentracking. */
+static void seed_token_tracking(struct bootstrap *b)
+{
+    static const char *const name = "kube-apiserver-legacy-service-account-token-tracking";
+    const struct kind *k = api_find_kind(b->api, S(""), S("v1"), S("configmaps"));
+    const struct obj *there =
+        store_find(b->api->store, kind_key(k, S("kube-system"), str_of(name)));
+    str day = str_slice(now_text(b->a, loop_wall(b->api->loop)), 0, strlen("2006-01-02"));
+    wall_time ignored;
+
+    if (there) {
+        const struct json *v = object_parse(b->a, arena_dup(b->a, there->data));
+        str since = json_get_str(v, "data.since");
+
+        if (rfc3339_parse(arena_fmt(b->a, PRI_STR "T00:00:00Z", STR_ARG(since)), &ignored))
+            return;
+    }
+    seed(b, "", "configmaps",
+         parse(b, arena_fmt(b->a,
+                            "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"kube-system\"},"
+                            "\"data\":{\"since\":\"" PRI_STR "\"}}",
+                            name, STR_ARG(day))),
+         NULL, "kube-apiserver");
+}
+
 /* Namespaces exist before what lives in them is admitted. */
 static void second_round(void *ctx, struct err *e)
 {
@@ -462,6 +488,7 @@ static void second_round(void *ctx, struct err *e)
     seed_api_services(b);
     seed_service(b);
     seed_authentication(b);
+    seed_token_tracking(b);
     b->submitted = true;
     if (--b->open == 0)
         finish(b);

@@ -398,6 +398,7 @@ void api_handle(void *ctx, struct http_exchange *ex)
     struct err *e;
 
     BUG_ON(!loop_is_mine(api->loop));
+    audit_id(q);
     if (api->closing) {
         reply_error(q, err_new(REASON_UNAVAILABLE, "apiserver is shutting down"));
         return;

@@ -65,6 +65,8 @@ struct http_exchange {
                          *ex); /* set by the handler: queued() fell below half of HTTP_QUEUE_HIGH */
     void *user;                /* the handler's */
     void *observer;            /* of a layer that has put its own ops before the transport's */
+    struct http_header
+        mark; /* stands in the head of whatever is answered; set by the handler, name empty: none */
     bool started, gone;
     bool
         shares; /* a caller in this process that takes the objects of lists and watches themselves instead of their text */

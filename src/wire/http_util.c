@@ -126,11 +126,27 @@ struct http_header *http_query_all(struct arena *a, str query, size_t *ret_n)
 
 /* ---- answers ---- */
 
-void http_start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n)
+static void start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n,
+                  bool has_body)
 {
+    struct http_header *all;
+
     BUG_ON(ex->started);
     ex->started = true;
-    ex->ops->start(ex, status, headers, n, true);
+    if (!ex->mark.name.n) {
+        ex->ops->start(ex, status, headers, n, has_body);
+        return;
+    }
+    all = ARENA_NEW_N(ex->arena, struct http_header, n + 1);
+    if (n)
+        memcpy(all, headers, n * sizeof *all);
+    all[n] = ex->mark;
+    ex->ops->start(ex, status, all, n + 1, has_body);
+}
+
+void http_start(struct http_exchange *ex, int status, const struct http_header *headers, size_t n)
+{
+    start(ex, status, headers, n, true);
 }
 
 void http_write(struct http_exchange *ex, str data)
@@ -167,8 +183,7 @@ void http_end(struct http_exchange *ex)
 
         log_error("http", "no answer to " PRI_STR " " PRI_STR, STR_ARG(ex->req.method),
                   STR_ARG(ex->req.target));
-        ex->started = true;
-        ex->ops->start(ex, 500, &empty, 1, false);
+        start(ex, 500, &empty, 1, false);
     }
     ex->ops->end(ex);
 }
@@ -188,9 +203,7 @@ static void reply_start(struct http_exchange *ex, int status, const char *conten
 
         headers[n_headers++] = (struct http_header){S("Content-Length"), {length, (size_t)len}};
     }
-    BUG_ON(ex->started);
-    ex->started = true;
-    ex->ops->start(ex, status, headers, n_headers, has_body);
+    start(ex, status, headers, n_headers, has_body);
 }
 
 void http_reply(struct http_exchange *ex, int status, const char *content_type, str body)
@@ -214,8 +227,6 @@ struct stream *http_upgrade(struct http_exchange *ex, const struct http_header *
 {
     if (!ex->req.is_upgrade || ex->gone || !ex->ops->upgrade)
         return NULL;
-    BUG_ON(ex->started);
-    ex->started = true;
-    ex->ops->start(ex, 101, headers, n, false);
+    start(ex, 101, headers, n, false);
     return ex->ops->upgrade(ex);
 }

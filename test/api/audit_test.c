@@ -239,4 +239,68 @@ TEST(audit, does_not_start_with_a_policy_that_it_does_not_understand)
     world_fini(&w);
 }
 
+/* One event is enough for those whom nobody knows. */
+TEST(audit, tells_of_logins_that_failed)
+{
+    struct world w;
+    const struct json *all, *v;
+    unsigned n = 0;
+
+    start(&w, "rules:\n- level: None\n  users: [system:apiserver]\n- level: Metadata\n");
+    CHECK_INT(as(&w, "GET", CORE "/configmaps/a", NULL, "Authorization: Bearer wrong"), 401);
+    all = events(&w);
+    v = find(all, "ResponseStarted", "get", "configmaps");
+    CHECK_INT(json_get_int(v, "responseStatus.code", 0), 401);
+    CHECK_STRZ(json_get_str(v, "user.username"), "");
+    JSON_EACH(x, all)
+        n += json_get_int(x, "responseStatus.code", 0) == 401;
+    CHECK_INT(n, 1);
+    CHECK(!find(all, "RequestReceived", "get", "configmaps"));
+    world_fini(&w);
+}
+
+/* Whether there is a log or not. */
+TEST(audit, names_every_request_in_its_answer)
+{
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    c = world_call(&w, "GET", CORE "/configmaps/a", NULL, "Audit-ID: mine");
+    CHECK_STRZ(call_header(c, "Audit-Id"), "mine");
+    call_free(c);
+    c = world_call(&w, "GET", "/version", NULL, "Authorization: Bearer wrong");
+    CHECK_INT(c->status, 401);
+    CHECK_INT(call_header(c, "Audit-Id").n, 36);
+    call_free(c);
+    world_fini(&w);
+}
+
+TEST(audit, tells_which_policy_a_pod_was_held_against)
+{
+    struct world w;
+    const struct json *all, *v;
+
+    start(&w, "rules:\n- level: None\n  users: [system:apiserver]\n- level: Metadata\n");
+    as(&w, "POST", CORE "/serviceaccounts", "{\"metadata\":{\"name\":\"default\"}}", NULL);
+    as(&w, "PATCH", "/api/v1/namespaces/default",
+       "{\"metadata\":{\"labels\":{\"pod-security.kubernetes.io/enforce\":\"baseline\","
+       "\"pod-security.kubernetes.io/audit\":\"restricted\",\"pod-security.kubernetes.io/"
+       "audit-version\":\"v1.7\"}}}",
+       "Content-Type: application/merge-patch+json");
+    CHECK_INT(as(&w, "POST", CORE "/pods",
+                 "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\","
+                 "\"image\":\"i\"}]}}",
+                 NULL),
+              201);
+    all = events(&w);
+    v = json_findz(find(all, "ResponseComplete", "create", "pods"), "annotations");
+    CHECK_STRZ(json_str(json_find(v, S("pod-security.kubernetes.io/enforce-policy"))),
+               "baseline:latest");
+    CHECK_STRZ(json_str(json_find(v, S("pod-security.kubernetes.io/audit-violations"))),
+               "would violate PodSecurity \"restricted:v1.7\": runAsNonRoot != true (pod or "
+               "container \"c\" must set securityContext.runAsNonRoot=true)");
+    world_fini(&w);
+}
+
 TEST_MAIN
