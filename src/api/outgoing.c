@@ -312,11 +312,15 @@ struct err *outgoing_status_error(struct arena *a, const char *method, int statu
 
 struct outgoing_call {
     struct list link;
+    struct api *api;
     struct arena *a;
     struct outgoing_peer *peer;
-    struct http_call *http; /* NULL: over */
-    struct loop_timer *timer;
-    str url;
+    struct http_call *http;           /* NULL: over, or waiting */
+    struct loop_timer *timer, *again; /* the end of its time; the end of a wait */
+    bool waiting;                     /* the server has asked to come back later */
+    int n_retries;
+    struct outgoing_target target; /* as asked for; its strings are this call's */
+    str url, json;
     outgoing_fn *fn; /* NULL: cancelled */
     void *ctx;
     struct err *failure; /* found before anything was sent, or when time was up */
@@ -334,6 +338,7 @@ static void call_end(struct outgoing_call *c, struct err *e, str body)
     if (c->peer)
         outgoing_peer_put(c->peer);
     loop_timer_free(TAKE(c->timer));
+    loop_timer_free(TAKE(c->again));
     if (c->fn)
         c->fn(c->ctx, e, body);
     else
@@ -347,6 +352,8 @@ static void on_timer(void *ctx)
     struct outgoing_call *c = ctx;
 
     if (!c->http) {
+        if (c->waiting && !c->failure)
+            c->failure = err_new(REASON_TIMEOUT, "context deadline exceeded");
         call_end(c, TAKE(c->failure), S(""));
         return;
     }
@@ -355,12 +362,34 @@ static void on_timer(void *ctx)
     http_call_cancel(c->http);
 }
 
+/* Whoever is too busy and says for how long is asked again, as Go's REST client does. */
+static bool comes_back(struct outgoing_call *c, const struct http_response *r)
+{
+    int64_t seconds;
+
+    if ((r->status != 429 && r->status < 500) || c->n_retries == OUTGOING_RETRIES_MAX)
+        return false;
+    for (size_t i = 0; i < r->n_headers; i++)
+        if (str_eq_nocase(r->headers[i].name, S("Retry-After")) &&
+            str_to_int64(str_trim(r->headers[i].value), &seconds) && seconds >= 0) {
+            c->n_retries++;
+            c->waiting = true;
+            outgoing_peer_put(c->peer);
+            c->peer = NULL;
+            loop_timer_set(c->again, MIN(seconds, 3600) * NS_PER_S);
+            return true;
+        }
+    return false;
+}
+
 static void on_answer(void *ctx, struct err *e, const struct http_response *r, str body)
 {
     struct outgoing_call *c = ctx;
     str type = S("");
 
     c->http = NULL;
+    if (!c->failure && !e && c->fn && comes_back(c, r))
+        return;
     if (c->failure) {
         err_free(e);
         e = TAKE(c->failure);
@@ -379,16 +408,16 @@ static void on_answer(void *ctx, struct err *e, const struct http_response *r, s
 }
 
 /* NULL: it is on its way. */
-static struct err *post(struct api *api, struct outgoing_call *c, const struct outgoing_target *t,
-                        str json)
+static struct err *post(struct api *api, struct outgoing_call *c)
 {
+    const struct outgoing_target *t = &c->target;
     static const struct http_header headers[] = {{STR("Accept"), STR("application/json, */*")},
                                                  {STR("Content-Type"), STR("application/json")}};
     struct http_call_options o = {.method = S("POST"),
                                   .url = c->url,
                                   .headers = headers,
                                   .n_headers = ARRAY_LEN(headers),
-                                  .body = json};
+                                  .body = c->json};
     struct err *e, *why = NULL;
 
     e = outgoing_peer_get(api, t, &c->peer);
@@ -406,6 +435,16 @@ static struct err *post(struct api *api, struct outgoing_call *c, const struct o
     return NULL;
 }
 
+static void on_again(void *ctx)
+{
+    struct outgoing_call *c = ctx;
+
+    c->waiting = false;
+    c->failure = post(c->api, c);
+    if (c->failure)
+        call_end(c, TAKE(c->failure), S(""));
+}
+
 struct outgoing_call *outgoing_post(struct api *api, const struct outgoing_target *t, str json,
                                     int64_t timeout_ns, outgoing_fn *fn, void *ctx)
 {
@@ -415,10 +454,17 @@ struct outgoing_call *outgoing_post(struct api *api, const struct outgoing_targe
     c->a = a;
     c->fn = fn;
     c->ctx = ctx;
-    c->url = arena_dup(a, t->url);
+    c->api = api;
+    c->target = *t;
+    c->target.url = c->url = arena_dup(a, t->url);
+    c->target.service_ns = arena_dup(a, t->service_ns);
+    c->target.service_name = arena_dup(a, t->service_name);
+    c->target.ca_pem = arena_dup(a, t->ca_pem);
+    c->json = arena_dup(a, json);
     c->timer = loop_timer_new(api->loop, on_timer, c);
+    c->again = loop_timer_new(api->loop, on_again, c);
     list_add_tail(&set_of(api)->calls, &c->link);
-    c->failure = post(api, c, t, json);
+    c->failure = post(api, c);
     loop_timer_set(c->timer, c->failure ? 0 : timeout_ns);
     return c;
 }
@@ -428,6 +474,8 @@ void outgoing_cancel(struct outgoing_call *c)
     c->fn = NULL;
     if (c->http)
         http_call_cancel(c->http);
+    else
+        loop_timer_set(c->timer, 0);
 }
 
 void outgoing_free(struct outgoing *o)
@@ -438,8 +486,10 @@ void outgoing_free(struct outgoing *o)
         return;
     while (!list_is_empty(&o->peers))
         peer_free(LIST_ITEM(o->peers.next, struct outgoing_peer, link));
-    while (!list_is_empty(&o->calls)) { /* failed before they began */
+    while (!list_is_empty(&o->calls)) { /* failed before they began, or waiting */
         c = LIST_ITEM(o->calls.next, struct outgoing_call, link);
+        if (!c->failure)
+            c->failure = post_failed(c, REASON_UNAVAILABLE, "the server is closing");
         call_end(c, TAKE(c->failure), S(""));
     }
     mem_free(o);

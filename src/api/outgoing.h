@@ -6,6 +6,7 @@
 #define OUTGOING_PEERS_MAX 16           /* TLS configurations with connections kept */
 #define OUTGOING_TIMEOUT_S 30           /* of webhooks that name none */
 #define OUTGOING_ANSWER_MAX (16u << 20) /* bytes of an answer that is read as a whole */
+#define OUTGOING_RETRIES_MAX 10         /* of a call whose server says when to come back */
 #define OUTGOING_ERROR_TEXT_MAX 2048    /* bytes of an answer that messages quote, as client-go */
 
 /* Who is called. Strings are borrowed; they have to live until the call has begun. */
@@ -29,8 +30,8 @@ MUST_USE struct err *outgoing_resolve(struct api *api, struct arena *a, str ns, 
 /* POSTs JSON. fn runs once, never before the call has returned, and not after outgoing_cancel().
  * err: the text is that of Go's REST client (`Post "https://…": dial tcp …`, `the server could not
  * find the requested resource`, or the message of a Status that came); owned by fn. body: what a 2xx
- * answer carried, not yet parsed, never empty; borrowed. When the server ends, calls still under way
- * fail. */
+ * answer carried, not yet parsed, never empty; borrowed. An answer 429 or 5xx with Retry-After is waited for within the time.
+ * When the server ends, calls still under way fail. */
 struct outgoing_call; /* valid until fn runs or it is cancelled */
 typedef void outgoing_fn(void *ctx, struct err *err, str body);
 struct outgoing_call *outgoing_post(struct api *api, const struct outgoing_target *t, str json,

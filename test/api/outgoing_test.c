@@ -201,4 +201,56 @@ TEST(outgoing, is_silent_once_cancelled_and_ends_with_the_server)
     CHECK(open.came && !cancelled.came);
 }
 
+static void busy_twice(struct peer *p, struct http_exchange *ex)
+{
+    static const struct http_header later[] = {{STR("Retry-After"), STR("2")},
+                                               {STR("Content-Length"), STR("0")}};
+
+    if (p->n_calls > 2) {
+        http_reply(ex, 200, "application/json", str_of(p->text));
+        return;
+    }
+    http_start(ex, p->n_calls == 1 ? 429 : 503, later, ARRAY_LEN(later));
+    http_end(ex);
+}
+
+static void always_busy(struct peer *p, struct http_exchange *ex)
+{
+    static const struct http_header later[] = {{STR("Retry-After"), STR("4")},
+                                               {STR("Content-Length"), STR("0")}};
+
+    http_start(ex, 429, later, ARRAY_LEN(later));
+    http_end(ex);
+}
+
+TEST(outgoing, comes_back_to_a_server_that_says_when)
+{
+    struct world w;
+    struct peer p;
+    struct answer x;
+
+    begin(&w, &p);
+    p.answer = busy_twice;
+    x = ask(&w, service(&p, "hook", 443));
+    CHECK_STRZ(x.error, "");
+    CHECK_STRZ(x.body, "{\"ok\":true}");
+    CHECK_INT(p.n_calls, 3);
+    CHECK_STRZ(p.body, "{\"a\":1}");
+    end(&w, &p);
+}
+
+TEST(outgoing, waits_no_longer_than_its_time)
+{
+    struct world w;
+    struct peer p;
+    struct answer x;
+
+    begin(&w, &p);
+    p.answer = always_busy;
+    x = ask(&w, service(&p, "hook", 443));
+    CHECK_STRZ(x.error, "context deadline exceeded");
+    CHECK_INT(p.n_calls, 3);
+    end(&w, &p);
+}
+
 TEST_MAIN
