@@ -101,7 +101,8 @@ CELL(ip_parent)
 static const struct column ipaddresses[] = {
     COLUMN_NAME,
     {"ParentRef", "string", "", "Object that uses the address.", 0, NULL, ip_parent},
-    COLUMN_AGE,
+    /* Kubernetes' rows of this kind have an age that its column definitions forget; kubectl does not show it. */
+    {"Age", NULL, NULL, NULL, 0, NULL, column_age},
     COLUMN_END,
 };
 

@@ -62,7 +62,7 @@ enum column_show {             /* what is shown of the value at a column's path 
 
 /* A column of the Table form. cell() may be NULL when path is given. */
 struct column {
-    const char *name, *type, *format, *description;
+    const char *name, *type, *format, *description; /* type NULL: a cell that no column announces */
     int priority;
     const char *path; /* dotted, with `show`; NULL: cell() */
     void (*cell)(struct arena *a, const struct json *obj, wall_time now, struct json *ret);

@@ -43,6 +43,8 @@ static struct json column_definitions(struct arena *a, const struct column *colu
     for (const struct column *c = columns; c->name; c++) {
         struct json d = json_object();
 
+        if (!c->type)
+            continue;
         json_setz(a, &d, "name", json_z(c->name));
         json_setz(a, &d, "type", json_z(c->type));
         json_setz(a, &d, "format", json_z(c->format ? c->format : ""));

@@ -412,6 +412,19 @@ TEST(server_kinds, stand_in_the_order_of_kubernetes)
     world_fini(&w);
 }
 
+/* Addresses have a cell more than columns, there as here. */
+TEST(networking, addresses_hide_their_age)
+{
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    v = table_of(&w, "/apis/networking.k8s.io/v1/ipaddresses/10.96.0.1");
+    CHECK_INT(json_count(json_findz(v, "columnDefinitions")), 2);
+    CHECK_STRZ(str_of(cells(&w, v, 0)), "10.96.0.1|services/default/kubernetes|0s");
+    world_fini(&w);
+}
+
 /* What is made on request has tables, too. */
 TEST(views, are_tables_when_asked_for)
 {
