@@ -378,8 +378,13 @@ void reply_made(struct req *q, const struct column *columns, const struct schema
         items = &one;
     }
     objs = ARENA_NEW_N(q->a, struct json *, json_count(items) + 1);
-    JSON_EACH(i, items)
+    JSON_EACH(i, items) {
+        if (!json_findz(i, "kind")) { /* items of a list do not say what they are, rows do */
+            json_setz(q->a, i, "kind", json_string(view.r->kind));
+            json_setz(q->a, i, "apiVersion", json_string(view.api_version));
+        }
         objs[n++] = i;
+    }
     if (q->accept.as == AS_TABLE) {
         view.storage = &view; /* made as it is served */
         if (columns)

@@ -448,6 +448,9 @@ TEST(views, are_tables_when_asked_for)
     v = table_of(&w, "/api/v1/componentstatuses");
     CHECK_INT(json_count(json_findz(v, "rows")), 3);
     CHECK_STRZ(str_of(cells(&w, v, 0)), "controller-manager|Healthy|ok|");
+    v = table_of(&w, "/api/v1/componentstatuses?includeObject=Object");
+    CHECK_STRZ(json_get_str(json_findz(json_item(json_findz(v, "rows"), 2), "object"), "kind"),
+               "ComponentStatus");
     c = world_call(&w, "GET", "/apis/apps/v1" NS "deployments/x/scale", NULL,
                    "Accept: application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
     CHECK_STRZ(json_get_str(call_json(c), "kind"), "PartialObjectMetadata");
