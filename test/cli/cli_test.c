@@ -98,6 +98,105 @@ TEST(jsonpath, refuses_what_has_no_end)
     CHECK(err != NULL);
 }
 
+/* ---- drain and taint ---- */
+
+#define OWNED(kind)                                                                                \
+    "\"metadata\":{\"ownerReferences\":[{\"kind\":\"" kind "\",\"controller\":true}]}"
+#define LOCAL "\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}"
+#define DONE "\"status\":{\"phase\":\"Succeeded\"}"
+
+TEST(drain, says_which_pods_go)
+{
+    static const struct drain_options none = {0}, all = {true, true, true},
+                                      forced = {.force = true};
+    static const struct {
+        const char *pod;
+        const struct drain_options *o;
+        bool daemonset_gone, goes;
+        const char *warning, *error;
+    } cases[] = {
+        {"{" OWNED("ReplicaSet") "}", &none, false, true, NULL, NULL},
+        {"{}", &none, false, false, NULL,
+         "Pods that declare no controller (use --force to override)"},
+        {"{}", &all, false, true, "deleting Pods that declare no controller", NULL},
+        {"{" DONE "}", &none, false, true, NULL, NULL},
+        {"{" OWNED("DaemonSet") "}", &none, false, false, NULL,
+         "DaemonSet-managed Pods (use --ignore-daemonsets to ignore)"},
+        {"{" OWNED("DaemonSet") "}", &all, false, false, "ignoring DaemonSet-managed Pods", NULL},
+        {"{" OWNED("DaemonSet") "}", &all, true, true, NULL, NULL},
+        {"{" OWNED("DaemonSet") "}", &none, true, false, NULL, "gone"},
+        {"{" OWNED("DaemonSet") "," DONE "}", &none, false, true, NULL, NULL},
+        {"{" OWNED("ReplicaSet") "," LOCAL "}", &none, false, false, NULL,
+         "Pods with local storage (use --delete-emptydir-data to override)"},
+        {"{" OWNED("ReplicaSet") "," LOCAL "}", &all, false, true, NULL, NULL},
+        {"{" LOCAL "}", &forced, false, false, NULL,
+         "Pods with local storage (use --delete-emptydir-data to override)"},
+        {"{\"metadata\":{\"annotations\":{\"kubernetes.io/config.mirror\":\"x\"}}}", &none, false,
+         false, NULL, NULL},
+    };
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(err) struct err *gone = err_new(REASON_NOT_FOUND, "gone");
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct drain_verdict v;
+        struct json *pod;
+
+        CHECK_OK(json_parse(a, str_of(cases[i].pod), NULL, NULL, &pod));
+        v = drain_verdict(cases[i].o, pod, cases[i].daemonset_gone ? gone : NULL);
+        CHECK_INT(v.goes, cases[i].goes);
+        CHECK_STRZ(str_of(v.warning ? v.warning : ""), cases[i].warning ? cases[i].warning : "");
+        CHECK_STRZ(str_of(v.error ? v.error : ""), cases[i].error ? cases[i].error : "");
+    }
+}
+
+TEST(taint, changes_what_is_named)
+{
+    static const char node[] =
+        "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"taints\":[{\"key\":\"a\","
+        "\"value\":\"1\",\"effect\":\"NoSchedule\"}]}}";
+    static const struct {
+        const char *specs; /* between spaces */
+        bool overwrite;
+        const char *want; /* the word and the taints, or the error */
+    } cases[] = {
+        {"b=2:NoExecute", false, "tainted b=2:NoExecute a=1:NoSchedule"},
+        {"a:NoExecute", false, "tainted a=:NoExecute a=1:NoSchedule"},
+        {"a=3:NoSchedule", true, "modified a=3:NoSchedule"},
+        {"a=3:NoSchedule", false,
+         "node n already has a taint(s) with same effect(s) and --overwrite is false"},
+        {"a-", false, "untainted"},
+        {"a:NoSchedule- b=2:NoSchedule", false, "modified b=2:NoSchedule"},
+        {"a:NoExecute-", false, "taint \"a:NoExecute\" not found"},
+        {"b-", false, "taint \"b\" not found"},
+        {"a=1", false, "invalid taint spec: a=1"},
+        {"a=1:No", false, "invalid taint effect: No, unsupported taint effect"},
+        {"q=1:NoSchedule q=2:NoSchedule", false,
+         "duplicated taints with the same key and effect: q=2:NoSchedule"},
+    };
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json *n;
+
+    CHECK_OK(json_parse(a, str_of(node), NULL, NULL, &n));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct taint_change c = {0};
+        CLEANUP(err) struct err *err = NULL;
+        CLEANUP(buf) struct buf b = BUF_INIT;
+        struct json *taints;
+        const char *word;
+        str rest = str_of(cases[i].specs), spec;
+
+        while (!err && str_cut(&rest, ' ', &spec))
+            err = taint_parse(a, spec, &c);
+        if (!err)
+            err = taint_apply(a, n, &c, cases[i].overwrite, &taints, &word);
+        buf_z(&b, err ? err_text(err) : word);
+        JSON_EACH(t, err ? NULL : taints)
+            buf_fmt(&b, " " PRI_STR "=" PRI_STR ":" PRI_STR, STR_ARG(json_get_str(t, "key")),
+                    STR_ARG(json_get_str(t, "value")), STR_ARG(json_get_str(t, "effect")));
+        CHECK_STRZ(buf_view(&b), cases[i].want);
+    }
+}
+
 /* ---- encryption at rest: the key file ---- */
 
 static struct encryption loaded(struct loop *loop, struct arena *a)

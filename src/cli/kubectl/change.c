@@ -1,33 +1,5 @@
-/* change.c - commands that change one field: scale, set image, patch, label, annotate, cordon. */
+/* change.c - commands that change one field: scale, set image, patch, label, annotate. */
 #include "cli/kubectl/kubectl.h"
-
-static str encode(struct kubectl *k, const struct json *v)
-{
-    CLEANUP(buf) struct buf b = BUF_INIT;
-
-    json_encode(&b, v);
-    return arena_dup(k->a, buf_view(&b));
-}
-
-static struct err *patch_target(struct kube_args *args, const struct kube_target *t,
-                                const char *type, str patch, str sub, struct json **ret)
-{
-    struct kubectl *k = args->k;
-
-    return kube_call_json(
-        k,
-        &(struct kube_request){
-            .method = "PATCH",
-            .path = arena_fmt(
-                k->a, PRI_STR "?fieldManager=" PRI_STR "%s",
-                STR_ARG(kube_path(k, &t->res, t->ns, t->name, sub)),
-                STR_ARG(args->f->field_manager.n ? args->f->field_manager : S("kubectl-edit")),
-                str_is(args->f->dry_run, "server") ? "&dryRun=All" : ""),
-            .content_type = type,
-            .body = patch,
-        },
-        ret);
-}
 
 static void say(struct kube_args *args, const struct kube_target *t, const char *what)
 {
@@ -53,10 +25,10 @@ struct err *cmd_scale(struct kube_args *args)
 
         if (t.items[i].err)
             return TAKE(t.items[i].err);
-        err = patch_target(
-            args, &t.items[i], "application/merge-patch+json",
-            arena_fmt(args->k->a, "{\"spec\":{\"replicas\":%lld}}", (long long)replicas),
-            S("scale"), &ignored);
+        err =
+            kube_patch(args, &t.items[i], "application/merge-patch+json",
+                       arena_fmt(args->k->a, "{\"spec\":{\"replicas\":%lld}}", (long long)replicas),
+                       S("scale"), &ignored);
         if (!err)
             say(args, &t.items[i], "scaled");
     }
@@ -104,8 +76,8 @@ struct err *cmd_set(struct kube_args *args)
                 return err_new(REASON_BAD_REQUEST, "unable to find container named \"" PRI_STR "\"",
                                STR_ARG(name));
         }
-        err = patch_target(args, &t.items[i], "application/strategic-merge-patch+json",
-                           encode(k, patch), STR_NONE, &after);
+        err = kube_patch(args, &t.items[i], "application/strategic-merge-patch+json",
+                         kube_encode(k, patch), STR_NONE, &after);
         if (!err && !str_eq(json_get_str(before, "metadata.resourceVersion"),
                             json_get_str(after, "metadata.resourceVersion")))
             say(args, &t.items[i], "image updated");
@@ -144,8 +116,8 @@ struct err *cmd_patch(struct kube_args *args)
 
         err = kube_get(args->k, &t.items[i], &before);
         if (!err)
-            err = patch_target(args, &t.items[i], media, args->f->patch, args->f->subresource,
-                               &after);
+            err =
+                kube_patch(args, &t.items[i], media, args->f->patch, args->f->subresource, &after);
         if (err)
             return err;
         if (args->f->output.n) {
@@ -231,8 +203,8 @@ static struct err *mark(struct kube_args *args, const char *field, const char *d
                                STR_ARG(m->key), STR_ARG(old));
         }
         what = labels ? outcome(json_path(before, field), into) : done;
-        err = patch_target(args, &t.items[i], "application/merge-patch+json", encode(k, patch),
-                           STR_NONE, &after);
+        err = kube_patch(args, &t.items[i], "application/merge-patch+json", kube_encode(k, patch),
+                         STR_NONE, &after);
         if (!err)
             say(args, &t.items[i], what);
     }
@@ -247,32 +219,4 @@ struct err *cmd_label(struct kube_args *args)
 struct err *cmd_annotate(struct kube_args *args)
 {
     return mark(args, "metadata.annotations", "annotated");
-}
-
-static struct err *schedulable(struct kube_args *args, bool yes)
-{
-    struct kube_target t = {0};
-    struct json *after;
-    struct err *err = kube_resource_find(args->k, S("nodes"), &t.res);
-
-    for (int i = 0; !err && i < args->n; i++) {
-        t.name = str_of(args->args[i]);
-        err = patch_target(args, &t, "application/merge-patch+json",
-                           yes ? S("{\"spec\":{\"unschedulable\":null}}")
-                               : S("{\"spec\":{\"unschedulable\":true}}"),
-                           STR_NONE, &after);
-        if (!err)
-            say(args, &t, yes ? "uncordoned" : "cordoned");
-    }
-    return err;
-}
-
-struct err *cmd_cordon(struct kube_args *args)
-{
-    return schedulable(args, false);
-}
-
-struct err *cmd_uncordon(struct kube_args *args)
-{
-    return schedulable(args, true);
 }

@@ -14,10 +14,10 @@ static bool deletion_event(void *ctx, str type, struct json *object)
     return !d->gone;
 }
 
-/* Until the object is gone or another one has its name. */
-static struct err *wait_deleted(struct kube_args *args, const struct kube_target *t, str uid)
+struct err *kube_wait_deleted(struct kubectl *k, const struct kube_target *t, str uid,
+                              int64_t timeout_ns)
 {
-    struct kubectl *k = args->k;
+    int64_t deadline = timeout_ns ? loop_now(k->loop).ns + timeout_ns : INT64_MAX, left = 0;
 
     for (;;) {
         struct deletion d = {.uid = uid};
@@ -32,6 +32,11 @@ static struct err *wait_deleted(struct kube_args *args, const struct kube_target
             return err;
         if (!str_eq(json_get_str(now, "metadata.uid"), uid))
             return NULL;
+        if (timeout_ns) {
+            left = deadline - loop_now(k->loop).ns;
+            if (left <= 0)
+                return err_new(REASON_TIMEOUT, "timed out waiting for the condition");
+        }
         err = kube_watch(k,
                          arena_fmt(k->a,
                                    PRI_STR "?watch=true&fieldSelector=metadata.name%%3D" PRI_STR
@@ -39,9 +44,10 @@ static struct err *wait_deleted(struct kube_args *args, const struct kube_target
                                    STR_ARG(kube_path(k, &t->res, t->ns, STR_NONE, STR_NONE)),
                                    STR_ARG(t->name),
                                    STR_ARG(json_get_str(now, "metadata.resourceVersion"))),
-                         NULL, 0, deletion_event, &d);
-        if (err)
+                         NULL, left, deletion_event, &d);
+        if (err && !timeout_ns)
             return err;
+        err_free(err); /* ended or timed out: look again, the deadline decides */
         if (d.gone)
             return NULL;
     }
@@ -105,7 +111,7 @@ struct err *kube_delete(struct kube_args *args, const struct kube_target *t)
     if (uid.n == 0)
         uid = json_get_str(answer, "metadata.uid");
     return args->f->wait && uid.n && !args->f->dry_run.n && !(grace == 0 && args->f->force)
-               ? wait_deleted(args, t, uid)
+               ? kube_wait_deleted(k, t, uid, 0)
                : NULL;
 }
 

@@ -169,6 +169,12 @@ void kube_record_applied(struct kubectl *k, struct json *manifest); /* the annot
 MUST_USE struct err *kube_create(struct kube_args *args, struct kube_target *t,
                                  struct json **ret /* may be NULL */);
 MUST_USE struct err *kube_delete(struct kube_args *args, const struct kube_target *t);
+/* Until the object is gone or another one has its name. timeout_ns 0: for ever. Errors: TIMEOUT. */
+MUST_USE struct err *kube_wait_deleted(struct kubectl *k, const struct kube_target *t, str uid,
+                                       int64_t timeout_ns);
+/* PATCH of the object or of a part of it (sub); honours --field-manager and --dry-run=server. */
+MUST_USE struct err *kube_patch(struct kube_args *args, const struct kube_target *t,
+                                const char *type, str patch, str sub, struct json **ret);
 MUST_USE struct err *kube_generate(struct kube_args *args, struct json **ret);
 MUST_USE struct err *kube_create_token(struct kube_args *args);
 str kube_lower(struct kubectl *k, str s);
@@ -188,6 +194,34 @@ struct kube_process {
 };
 /* Runs until it ends. Its exit status comes as an error of code 1000 + status without a message. */
 MUST_USE struct err *kube_process(struct kubectl *k, const struct kube_process *what);
+
+/* ---- node.c, drain.c ---- */
+/* The nodes named ("n1", "node/n1"), or those of --selector or --all: an array. */
+MUST_USE struct err *kube_nodes(struct kube_args *args, char **names, int n,
+                                struct kube_resource *ret_res, struct json **ret);
+/* Marks the node as (un)schedulable where it is not, and says so. */
+MUST_USE struct err *kube_cordon(struct kube_args *args, const struct kube_resource *res,
+                                 const struct json *node, bool cordon);
+struct drain_verdict { /* what becomes of a pod when its node is drained */
+    bool goes;
+    const char *warning; /* NULL: none */
+    const char *error;   /* NULL: none; the node cannot be drained */
+};
+struct drain_options {
+    bool force, ignore_daemonsets, delete_emptydir_data;
+};
+/* daemonset_error: why the pod's DaemonSet could not be read; NULL: it could, or there is none. */
+struct drain_verdict drain_verdict(const struct drain_options *o, const struct json *pod,
+                                   const struct err *daemonset_error);
+struct taint_change { /* of `kubectl taint`; arrays of {key, value, effect} */
+    struct json *add, *remove;
+};
+/* KEY=VALUE:EFFECT, KEY:EFFECT; with "-" behind it: to be removed, then without an effect, too. */
+MUST_USE struct err *taint_parse(struct arena *a, str spec, struct taint_change *c);
+/* The taints that the node has afterwards, and kubectl's word for what happened: tainted, untainted, modified. */
+MUST_USE struct err *taint_apply(struct arena *a, const struct json *node,
+                                 const struct taint_change *c, bool overwrite, struct json **ret,
+                                 const char **ret_word);
 
 str kube_age(struct kubectl *k, str rfc3339); /* "5m", "<unknown>" */
 
@@ -209,7 +243,7 @@ struct kube_flagvals {
         docker_username, docker_password, docker_email, cert, key, from, node_port, external_name,
         verb, resource, resource_name, user, group, service_account, role, cluster_role, hard,
         value, description, class_name, audience, target_port, name, protocol, min, max,
-        cpu_percent, restart, pull_policy, labels, label_columns;
+        cpu_percent, restart, pull_policy, labels, label_columns, pod_selector;
     str rules[64], env[64];
     size_t n_rules, n_env;
     str files[64];
@@ -221,14 +255,15 @@ struct kube_flagvals {
     bool watch, watch_only, no_headers, show_labels, show_kind, all, recursive, follow, previous,
         timestamps, all_containers, prefix, stdin_, tty, force, force_conflicts, server_side, now,
         ignore_not_found, wait, wait_given, overwrite, client_only, help, all_namespaces, quiet,
-        prune, save_config, record, rm, as_command;
+        prune, save_config, record, rm, as_command, ignore_daemonsets, delete_emptydir_data,
+        disable_eviction;
     str raw;
 };
 typedef struct err *kube_command_fn(struct kube_args *args);
 kube_command_fn cmd_get, cmd_describe, cmd_apply, cmd_create, cmd_replace, cmd_delete, cmd_logs,
     cmd_exec, cmd_scale, cmd_rollout, cmd_wait, cmd_version, cmd_api_resources, cmd_api_versions,
     cmd_patch, cmd_set, cmd_label, cmd_annotate, cmd_cluster_info, cmd_cordon, cmd_uncordon,
-    cmd_attach, cmd_cp, cmd_port_forward, cmd_edit, cmd_explain, cmd_diff, cmd_run, cmd_expose,
-    cmd_autoscale;
+    cmd_drain, cmd_taint, cmd_attach, cmd_cp, cmd_port_forward, cmd_edit, cmd_explain, cmd_diff,
+    cmd_run, cmd_expose, cmd_autoscale;
 
 #endif
