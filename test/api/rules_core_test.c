@@ -162,6 +162,10 @@ static const struct row endpoints[] = {
      NULL, NULL, "metadata.name: Invalid value: \"A_\": {subdomain}\n"},
 };
 
+#define FEATURE                                                                                    \
+    "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., " \
+    "MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
+
 static const struct row node[] = {
     {"node", "{'spec': {'podCIDRs': ['x'], 'podCIDR': 'x'}}", NULL, NULL,
      "spec.podCIDRs[0]: Invalid value: \"x\": must be a valid CIDR value, (e.g. "
@@ -191,10 +195,6 @@ static const struct row node[] = {
      "taints must be unique by key and effect pair\n"
      "metadata.taints[3].effect: Required value\n"},
     {"node",
-     "{'metadata': {'annotations': {'scheduler.alpha.kubernetes.io/preferAvoidPods': "
-     "'x'}}}",
-     NULL, NULL, ""},
-    {"node",
      "{'status': {'capacity': {'cpu': '-1', 'example.com/a': '1500m', 'x': '1'}, "
      "'allocatable': {'hugepages-2Mi': '1', 'hugepages-1Gi': '1'}}}",
      NULL, NULL,
@@ -219,7 +219,31 @@ static const struct row node[] = {
      "{\"Type\":\"InternalIP\",\"Address\":\"1\"}\n"},
     {"node", "{}", "{'status': {'config': {'assigned': {'configMap': {'name': 'a'}}}}}", "status",
      ""},
-    {"node", "{}", "{'status': {'declaredFeatures': ['b', 'a']}}", "status", ""},
+    {"node", "{}", "{'status': {'declaredFeatures': ['A', 'B/c9', 'Bc']}}", "status", ""},
+    {"node", "{}", "{'status': {'declaredFeatures': ['b', 'A', 'A', 'A/', 'A/9']}}", "status",
+     "status.declaredFeatures[0]: Invalid value: \"b\": invalid feature name \"b\": " FEATURE "\n"
+     "status.declaredFeatures[1]: Invalid value: \"A\": list must be sorted alphabetically\n"
+     "status.declaredFeatures[2]: Duplicate value: \"A\"\n"
+     "status.declaredFeatures[3]: Invalid value: \"A/\": invalid feature name \"A/\": " FEATURE "\n"
+     "status.declaredFeatures[4]: Invalid value: \"A/9\": invalid feature name \"A/9\": " FEATURE
+     "\n"},
+    {"node", "{'status': {'nodeInfo': {'swap': {'capacity': 0}}}}", NULL, NULL,
+     "metadata.nodeSwapStatus.capacity: Invalid value: 0: must be greater than zero\n"},
+    {"node",
+     "{'metadata': {'annotations': {'scheduler.alpha.kubernetes.io/preferAvoidPods': "
+     "'{\\'preferAvoidPods\\':[{\\'reason\\':\\'r\\'},{\\'podSignature\\':{\\'podController\\':{"
+     "\\'name\\':\\'a\\',\\'controller\\':false}}}]}'}}}",
+     NULL, NULL,
+     "metadata.annotations.scheduler.alpha.kubernetes.io/preferAvoidPods[0].PodSignature: Required "
+     "value\n"
+     "metadata.annotations.scheduler.alpha.kubernetes.io/preferAvoidPods[1].PodSignature."
+     "PodController.Controller: Invalid value: false: must point to a controller\n"},
+    {"node",
+     "{'metadata': {'annotations': {'scheduler.alpha.kubernetes.io/preferAvoidPods': 'x'}}}", NULL,
+     NULL,
+     "metadata.annotations.AvoidPods: Invalid value: "
+     "\"scheduler.alpha.kubernetes.io/preferAvoidPods\": invalid character 'x' looking for "
+     "beginning of value\n"},
 };
 
 static const struct row namespace[] = {

@@ -535,6 +535,46 @@ static const struct row admin[] = {
      "true` label on the containing namespace\n"},
 };
 
+/* Of a claim with one request: what it got, as its status says. */
+#define NO_INTERFACE "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"
+#define GOT                                                                                        \
+    "'allocation':{'devices':{'results':[{'request':'r', 'driver':'d', 'pool':'p', 'device':'v'"
+#define ONE_REQUEST                                                                                \
+    "{'spec':{'devices':{'requests':[{'name':'r', 'exactly':{'deviceClassName':'c'}}]}}}"
+#define THE_DEVICE "'driver':'d', 'pool':'p', 'device':'v'"
+
+static const struct row claim_status[] = {
+    {"claim", ONE_REQUEST,
+     "{'status':{" GOT ", 'shareID':'550e8400-e29b-41d4-a716-446655440000'}]}}}}", "status", ""},
+    {"claim", ONE_REQUEST,
+     "{'status':{" GOT ", 'shareID':'550E8400-e29b-41d4-a716-446655440000'}]}}}}", "status",
+     "status.allocation.devices.results[0].shareID: Invalid value: "
+     "\"550E8400-e29b-41d4-a716-446655440000\": must be a lowercase UUID in 8-4-4-4-12 format\n"},
+    {"claim", ONE_REQUEST, "{'status':{" GOT ", 'shareID':''}]}}}}", "status",
+     "status.allocation.devices.results[0].shareID: Invalid value: \"\": must be a lowercase UUID "
+     "in "
+     "8-4-4-4-12 format\n"},
+    {"claim", ONE_REQUEST,
+     "{'status':{" GOT "}]}}, 'devices':[{" THE_DEVICE "}, {" THE_DEVICE "}]}}", "status",
+     "status.devices[1]: Duplicate value: "
+     "{\"Driver\":\"d\",\"Pool\":\"p\",\"Device\":\"v\",\"ShareID\":\"\"}\n"},
+    {"claim", ONE_REQUEST,
+     "{'status':{" GOT "}]}}, 'devices':[{" THE_DEVICE
+     ", 'networkData':{'ips':['1.2.3.4/24', '010.2.3.4/8', '1.2.3.4', '1.2.3.4/33', "
+     "'2001:DB8::1/64', '::ffff:1.2.3.4/120', '1.2.3.4/24']}}]}}",
+     "status",
+     "status.devices[0].networkData.ips[1]: Invalid value: \"010.2.3.4/8\": must be in canonical "
+     "form (\"10.2.3.4/8\")\n"
+     "status.devices[0].networkData.ips[2]: Invalid value: \"1.2.3.4\": " NO_INTERFACE "\n"
+     "status.devices[0].networkData.ips[3]: Invalid value: \"1.2.3.4/33\": " NO_INTERFACE "\n"
+     "status.devices[0].networkData.ips[4]: Invalid value: \"2001:DB8::1/64\": must be in "
+     "canonical "
+     "form (\"2001:db8::1/64\")\n"
+     "status.devices[0].networkData.ips[5]: Invalid value: \"::ffff:1.2.3.4/120\": must be in "
+     "canonical form (\"1.2.3.4/24\")\n"
+     "status.devices[0].networkData.ips[6]: Duplicate value: \"1.2.3.4/24\"\n"},
+};
+
 static const struct row claim[] = {
     {"claim",
      "{'spec':{'devices':{'requests':[{'name':''}, {'name':'Bad_', "
@@ -724,6 +764,7 @@ CLAIM(localreview, tells_all_that_is_wrong_in_order)
 CLAIM(deviceclass, tells_all_that_is_wrong_in_order)
 CLAIM(admin, needs_a_labelled_namespace)
 CLAIM(claim, tells_all_that_is_wrong_in_order)
+CLAIM(claim_status, tells_what_no_driver_may_say)
 CLAIM(claimtemplate, tells_all_that_is_wrong_in_order)
 CLAIM(slice, tells_all_that_is_wrong_in_order)
 

@@ -363,6 +363,12 @@ static const struct row csidriver[] = {
      "a duration larger than 2^32 seconds\n"
      "spec.nodeAllocatableUpdatePeriodSeconds: Invalid value: 5: must be greater than or "
      "equal to 10 seconds\n"},
+    {"csidriver", "{'spec':{'serviceAccountTokenInSecrets':false}}", NULL, NULL,
+     "spec.serviceAccountTokenInSecrets: Invalid value: false: serviceAccountTokenInSecrets is set "
+     "but no tokenRequests are specified\n"},
+    {"csidriver",
+     "{'spec':{'serviceAccountTokenInSecrets':true, 'tokenRequests':[{'audience':'a'}]}}", NULL,
+     NULL, ""},
     {"csidriver", "{}", "{'spec':{'attachRequired':false, 'volumeLifecycleModes':['Ephemeral']}}",
      NULL,
      "spec.attachedRequired: Invalid value: false: field is immutable\n"
@@ -396,6 +402,8 @@ static const struct row csinode[] = {
      "\"Allocatable\":null}: field is immutable\n"},
 };
 
+#define INLINED "may not be specified in the context of inline volumes"
+
 static const struct row volumeattachment[] = {
     {"volumeattachment", "{'spec':{'attacher':'Bad_', 'source':{'persistentVolumeName':''}}}", NULL,
      NULL,
@@ -404,6 +412,28 @@ static const struct row volumeattachment[] = {
      "persistentVolumeName\n"},
     {"volumeattachment", "{'spec':{'source':{'persistentVolumeName':'Bad_'}}}", NULL, NULL,
      "spec.source.persistentVolumeName: Invalid value: \"Bad_\": {subdomain}\n"},
+    {"volumeattachment",
+     "{'spec':{'source':{'persistentVolumeName':null, 'inlineVolumeSpec':{'accessModes':["
+     "'ReadWriteOnce'], 'csi':{'driver':'a', 'volumeHandle':'b'}, 'volumeMode':'Filesystem', "
+     "'persistentVolumeReclaimPolicy':'Retain'}}}}",
+     NULL, NULL, ""},
+    {"volumeattachment",
+     "{'spec':{'source':{'persistentVolumeName':null, 'inlineVolumeSpec':{'accessModes':[], "
+     "'hostPath':{'path':'/a'}, 'claimRef':{'name':'c'}, 'capacity':{'storage':'1Gi'}, "
+     "'persistentVolumeReclaimPolicy':'Delete', 'nodeAffinity':{}, 'storageClassName':'s', "
+     "'volumeMode':'Block'}}}}",
+     NULL, NULL,
+     "spec.source.inlineVolumeSpec.claimRef: Forbidden: " INLINED "\n"
+     "spec.source.inlineVolumeSpec.capacity: Forbidden: " INLINED "\n"
+     "spec.source.inlineVolumeSpec.csi: Required value: has to be specified in the context of "
+     "inline volumes\n"
+     "spec.source.inlineVolumeSpec.accessModes: Required value\n"
+     "spec.source.inlineVolumeSpec.persistentVolumeReclaimPolicy: Forbidden: may only be Retain in "
+     "the context of inline volumes\n"
+     "spec.source.inlineVolumeSpec.nodeAffinity: Forbidden: " INLINED "\n"
+     "spec.source.inlineVolumeSpec.storageClassName: Forbidden: " INLINED "\n"
+     "spec.source.inlineVolumeSpec.volumeMode: Forbidden: may not specify volumeMode other than "
+     "Filesystem in the context of inline volumes\n"},
     {"volumeattachment", "{}", "{'spec':{'nodeName':'m'}}", NULL,
      "spec: Invalid value: "
      "{\"Attacher\":\"example.com\",\"Source\":{\"PersistentVolumeName\":\"pv\","

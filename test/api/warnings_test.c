@@ -48,6 +48,21 @@ TEST(warnings, tell_what_better_were_otherwise)
           "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}",
           "299 - \"spec.revisionHistoryLimit: a negative value retains all historical revisions; a "
           "value >= 0 is recommended\"");
+    check(&w, "/apis/storage.k8s.io/v1/csidrivers",
+          "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"tokenRequests\":[{\"audience\":\"a\"}]}}",
+          "299 - \"spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, "
+          "set to "
+          "true to prevent possible logging of tokens in volume attributes\"");
+    check(&w, "/apis/storage.k8s.io/v1/csidrivers",
+          "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"tokenRequests\":[{\"audience\":\"a\"}],"
+          "\"serviceAccountTokenInSecrets\":false}}",
+          "");
+    check(
+        &w, "/api/v1/namespaces/default/services",
+        "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"type\":\"LoadBalancer\",\"loadBalancerIP\":"
+        "\"010.1.1.1\",\"ports\":[{\"port\":1}]}}",
+        "299 - \"spec.loadBalancerIP: non-standard IP address \\\"010.1.1.1\\\" will be considered "
+        "invalid in a future Kubernetes release: use \\\"10.1.1.1\\\"\"");
     world_fini(&w);
 }
 

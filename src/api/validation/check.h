@@ -83,9 +83,14 @@ void check_cidr(struct check *c, const struct at *at, str s);
 void check_special_ip(struct check *c, const struct at *at,
                       str s); /* unspecified, loopback, link-local */
 void check_domain_path(struct check *c, const struct at *at, str s); /* "acme.io/foo" */
+/* 1.2.3.4/24: an address, and how long its network's prefix is. */
+void check_interface_address(struct check *c, const struct at *at, str s);
 bool is_ip(str s);
 bool is_loose_ip(str s); /* also with leading zeros */
 bool is_ipv6(str s);
+#define IP_TEXT_MAX 46 /* bytes, with the end */
+/* The one text that Go writes of an address; false: not even a loose one. */
+bool ip_usual_text(str s, char ret[static IP_TEXT_MAX]);
 
 bool one_of(str s, const char *const *list);
 void check_object_prefix(struct check *c, const struct at *at, str s);

@@ -264,9 +264,25 @@ static bool is_allocated(const struct json *status, const struct json *device)
     return false;
 }
 
+/* Of one share of a device: a UUID in its usual form. */
+static void check_share_id(struct check *c, const struct at *at, const struct json *id)
+{
+    static const char form[] = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+    str s = json_str(id);
+    bool good = s.n == sizeof form - 1;
+
+    for (size_t i = 0; good && i < s.n; i++)
+        good = form[i] == '-'
+                   ? s.p[i] == '-'
+                   : (s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f');
+    if (id && !good)
+        bad_string(c, at, s, "must be a lowercase UUID in 8-4-4-4-12 format");
+}
+
 static void check_network_data(struct check *c, const struct at *at, const struct json *data)
 {
     const struct json *ips = field(data, "ips");
+    struct map seen;
     int64_t i = 0;
 
     if (!data)
@@ -275,34 +291,41 @@ static void check_network_data(struct check *c, const struct at *at, const struc
         bad_too_long(c, AT(at, "interfaceName"), INTERFACE_NAME_MAX);
     if (json_get_str(data, "hardwareAddress").n > HARDWARE_ADDRESS_MAX)
         bad_too_long(c, AT(at, "hardwareAddress"), HARDWARE_ADDRESS_MAX);
-    if (check_list_size(c, AT(at, "ips"), ips, INTERFACE_IPS_MAX))
-        JSON_EACH(v, ips) {
-            str rest = json_str(v), ip;
+    if (!check_list_size(c, AT(at, "ips"), ips, INTERFACE_IPS_MAX))
+        return;
+    map_init(&seen);
+    JSON_EACH(v, ips) {
+        const struct at *here = AT_INDEX(AT(at, "ips"), i++);
 
-            str_cut(&rest, '/', &ip);
-            if (!rest.p || !is_ip(ip))
-                bad_invalid(c, AT_INDEX(AT(at, "ips"), i), *v,
-                            "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or "
-                            "2001:db8::1/64)");
-            i++;
-        }
+        check_interface_address(c, here, json_str(v));
+        if (map_put(&seen, json_str(v), &seen))
+            bad_duplicate(c, here, *v, "");
+    }
+    map_fini(&seen);
 }
 
-static void check_device_status(struct check *c, const struct at *at, const struct json *d,
-                                const struct json *status)
+/* A device, or its share, as messages name it. */
+static struct json device_id(struct check *c, const struct json *d)
 {
     static const struct go_member members[] = {{"Driver", "driver", 's'},
                                                {"Pool", "pool", 's'},
                                                {"Device", "device", 's'},
                                                {"ShareID", "shareID", 's'},
                                                {NULL, NULL, 'n'}};
+
+    return go_struct(c->a, d, members);
+}
+
+static void check_device_status(struct check *c, const struct at *at, const struct json *d,
+                                const struct json *status)
+{
     const struct json *conditions = field(d, "conditions");
 
     check_csi_driver_name(c, AT(at, "driver"), json_get_str(d, "driver"));
     check_pool_name(c, AT(at, "pool"), json_get_str(d, "pool"));
     check_dns_label(c, AT(at, "device"), json_get_str(d, "device"));
     if (!is_allocated(status, d))
-        bad_invalid(c, at, go_struct(c->a, d, members), "must be an allocated device in the claim");
+        bad_invalid(c, at, device_id(c, d), "must be an allocated device in the claim");
     if (json_count(conditions) > DEVICE_CONDITIONS_MAX)
         bad_too_many(c, AT(at, "conditions"), json_count(conditions), DEVICE_CONDITIONS_MAX);
     check_conditions(c, AT(at, "conditions"), conditions);
@@ -329,6 +352,7 @@ static void check_allocation(struct check *c, const struct at *at, const struct 
             check_csi_driver_name(c, AT(result_at, "driver"), json_get_str(r, "driver"));
             check_pool_name(c, AT(result_at, "pool"), json_get_str(r, "pool"));
             check_dns_label(c, AT(result_at, "device"), json_get_str(r, "device"));
+            check_share_id(c, AT(result_at, "shareID"), field(r, "shareID"));
             check_binding_conditions(c, result_at, r);
         }
     i = 0;
@@ -370,8 +394,17 @@ static void check_claim_status(struct check *c, const struct write *w)
     int64_t i = 0;
 
     check_users(c, AT(at, "reservedFor"), users);
-    JSON_EACH(d, devices)
-        check_device_status(c, AT_INDEX(devices_at, i++), d, status);
+    JSON_EACH(d, devices) {
+        const struct at *here = AT_INDEX(devices_at, i);
+
+        check_device_status(c, here, d, status);
+        for (int64_t k = 0; k < i; k++)
+            if (same_device(d, json_item(devices, (uint32_t)k))) {
+                bad_duplicate(c, here, device_id(c, d), "");
+                break;
+            }
+        i++;
+    }
     if (json_count(users) && !allocation)
         bad_forbidden(c, AT(at, "reservedFor"), "may not be specified when `allocated` is not set");
     else if (json_count(users) && field_at(w->obj, "metadata.deletionTimestamp") &&

@@ -5,6 +5,8 @@
 #include "api/validation/resources.h"
 #include "api/validation/validation.h"
 
+#define FEATURE_NAME_MAX 253
+
 /* ---- nodes ---- */
 
 static void check_amounts(struct check *c, const struct json *status)
@@ -17,16 +19,97 @@ static void check_amounts(struct check *c, const struct json *status)
                          json_str(&m->value));
 }
 
+/* An annotation that once told the scheduler which controllers' pods to keep away. */
+static void check_avoided_pods(struct check *c, const struct json *node)
+{
+    static const char key[] = "scheduler.alpha.kubernetes.io/preferAvoidPods";
+    const struct json *annotations = field_at(node, "metadata.annotations");
+    const struct at *at = AT(AT(NULL, "metadata"), "annotations");
+    str text = json_str(json_findz(annotations, key));
+    struct json *v = NULL;
+    struct err *e;
+    int64_t i = 0;
+
+    if (!text.n)
+        return;
+    e = json_parse(c->a, text, NULL, NULL, &v);
+    if (e)
+        bad_invalid(c, AT(at, "AvoidPods"), json_z(key), "%s", err_text(e));
+    else
+        JSON_EACH(entry, field(v, "preferAvoidPods")) {
+            const struct at *here = AT(AT_INDEX(AT(at, key), i++), "PodSignature");
+            const struct json *controller = field_at(entry, "podSignature.podController");
+
+            if (!controller)
+                bad_required(c, here, "");
+            else if (!json_get_bool(controller, "controller", false))
+                bad_invalid(c, AT(AT(here, "PodController"), "Controller"), json_bool(false),
+                            "must point to a controller");
+        }
+    err_free(e);
+}
+
+/* CamelCase, then more words behind slashes. */
+static bool is_feature_name(str s)
+{
+    bool first = true;
+
+    for (size_t i = 0; i < s.n; i++) {
+        char ch = s.p[i];
+        bool upper = ch >= 'A' && ch <= 'Z', lower = ch >= 'a' && ch <= 'z';
+
+        if (first && !(upper || (lower && i > 0)))
+            return false;
+        if (!upper && !lower && !(ch >= '0' && ch <= '9') && ch != '/')
+            return false;
+        first = ch == '/';
+    }
+    return !first;
+}
+
+static void check_declared_features(struct check *c, const struct json *node)
+{
+    const struct json *features = field_at(node, "status.declaredFeatures");
+    const struct at *at = AT(AT(NULL, "status"), "declaredFeatures");
+
+    for (uint32_t i = 0; i < json_count(features); i++) {
+        const struct json *v = json_item(features, i), *next = json_item(features, i + 1);
+        str name = json_str(v);
+
+        if (name.n > FEATURE_NAME_MAX)
+            bad_invalid(c, AT_INDEX(at, i), *v,
+                        "invalid feature name \"" PRI_STR "\": must be no more than %d characters",
+                        STR_ARG(name), FEATURE_NAME_MAX);
+        else if (!is_feature_name(name))
+            bad_invalid(c, AT_INDEX(at, i), *v,
+                        "invalid feature name \"" PRI_STR
+                        "\": must start with an UpperCamelCase segment, with subsequent segments "
+                        "separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain "
+                        "only alphanumeric characters and slashes",
+                        STR_ARG(name));
+        if (next && str_eq(name, json_str(next)))
+            bad_duplicate(c, AT_INDEX(at, i + 1), *next, "");
+        else if (next && str_cmp(name, json_str(next)) > 0)
+            bad_invalid(c, AT_INDEX(at, i + 1), *next, "list must be sorted alphabetically");
+    }
+}
+
 static void check_new(struct check *c, const struct json *node)
 {
     const struct json *spec = field(node, "spec"), *cidrs = field(spec, "podCIDRs");
     const struct at *at = AT(AT(NULL, "spec"), "podCIDRs");
+    const struct json *swap = field_at(node, "status.nodeInfo.swap.capacity");
     unsigned n_v6 = 0;
     int64_t i = 0;
 
+    check_avoided_pods(c, node);
     check_taints(c, AT(AT(NULL, "metadata"), "taints"),
                  field(spec, "taints")); /* upstream's path */
     check_amounts(c, field(node, "status"));
+    if (swap && swap->i <= 0)
+        bad_invalid(c, AT(AT(AT(NULL, "metadata"), "nodeSwapStatus"), "capacity"), *swap,
+                    "must be greater than zero"); /* upstream's path, too */
+    check_declared_features(c, node);
     JSON_EACH(cidr, cidrs) {
         check_cidr(c, AT_INDEX(at, i++), json_str(cidr));
         n_v6 += str_has_char(json_str(cidr), ':');
@@ -98,7 +181,9 @@ static void check_changed(struct check *c, const struct json *node, const struct
     str provider = json_get_str(old, "providerID");
     const char *const cidr_text = "node updates may not change podCIDR except from \"\" to valid";
 
+    check_avoided_pods(c, node);
     check_amounts(c, status);
+    check_declared_features(c, node);
     for (uint32_t k = 1; k < json_count(addresses); k++)
         for (uint32_t m = 0; m < k; m++)
             if (json_equal(json_item(addresses, k), json_item(addresses, m))) {

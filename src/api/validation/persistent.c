@@ -80,35 +80,86 @@ static void check_capacity(struct check *c, const struct at *at, const struct js
     }
 }
 
-static void check_volume_spec(struct check *c, const struct at *at, const struct json *spec,
-                              str name)
+/* Of an inline volume, which is no object of its own: what only such an object has. */
+static void check_inline_spec(struct check *c, const struct at *at, const struct json *spec)
+{
+    static const char nothing[] = "may not be specified in the context of inline volumes";
+
+    if (field(spec, "claimRef"))
+        bad_forbidden(c, AT(at, "claimRef"), nothing);
+    if (json_count(field(spec, "capacity")))
+        bad_forbidden(c, AT(at, "capacity"), nothing);
+    if (!field(spec, "csi"))
+        bad_required(c, AT(at, "csi"), "has to be specified in the context of inline volumes");
+}
+
+static void check_reclaim_policy(struct check *c, const struct at *at, const struct json *policy,
+                                 bool inlined)
 {
     static const char *const reclaims[] = {"Delete", "Recycle", "Retain", NULL};
-    const struct json *affinity = field(spec, "nodeAffinity"),
-                      *class = field(spec, "volumeAttributesClassName");
-    struct volume_use use = {.persistent = true, .name = name};
-    str policy = json_get_str(spec, "persistentVolumeReclaimPolicy");
 
+    if (!json_str(policy).n)
+        return;
+    if (!inlined)
+        check_enum(c, at, policy, reclaims);
+    else if (!str_is(json_str(policy), "Retain"))
+        bad_forbidden(c, at, "may only be Retain in the context of inline volumes");
+}
+
+static void check_volume_affinity(struct check *c, const struct at *at, const struct json *affinity,
+                                  bool inlined)
+{
+    if (!affinity)
+        return;
+    if (inlined)
+        bad_forbidden(c, at, "may not be specified in the context of inline volumes");
+    else if (!field(affinity, "required"))
+        bad_required(c, AT(at, "required"), "must specify required node constraints");
+    else
+        check_node_selector(c, AT(at, "required"), field(affinity, "required"));
+}
+
+static void check_volume_class(struct check *c, const struct at *at, const struct json *spec,
+                               bool inlined)
+{
+    const struct json *mode = field(spec, "volumeMode");
+    str class = json_get_str(spec, "storageClassName");
+
+    if (class.n && inlined)
+        bad_forbidden(c, AT(at, "storageClassName"),
+                      "may not be specified in the context of inline volumes");
+    else if (class.n)
+        check_dns_subdomain(c, AT(at, "storageClassName"), class);
+    if (!inlined)
+        check_enum(c, AT(at, "volumeMode"), mode, volume_modes);
+    else if (mode && !str_is(json_str(mode), "Filesystem"))
+        bad_forbidden(c, AT(at, "volumeMode"),
+                      "may not specify volumeMode other than Filesystem in the context of inline "
+                      "volumes");
+}
+
+void check_volume_spec(struct check *c, const struct at *at, const struct json *spec, str name,
+                       bool inlined)
+{
+    const struct json *class = field(spec, "volumeAttributesClassName");
+    struct volume_use use = {.persistent = true, .name = name};
+
+    if (inlined)
+        check_inline_spec(c, at, spec);
     if (!json_count(field(spec, "accessModes")))
         bad_required(c, AT(at, "accessModes"), "");
     check_access_modes(c, AT(at, "accessModes"), field(spec, "accessModes"));
-    check_capacity(c, AT(at, "capacity"), field(spec, "capacity"));
-    if (policy.n)
-        check_enum(c, AT(at, "persistentVolumeReclaimPolicy"),
-                   field(spec, "persistentVolumeReclaimPolicy"), reclaims);
-    if (affinity && !field(affinity, "required"))
-        bad_required(c, AT(AT(at, "nodeAffinity"), "required"),
-                     "must specify required node constraints");
-    else if (affinity)
-        check_node_selector(c, AT(AT(at, "nodeAffinity"), "required"), field(affinity, "required"));
+    if (!inlined)
+        check_capacity(c, AT(at, "capacity"), field(spec, "capacity"));
+    check_reclaim_policy(c, AT(at, "persistentVolumeReclaimPolicy"),
+                         field(spec, "persistentVolumeReclaimPolicy"), inlined);
+    check_volume_affinity(c, AT(at, "nodeAffinity"), field(spec, "nodeAffinity"), inlined);
     check_volume_source(c, at, spec, &use);
     if (field(spec, "hostPath") && is_root(json_get_str(spec, "hostPath.path")) &&
-        str_is(policy, "Recycle"))
+        str_is(json_get_str(spec, "persistentVolumeReclaimPolicy"), "Recycle"))
         bad_forbidden(c, AT(at, "persistentVolumeReclaimPolicy"),
                       "may not be 'recycle' for a hostPath mount of '/'");
-    if (json_get_str(spec, "storageClassName").n)
-        check_dns_subdomain(c, AT(at, "storageClassName"), json_get_str(spec, "storageClassName"));
-    check_enum(c, AT(at, "volumeMode"), field(spec, "volumeMode"), volume_modes);
+    check_volume_class(c, at, spec, inlined);
     if (!class)
         return;
     if (!json_str(class).n)
@@ -192,11 +243,11 @@ void validate_persistentvolume(struct write *w, struct err **errs)
 
     if (w->subresource.n)
         return;
-    check_volume_spec(c, AT(NULL, "spec"), spec, name);
+    check_volume_spec(c, AT(NULL, "spec"), spec, name, false);
     if (!w->old)
         return;
-    check_volume_spec(c, AT(NULL, "spec"), spec,
-                      name); /* an update is looked at as a new one, too */
+    check_volume_spec(c, AT(NULL, "spec"), spec, name,
+                      false); /* an update is looked at as a new one, too */
     check_volume_update(c, spec, field(w->old, "spec"));
 }
 

@@ -192,7 +192,8 @@ void validate_csidriver(struct write *w, struct err **errs)
     static const char *const modes[] = {"Persistent", "Ephemeral", NULL};
     struct check *c = &(struct check){w->a, errs};
     const struct json *spec = field(w->obj, "spec"), *old = field(w->old, "spec"),
-                      *period = field(spec, "nodeAllocatableUpdatePeriodSeconds");
+                      *period = field(spec, "nodeAllocatableUpdatePeriodSeconds"),
+                      *in_secrets = field(spec, "serviceAccountTokenInSecrets");
     const struct at *at = AT(NULL, "spec");
 
     check_token_requests(c, AT(at, "tokenRequests"), field(spec, "tokenRequests"));
@@ -201,6 +202,9 @@ void validate_csidriver(struct write *w, struct err **errs)
     if (period && period->i < UPDATE_PERIOD_MIN_S)
         bad_invalid(c, AT(at, "nodeAllocatableUpdatePeriodSeconds"), *period,
                     "must be greater than or equal to %d seconds", UPDATE_PERIOD_MIN_S);
+    if (in_secrets && !json_count(field(spec, "tokenRequests")))
+        bad_invalid(c, AT(at, "serviceAccountTokenInSecrets"), *in_secrets,
+                    "serviceAccountTokenInSecrets is set but no tokenRequests are specified");
     if (!w->old)
         return;
     check_immutable(c, AT(at, "attachedRequired"), /* so it is spelled there */
@@ -308,6 +312,8 @@ static void check_attachment_source(struct check *c, const struct at *at, const 
     else if (volume && json_str(volume).n == 0)
         bad_required(c, AT(at, "persistentVolumeName"),
                      "must specify non empty persistentVolumeName");
+    else if (inlined)
+        check_volume_spec(c, AT(at, "inlineVolumeSpec"), inlined, S(""), true);
 }
 
 void validate_volumeattachment(struct write *w, struct err **errs)

@@ -20,6 +20,9 @@ void check_projected(struct check *c, const struct at *at, const struct json *p)
 void check_downward_api(struct check *c, const struct at *at, const struct json *d);
 void check_one_key_to_path(struct check *c, const struct at *at, const struct json *item);
 void check_file_mode(struct check *c, const struct at *at, const struct json *mode);
+/* spec of a PersistentVolume, or inlined where no object of that kind is. */
+void check_volume_spec(struct check *c, const struct at *at, const struct json *spec, str name,
+                       bool inlined);
 /* spec of a claim: in persistent.c, also used by ephemeral volumes and StatefulSets. */
 void check_claim_spec(struct check *c, const struct at *at, const struct json *spec,
                       const struct json *old);

@@ -4,36 +4,29 @@
 #include "api/hooks.h"
 #include "api/warnings/warn.h"
 
-#include <arpa/inet.h>
-
-/* The form of RFC 5952, by which an address has one text. False: no IPv6 address. */
-static bool ipv6_text(str ip, char ret[static INET6_ADDRSTRLEN])
-{
-    char z[INET6_ADDRSTRLEN];
-    struct in6_addr in;
-
-    if (ip.n >= sizeof z)
-        return false;
-    memcpy(z, ip.p, ip.n);
-    z[ip.n] = '\0';
-    return inet_pton(AF_INET6, z, &in) == 1 && inet_ntop(AF_INET6, &in, ret, INET6_ADDRSTRLEN);
-}
-
 void warn_ip(struct write *w, const struct at *at, str ip)
 {
-    char usual[INET6_ADDRSTRLEN];
+    char usual[IP_TEXT_MAX];
 
-    if (ipv6_text(ip, usual) && !str_is(ip, usual))
+    if (!ip_usual_text(ip, usual) || str_is(ip, usual))
+        return;
+    if (not_ip(ip))
+        warn_at(w, at,
+                "non-standard IP address %s will be considered invalid in a future Kubernetes "
+                "release: use \"%s\"",
+                quoted(w->a, ip), usual);
+    else
         warn_at(w, at, "IPv6 address %s should be in RFC 5952 canonical format (\"%s\")",
                 quoted(w->a, ip), usual);
 }
 
 void warn_cidr(struct write *w, const struct at *at, str cidr)
 {
-    char usual[INET6_ADDRSTRLEN];
+    char usual[IP_TEXT_MAX];
     str rest = cidr, ip;
 
-    if (!str_cut(&rest, '/', &ip) || !rest.p || !ipv6_text(ip, usual) || str_is(ip, usual))
+    if (!str_cut(&rest, '/', &ip) || !rest.p || !is_ipv6(ip) || !ip_usual_text(ip, usual) ||
+        str_is(ip, usual))
         return;
     warn_at(w, at, "IPv6 CIDR value %s should be in RFC 5952 canonical format (\"%s/" PRI_STR "\")",
             quoted(w->a, cidr), usual, STR_ARG(rest));

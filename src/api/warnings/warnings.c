@@ -273,6 +273,18 @@ static void warn_storage_class(struct write *w)
     }
 }
 
+static void warn_csi_driver(struct write *w)
+{
+    const struct json *requests = field_at(w->obj, "spec.tokenRequests"),
+                      *had = field_at(w->old, "spec.tokenRequests");
+
+    if (!json_count(requests) || (had && json_equal(requests, had)) ||
+        field_at(w->obj, "spec.serviceAccountTokenInSecrets"))
+        return;
+    warn(w, "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to "
+            "true to prevent possible logging of tokens in volume attributes");
+}
+
 static void warn_capacity(struct write *w)
 {
     const struct json *topology = field(w->obj, "nodeTopology");
@@ -389,6 +401,7 @@ static const struct {
     {"networking.k8s.io", "ingresses", warn_ingress, NULL, NULL},
     {"node.k8s.io", "runtimeclasses", warn_runtime_class, NULL, NULL},
     {"storage.k8s.io", "storageclasses", warn_storage_class, NULL, NULL},
+    {"storage.k8s.io", "csidrivers", warn_csi_driver, NULL, NULL},
     {"storage.k8s.io", "csistoragecapacities", warn_capacity, NULL, NULL},
 };
 
