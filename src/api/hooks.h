@@ -8,7 +8,7 @@ kind_prepare_fn pod_prepare_create, pod_prepare_update, pod_prepare_status,
     namespace_prepare_create, namespace_prepare_update, secret_prepare, pv_prepare_create,
     pvc_prepare_create, job_prepare_create, csr_prepare_create, csr_prepare_update,
     slice_prepare_update, daemonset_default, pvc_prepare_update, hpa_default, lease_prepare,
-    node_default, node_prepare, pod_default, resourceslice_default;
+    csidriver_prepare, node_default, node_prepare, pod_default, resourceslice_default;
 /* pod_prepare.c */
 void pod_spec_drop(struct write *w); /* of every kind with a pod spec */
 struct json pod_completed(struct arena *a, const struct json *pod);

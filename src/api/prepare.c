@@ -166,16 +166,23 @@ void job_prepare_create(struct write *w)
     }
 }
 
-/* ---- leases: coordinated election is off by default, its fields stay only where they are ---- */
+/* ---- fields of spec whose features are off by default: they stay only where they are ---- */
 
-void lease_prepare(struct write *w)
+static void drop_new(struct write *w, const char *name)
 {
-    static const char *const coordinated[] = {"strategy", "preferredHolder"};
-    const struct json *old = json_findz(w->old, "spec");
+    if (!json_findz(json_findz(w->old, "spec"), name))
+        json_removez(json_findz(w->obj, "spec"), name);
+}
 
-    for (size_t i = 0; i < ARRAY_LEN(coordinated); i++)
-        if (!json_findz(old, coordinated[i]))
-            json_removez(json_findz(w->obj, "spec"), coordinated[i]);
+void lease_prepare(struct write *w) /* CoordinatedLeaderElection */
+{
+    drop_new(w, "strategy");
+    drop_new(w, "preferredHolder");
+}
+
+void csidriver_prepare(struct write *w) /* VolumeLimitScaling */
+{
+    drop_new(w, "preventPodSchedulingIfMissing");
 }
 
 /* ---- nodes: podCIDR and podCIDRs[0] say the same ---- */

@@ -98,6 +98,32 @@ TEST(create, with_dry_run_stores_nothing)
     world_fini(&w);
 }
 
+/* Source: the strategies of lease and csidriver; their features are off by default in v1.36. */
+TEST(create, drops_fields_of_features_that_are_off)
+{
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    c = world_call(
+        &w, "POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases",
+        "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"strategy\":\"s\",\"preferredHolder\":"
+        "\"p\",\"holderIdentity\":\"h\"}}",
+        NULL);
+    CHECK_INT(c->status, 201);
+    CHECK_INT(json_count(json_path(call_json(c), "spec")), 1);
+    CHECK_STRZ(json_get_str(call_json(c), "spec.holderIdentity"), "h");
+    call_free(c);
+    c = world_call(
+        &w, "POST", "/apis/storage.k8s.io/v1/csidrivers",
+        "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"preventPodSchedulingIfMissing\":true}}", NULL);
+    CHECK_INT(c->status, 201);
+    CHECK(!json_path(call_json(c), "spec.preventPodSchedulingIfMissing"));
+    CHECK(json_path(call_json(c), "spec.attachRequired"));
+    call_free(c);
+    world_fini(&w);
+}
+
 TEST(create, tells_unknown_fields_as_asked)
 {
     struct world w;

@@ -66,6 +66,89 @@ TEST(warnings, tell_what_better_were_otherwise)
     world_fini(&w);
 }
 
+/* All Warning headers of a new pod (its spec's members beside the containers) or a Deployment of it, a line each. */
+static void check_pod(struct world *w, const char *spec, const char *containers, const char *want)
+{
+    struct buf got = BUF_INIT;
+    str object = arena_fmt(
+            w->arena, "{\"metadata\":{\"generateName\":\"a-\"},\"spec\":{%s\"containers\":[%s]}}",
+            spec, containers),
+        head, line;
+    struct call *c = world_call(w, "POST", "/api/v1/namespaces/default/pods", object.p, NULL);
+
+    CHECK_INT(c->status, 201);
+    head = buf_view(&c->head);
+    while (str_cut(&head, '\n', &line))
+        if (str_has_prefix(line, S("Warning: 299 - ")))
+            buf_fmt(&got, PRI_STR "\n", STR_ARG(str_trim(str_skip(line, 15))));
+    CHECK_STRZ(buf_view(&got), want);
+    buf_fini(&got);
+    call_free(c);
+}
+
+/* Source of the cases: pkg/api/pod/warnings_test.go. */
+TEST(warnings, tell_what_of_a_pod_gets_in_its_own_way)
+{
+    static const char c[] = "{\"name\":\"c\",\"image\":\"i\"}";
+    struct world w;
+
+    world_init(&w);
+    CHECK_INT(world_status(&w, "POST", "/api/v1/namespaces/default/serviceaccounts",
+                           "{\"metadata\":{\"name\":\"default\"}}"),
+              201);
+    check_pod(
+        &w,
+        "\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"m\",\"items\":[{\"key\":\"a\","
+        "\"path\":\"x/\"},{\"key\":\"b\",\"path\":\"x/y\"},{\"key\":\"c\",\"path\":\"xy\"}]}}],",
+        c,
+        "\"volume \\\"v\\\" (ConfigMap \\\"m\\\"): overlapping paths: \\\"x/y\\\" with "
+        "\\\"x\\\"\"\n");
+    check_pod(
+        &w,
+        "\"volumes\":[{\"name\":\"v\",\"secret\":{\"secretName\":\"s\",\"items\":[{\"key\":\"a\","
+        "\"path\":\"x\"},{\"key\":\"b\",\"path\":\"x\"}]}}],",
+        c,
+        "\"volume \\\"v\\\" (Secret \\\"s\\\"): overlapping paths: \\\"x\\\" with "
+        "\\\"x\\\"\"\n");
+    check_pod(
+        &w,
+        "\"volumes\":[{\"name\":\"v\",\"projected\":{\"sources\":[{},{\"configMap\":{\"name\":"
+        "\"m\","
+        "\"items\":[{\"key\":\"a\",\"path\":\"x/y\"}]}},{\"secret\":{\"name\":\"s\",\"items\":[{"
+        "\"key\":\"a\",\"path\":\"x\"}]}},{\"downwardAPI\":{\"items\":[{\"path\":\"z\","
+        "\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}]}}]}}],",
+        c,
+        "\"volume \\\"v\\\" (Projected) has no sources provided\"\n"
+        "\"volume \\\"v\\\" (Projected): overlapping paths: \\\"x\\\" (Secret \\\"s\\\") "
+        "with \\\"x/y\\\" (ConfigMap \\\"m\\\")\"\n");
+    check_pod(&w, "\"volumes\":[{\"name\":\"v\",\"downwardAPI\":{}}],", c, "");
+    check_pod(&w, "",
+              "{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"name\":\"p\",\"containerPort\":1}]},{"
+              "\"name\":\"d\",\"image\":\"i\",\"ports\":[{\"name\":\"p\",\"containerPort\":2}]}",
+              "\"spec.containers[1].ports[0]: duplicate port name \\\"p\\\" with "
+              "spec.containers[0].ports[0], services and probes that select ports by name will use "
+              "spec.containers[0].ports[0]\"\n");
+    check_pod(
+        &w,
+        "\"dnsConfig\":{\"nameservers\":[\"2001:DB8::1\"]},\"hostAliases\":[{\"ip\":"
+        "\"2001:db8::0\",\"hostnames\":[\"h\"]}],",
+        c,
+        "\"spec.dnsConfig.nameservers[0]: IPv6 address \\\"2001:DB8::1\\\" should be in RFC 5952 "
+        "canonical format (\\\"2001:db8::1\\\")\"\n"
+        "\"spec.hostAliases[0].ip: IPv6 address \\\"2001:db8::0\\\" should be in RFC 5952 "
+        "canonical format (\\\"2001:db8::\\\")\"\n");
+    /* A pod's own is set to 1 before. */
+    check(&w, "/apis/apps/v1/namespaces/default/deployments",
+          "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
+          "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{"
+          "\"terminationGracePeriodSeconds\":-1,\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
+          "}}",
+          "299 - \"spec.template.spec.terminationGracePeriodSeconds: must be >= 0; negative values "
+          "are "
+          "invalid and will be treated as 1\"");
+    world_fini(&w);
+}
+
 /* n unknown fields with names of `length`. */
 static struct call *with_unknown(struct world *w, unsigned n, unsigned length)
 {

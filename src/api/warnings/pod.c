@@ -6,11 +6,11 @@
 
 #define NO_SELECTOR "a null labelSelector results in matching no pod"
 
-static void warn_affinity(struct write *w, const struct at *at, const struct json *affinity)
+static const char required[] = "requiredDuringSchedulingIgnoredDuringExecution",
+                  preferred[] = "preferredDuringSchedulingIgnoredDuringExecution";
+
+static void warn_node_affinity(struct write *w, const struct at *at, const struct json *affinity)
 {
-    static const char *const required = "requiredDuringSchedulingIgnoredDuringExecution",
-                             *const preferred = "preferredDuringSchedulingIgnoredDuringExecution",
-                             *const of_pods[] = {"podAffinity", "podAntiAffinity"};
     const struct json *node = field(affinity, "nodeAffinity");
     const struct at *at_node = AT(at, "nodeAffinity");
     int64_t i = 0;
@@ -21,6 +21,13 @@ static void warn_affinity(struct write *w, const struct at *at, const struct jso
     JSON_EACH(t, field(node, preferred))
         warn_node_term(w, AT(AT_INDEX(AT(at_node, preferred), i++), "preference"),
                        field(t, "preference"), false);
+}
+
+static void warn_pod_affinity(struct write *w, const struct at *at, const struct json *affinity)
+{
+    static const char *const of_pods[] = {"podAffinity", "podAntiAffinity"};
+    int64_t i;
+
     for (size_t k = 0; k < ARRAY_LEN(of_pods); k++) {
         const struct json *pods = field(affinity, of_pods[k]);
         const struct at *here = AT(at, of_pods[k]);
@@ -104,45 +111,6 @@ static void warn_volumes(struct write *w, const struct at *at, const struct json
             warn_claim_spec(w, AT(AT(AT(here, "ephemeral"), "volumeClaimTemplate"), "spec"),
                             field(template, "spec"));
     }
-}
-
-/* ---- files of projected volumes where a token is to be ---- */
-
-static void warn_paths(struct write *w, const struct at *at, const char *name,
-                       const struct json *items, struct map *tokens)
-{
-    int64_t i = 0;
-
-    JSON_EACH(item, items) {
-        str path = json_get_str(item, "path");
-
-        if (map_find(tokens, path))
-            warn_at(w, AT_INDEX(AT(at, name), i), "has duplicated path with ServiceAccountToken %s",
-                    quoted(w->a, path));
-        i++;
-    }
-}
-
-static void warn_token_paths(struct write *w, const struct at *at, const struct json *volumes)
-{
-    struct map tokens;
-    int64_t i = 0;
-
-    map_init(&tokens);
-    JSON_EACH(v, volumes)
-        JSON_EACH(s, field_at(v, "projected.sources"))
-            if (field(s, "serviceAccountToken"))
-                map_put(&tokens, json_get_str(s, "serviceAccountToken.path"), w);
-    JSON_EACH(v, tokens.n ? volumes : NULL) {
-        const struct at *here = AT(AT(AT_INDEX(at, i++), "projected"), "sources");
-
-        JSON_EACH(s, field_at(v, "projected.sources")) {
-            warn_paths(w, here, "configMap", field_at(s, "configMap.items"), &tokens);
-            warn_paths(w, here, "secrets", field_at(s, "secret.items"), &tokens);
-            warn_paths(w, here, "downwardAPI", field_at(s, "downwardAPI.items"), &tokens);
-        }
-    }
-    map_fini(&tokens);
 }
 
 /* ---- things named twice ---- */
@@ -258,6 +226,47 @@ static void warn_port(struct write *w, const struct at *at, const struct json *p
     last->next = p;
 }
 
+/* Who asks for a port by its name gets the first one. */
+static void warn_port_name(struct write *w, const struct at *at, const struct json *port,
+                           struct map *names)
+{
+    str name = json_get_str(port, "name"), *place, *other;
+
+    if (!name.n)
+        return;
+    place = ARENA_NEW(w->a, str);
+    *place = place_text(w->a, at);
+    other = map_find(names, name);
+    if (!other)
+        map_put(names, name, place);
+    else
+        warn(w,
+             PRI_STR ": duplicate port name %s with " PRI_STR ", services and probes that select "
+                     "ports by name will use " PRI_STR,
+             STR_ARG(*place), quoted(w->a, name), STR_ARG(*other), STR_ARG(*other));
+}
+
+static void warn_ports(struct write *w, const struct at *at_spec, const struct json *spec)
+{
+    struct map ports, names;
+    int64_t i;
+
+    map_init(&ports);
+    EACH_CONTAINER(it, at_spec, spec) {
+        i = 0;
+        JSON_EACH(p, field(it.container, "ports"))
+            warn_port(w, AT_INDEX(AT(&it.at, "ports"), i++), p, &ports);
+    }
+    map_fini(&ports);
+    map_init(&names);
+    EACH_CONTAINER(it, at_spec, spec) {
+        i = 0;
+        JSON_EACH(p, field(it.container, "ports"))
+            warn_port_name(w, AT_INDEX(AT(&it.at, "ports"), i++), p, &names);
+    }
+    map_fini(&names);
+}
+
 static void warn_container(struct write *w, const struct at *at, const struct json *c,
                            const struct at *at_annotations, const struct json *pod,
                            bool in_template)
@@ -294,18 +303,17 @@ void warn_pod(struct write *w, const struct at *at, const struct json *pod)
     const struct at *at_spec = AT(at, "spec"),
                     *at_annotations = AT(AT(at, "metadata"), "annotations");
     static const str seccomp = STR("seccomp.security.alpha.kubernetes.io/pod");
-    struct map ports;
     int64_t i = 0;
 
     JSON_EACH_MEMBER(m, field(spec, "nodeSelector"))
         if (label_message(m->key))
             warn_at(w, AT_KEY(AT(at_spec, "nodeSelector"), m->key), "%s", label_message(m->key));
-    warn_affinity(w, AT(at_spec, "affinity"), field(spec, "affinity"));
+    warn_node_affinity(w, AT(at_spec, "affinity"), field(spec, "affinity"));
     warn_spread(w, AT(at_spec, "topologySpreadConstraints"),
                 field(spec, "topologySpreadConstraints"));
     warn_annotations(w, at_annotations, annotations);
     warn_volumes(w, AT(at_spec, "volumes"), field(spec, "volumes"));
-    warn_token_paths(w, AT(at_spec, "volumes"), field(spec, "volumes"));
+    warn_paths(w, field(spec, "volumes"));
     warn_twice(w, AT(at_spec, "hostAliases"), field(spec, "hostAliases"), "ip");
     warn_twice(w, AT(at_spec, "imagePullSecrets"), field(spec, "imagePullSecrets"), "name");
     JSON_EACH(s, field(spec, "imagePullSecrets")) {
@@ -319,12 +327,17 @@ void warn_pod(struct write *w, const struct at *at, const struct json *pod)
     if (!field_at(spec, "securityContext.seccompProfile") && json_find(annotations, seccomp))
         warn_at(w, AT_KEY(at_annotations, seccomp),
                 "non-functional in v1.27+; use the \"seccompProfile\" field instead");
-    map_init(&ports);
-    EACH_CONTAINER(it, at_spec, spec) {
+    EACH_CONTAINER(it, at_spec, spec)
         warn_container(w, &it.at, it.container, at_annotations, pod, at != NULL);
-        i = 0;
-        JSON_EACH(p, field(it.container, "ports"))
-            warn_port(w, AT_INDEX(AT(&it.at, "ports"), i++), p, &ports);
-    }
-    map_fini(&ports);
+    warn_ports(w, at_spec, spec);
+    if (json_get_int(spec, "terminationGracePeriodSeconds", 0) < 0)
+        warn_at(w, AT(at_spec, "terminationGracePeriodSeconds"),
+                "must be >= 0; negative values are invalid and will be treated as 1");
+    warn_pod_affinity(w, AT(at_spec, "affinity"), field(spec, "affinity"));
+    i = 0;
+    JSON_EACH(ip, field_at(spec, "dnsConfig.nameservers"))
+        warn_ip(w, AT_INDEX(AT(AT(at_spec, "dnsConfig"), "nameservers"), i++), json_str(ip));
+    i = 0;
+    JSON_EACH(alias, field(spec, "hostAliases"))
+        warn_ip(w, AT(AT_INDEX(AT(at_spec, "hostAliases"), i++), "ip"), json_get_str(alias, "ip"));
 }

@@ -21,6 +21,9 @@ void warn_claim_spec(struct write *w, const struct at *at, const struct json *sp
 void warn_ip(struct write *w, const struct at *at, str ip);
 void warn_cidr(struct write *w, const struct at *at, str cidr);
 
+/* Of a pod's volumes: files that cannot all be there. */
+void warn_paths(struct write *w, const struct json *volumes);
+
 /* at: NULL for a pod itself, else the place of the template. */
 void warn_pod(struct write *w, const struct at *at, const struct json *pod);
 /* custom.c */
