@@ -98,24 +98,29 @@ static void take_from_old(struct write *w, struct json *meta, const struct json 
         json_removez(meta, field);
 }
 
-/* What an update may leave out, or may not change silently: Kubernetes fills it from the stored
- * object. */
+static bool is_absent(const struct json *v)
+{
+    return !v || v->type == JSON_NULL || (v->type == JSON_STRING && !v->s.n);
+}
+
+/* What an update may leave out, and what it cannot change: filled from the stored object. Other changes of these are
+ * complained about later.
+ * Source: BeforeUpdate() of k8s.io/apiserver/pkg/registry/rest/update.go */
 void meta_keep_system(struct write *w)
 {
-    static const char *const if_absent[] = {"uid", "creationTimestamp", "name", "namespace"};
+    static const char *const if_absent[] = {"uid", "name", "namespace",
+                                            "deletionGracePeriodSeconds"};
+    static const char *const once_there[] = {"creationTimestamp", "deletionTimestamp"};
     struct json *meta = meta_of(w->a, w->obj);
     const struct json *old = json_findz(w->old, "metadata");
 
     json_removez(meta, "selfLink");
-    for (size_t i = 0; i < ARRAY_LEN(if_absent); i++) {
-        const struct json *v = json_findz(meta, if_absent[i]);
-
-        if (!v || v->type == JSON_NULL || (v->type == JSON_STRING && !v->s.n))
+    for (size_t i = 0; i < ARRAY_LEN(if_absent); i++)
+        if (is_absent(json_findz(meta, if_absent[i])))
             take_from_old(w, meta, old, if_absent[i]);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(once_there); i++)
+        if (!is_absent(json_findz(old, once_there[i])) ||
+            is_absent(json_findz(meta, once_there[i])))
+            take_from_old(w, meta, old, once_there[i]);
     take_from_old(w, meta, old, "generation");
-    take_from_old(w, meta, old, "deletionTimestamp");
-    take_from_old(w, meta, old, "deletionGracePeriodSeconds");
-    if (!json_findz(meta, "generateName"))
-        take_from_old(w, meta, old, "generateName");
 }

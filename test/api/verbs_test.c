@@ -178,6 +178,47 @@ static const char deployment[] =
     "\"c\",\"image\":\"i\"}]}}}}";
 #define DEPLOYS "/apis/apps/v1/namespaces/default/deployments"
 
+/* Source: BeforeUpdate() of k8s.io/apiserver/pkg/registry/rest/update.go. */
+TEST(update, keeps_the_times_of_an_object_and_lets_nobody_set_its_end)
+{
+    static const char path[] = CM "/a", merge[] = "Content-Type: application/merge-patch+json";
+    struct world w;
+    struct call *c;
+    struct json *v;
+    str created;
+
+    world_init(&w);
+    v = world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\",\"finalizers\":[\"a/b\"]}}", 201);
+    created = json_get_str(v, "metadata.creationTimestamp");
+    v = world_json(&w, "PUT", path,
+                   "{\"metadata\":{\"name\":\"a\",\"finalizers\":[\"a/b\"],\"creationTimestamp\":"
+                   "\"2001-01-01T00:00:00Z\",\"generation\":7}}",
+                   200);
+    CHECK_STR(json_get_str(v, "metadata.creationTimestamp"), created);
+    CHECK(!json_path(v, "metadata.generation"));
+    c = world_call(&w, "PATCH", path,
+                   "{\"metadata\":{\"deletionTimestamp\":\"2001-01-01T00:00:00Z\","
+                   "\"deletionGracePeriodSeconds\":3}}",
+                   merge);
+    CHECK_INT(c->status, 422);
+    CHECK_INT(json_count(json_path(call_json(c), "details.causes")), 4); /* each of them twice */
+    CHECK_STRZ(json_get_str(json_item(json_path(call_json(c), "details.causes"), 0), "message"),
+               "Invalid value: \"2001-01-01T00:00:00Z\": field is immutable");
+    call_free(c);
+    CHECK_INT(world_status(&w, "DELETE", path, NULL), 200);
+    v = world_json(&w, "PUT", path,
+                   "{\"metadata\":{\"name\":\"a\",\"finalizers\":[\"a/b\"],\"deletionTimestamp\":"
+                   "\"2001-01-01T00:00:00Z\"}}",
+                   200);
+    CHECK(!str_is(json_get_str(v, "metadata.deletionTimestamp"), "2001-01-01T00:00:00Z"));
+    CHECK_INT(json_get_int(v, "metadata.deletionGracePeriodSeconds", -1), 0);
+    CHECK_INT(world_status(&w, "PUT", path,
+                           "{\"metadata\":{\"name\":\"a\",\"finalizers\":[\"a/b\"],"
+                           "\"deletionGracePeriodSeconds\":9}}"),
+              422);
+    world_fini(&w);
+}
+
 TEST(update, of_spec_bumps_the_generation_and_status_belongs_to_its_own_endpoint)
 {
     struct world w;
