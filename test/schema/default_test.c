@@ -54,6 +54,27 @@ TEST(schema_default, a_service_gets_ports_and_policies_in_gos_order)
                   "\"internalTrafficPolicy\":\"Cluster\"},\"status\":{\"loadBalancer\":{}}}");
 }
 
+TEST(schema_default, a_variable_of_a_file_must_be_there)
+{
+    struct arena *a = arena_new();
+    const struct resource *r = NULL;
+    struct json *v =
+        decoded(a,
+                "{\"kind\":\"PodTemplate\",\"apiVersion\":\"v1\",\"template\":{\"spec\":{"
+                "\"containers\":[{\"name\":\"c\",\"env\":[{\"name\":\"e\",\"valueFrom\":{"
+                "\"fileKeyRef\":{\"volumeName\":\"v\",\"path\":\"p\",\"key\":\"k\"}}}]}]}}}",
+                &r);
+    const struct json *ref;
+
+    schema_default(a, r, v);
+    ref = json_at(
+        json_item(json_at(json_item(json_path(v, "template.spec.containers"), 0), "env", NULL), 0),
+        "valueFrom", "fileKeyRef", NULL);
+    CHECK(json_findz(ref, "optional"));
+    CHECK(!json_get_bool(ref, "optional", true));
+    arena_free(a);
+}
+
 TEST(schema_default, a_namespace_carries_its_name_as_a_label)
 {
     check_default("{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\","
