@@ -123,8 +123,16 @@ static bool media_of(str type, enum media *ret)
     return false;
 }
 
+/* What can only be created is not kept, and has no table either: reviews, bindings, evictions, tokens. */
+static bool has_tables(const struct route *r)
+{
+    uint32_t verbs = r->subresource.n && r->sub ? r->sub->verbs : r->kind ? r->kind->r->verbs : 0;
+
+    return (verbs & ~(uint32_t)VERB_CREATE) != 0;
+}
+
 /* Does the clause name a form that this endpoint has? */
-static bool clause_form(const struct clause *c, enum media media, bool transformable,
+static bool clause_form(const struct clause *c, enum media media, const struct route *r,
                         struct accept *ret)
 {
     static const struct {
@@ -143,11 +151,13 @@ static bool clause_form(const struct clause *c, enum media media, bool transform
         return false;
     if (!c->as.n)
         return true;
-    if (!transformable || !str_is(c->g, "meta.k8s.io") ||
+    if (!r->is_resource || !str_is(c->g, "meta.k8s.io") ||
         !(str_is(c->v, "v1") || str_is(c->v, "v1beta1")))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(forms); i++)
         if (str_eq(forms[i].as, c->as)) {
+            if (forms[i].form == AS_TABLE && !has_tables(r))
+                return false;
             ret->as = forms[i].form;
             ret->as_version = c->v;
             return true;
@@ -215,7 +225,6 @@ struct err *accept_parse(struct req *q, bool list_like, bool watch)
     str header = http_header(&q->ex->req, "accept"), part;
     struct clause clauses[ACCEPT_CLAUSES_MAX];
     size_t n = 0;
-    bool transformable = q->route.is_resource;
 
     q->accept = (struct accept){.media = MEDIA_JSON};
     q->pretty = pretty_asked(q);
@@ -242,7 +251,7 @@ struct err *accept_parse(struct req *q, bool list_like, bool watch)
         enum media m;
 
         if (media_of(clauses[i].type, &m) && !(watch && m == MEDIA_YAML) &&
-            clause_form(&clauses[i], m, transformable, &q->accept) &&
+            clause_form(&clauses[i], m, &q->route, &q->accept) &&
             !(m == MEDIA_PROTOBUF &&
               (q->accept.as == AS_TABLE ||
                (q->accept.as == AS_OBJECT && q->route.kind && q->route.kind->r->custom &&

@@ -88,6 +88,9 @@ struct container_local { /* what the agent remembers of a container by name */
     int64_t stop_grace_s; /* of the stop under way */
     struct container_stop *stop;
     bool backoff_told;
+    struct arena *sized_arena; /* of what follows */
+    char *sized_id;            /* the container that has these resources; NULL: not known */
+    struct json *sized;
 };
 enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS };
 
@@ -133,7 +136,11 @@ struct pod_worker {
     char *fail_reason, *fail_message;
     mono_time volume_retry_at, sandbox_retry_at; /* 0: not set */
     int64_t volume_retry_ns, sandbox_retry_ns;
-    mono_time stop_deadline; /* of the whole pod's graceful end; 0: not begun */
+    const char *resize_type, *resize_reason; /* the condition of a resize; NULL: none */
+    char *resize_message;
+    mono_time resize_at;       /* when what had to wait is tried again; 0: at once */
+    int64_t resize_generation; /* that had to wait */
+    mono_time stop_deadline;   /* of the whole pod's graceful end; 0: not begun */
     struct arena *sent_arena;
     struct json *sent; /* status told last, until the informer has caught up with it */
     int64_t sent_revision;
@@ -170,6 +177,9 @@ void worker_overlay_status(
     struct pod_worker *w); /* after the pod was parsed: what was told but has not come back */
 void worker_free_when_idle(struct pod_worker *w);
 void worker_sandbox_next(struct kubelet *k); /* a turn is free */
+
+/* ---- worker_resize.c ---- */
+void worker_resize(struct pod_worker *w); /* a step of it, if one is due */
 
 /* ---- worker_token.c ---- */
 /* Asks for the tokens that the pod's volumes need and that are missing or due; false: some are still to come. */

@@ -17,9 +17,10 @@ struct pod_container {
     str name;
     bool sidecar;
     enum probe_result startup, liveness,
-        readiness; /* of the container that runs now; UNKNOWN: not probed yet */
-    bool stopping; /* a stop is under way */
-    bool in_hook;  /* its postStart hook is not over: the API calls it waiting */
+        readiness;                /* of the container that runs now; UNKNOWN: not probed yet */
+    bool stopping;                /* a stop is under way */
+    bool in_hook;                 /* its postStart hook is not over: the API calls it waiting */
+    const struct json *resources; /* that it has now; NULL: as specified */
     str waiting_reason,
         waiting_message; /* why it does not run: "CrashLoopBackOff", "ErrImagePull" ...; empty: none */
 };

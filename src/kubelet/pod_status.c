@@ -159,7 +159,9 @@ static struct json container_status(struct arena *a, const struct pod_status_inp
 
     if (json_at(&state, "running", NULL)) {
         resources = json_object();
-        if (json_findz(c->spec, "resources"))
+        if (c->resources)
+            resources = json_copy(a, c->resources);
+        else if (json_findz(c->spec, "resources"))
             resources = json_share(a, json_findz(c->spec, "resources"));
         if (json_count(json_findz(&resources, "requests")))
             json_setz(a, &s, "allocatedResources",
@@ -410,6 +412,8 @@ static void add_conditions(struct arena *a, const struct pod_status_input *in, s
         condition(a, in, &list, "Ready", ready, reason, message);
     condition(a, in, &list, "ContainersReady", ready, reason, message);
     condition(a, in, &list, "PodScheduled", true, NULL, STR_NONE);
+    if (in->resize_type)
+        condition(a, in, &list, in->resize_type, true, in->resize_reason, in->resize_message);
     json_setz(a, status, "conditions", list);
     buf_fini(&unknown_init.text);
     buf_fini(&bad_init.text);
@@ -541,6 +545,19 @@ static bool covers(const struct json *have, const struct json *want)
     return have && json_equal(have, want);
 }
 
+/* Conditions of a resize go when it is done. */
+static bool is_over(const struct json *condition, const struct json *want)
+{
+    str type = json_get_str(condition, "type");
+
+    if (!str_is(type, "PodResizePending") && !str_is(type, "PodResizeInProgress"))
+        return false;
+    JSON_EACH(w, want)
+        if (str_eq(json_get_str(w, "type"), type))
+            return false;
+    return true;
+}
+
 /* Others (the scheduler, controllers of readiness gates) have conditions in the list too. */
 static bool conditions_cover(const struct json *have, const struct json *want)
 {
@@ -553,6 +570,9 @@ static bool conditions_cover(const struct json *have, const struct json *want)
         if (!h || !covers(h, w))
             return false;
     }
+    JSON_EACH(h, have)
+        if (is_over(h, want))
+            return false;
     return true;
 }
 
@@ -596,6 +616,14 @@ void pod_status_patch(struct arena *a, const struct json *pod, const struct json
                 for (size_t k = 0; k < ARRAY_LEN(optional); k++)
                     if (!json_findz(c, optional[k]))
                         json_setz(a, c, optional[k], json_null());
+            JSON_EACH(c, h)
+                if (is_over(c, w)) {
+                    struct json gone = json_object();
+
+                    json_setz(a, &gone, "$patch", json_z("delete"));
+                    json_setz(a, &gone, "type", json_string(json_get_str(c, "type")));
+                    json_append(a, &list, gone);
+                }
             json_setz(a, &status, owned[i], list);
         } else if (w) {
             json_setz(a, &status, owned[i], *w);

@@ -13,6 +13,9 @@ struct pod_status_input {
     str runtime_name; /* "containerd": the scheme of container ids */
     str host_ip;
     bool finished; /* nothing runs any more and nothing will: phase Succeeded or Failed */
+    const char *resize_type,
+        *resize_reason; /* "PodResizePending" or "PodResizeInProgress"; NULL: none is due */
+    str resize_message;
     str fail_reason,
         fail_message; /* the node ended or refused the pod: phase Failed with these; empty: not so */
 };

@@ -36,6 +36,7 @@ static void locals_free(struct pod_worker *w)
         mem_free(l->waiting_message);
         mem_free(l->probed_id);
         mem_free(l->pull_error);
+        arena_free(l->sized_arena);
         mem_free(l);
     }
     map_fini(&w->locals);
@@ -73,6 +74,7 @@ void worker_free_when_idle(struct pod_worker *w)
     mem_free(w->expected);
     mem_free(w->fail_reason);
     mem_free(w->fail_message);
+    mem_free(w->resize_message);
     mem_free(w->uid);
     mem_free(w->ns);
     mem_free(w->name);

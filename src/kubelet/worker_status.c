@@ -104,6 +104,9 @@ bool worker_publish(struct pod_worker *w, bool finished)
         .finished = finished,
         .fail_reason = str_of(w->fail_reason),
         .fail_message = str_of(w->fail_message),
+        .resize_type = w->resize_type,
+        .resize_reason = w->resize_reason,
+        .resize_message = str_of(w->resize_message),
     };
     struct client_request request = {.method = method,
                                      .content_type = "application/strategic-merge-patch+json"};

@@ -555,6 +555,7 @@ void worker_sync(struct pod_worker *w)
         stop_what_must_go(w, &plan);
         if (prepared(w) && !w->busy)
             start_next(w, &plan);
+        worker_resize(w);
         remove_old(w);
         remove_old_sandboxes(w);
     }

@@ -768,4 +768,24 @@ TEST(history, begins_with_the_finished_cluster)
     world_fini(&w);
 }
 
+TEST(verbs, reviews_have_no_table)
+{
+    static const char review[] =
+        "{\"spec\":{\"resourceAttributes\":{\"verb\":\"get\",\"resource\":\"pods\"}}}";
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    c = world_call(&w, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review,
+                   "Accept: application/json;as=Table;v=v1;g=meta.k8s.io");
+    CHECK_INT(c->status, 406);
+    call_free(c);
+    c = world_call(&w, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review,
+                   "Accept: application/json;as=Table;v=v1;g=meta.k8s.io, application/json");
+    CHECK_INT(c->status, 201);
+    CHECK_STRZ(json_get_str(call_json(c), "kind"), "SelfSubjectAccessReview");
+    call_free(c);
+    world_fini(&w);
+}
+
 TEST_MAIN

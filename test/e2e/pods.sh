@@ -121,6 +121,13 @@ spec: {containers: [{name: c, image: "k1s.io/demo/box:1", env: [{name: A, valueF
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: sized}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers: [{name: c, image: "k1s.io/demo/box:1", resources: {limits: {cpu: 100m, memory: 64Mi}}}]
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: user}
 spec:
   restartPolicy: Never
@@ -175,6 +182,15 @@ check why_it_is_missing_is_told event_has noimage Failed 'Failed to pull image "
 check a_bad_name_is_told state_is badname state.waiting.message "Failed to apply default image tag \"UPPER:1\": couldn't parse image name \"UPPER:1\": invalid reference format: repository name (library/UPPER) must be lowercase"
 check a_missing_command_is_told await 20 event_has nocommand Failed "Error: failed to create containerd task"
 check a_missing_config_map_is_told state_is nomap state.waiting.message 'configmap "absent" not found'
+resize() {
+    curl -sk -o /dev/null -w '%{http_code}' --cert "$work/client-certificate-data" --key "$work/client-key-data" -X PATCH -H "Content-Type: application/strategic-merge-patch+json" \
+        -d '{"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"200m","memory":"80Mi"},"limits":{"cpu":"200m","memory":"80Mi"}}}]}}' \
+        "https://127.0.0.1:$port/api/v1/namespaces/pods/pods/sized/resize"
+}
+check a_pod_may_be_resized is "$(resize)" 200
+memory_limit() { kp exec sized -- sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max'; }
+resized() { is "$(memory_limit) $(state sized resources.limits.memory) $(state sized restartCount)" "83886080 80Mi 0"; }
+check its_container_gets_it_without_a_restart await 20 resized
 check a_deadline_ends_a_pod await 20 phase_is deadline Failed
 check the_deadline_is_the_reason is "$(kp get pod deadline -o 'jsonpath={.status.reason}')" DeadlineExceeded
 (kp logs -f hooked >"$work/hooked") &

@@ -708,6 +708,75 @@ TEST(agent, refuses_a_pod_that_asks_for_more_than_the_node_has)
     world_fini(&w);
 }
 
+#define SIZED(cpu, memory, policy)                                                                 \
+    ",\"resources\":{\"requests\":{\"cpu\":\"" cpu "\",\"memory\":\"" memory                       \
+    "\"},\"limits\":{\"cpu\":\"" cpu "\",\"memory\":\"" memory "\"}}" policy
+
+static const struct json *resize_condition(struct world *w, const char *name)
+{
+    JSON_EACH(c, json_path(pod(w, name), "status.conditions"))
+        if (str_has_prefix(json_get_str(c, "type"), S("PodResize")))
+            return c;
+    return NULL;
+}
+
+TEST(agent, a_container_gets_other_resources_while_it_runs)
+{
+    struct world w;
+
+    world_init(&w);
+    put_pod(&w, "a", SIZED("20m", "35Mi", ""), "");
+    run(&w, 1000);
+    CHECK_STRZ(json_get_str(container(&w, "a"), "resources.limits.memory"), "35Mi");
+    put_pod(&w, "a", SIZED("40m", "40Mi", ""), "");
+    run(&w, 1000);
+    CHECK(str_find(fake_runtime_log(w.runtime),
+                   S("update c shares 40 quota 4000 memory 41943040\n")) >= 0);
+    CHECK_INT(fake_runtime_count(w.runtime, "UpdateContainerResources"), 1);
+    CHECK_INT(fake_runtime_count(w.runtime, "StartContainer"), 1);
+    CHECK_STRZ(json_get_str(container(&w, "a"), "resources.limits.memory"), "40Mi");
+    CHECK_STRZ(json_get_str(container(&w, "a"), "allocatedResources.cpu"), "40m");
+    CHECK(!resize_condition(&w, "a"));
+    /* More than there is: it keeps what it has. */
+    put_pod(&w, "a", SIZED("1000", "40Mi", ""), "");
+    run(&w, 1000);
+    CHECK_STRZ(json_get_str(resize_condition(&w, "a"), "type"), "PodResizePending");
+    CHECK_STRZ(json_get_str(resize_condition(&w, "a"), "reason"), "Infeasible");
+    CHECK_STRZ(json_get_str(container(&w, "a"), "resources.limits.cpu"), "40m");
+    CHECK_INT(fake_runtime_count(w.runtime, "UpdateContainerResources"), 1);
+    put_pod(&w, "a", SIZED("30m", "40Mi", ""), "");
+    run(&w, 11000);
+    CHECK_STRZ(json_get_str(container(&w, "a"), "resources.limits.cpu"), "30m");
+    CHECK(!resize_condition(&w, "a"));
+    delete_pod(&w, "a", 0);
+    world_fini(&w);
+}
+
+TEST(agent, a_container_that_wants_it_is_restarted_for_other_resources)
+{
+    struct world w;
+
+    world_init(&w);
+#define POLICY                                                                                     \
+    ",\"resizePolicy\":[{\"resourceName\":\"memory\",\"restartPolicy\":\"RestartContainer\"}]"
+    put_pod(&w, "a", SIZED("20m", "35Mi", POLICY), "");
+    run(&w, 1000);
+    put_pod(&w, "a", SIZED("20m", "40Mi", POLICY), "");
+    run(&w, 3000);
+    CHECK_INT(fake_runtime_count(w.runtime, "UpdateContainerResources"), 0);
+    CHECK_INT(fake_runtime_count(w.runtime, "StartContainer"), 2);
+    CHECK_INT(json_get_int(container(&w, "a"), "restartCount", 0), 1);
+    CHECK_STRZ(json_get_str(container(&w, "a"), "resources.limits.memory"), "40Mi");
+    CHECK(!resize_condition(&w, "a"));
+    /* The other resource needs none. */
+    put_pod(&w, "a", SIZED("30m", "40Mi", POLICY), "");
+    run(&w, 1000);
+    CHECK_INT(fake_runtime_count(w.runtime, "UpdateContainerResources"), 1);
+    CHECK_INT(fake_runtime_count(w.runtime, "StartContainer"), 2);
+    delete_pod(&w, "a", 0);
+    world_fini(&w);
+}
+
 TEST(agent, variables_come_from_the_pod_and_its_services)
 {
     struct world w;

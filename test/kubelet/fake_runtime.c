@@ -234,6 +234,14 @@ static struct err *serve(struct fake_runtime *f, enum runtime_call_id id, const 
         end_container(f, c, 143);
         *ret_delay = STOP_NS;
         return NULL;
+    case RUNTIME_UPDATE_CONTAINER_RESOURCES:
+        if (!c)
+            return no_such("container", cid);
+        buf_fmt(&f->log, "update %s shares %lld quota %lld memory %lld\n", c->name,
+                (long long)json_get_int(q, "linux.cpu_shares", 0),
+                (long long)json_get_int(q, "linux.cpu_quota", 0),
+                (long long)json_get_int(q, "linux.memory_limit_in_bytes", 0));
+        return NULL;
     case RUNTIME_REMOVE_CONTAINER:
         if (c)
             c->removed = true;
