@@ -35,8 +35,12 @@ static const struct json *resources_in_status(const struct pod_worker *w, str id
     return NULL;
 }
 
-static void remember(struct container_local *l, str id, const struct json *resources)
+static void remember(struct pod_worker *w, struct container_local *l, str id,
+                     const struct json *resources)
 {
+    for (size_t i = 0; i < w->n_containers; i++) /* the status may be told before the next look */
+        if (w->containers[i].resources && w->containers[i].resources == l->sized)
+            w->containers[i].resources = NULL;
     arena_free(l->sized_arena);
     l->sized_arena = arena_new();
     l->sized =
@@ -102,12 +106,14 @@ static bool look(struct pod_worker *w)
         if (!l->sized_id || !str_is(now->id, l->sized_id)) {
             const struct json *told = resources_in_status(w, now->id);
 
-            remember(l, now->id, told ? told : wanted);
+            remember(w, l, now->id, told ? told : wanted);
         }
-        if (differing(l->sized, wanted))
-            any = true;
-        else if (!json_equal(l->sized, wanted ? wanted : &(struct json){.type = JSON_OBJECT}))
-            remember(l, now->id, wanted); /* the same in other words, or other resources */
+        if (!json_equal(l->sized, wanted ? wanted : &(struct json){.type = JSON_OBJECT})) {
+            if (differing(l->sized, wanted))
+                any = true;
+            else
+                remember(w, l, now->id, wanted); /* the same in other words, or other resources */
+        }
         c->resources = l->sized;
     }
     return any;
@@ -201,7 +207,7 @@ static void on_updated(void *ctx, struct err *err, const struct json *response)
                           "Error resizing container %s: %s", s->name, err_text(err));
             w->resize_at.ns = loop_now(w->k->loop).ns + RETRY_NS;
         } else {
-            remember(worker_local(w, str_of(s->name)), str_of(s->id), s->resources);
+            remember(w, worker_local(w, str_of(s->name)), str_of(s->id), s->resources);
         }
         worker_wake(w);
     }
