@@ -169,6 +169,8 @@ bool api_group_is_served(struct api *api, str group, str version);
 /* ---- route.c ---- */
 void route_parse(struct api *api, struct arena *a, const struct http_request *r, struct route *ret);
 
+#define FIELD_MANAGER_MAX 128 /* bytes of a field manager's name */
+
 /* ---- request.c: options and negotiation ---- */
 MUST_USE struct err *accept_parse(struct req *q, bool list_like, bool watch);
 MUST_USE struct err *write_options_parse(struct req *q, const char *options_kind);
@@ -184,6 +186,16 @@ const char *json_word(const struct json *v); /* what Go's decoder calls a value'
 #define GO_TYPE_META                                                                               \
     "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "               \
     "\"json:\\\"kind,omitempty\\\"\" }"
+/* PATCH of what is no stored object, such as a Scale: options and body, with all that is said of them. k: the kind that it has,
+ * which is its own storage. Lives as long as the request. */
+struct patching;
+MUST_USE struct err *patch_begin(struct req *q, const struct kind *k, struct patching **ret);
+const struct json *patch_config(const struct patching *p); /* NULL: it is no apply */
+/* What the patch makes of live, decoded; may be called again. */
+MUST_USE struct err *patch_tree(struct patching *p, struct arena *a, const struct json *live,
+                                struct json **ret);
+/* 409 of an update that names another UID. */
+struct err *err_uid_mismatch(const struct kind *k, str ns, str name, str wanted, str have);
 /* w may be NULL; otherwise it is made ready for schema_decode(), or told what only YAML's reader tells. */
 MUST_USE struct err *body_parse(struct req *q, struct schema_warnings *w, struct json **ret);
 /* What a strict decoder told, as the end of an error or as warnings. yaml_head: how the error that YAML's texts are part of

@@ -108,6 +108,9 @@ static const char *restore_text(struct arena *a, const char *text)
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (str_has_prefix(s, str_of(kinds[i].json)))
             from = str_of(kinds[i].go);
+    /* A number with a fraction is told as it is written. */
+    if (str_has_prefix(s, S("number ")) && s.n > 7 && s.p[7] != 'i')
+        return arena_fmt(a, "cannot convert float64 to " PRI_STR, STR_ARG(type)).p;
     if (str_has_prefix(type, S("[]")))
         return arena_fmt(a, "cannot restore slice from " PRI_STR, STR_ARG(from)).p;
     if (str_has_prefix(type, S("map[")))
@@ -360,6 +363,24 @@ static struct err *check_patched(struct patching *p, const struct obj *current)
     return NULL;
 }
 
+/* What fits the schema of apply but not the type. Source: managedfields/internal/structuredmerge.go. */
+static struct err *inconvertible(const struct patching *p, struct err *why)
+{
+    const struct write *w = &p->w;
+    const struct resource *r = w->kind->r;
+    str kind = arena_fmt(w->a, PRI_STR "/" PRI_STR ", Kind=" PRI_STR, STR_ARG(r->group),
+                         STR_ARG(r->version), STR_ARG(r->kind));
+    struct err *e =
+        err_new(REASON_UNKNOWN,
+                "failed to convert new object (" PRI_STR "/" PRI_STR "; " PRI_STR
+                ") to proper version: unable to convert unstructured object to " PRI_STR ": %s",
+                STR_ARG(meta_str(p->patch, "namespace")), STR_ARG(meta_str(p->patch, "name")),
+                STR_ARG(kind), STR_ARG(kind), restore_text(w->a, err_text(why)));
+
+    err_free(why);
+    return e;
+}
+
 /* Server-side apply: merges the configuration into what is there; absent objects are created by it.
  */
 static struct err *apply(struct patching *p, const struct obj *current, int64_t revision,
@@ -416,7 +437,7 @@ static struct err *apply(struct patching *p, const struct obj *current, int64_t 
     json_setz(w->a, next, "apiVersion", json_string(w->kind->api_version));
     e = schema_decode(w->a, w->kind->r->type, w->obj, NULL);
     if (e)
-        return e;
+        return inconvertible(p, e);
     w->applied = true;
     e = check_patched(p, current);
     if (!current) {
@@ -561,6 +582,43 @@ static struct err *parse_json_patch(struct patching *p, struct schema_warnings *
     return e;
 }
 
+/* What an apply request must be before anything is looked at. Source: managedfields/internal/versioncheck.go. */
+static struct err *apply_config_parse(struct req *q, str want_version, str want_kind,
+                                      struct json *told, struct json **ret)
+{
+    str kind, version, group = S("");
+    struct err *e, *errs = NULL;
+    struct json *v = NULL;
+
+    if (!query_str(q, "fieldManager").n) {
+        cause(&errs, CAUSE_REQUIRED, S("fieldManager"),
+              "Required value: is required for apply patch");
+        return err_invalid(errs, S("meta.k8s.io"), S("PatchOptions"), S(""));
+    }
+    e = yaml_parse(q->a, q->ex->req.body, told, &v);
+    if (e) {
+        struct err *out = err_new(REASON_BAD_REQUEST, "error decoding YAML: %s", err_text(e));
+
+        err_free(e);
+        return out;
+    }
+    if (json_is(v, JSON_NULL))
+        *v = json_object();
+    if (!json_is(v, JSON_OBJECT))
+        return undecodable("error decoding YAML: error unmarshaling JSON: while decoding JSON: ", v,
+                           "value of type map[string]interface {}");
+    *ret = v;
+    kind = json_str(json_findz(v, "kind"));
+    version = json_str(json_findz(v, "apiVersion"));
+    if (str_eq(kind, want_kind) && str_eq(version, want_version))
+        return NULL;
+    if (str_has_char(version, '/'))
+        str_cut(&version, '/', &group);
+    return err_new(REASON_BAD_REQUEST,
+                   "invalid object type: " PRI_STR "/" PRI_STR ", Kind=" PRI_STR, STR_ARG(group),
+                   STR_ARG(version), STR_ARG(kind));
+}
+
 /* Go's texts. Without a strict decoder it is the library that refuses a merge patch. */
 static struct err *parse_patch(struct patching *p, str body)
 {
@@ -572,15 +630,9 @@ static struct err *parse_patch(struct patching *p, str body)
     struct err *e, *out;
 
     p->told = json_array();
-    if (p->how == PATCH_APPLY) {
-        e = yaml_parse(q->a, body, strict ? &p->told : NULL, &p->patch);
-        if (e) {
-            out = err_new(REASON_BAD_REQUEST, "error decoding YAML: %s", err_text(e));
-            err_free(e);
-            return out;
-        }
-        return NULL;
-    }
+    if (p->how == PATCH_APPLY)
+        return apply_config_parse(q, p->w.kind->api_version, p->w.kind->r->kind,
+                                  strict ? &p->told : NULL, &p->patch);
     e = json_parse(q->a, body, NULL, strict ? &duplicates : NULL, &p->patch);
     if (e) {
         out = p->how == PATCH_MERGE && !strict
@@ -603,42 +655,12 @@ static struct err *parse_patch(struct patching *p, str body)
     return NULL;
 }
 
-/* What an apply request must be before anything is looked at. Source: managedfields/internal/versioncheck.go. */
-static struct err *check_apply(struct patching *p)
+/* k: of what is patched; the object of the URL must be there. */
+static struct err *patch_open(struct req *q, const struct kind *k, struct patching *p)
 {
-    struct req *q = p->w.req;
-    const struct kind *k = p->w.kind;
-    str query_manager = query_str(q, "fieldManager"), kind, version, group = S("");
-    struct err *errs = NULL;
-
-    if (!query_manager.n) {
-        cause(&errs, CAUSE_REQUIRED, S("fieldManager"),
-              "Required value: is required for apply patch");
-        return err_invalid(errs, S("meta.k8s.io"), S("PatchOptions"), S(""));
-    }
-    if (json_is(p->patch, JSON_NULL))
-        *p->patch = json_object();
-    if (!json_is(p->patch, JSON_OBJECT))
-        return undecodable("error decoding YAML: error unmarshaling JSON: while decoding JSON: ",
-                           p->patch, "value of type map[string]interface {}");
-    kind = json_str(json_findz(p->patch, "kind"));
-    version = json_str(json_findz(p->patch, "apiVersion"));
-    if (str_eq(kind, k->r->kind) && str_eq(version, k->api_version))
-        return NULL;
-    if (str_has_char(version, '/'))
-        str_cut(&version, '/', &group);
-    return err_new(REASON_BAD_REQUEST,
-                   "invalid object type: " PRI_STR "/" PRI_STR ", Kind=" PRI_STR, STR_ARG(group),
-                   STR_ARG(version), STR_ARG(kind));
-}
-
-void verb_patch(struct req *q)
-{
-    struct patching *p = ARENA_NEW(q->a, struct patching);
-    const struct kind *k = q->route.kind;
+    bool custom = q->route.kind->r->custom, known = false;
     str type = http_header(&q->ex->req, "content-type"), head = S("");
-    bool known = false;
-    struct err *e;
+    struct err *e, *errs = NULL;
 
     if (type.n)
         str_cut(&type, ';', &head);
@@ -648,15 +670,12 @@ void verb_patch(struct req *q)
             p->how = patch_types[i].how;
             known = true;
         }
-    if (!known || (p->how == PATCH_STRATEGIC && k->r->custom)) {
-        reply_error(q, k->r->custom
-                           ? err_new(REASON_UNSUPPORTED_MEDIA,
-                                     "the body of the request was in an unknown format - accepted "
-                                     "media types include: application/json-patch+json, "
-                                     "application/merge-patch+json, application/apply-patch+yaml")
-                           : unsupported());
-        return;
-    }
+    if (!known || (p->how == PATCH_STRATEGIC && custom))
+        return custom ? err_new(REASON_UNSUPPORTED_MEDIA,
+                                "the body of the request was in an unknown format - accepted "
+                                "media types include: application/json-patch+json, "
+                                "application/merge-patch+json, application/apply-patch+yaml")
+                      : unsupported();
     p->w = (struct write){.api = q->api,
                           .req = q,
                           .a = q->a,
@@ -667,20 +686,59 @@ void verb_patch(struct req *q)
                           .now = loop_wall(q->api->loop)};
     e = write_options_parse(q, "PatchOptions");
     if (!e && q->wo.force && p->how != PATCH_APPLY) {
-        struct err *errs = NULL;
-
         cause(&errs, CAUSE_FORBIDDEN, S("force"),
               "Forbidden: may not be specified for non-apply patch");
         e = err_invalid(errs, S("meta.k8s.io"), S("PatchOptions"), S(""));
     }
     /* An object that is not there is reported before a patch that cannot be read. */
     if (!e && p->how != PATCH_APPLY &&
-        !store_find(q->api->store, kind_key(k, q->route.ns, q->route.name)))
-        e = err_not_found(k, q->route.name);
+        !store_find(q->api->store, kind_key(q->route.kind, q->route.ns, q->route.name)))
+        e = err_not_found(q->route.kind, q->route.name);
     if (!e)
         e = parse_patch(p, q->ex->req.body);
-    if (!e && p->how == PATCH_APPLY)
-        e = check_apply(p);
+    p->given = p->patch;
+    return e;
+}
+
+struct err *patch_begin(struct req *q, const struct kind *k, struct patching **ret)
+{
+    struct patching *p = ARENA_NEW(q->a, struct patching);
+    struct err *e = patch_open(q, k, p);
+
+    *ret = e ? NULL : p;
+    return e;
+}
+
+const struct json *patch_config(const struct patching *p)
+{
+    return p->how == PATCH_APPLY ? p->given : NULL;
+}
+
+struct err *patch_tree(struct patching *p, struct arena *a, const struct json *live,
+                       struct json **ret)
+{
+    struct json *v = json_new(a, json_copy(a, live));
+    struct err *e;
+
+    p->w.a = a;
+    p->w.old = live;
+    p->patch = json_new(a, json_copy(a, p->given));
+    e = apply_to(p, v);
+    if (!e && !json_is(v, JSON_OBJECT))
+        e = err_new(REASON_BAD_REQUEST, "the patched document is not an object");
+    if (!e)
+        e = decode_patched(p, v);
+    if (!e)
+        *ret = v;
+    return e;
+}
+
+void verb_patch(struct req *q)
+{
+    struct patching *p = ARENA_NEW(q->a, struct patching);
+    const struct kind *k = q->route.kind;
+    struct err *e = patch_open(q, k, p);
+
     if (e) {
         reply_error(q, e);
         return;
@@ -689,6 +747,5 @@ void verb_patch(struct req *q)
     p->w.answers = answers_new(q, k, q->route.subresource, ADMIT_UPDATE,
                                p->how == PATCH_APPLY ? ADMIT_CREATE : ADMIT_UPDATE);
     p->w.a = answers_arena(p->w.answers, q);
-    p->given = p->patch;
     patch_run(p, NULL);
 }

@@ -6,7 +6,6 @@
 #include "api/api_internal.h"
 #include "wire/yaml.h"
 
-#define MANAGER_MAX 128 /* bytes of a field manager's name */
 #define ACCEPT_CLAUSES_MAX 32
 #define SUMMARY_MAX 30 /* bytes of an unreadable body shown in the error */
 
@@ -294,7 +293,7 @@ static void manager_from_agent(struct req *q)
             head.n = i;
             break;
         }
-    q->wo.manager = str_slice(head, 0, MANAGER_MAX);
+    q->wo.manager = str_slice(head, 0, FIELD_MANAGER_MAX);
     if (!q->wo.manager.n)
         q->wo.manager = S("unknown");
 }
@@ -370,9 +369,9 @@ struct err *write_options_parse(struct req *q, const char *options_kind)
         buf_fini(&b);
     }
     if (manager_given) {
-        if (q->wo.manager.n > MANAGER_MAX)
+        if (q->wo.manager.n > FIELD_MANAGER_MAX)
             cause(&errs, CAUSE_TOO_LONG, S("fieldManager"),
-                  "Too long: may not be more than %d bytes", MANAGER_MAX);
+                  "Too long: may not be more than %d bytes", FIELD_MANAGER_MAX);
         for (size_t i = 0; i < q->wo.manager.n; i++) {
             unsigned char c = (unsigned char)q->wo.manager.p[i];
 

@@ -125,11 +125,10 @@ static const struct schema_type *scale_type(void)
 
 struct scaling {
     struct write w;
-    struct json *scale; /* PUT: the body */
-    struct json *patch; /* PATCH */
-    const struct json *given;
+    struct json *scale;        /* PUT: the body */
+    const struct json *given;  /* as it came, where the steps may run more than once */
+    struct patching *patching; /* PATCH */
     struct answers *answers; /* about the Scale: the object behind it is not what is asked about */
-    enum { SCALE_PUT, SCALE_JSON, SCALE_MERGE, SCALE_STRATEGIC } how;
     str reply;
 };
 
@@ -191,36 +190,93 @@ static void scale_reply(struct req *q, str data)
     convert_then(q, q->route.kind, &s->data, 1, scale_reply_now, s);
 }
 
-/* For those who may change it, a Scale has the managers of the one field that it shows of the object:
- * `live` those of before, `next` the caller in addition. */
-static struct err *scale_track(struct scaling *s, struct json *live, struct json *next)
+static struct resource scale_resource(void)
+{
+    return (struct resource){.group = S("autoscaling"),
+                             .version = S("v1"),
+                             .kind = S("Scale"),
+                             .type = scale_type(),
+                             .namespaced = true};
+}
+
+static struct apply_options scale_options(const struct scaling *s)
+{
+    return (struct apply_options){.manager = req_manager(s->w.req),
+                                  .force = s->w.req->wo.force,
+                                  .subresource = S("scale"),
+                                  .api_version = S("autoscaling/v1"),
+                                  .now = s->w.now};
+}
+
+static void scale_set_entries(struct arena *a, struct json *obj, struct json entries)
+{
+    struct json *meta = meta_of(a, obj);
+
+    if (entries.n)
+        json_setz(a, meta, "managedFields", entries);
+    else
+        json_removez(meta, "managedFields");
+}
+
+static struct err *scale_apply(struct scaling *s, const struct json *config,
+                               const struct json *live, struct json **ret)
 {
     struct write *w = &s->w;
-    const struct resource r = {.group = S("autoscaling"),
-                               .version = S("v1"),
-                               .kind = S("Scale"),
-                               .type = scale_type(),
-                               .namespaced = true};
-    const struct apply_options o = {.manager = req_manager(w->req),
-                                    .subresource = S("scale"),
-                                    .api_version = S("autoscaling/v1"),
-                                    .now = w->now};
-    struct json fields = json_object(), list = json_array();
+    const struct resource r = scale_resource();
+    const struct apply_options o = scale_options(s);
+    struct json *copy = json_new(w->a, json_share(w->a, config));
+    struct err *e = apply_merge(w->a, &r, live, copy, &o, ret);
 
-    json_make(w->a, &fields, "f:spec.f:replicas", JSON_OBJECT);
-    JSON_EACH(m, json_at(w->old, "metadata", "managedFields", NULL)) {
-        struct json entry;
+    if (e && e->reason == REASON_CONFLICT)
+        err_details(e, S(""), S(""), S(""));
+    return e ? e : schema_decode(w->a, r.type, *ret, NULL);
+}
 
-        if (!json_at(m, "fieldsV1", "f:spec", "f:replicas", NULL))
-            continue;
-        entry = json_share(w->a, m);
-        json_setz(w->a, &entry, "apiVersion", json_z("autoscaling/v1"));
-        json_setz(w->a, &entry, "fieldsV1", json_share(w->a, &fields));
-        json_append(w->a, &list, entry);
+/* Sources: apiserver/pkg/endpoints/handlers/{update,patch}.go; UpdatedObject() of pkg/registry/apps/deployment/storage. */
+static struct err *scale_check(const struct scaling *s, const struct json *next,
+                               const struct obj *current)
+{
+    const struct write *w = &s->w;
+    str name = meta_str(next, "name"), ns = meta_str(next, "namespace"),
+        uid = meta_str(next, "uid"), rv = meta_str(next, "resourceVersion");
+    int64_t wanted;
+
+    if (ns.n && !str_eq(ns, w->ns))
+        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
+                                           "the namespace sent on the request");
+    if (!name.n)
+        return err_new(REASON_BAD_REQUEST,
+                       "the name of the object (" PRI_STR
+                       " based on URL) was undeterminable: name must be provided",
+                       STR_ARG(w->name));
+    if (!str_eq(name, w->name))
+        return err_new(REASON_BAD_REQUEST,
+                       "the name of the object (" PRI_STR
+                       ") does not match the name on the URL (" PRI_STR ")",
+                       STR_ARG(name), STR_ARG(w->name));
+    if (uid.n && !str_eq(uid, current->uid)) {
+        struct resource r = *w->kind->r;
+        struct kind k = *w->kind;
+
+        if (!s->patching || w->kind->r->custom)
+            return err_uid_mismatch(w->kind, w->ns, w->name, uid, current->uid);
+        r.plural = arena_fmt(w->a, PRI_STR "/scale", STR_ARG(r.plural));
+        k.r = &r;
+        k.status_name =
+            r.group.n ? arena_fmt(w->a, PRI_STR "." PRI_STR, STR_ARG(r.plural), STR_ARG(r.group))
+                      : r.plural;
+        return err_conflict(&k, w->name,
+                            arena_fmt(w->a,
+                                      "Precondition failed: UID in precondition: " PRI_STR
+                                      ", UID in object meta: " PRI_STR,
+                                      STR_ARG(uid), STR_ARG(current->uid))
+                                .p);
     }
-    if (list.n)
-        json_setz(w->a, meta_of(w->a, live), "managedFields", list);
-    return apply_track_update(w->a, &r, live, next, &o);
+    if (rv.n && (!str_to_int64(rv, &wanted) || (wanted && wanted != current->revision)))
+        return err_conflict(w->kind, w->name,
+                            "the object has been modified; please apply your changes to the latest "
+                            "version and try again");
+    return NULL;
 }
 
 static struct err *scale_write(void *ctx, struct arena *a, const struct obj *current,
@@ -228,10 +284,13 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
 {
     struct scaling *s = ctx;
     struct write *w = &s->w;
+    const struct scale_paths paths = scale_paths_of(w->kind);
+    const struct resource r = scale_resource();
+    const struct apply_options o = scale_options(s);
     struct json *live, *served, *next = s->scale;
+    const struct json *entries, *config;
     struct attributes t;
-    str rv, uid;
-    int64_t wanted, replicas;
+    int64_t replicas;
     struct err *e = NULL;
 
     (void)a;
@@ -242,30 +301,23 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
     if (e)
         return e;
     live = scale_of(w->req, served);
-    if (s->how != SCALE_PUT) {
-        next = json_new(w->a, json_copy(w->a, live));
-        e = s->how == SCALE_JSON    ? patch_json(w->a, next, s->patch)
-            : s->how == SCALE_MERGE ? patch_merge(w->a, next, s->patch)
-                                    : patch_strategic(w->a, scale_type(), next, s->patch);
-        if (!e)
-            e = schema_decode(w->a, scale_type(), next, NULL);
+    entries = json_at(w->old, "metadata", "managedFields", NULL);
+    scale_set_entries(w->a, live, scale_entries(w->a, entries, paths.replicas));
+    config = s->patching ? patch_config(s->patching) : NULL;
+    if (config)
+        e = scale_apply(s, config, live, &next);
+    else if (s->patching)
+        e = patch_tree(s->patching, w->a, live, &next);
+    if (!e)
+        e = scale_check(s, next, current);
+    if (e)
+        return e;
+    if (!config) {
+        e = apply_track_update(w->a, &r, live, next, &o);
         if (e)
             return e;
     }
-    rv = meta_str(next, "resourceVersion");
-    uid = meta_str(next, "uid");
-    if (rv.n && (!str_to_int64(rv, &wanted) || wanted != current->revision))
-        return err_conflict(w->kind, w->name,
-                            "the object has been modified; please apply your changes to the latest "
-                            "version and try again");
-    if (uid.n && !str_eq(uid, current->uid))
-        return err_conflict(w->kind, w->name,
-                            "the object has been modified; please apply your changes to the latest "
-                            "version and try again");
     if (s->answers) {
-        e = scale_track(s, live, next);
-        if (e)
-            return e;
         t = scale_attributes(s, next, live);
         e = dynamic_mutate(&t, NULL, NULL);
         if (e)
@@ -278,7 +330,12 @@ static struct err *scale_write(void *ctx, struct arena *a, const struct obj *cur
         return err_invalid(e, S("autoscaling"), S("Scale"), w->name);
     }
     w->obj = served;
-    *json_make(w->a, w->obj, scale_paths_of(w->kind).replicas, JSON_INT) = json_int(replicas);
+    *json_make(w->a, w->obj, paths.replicas, JSON_INT) = json_int(replicas);
+    scale_set_entries(w->a, w->obj,
+                      scale_entries_back(w->a, entries,
+                                         json_at(next, "metadata", "managedFields", NULL),
+                                         paths.replicas, w->kind->api_version));
+    w->applied = true;
     e = write_update_steps(w);
     if (!e && s->answers) {
         /* What only looks sees what has become of the object. */
@@ -317,48 +374,36 @@ static void scale_run(void *ctx, struct err *e)
     }
     answers_begin(s->answers);
     if (s->answers) {
-        struct json *copy = json_new(w->a, json_copy(w->a, s->given));
-
-        s->scale = s->how == SCALE_PUT ? copy : NULL;
-        s->patch = s->how == SCALE_PUT ? NULL : copy;
+        if (s->given)
+            s->scale = json_new(w->a, json_copy(w->a, s->given));
         s->reply = S("");
     }
     store_update(w->api->store, kind_key(w->kind, w->ns, w->name), scale_write, scaled, s);
 }
 
+static const struct kind *scale_kind(struct req *q)
+{
+    struct resource *r = ARENA_NEW(q->a, struct resource);
+    struct kind *k = ARENA_NEW(q->a, struct kind);
+
+    *r = scale_resource();
+    k->r = r;
+    k->api_version = S("autoscaling/v1");
+    k->storage = k;
+    return k;
+}
+
 static struct err *scale_begin(struct req *q, struct scaling *s)
 {
-    static const struct {
-        str type;
-        int how;
-    } types[] = {{STR("application/json-patch+json"), SCALE_JSON},
-                 {STR("application/merge-patch+json"), SCALE_MERGE},
-                 {STR("application/strategic-merge-patch+json"), SCALE_STRATEGIC}};
-    str type = http_header(&q->ex->req, "content-type"), head = S("");
     struct err *e;
 
-    if (str_is(q->route.verb, "update")) {
-        e = write_options_parse(q, "UpdateOptions");
-        if (!e)
-            e = body_decode(q, NULL, scale_type(), S("autoscaling"), S("v1"), S("Scale"),
-                            &s->scale);
-        if (!e && !str_eq(meta_str(s->scale, "name"), q->route.name))
-            e = err_new(REASON_BAD_REQUEST,
-                        "the name of the object (" PRI_STR
-                        ") does not match the name on the URL (" PRI_STR ")",
-                        STR_ARG(meta_str(s->scale, "name")), STR_ARG(q->route.name));
-        return e;
-    }
-    if (type.n)
-        str_cut(&type, ';', &head);
-    for (size_t i = 0; i < ARRAY_LEN(types); i++)
-        if (str_eq(types[i].type, str_trim(head))) {
-            s->how = types[i].how;
-            e = write_options_parse(q, "PatchOptions");
-            return e ? e : json_parse(q->a, q->ex->req.body, NULL, NULL, &s->patch);
-        }
-    return err_details(err_new(REASON_UNSUPPORTED_MEDIA, "415: Unsupported Media Type"), S(""),
-                       S(""), S(""));
+    if (!str_is(q->route.verb, "update"))
+        return patch_begin(q, scale_kind(q), &s->patching);
+    e = write_options_parse(q, "UpdateOptions");
+    if (!e)
+        e = body_decode(q, NULL, scale_type(), S("autoscaling"), S("v1"), S("Scale"), &s->scale);
+    s->given = s->scale;
+    return e;
 }
 
 static void scale(struct req *q)
@@ -393,7 +438,6 @@ static void scale(struct req *q)
                           .now = loop_wall(q->api->loop)};
     s->answers = answers_new(q, k, S("scale"), ADMIT_UPDATE, ADMIT_UPDATE);
     s->w.a = answers_arena(s->answers, q);
-    s->given = s->how == SCALE_PUT ? s->scale : s->patch;
     scale_run(s, NULL);
 }
 

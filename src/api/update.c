@@ -10,7 +10,7 @@ struct update {
     bool created;
 };
 
-static struct err *uid_mismatch(const struct kind *k, str ns, str name, str wanted, str have)
+struct err *err_uid_mismatch(const struct kind *k, str ns, str name, str wanted, str have)
 {
     struct buf b = BUF_INIT;
     struct err *e;
@@ -49,13 +49,13 @@ static struct err *replace(void *ctx, struct arena *a, const struct obj *current
         if (!(k->hooks->flags & KIND_CREATE_ON_UPDATE) || w->subresource.n)
             return err_not_found(k, w->name);
         if (uid.n)
-            return uid_mismatch(k, w->ns, w->name, uid, S(""));
+            return err_uid_mismatch(k, w->ns, w->name, uid, S(""));
         u->created = true;
         e = write_create_steps(w);
         return e ? e : write_put(w, NULL, revision, ret, &u->reply);
     }
     if (uid.n && !str_eq(uid, current->uid))
-        return uid_mismatch(k, w->ns, w->name, uid, current->uid);
+        return err_uid_mismatch(k, w->ns, w->name, uid, current->uid);
     if (!wanted && (k->hooks->flags & KIND_CONDITIONAL_UPDATE)) {
         e = NULL;
         cause(&e, CAUSE_INVALID, S("metadata.resourceVersion"),

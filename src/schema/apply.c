@@ -68,6 +68,63 @@ static bool is_reset(const struct json *entries)
                                 entries->items[0].n == 0));
 }
 
+/* Whether Go reads it as a path element: the letter decides what stands behind the colon, and unknown ones are let pass.
+ * Source: structured-merge-diff, fieldpath/serialize-pe.go. */
+static bool is_element(struct arena *a, str key)
+{
+    str rest = str_skip(key, 2);
+    struct json *v = NULL;
+    struct err *err;
+    int64_t i;
+
+    if (key.n < 2 || key.p[1] != ':')
+        return false;
+    if (key.p[0] == 'i')
+        return str_to_int64(rest, &i);
+    if (key.p[0] != 'v' && key.p[0] != 'k')
+        return true;
+    err = json_parse(a, rest, NULL, NULL, &v);
+    err_free(err);
+    return !err && (key.p[0] == 'v' || json_is(v, JSON_OBJECT));
+}
+
+static bool is_fields(struct arena *a, const struct json *set)
+{
+    if (set->type != JSON_OBJECT)
+        return false;
+    JSON_EACH_MEMBER(m, set)
+        if (!str_is(m->key, ".") && (!is_element(a, m->key) || !is_fields(a, &m->value)))
+            return false;
+    return true;
+}
+
+/* Entries that a client sends have never been looked at. */
+static bool are_readable(struct arena *a, const struct json *entries)
+{
+    JSON_EACH(e, entries) {
+        const struct json *fields = json_findz(e, "fieldsV1");
+
+        if (fields && !json_is(fields, JSON_NULL) && !is_fields(a, fields))
+            return false;
+    }
+    return true;
+}
+
+/* Nobody can say what entries of versions that are no more own. */
+static void drop_unknown_versions(struct managers *m, const struct resource *r)
+{
+    for (uint32_t i = 0; i < m->n && !r->custom && r->type; i++) {
+        str version = m->list[i].api_version, group = S("");
+
+        if (str_has_char(version, '/'))
+            str_cut(&version, '/', &group);
+        if (schema_find_gvk(group, version, r->kind))
+            continue;
+        managers_set(&m->list[i], json_object());
+    }
+    managers_drop_empty(m);
+}
+
 /* ---- updates ---- */
 
 /* Takes what differs away from everybody, and gives what was changed to `self`. */
@@ -88,9 +145,7 @@ static void move_ownership(struct arena *a, struct managers *m, struct manager s
             mine = managers_add(a, m, self);
         managers_set(mine, set_union(a, &mine->set, &taken));
         mine->api_version = self.api_version;
-        /* The scale subresource keeps no time, as its handler upstream makes new entries without one. */
-        if (!str_is(self.subresource, "scale"))
-            mine->time = now;
+        mine->time = now;
     }
     managers_drop_empty(m);
     managers_cap(a, m);
@@ -109,7 +164,7 @@ struct err *apply_track_update(struct arena *a, const struct resource *r, const 
     if (!o->subresource.n && is_reset(given)) {
         decoded = true;
     } else if (!o->subresource.n && json_count(given) && !(had && json_equal(given, had))) {
-        decoded = managers_decode(a, given, &m) && m.n;
+        decoded = are_readable(a, given) && managers_decode(a, given, &m) && m.n;
     }
     if (!decoded && !managers_decode(a, had, &m))
         m = (struct managers){0};
@@ -118,6 +173,7 @@ struct err *apply_track_update(struct arena *a, const struct resource *r, const 
         set_entries(a, next, json_array());
         return NULL;
     }
+    drop_unknown_versions(&m, r);
     walk_init(&w, a, r, o->subresource);
     nothing = live ? json_null() : empty_object(a, r);
     walk_compare(&w, live ? live : &nothing, next, &changed, &removed);
@@ -425,6 +481,7 @@ struct err *apply_merge(struct arena *a, const struct resource *r, const struct 
         return err;
     if (!managers_decode(a, entries_of(live), &m))
         return err_new(REASON_INTERNAL, "failed to decode managed fields");
+    drop_unknown_versions(&m, r);
     zero = live ? json_null() : empty_object(a, r);
     base = live ? without_entries(a, live) : zero;
     q.live = &base;

@@ -317,6 +317,11 @@ MUST_USE struct err *apply_merge(struct arena *a, const struct resource *r, cons
 MUST_USE struct err *apply_track_update(struct arena *a, const struct resource *r,
                                         const struct json *live, struct json *next,
                                         const struct apply_options *o);
+/* managedFields of an object as those of its Scale, and back again after a write to that. path: where the replicas are, such as
+ * "spec.replicas"; api_version: the object's. The lists may be empty. */
+struct json scale_entries(struct arena *a, const struct json *entries, const char *path);
+struct json scale_entries_back(struct arena *a, const struct json *entries,
+                               const struct json *scale, const char *path, str api_version);
 /* Lays `config` over `live` by the same rules, without owners (mutating policies). Errors: INVALID, the text says of what. */
 MUST_USE struct err *apply_overlay(struct arena *a, const struct resource *r,
                                    const struct json *live, const struct json *config,

@@ -548,4 +548,82 @@ TEST(apply, recorded_ownership_is_reproduced)
     CHECK(all.same > 250);
 }
 
+/* "manager operation subresource version fields", one entry after the other, as managedFields. */
+static struct json entries(struct arena *a, const char *text)
+{
+    struct json list = json_array();
+    str rest = str_of(text), line;
+
+    while (str_cut(&rest, ';', &line) && line.n) {
+        str name, operation, sub, version;
+        struct json e = json_object();
+
+        str_cut(&line, ' ', &name);
+        str_cut(&line, ' ', &operation);
+        str_cut(&line, ' ', &sub);
+        str_cut(&line, ' ', &version);
+        json_setz(a, &e, "manager", json_string(name));
+        json_setz(a, &e, "operation", json_string(operation));
+        json_setz(a, &e, "apiVersion", json_string(version));
+        json_setz(a, &e, "fieldsType", json_z("FieldsV1"));
+        json_setz(a, &e, "fieldsV1", *parse(a, line));
+        if (!str_is(sub, "-"))
+            json_setz(a, &e, "subresource", json_string(sub));
+        json_append(a, &list, e);
+    }
+    return list;
+}
+
+#define REPLICAS "{\"f:spec\":{\"f:replicas\":{}}}"
+#define SELECTOR "{\"f:spec\":{\"f:selector\":{}}}"
+#define BOTH "{\"f:spec\":{\"f:replicas\":{},\"f:selector\":{}}}"
+
+/* Source: apimachinery/pkg/util/managedfields/scalehandler_test.go. */
+TEST(scale, entries_come_back_to_the_object_as_the_scale_left_them)
+{
+    static const struct {
+        const char *parent, *scale, *want;
+    } rows[] = {
+        {"test Apply - apps/v1 " BOTH, "scale Apply scale autoscaling/v1 " REPLICAS,
+         "scale Apply scale apps/v1 " REPLICAS ";test Apply - apps/v1 " SELECTOR},
+        {"test Update - apps/v1 " BOTH, "scale Update scale autoscaling/v1 " REPLICAS,
+         "scale Update scale apps/v1 " REPLICAS ";test Update - apps/v1 " SELECTOR},
+        {"test Apply - apps/v1 " BOTH, "test Apply scale autoscaling/v1 " REPLICAS,
+         "test Apply - apps/v1 " SELECTOR ";test Apply scale apps/v1 " REPLICAS},
+        {"test Update - apps/v1 " BOTH, "test Apply scale autoscaling/v1 " REPLICAS,
+         "test Apply scale apps/v1 " REPLICAS ";test Update - apps/v1 " SELECTOR},
+        {"test Apply - apps/v1 " SELECTOR,
+         "scale Update scale autoscaling/v1 {\"f:status\":{\"f:replicas\":{}}}",
+         "test Apply - apps/v1 " SELECTOR},
+        {"test Apply - apps/v1 " REPLICAS, "scale Update scale autoscaling/v1 " REPLICAS,
+         "scale Update scale apps/v1 " REPLICAS},
+        {"test Apply - apps/v1 " BOTH,
+         "test Apply - autoscaling/v1 " REPLICAS ";test Apply scale autoscaling/v1 " REPLICAS,
+         "test Apply - apps/v1 " BOTH ";test Apply scale apps/v1 " REPLICAS},
+        {"test Update - apps/v1 " BOTH, "test Update - autoscaling/v1 " REPLICAS,
+         "test Update - apps/v1 " SELECTOR ";test Update - apps/v1 " REPLICAS},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(arena) struct arena *a = arena_new();
+        struct json parent = entries(a, rows[i].parent), scale = entries(a, rows[i].scale),
+                    want = entries(a, rows[i].want),
+                    got = scale_entries_back(a, &parent, &scale, "spec.replicas", S("apps/v1"));
+
+        CHECK_STR(text_of(a, &got), text_of(a, &want));
+    }
+}
+
+TEST(scale, shows_those_who_own_the_replicas)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json parent = entries(a, "a Apply - apps/v1 " BOTH ";b Update - apps/v1 " SELECTOR
+                                    ";c Update scale apps/v1 " REPLICAS),
+                want = entries(a, "a Apply - autoscaling/v1 " REPLICAS
+                                  ";c Update scale autoscaling/v1 " REPLICAS),
+                got = scale_entries(a, &parent, "spec.replicas");
+
+    CHECK_STR(text_of(a, &got), text_of(a, &want));
+}
+
 TEST_MAIN

@@ -11,6 +11,7 @@
 
 #define NAME_MAX_BYTES 253
 #define LABEL_MAX_BYTES 63
+#define MANAGED_SUBRESOURCE_MAX 256 /* bytes, in entries of managedFields */
 
 bool name_is_dns_label(str s)
 {
@@ -136,6 +137,31 @@ static void check_own_finalizers(struct check *c, const struct at *at,
     }
 }
 
+/* Source: apimachinery/pkg/apis/meta/v1/validation, ValidateManagedFields(), for what entries that can be read may still have. */
+static void check_managers(struct check *c, const struct at *at, const struct json *entries)
+{
+    int64_t i = 0;
+
+    JSON_EACH(e, entries) {
+        const struct at *here = AT_INDEX(at, i);
+        const struct json *manager = json_findz(e, "manager");
+        str name = json_str(manager);
+
+        i++;
+        if (name.n > FIELD_MANAGER_MAX)
+            bad_too_long(c, AT(here, "manager"), FIELD_MANAGER_MAX);
+        for (size_t k = 0; k < name.n; k++)
+            if ((unsigned char)name.p[k] < 0x20 || name.p[k] == 0x7f) {
+                bad_invalid(c, AT(here, "manager"), *manager,
+                            "invalid character U+%04X (at position %zu)",
+                            (unsigned)(unsigned char)name.p[k], k);
+                break;
+            }
+        if (json_get_str(e, "subresource").n > MANAGED_SUBRESOURCE_MAX)
+            bad_too_long(c, AT(here, "subresource"), MANAGED_SUBRESOURCE_MAX);
+    }
+}
+
 static void check_any(struct check *c, const struct at *at, const struct json *meta)
 {
     check_labels(c, AT(at, "labels"), field(meta, "labels"));
@@ -160,6 +186,7 @@ static void check_new(struct check *c, const struct at *at, const struct json *m
     check_not_negative(c, AT(at, "generation"), field(meta, "generation"));
     check_any(c, at, meta);
     check_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"));
+    check_managers(c, AT(at, "managedFields"), field(meta, "managedFields"));
     if (kind && !kind->r->custom)
         check_own_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"));
 }
@@ -202,6 +229,7 @@ static void check_change(struct check *c, const struct json *meta, const struct 
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
         check_immutable(c, AT(at, fixed[i]), field(meta, fixed[i]), field(old, fixed[i]));
     check_any(c, at, meta);
+    check_managers(c, AT(at, "managedFields"), field(meta, "managedFields"));
     if (own)
         check_own_finalizers(c, AT(at, "finalizers"), field(meta, "finalizers"));
 }
