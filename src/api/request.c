@@ -519,18 +519,38 @@ const char *json_word(const struct json *v)
     return words[v->type];
 }
 
-static struct err *unrecognized(struct req *q, str kind, struct err *e)
+/* The beginning of a body, as text where it may be JSON. Source: apiserver/pkg/endpoints/handlers/rest.go, summarizeData(). */
+static void buf_summary(struct buf *b, str body)
 {
-    str body = q->ex->req.body;
-    struct err *out;
+    str start = str_slice(body, 0, SUMMARY_MAX);
 
-    out = err_new(REASON_BAD_REQUEST,
-                  "the object provided is unrecognized (must be of type " PRI_STR
-                  "): couldn't get version/kind; json parse error: %s (" PRI_STR "%s)",
-                  STR_ARG(kind), err_text(e), STR_ARG(str_slice(body, 0, SUMMARY_MAX)),
-                  body.n > SUMMARY_MAX ? " ..." : "");
-    err_free(e);
-    return out;
+    if (!body.n)
+        buf_z(b, "<empty>");
+    else if (body.p[0] == '{')
+        buf_str(b, start);
+    else
+        buf_hex(b, start);
+    if (body.n > SUMMARY_MAX)
+        buf_z(b, " ...");
+}
+
+/* why: what the reader of the body said. JSON's and YAML's look for the kind first, and say so. */
+static struct err *unrecognized(struct req *q, str kind, const char *why)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    enum media m = MEDIA_JSON;
+    str type = http_header(&q->ex->req, "content-type"), head;
+
+    if (type.n) {
+        str_cut(&type, ';', &head);
+        media_of(str_trim(head), &m);
+    }
+    buf_summary(&b, q->ex->req.body);
+    return err_new(REASON_BAD_REQUEST,
+                   "the object provided is unrecognized (must be of type " PRI_STR "): %s%s (%s)",
+                   STR_ARG(kind),
+                   m == MEDIA_PROTOBUF ? "" : "couldn't get version/kind; json parse error: ", why,
+                   buf_cstr(&b));
 }
 
 struct err *body_decode(struct req *q, const struct kind *k, const struct schema_type *t, str group,
@@ -541,28 +561,25 @@ struct err *body_decode(struct req *q, const struct kind *k, const struct schema
     struct schema_warnings warnings = {.list = &problems};
     struct json *v = NULL;
     str api_version, got_kind, got_group = S(""), got_version, want;
-    struct err *e;
+    struct err *e, *refused;
 
     (void)k;
-    if (!q->ex->req.body.n && !str_is(q->route.verb, "create"))
-        return err_new(REASON_BAD_REQUEST, "EOF");
     e = body_parse(q, strict ? &warnings : NULL, &v);
     if (e) {
         if (e->reason == REASON_UNSUPPORTED_MEDIA)
             return e;
-        return unrecognized(q, kind, e);
+        refused = unrecognized(q, kind, err_text(e));
+        err_free(e);
+        return refused;
     }
-    if (!json_is(v, JSON_OBJECT)) {
-        str body = q->ex->req.body;
-
-        return err_new(
-            REASON_BAD_REQUEST,
-            "the object provided is unrecognized (must be of type " PRI_STR
-            "): couldn't get version/kind; json parse error: json: cannot unmarshal %s into Go "
-            "value of type " GO_TYPE_META " (" PRI_STR "%s)",
-            STR_ARG(kind), v ? json_word(v) : "null", STR_ARG(str_slice(body, 0, SUMMARY_MAX)),
-            body.n > SUMMARY_MAX ? " ..." : "");
-    }
+    if (json_is(v, JSON_NULL)) /* decodes into an empty object */
+        *v = json_object();
+    if (!json_is(v, JSON_OBJECT))
+        return unrecognized(
+            q, kind,
+            arena_fmt(q->a, "json: cannot unmarshal %s into Go value of type " GO_TYPE_META,
+                      json_word(v))
+                .p);
     want =
         group.n ? arena_fmt(q->a, PRI_STR "/" PRI_STR, STR_ARG(group), STR_ARG(version)) : version;
     api_version = json_str(json_findz(v, "apiVersion"));

@@ -284,7 +284,40 @@ static void show_as_sent(struct write *w, const struct sent *s)
 
 /* The plugins that may change the object, built-in ones first. What they may not change here goes
  * back once more. sent: of an update; NULL: a create. */
-static struct err *admit_changes(struct write *w, const struct sent *sent)
+/* Equal references count once, and whoever repeats one is warned: before admission for what is sent whole, after it for all.
+ * Source: apiserver/pkg/endpoints/handlers/rest.go, dedupOwnerReferencesAndAddWarning(). */
+static void dedup_owners(struct write *w, bool after_admission)
+{
+    struct json *owners = json_at(w->obj, "metadata", "ownerReferences", NULL);
+    CLEANUP(buf) struct buf uids = BUF_INIT;
+    uint32_t kept = 0;
+
+    if (!w->req || w->bootstrap || json_count(owners) < 2)
+        return;
+    for (uint32_t i = 0; i < owners->n; i++) {
+        bool again = false;
+
+        for (uint32_t k = 0; k < kept && !again; k++)
+            again = json_equal(&owners->items[k], &owners->items[i]);
+        if (again)
+            buf_fmt(&uids, "%s" PRI_STR, uids.n ? ", " : "",
+                    STR_ARG(json_get_str(&owners->items[i], "uid")));
+        else
+            owners->items[kept++] = owners->items[i];
+    }
+    if (kept == owners->n)
+        return;
+    owners->n = kept;
+    req_warn(w->req,
+             arena_fmt(w->a,
+                       ".metadata.ownerReferences contains duplicate entries%s; API server dedups "
+                       "owner references in 1.20+, and may reject such requests as early as 1.24; "
+                       "please fix your requests; duplicate UID(s) observed: %s",
+                       after_admission ? " after mutating admission happens" : "",
+                       buf_cstr(&uids)));
+}
+
+static struct err *mutate(struct write *w, const struct sent *sent)
 {
     in_tree_fn *in_tree = w->old ? in_tree_update : in_tree_create;
     struct err *e = in_tree(w);
@@ -307,6 +340,18 @@ static struct err *admit_changes(struct write *w, const struct sent *sent)
             w->name = meta_str(w->obj, "name");
     }
     return NULL;
+}
+
+static struct err *admit_changes(struct write *w, const struct sent *sent)
+{
+    struct err *e;
+
+    if (!w->req || !str_is(w->req->route.verb, "patch"))
+        dedup_owners(w, false);
+    e = mutate(w, sent);
+    if (!e)
+        dedup_owners(w, true);
+    return e;
 }
 
 /* The last steps of create and update: nothing is changed any more, but by what gives out addresses

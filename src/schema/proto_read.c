@@ -543,6 +543,10 @@ struct err *proto_decode_envelope(struct arena *a, str data, struct json **ret)
     struct json v, whole;
     struct err *err;
 
+    if (!data.n)
+        return err_new(REASON_BAD_REQUEST, "empty data");
+    if (str_eq(data, (str){"k8s\0", 4}))
+        return err_new(REASON_BAD_REQUEST, "empty body");
     if (!str_has_prefix(data, (str){"k8s\0", 4}))
         return err_new(REASON_BAD_REQUEST, "provided data does not appear to be a protobuf "
                                            "message, expected prefix [107 56 115 0]");

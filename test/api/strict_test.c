@@ -260,4 +260,72 @@ TEST(strict, what_apply_creates_has_a_name_and_no_identity_yet)
     world_fini(&w);
 }
 
+/* Source: apiserver/pkg/endpoints/handlers/rest.go, summarizeData(); runtime/serializer/protobuf. */
+TEST(strict, bodies_that_cannot_be_read_are_shown_as_text_or_bytes)
+{
+    static const struct {
+        const char *method, *type, *body, *message;
+    } rows[] = {
+        {"POST", "application/json", "[1]",
+         "couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value "
+         "of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+         "\"json:\\\"kind,omitempty\\\"\" } (5b315d)"},
+        {"POST", "application/json", "{'a'",
+         "couldn't get version/kind; json parse error: unexpected end of JSON input ({\"a\")"},
+        {"PUT", "application/json", "",
+         "couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)"},
+        {"POST", "application/vnd.kubernetes.protobuf", "xx",
+         "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0] "
+         "(7878)"},
+        {"POST", "application/vnd.kubernetes.protobuf", "", "empty data (<empty>)"},
+    };
+    struct world w;
+
+    world_init(&w);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct call *c = world_call(&w, rows[i].method, rows[i].method[1] == 'U' ? CM "/a" : CM,
+                                    quoted(&w, rows[i].body),
+                                    arena_fmt(w.arena, "Content-Type: %s", rows[i].type).p);
+
+        CHECK_INT(c->status, 400);
+        CHECK_STRZ(json_get_str(call_json(c), "message"),
+                   arena_fmt(w.arena,
+                             "the object provided is unrecognized (must be of type ConfigMap): %s",
+                             rows[i].message)
+                       .p);
+        call_free(c);
+    }
+    world_fini(&w);
+}
+
+#define OWNERS                                                                                     \
+    "'ownerReferences':[{'apiVersion':'v1','kind':'Pod','name':'x','uid':'1'},"                    \
+    "{'apiVersion':'v1','kind':'Pod','name':'x','uid':'1'},"                                       \
+    "{'apiVersion':'v1','kind':'Pod','name':'y','uid':'1'}]"
+#define DEDUPS(when)                                                                               \
+    ".metadata.ownerReferences contains duplicate entries" when "; API server dedups owner "       \
+    "references in 1.20+, and may reject such requests as early as 1.24; please fix your "         \
+    "requests; duplicate UID(s) observed: 1\n"
+
+/* Source: apiserver/pkg/endpoints/handlers/rest.go; Kubernetes' test/integration/apiserver, the test of owner references. */
+TEST(strict, owners_that_are_there_twice_count_once)
+{
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    c = world_call(&w, "POST", CM, quoted(&w, "{'metadata':{'name':'a'," OWNERS "}}"), NULL);
+    CHECK_INT(c->status, 201);
+    CHECK_STRZ(warnings(&w, c), DEDUPS(""));
+    CHECK_INT(json_count(json_path(call_json(c), "metadata.ownerReferences")), 2);
+    call_free(c);
+    c = world_call(&w, "PATCH", CM "/a", quoted(&w, "{'metadata':{" OWNERS "}}"),
+                   "Content-Type: application/merge-patch+json");
+    CHECK_INT(c->status, 200);
+    CHECK_STRZ(warnings(&w, c), DEDUPS(" after mutating admission happens"));
+    CHECK_INT(json_count(json_path(call_json(c), "metadata.ownerReferences")), 2);
+    call_free(c);
+    world_fini(&w);
+}
+
 TEST_MAIN
