@@ -110,13 +110,10 @@ static bool wants_gzip(struct req *q)
 
     if (audit_keeps_body(q))
         return false;
-    while (enc.p && str_cut(&enc, ',', &part)) {
-        str head;
-
-        str_cut(&part, ';', &head);
-        if (str_is(str_trim(head), "gzip"))
+    /* Nobody weighs them: with a weight it is another word. Source: responsewriters/writers.go, negotiateContentEncoding(). */
+    while (enc.p && str_cut(&enc, ',', &part))
+        if (str_is(str_trim(part), "gzip"))
             return true;
-    }
     return false;
 }
 
@@ -147,7 +144,7 @@ void reply_bytes(struct req *q, int code, const char *content_type, str body)
     size_t n;
 
     h = reply_headers(q, content_type, &n, 3);
-    if (body.n >= API_GZIP_MIN && wants_gzip(q) && gzip_all(&zipped, body)) {
+    if (body.n > API_GZIP_MIN && wants_gzip(q) && gzip_all(&zipped, body)) {
         h[n++] = (struct http_header){S("Content-Encoding"), S("gzip")};
         h[n++] = (struct http_header){S("Vary"), S("Accept-Encoding")};
         body = buf_view(&zipped);
@@ -169,7 +166,7 @@ void reply_cacheable(struct req *q, const char *content_type, str etag, str vary
     h = reply_headers(q, content_type, &n, 4);
     h[n++] = (struct http_header){S("ETag"), etag};
     h[n++] = (struct http_header){S("Vary"), vary};
-    if (body.n >= API_GZIP_MIN && wants_gzip(q) && gzip_all(&zipped, body)) {
+    if (body.n > API_GZIP_MIN && wants_gzip(q) && gzip_all(&zipped, body)) {
         h[n++] = (struct http_header){S("Content-Encoding"), S("gzip")};
         body = buf_view(&zipped);
     }

@@ -194,4 +194,34 @@ TEST(forms, what_people_read_is_indented_unless_they_say_otherwise)
     world_fini(&w);
 }
 
+/* Source: apiserver/pkg/endpoints/handlers/responsewriters/writers.go. */
+TEST(forms, gzip_is_asked_for_by_the_bare_word)
+{
+    static const struct {
+        const char *headers;
+        bool zipped;
+    } rows[] = {
+        {"Accept-Encoding: gzip", true},      {"Accept-Encoding: br, gzip , x", true},
+        {"Accept-Encoding: gzip;q=1", false}, {"Accept-Encoding: *", false},
+        {"Accept-Encoding: deflate", false},
+    };
+    CLEANUP(buf) struct buf body = BUF_INIT;
+    struct world w;
+
+    world_init(&w);
+    buf_z(&body, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"");
+    for (int i = 0; i < 140000; i++)
+        buf_char(&body, 'x');
+    buf_z(&body, "\"}}");
+    CHECK_INT(world_status(&w, "POST", CM, buf_cstr(&body)), 201);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct call *c = world_call(&w, "GET", CM "/a", NULL, rows[i].headers);
+
+        CHECK_INT(c->status, 200);
+        CHECK(str_is(call_header(c, "Content-Encoding"), "gzip") == rows[i].zipped);
+        call_free(c);
+    }
+    world_fini(&w);
+}
+
 TEST_MAIN
