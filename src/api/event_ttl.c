@@ -60,6 +60,7 @@ static void note(struct event_ttl *t, const struct obj *o, bool deleted)
     if (deleted) {
         if (p) {
             map_del(&t->by_name, (str){key, (size_t)n});
+            map_shrink(&t->by_name);
             pending_free(p);
         }
         return;
@@ -141,6 +142,7 @@ static void due(void *ctx)
         map_del(&t->by_name, (str){key, (size_t)n});
         pending_free(p);
     }
+    map_shrink(&t->by_name);
     arm(t);
 }
 

@@ -65,7 +65,8 @@ void *mem_zalloc(size_t size); /* zeroed */
 void *mem_realloc(void *p, size_t size);
 void *mem_dup(const void *p, size_t size);
 char *mem_strdup(const char *s);
-/* What is free within the heap, and code that was needed once, goes back to the system: takes milliseconds; any thread. */
+/* What is free within the heap, and code and constants that were needed once, go back to the system: takes milliseconds; any
+ * thread. */
 void mem_trim(void);
 /* For what lives long (slab.c): the size is given back with the block. Any thread. */
 void *slab_alloc(size_t size);
@@ -212,6 +213,8 @@ void map_fini(struct map *m);                       /* not the values */
 void *map_find(const struct map *m, str key);       /* NULL: absent */
 void *map_put(struct map *m, str key, void *value); /* returns the value replaced, or NULL */
 void *map_del(struct map *m, str key);              /* returns the value removed, or NULL */
+/* Gives back what many removed entries have left, as map_put() does, too; not while iterating. */
+void map_shrink(struct map *m);
 static inline str map_key(const struct map_entry *e)
 {
     return (str){e->key, e->key_n};

@@ -5,6 +5,7 @@
 #include "base/base.h"
 
 #define MAP_HOLE UINT32_MAX
+#define SHRINK_MIN 256 /* entries: less is not worth it */
 
 void map_init(struct map *m)
 {
@@ -68,6 +69,12 @@ static void map_rebuild(struct map *m)
         map_index_add(m, m->entries[i].hash, i);
 }
 
+void map_shrink(struct map *m)
+{
+    if (m->cap >= SHRINK_MIN && m->n * 8 < m->cap)
+        map_rebuild(m);
+}
+
 void *map_find(const struct map *m, str key)
 {
     struct map_entry *e = m->n ? map_slot(m, key, (uint32_t)str_hash(key), NULL) : NULL;
@@ -88,6 +95,8 @@ void *map_put(struct map *m, str key, void *value)
     }
     if (m->n_used == m->cap)
         map_rebuild(m);
+    else
+        map_shrink(m);
     m->entries[m->n_used] = (struct map_entry){str_dupz(key), (uint32_t)key.n, hash, value};
     map_index_add(m, hash, m->n_used);
     m->n_used++;

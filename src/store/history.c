@@ -4,6 +4,8 @@
  * counts these (each event's replaced version, and the final version of a deletion) and is limited, as is the number. */
 #include "store/store_internal.h"
 
+#define RING_MIN 256 /* events */
+
 void history_init(struct history *h, size_t events_max, int64_t trimmed)
 {
     *h = (struct history){.events_max = events_max, .trimmed = trimmed};
@@ -34,9 +36,8 @@ void history_fini(struct history *h)
     memset(h, 0, sizeof *h);
 }
 
-static void history_grow(struct history *h)
+static void history_resize(struct history *h, size_t cap)
 {
-    size_t cap = h->cap ? h->cap * 2 : 256;
     struct history_event *ring = mem_alloc(cap * sizeof *ring);
 
     for (size_t i = 0; i < h->n; i++)
@@ -53,7 +54,7 @@ void history_push(struct history *h, const struct resource *r, const struct obj 
     struct history_event *e;
 
     if (h->n == h->cap)
-        history_grow(h);
+        history_resize(h, h->cap ? h->cap * 2 : RING_MIN);
     e = &h->ring[(h->first + h->n++) % h->cap];
     *e = (struct history_event){r, obj_ref(obj), prev ? obj_ref(prev) : NULL};
     h->bytes += event_bytes(e);
@@ -68,6 +69,8 @@ bool history_trim_more(struct history *h, size_t budget)
             return true;
         history_pop(h);
     }
+    if (h->cap > RING_MIN && h->n * 8 <= h->cap)
+        history_resize(h, MAX(h->n * 2, (size_t)RING_MIN));
     return false;
 }
 

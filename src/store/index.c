@@ -9,6 +9,7 @@
 
 /* ---- by key ---- */
 #define TABLE_MIN 64u
+#define TABLE_WORTH 1024u /* slots that are worth giving back */
 static const struct obj removed_mark;
 #define REMOVED (&removed_mark)
 
@@ -82,7 +83,10 @@ const struct obj *obj_table_del(struct obj_table *t, const struct key *key)
     if (!old)
         return NULL;
     t->slots[i] = REMOVED;
-    if (--t->n == 0) { /* no marks are needed in an empty table */
+    t->n--;
+    if (t->mask >= TABLE_WORTH && t->n * 16 < t->mask) {
+        table_resize(t);
+    } else if (!t->n) { /* no marks are needed in an empty table */
         memset(t->slots, 0, (t->mask + 1) * sizeof *t->slots);
         t->n_used = 0;
     }

@@ -182,6 +182,37 @@ TEST(map, keeps_insertion_order_and_survives_deletion)
     map_fini(&m);
 }
 
+TEST(map, gives_back_what_a_flood_has_left)
+{
+    struct map m;
+    char key[16];
+    int value;
+
+    map_init(&m);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 10000; i++) {
+            snprintf(key, sizeof key, "k%d", i);
+            map_put(&m, str_of(key), &value);
+        }
+        for (int i = 0; i < 9990; i++) {
+            snprintf(key, sizeof key, "k%d", i);
+            map_del(&m, str_of(key));
+        }
+        if (round)
+            map_shrink(&m);
+        else
+            map_put(&m, S("k0"), &value);
+        CHECK(m.cap <= 32);
+        CHECK_INT(m.n, round ? 10 : 11);
+        for (int i = 9990; i < 10000; i++) {
+            snprintf(key, sizeof key, "k%d", i);
+            CHECK(map_find(&m, str_of(key)) == &value);
+        }
+        CHECK(!map_find(&m, S("k5")));
+    }
+    map_fini(&m);
+}
+
 TEST(tree, walks_in_byte_order_from_anywhere)
 {
     struct tree *t = tree_new();

@@ -1,4 +1,5 @@
 /* store_past_test.c - lists of the past, and when it is forgotten. */
+#include "store/store_internal.h"
 #include "test/store/store_test_frame.h"
 
 #include <sys/stat.h>
@@ -178,4 +179,37 @@ TEST(past, compaction_keeps_the_file_near_its_live_data_and_revisions_grow_on)
     buf_fini(&after);
     mem_free(data);
     rig_close(&r);
+}
+
+TEST(past, history_and_index_give_back_what_a_flood_has_left)
+{
+    static const struct obj *objs[5000];
+    struct obj_table t = {0};
+    struct history h;
+
+    history_init(&h, 10000, 0);
+    for (int i = 0; i < 5000; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "n%d", i);
+        objs[i] = obj_new((struct key){S("pods"), S("a"), str_of(name)}, i + 1, S("u"), S("{}"),
+                          STR_NONE, STR_NONE);
+        history_push(&h, NULL, objs[i], NULL);
+        CHECK(!obj_table_put(&t, objs[i]));
+    }
+    CHECK(h.cap >= 5000 && t.mask >= 5000);
+    for (int i = 0; i < 4990; i++)
+        CHECK(obj_table_del(&t, &objs[i]->key) == objs[i]);
+    CHECK(!history_trim(&h, 4990, SIZE_MAX));
+    CHECK(h.cap <= 256 && t.mask <= 1024);
+    CHECK_INT(h.n, 10);
+    for (size_t i = 0; i < 10; i++) {
+        CHECK_INT(history_at(&h, i)->obj->revision, 4991 + (int64_t)i);
+        CHECK(obj_table_find(&t, &objs[4990 + i]->key) == objs[4990 + i]);
+    }
+    CHECK(!obj_table_find(&t, &objs[4000]->key));
+    history_fini(&h);
+    obj_table_fini(&t);
+    for (int i = 0; i < 5000; i++)
+        obj_unref(objs[i]);
 }
