@@ -3,68 +3,62 @@
  * Three memories, as client-go's event correlator has them:
  *   series      same source, object, reason and message: the Event's count goes up by a patch
  *   similars    same but for the message: from the tenth different message in ten minutes on, they
- * become one Event buckets     per source and object 25 at once, then one in five minutes Each
- * forgets what was not used longest when it is full, and what was not used for long enough to mean
- * nothing any more. They remember hashes and counts; texts live only until they are sent.
+ *               become one Event
+ *   buckets     per source and object 25 at once, then one in five minutes
+ * Each forgets what was not used longest when it is full, and what was not used for long enough to
+ * mean nothing any more. They remember hashes and counts, some 30 bytes of a series: texts live
+ * only while an Event is on its way.
  *
  * Invariants
  *   (1) While an Event's create or patch is under way, later ones of its series only raise the
- * count; one patch then follows. (2) Events are told on a best-effort basis: when too many wait,
- * new ones are dropped, and a failure is only logged.
+ *       count; one patch then follows.
+ *   (2) Events are told on a best-effort basis: when too many wait, new ones are dropped, and a
+ *       failure is only logged.
  *
  * API: https://github.com/kubernetes/client-go/blob/master/tools/record/events_cache.go */
 #include "client/client_internal.h"
+#include "client/recent.h"
 
 #include <inttypes.h>
 
-#define SERIES_MAX 4096 /* 0.3 KB each; one that is forgotten too early becomes another Event */
-#define RECENT_MAX 1024 /* similars and buckets: forgotten too early they combine and cut less */
+#define SERIES_MAX 4096 /* one that is forgotten too early becomes another Event */
+#define OTHERS_MAX 1024 /* similars and buckets: forgotten too early they combine and cut less */
 #define SIMILAR_MAX 10
-#define SIMILAR_WINDOW_NS (600 * NS_PER_S)
+#define SIMILAR_WINDOW_S 600
 #define BURST 25
-#define REFILL_NS (300 * NS_PER_S)
-#define SERIES_NS (3600 * NS_PER_S)         /* as long as the Event itself is kept */
-#define BUCKET_NS ((BURST + 1) * REFILL_NS) /* then it is full again in any case */
-#define EXPIRE_AT_ONCE 4                    /* items looked at whenever one is used */
+#define REFILL_S 300
+#define SERIES_S 3600                     /* as long as the Event itself is kept */
+#define BUCKET_S ((BURST + 1) * REFILL_S) /* then it is full again in any case */
+#define FORGET_PAUSE_S 60                 /* at least, between two looks at what has expired */
 #define WAITING_MAX 1000
 #define IN_FLIGHT_MAX 8
 
-struct memory_key { /* two hashes: a collision would only count two Events as one */
-    uint64_t a, b;
-};
-struct memory_item {
-    struct list link; /* newest last */
-    struct memory_key key;
-    int64_t used_ns;
-};
-struct memory {
-    struct map map;
-    struct list order;
-    size_t max;
-    int64_t keep_ns;
-    void (*free_item)(struct memory_item *);
-};
-
 struct similar {
-    struct memory_item item;
-    int64_t last_ns;
+    struct recent_item item;
     uint32_t n;
-    uint64_t messages[SIMILAR_MAX]; /* hashes */
+    uint32_t messages[SIMILAR_MAX]; /* hashes */
 };
 struct bucket {
-    struct memory_item item;
-    double tokens;
-    int64_t filled_ns;
+    struct recent_item item;
+    float tokens;
 };
 struct series {
-    struct memory_item item;
+    struct recent_item item;
+    uint32_t count : 31;
+    bool is_sent : 1; /* the server has, or is about to have, the Event */
+    uint64_t stamp;   /* of the first: its time, and the end of the Event's name */
+};
+_Static_assert(sizeof(struct series) == 32, "there are thousands of them");
+
+struct telling { /* of a series: waits to be sent, or is being sent */
     struct event_recorder *r;
+    uint64_t hash; /* its key in r->tellings */
     char *ns, *name;
-    char *body, *message; /* the Event without the count's fields; NULL: all is sent */
-    int64_t count, sent_count;
+    char *body, *message; /* the Event without the count's fields */
+    uint32_t count, sent_count;
+    bool is_sent;
     wall_time first, last;
-    bool queued, in_flight, forgotten;
-    struct list wait; /* in r->waiting while queued, in r->flying while in flight */
+    struct list wait; /* in r->waiting, then in r->flying */
     struct client_call *call;
 };
 
@@ -72,104 +66,58 @@ struct event_recorder {
     struct client *client;
     struct loop *loop;
     char *component, *host;
-    struct memory series, similars, buckets;
+    struct recent series, similars, buckets;
+    struct loop_timer *forget;
+    struct map tellings;
     struct list waiting, flying;
     int n_waiting, n_in_flight;
     uint64_t last_stamp; /* names are stamps: strictly rising */
 };
 
-static void memory_init(struct memory *m, size_t max, int64_t keep_ns,
-                        void (*free_item)(struct memory_item *))
+static int64_t now_s(const struct event_recorder *r)
 {
-    map_init(&m->map);
-    list_init(&m->order);
-    m->max = max;
-    m->keep_ns = keep_ns;
-    m->free_item = free_item;
+    return loop_now(r->loop).ns / NS_PER_S;
 }
 
-static str key_str(const struct memory_key *k)
+/* ---- forgetting ---- */
+
+static void forget_at(struct event_recorder *r, int64_t due_s)
 {
-    return (str){(const char *)k, sizeof *k};
+    int64_t pause_s = MAX(due_s - now_s(r), (int64_t)FORGET_PAUSE_S);
+
+    loop_timer_set(r->forget, pause_s * NS_PER_S);
 }
 
-static void memory_drop(struct memory *m, struct memory_item *it)
+static void on_forget(void *ctx)
 {
-    map_del(&m->map, key_str(&it->key));
-    list_del(&it->link);
-    m->free_item(it);
-}
+    struct event_recorder *r = ctx;
+    struct recent *all[] = {&r->series, &r->similars, &r->buckets};
+    int64_t next_s = INT64_MAX;
 
-static void memory_fini(struct memory *m)
-{
-    while (!list_is_empty(&m->order))
-        memory_drop(m, LIST_ITEM(m->order.next, struct memory_item, link));
-    map_fini(&m->map);
-}
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        int64_t due_s = recent_expire(all[i], now_s(r));
 
-static struct memory_item *memory_oldest(struct memory *m)
-{
-    return list_is_empty(&m->order) ? NULL : LIST_ITEM(m->order.next, struct memory_item, link);
-}
-
-/* text: what makes the item itself. Its first bytes are hashed once more with another beginning. */
-static void *memory_use(struct memory *m, str text, int64_t now_ns, size_t size, bool *ret_is_new)
-{
-    CLEANUP(buf) struct buf other = BUF_INIT;
-    struct memory_key key = {.a = str_hash(text)};
-    struct memory_item *it;
-
-    buf_char(&other, '\1');
-    buf_str(&other, text);
-    key.b = str_hash(buf_view(&other));
-    it = map_find(&m->map, key_str(&key));
-    if (it && now_ns - it->used_ns > m->keep_ns) {
-        memory_drop(m, it);
-        it = NULL;
+        if (due_s >= 0)
+            next_s = MIN(next_s, due_s);
     }
-    *ret_is_new = !it;
-    if (it)
-        list_del(&it->link);
-    for (int i = 0; i < EXPIRE_AT_ONCE; i++) {
-        struct memory_item *old = memory_oldest(m);
-
-        if (!old || now_ns - old->used_ns <= m->keep_ns)
-            break;
-        memory_drop(m, old);
-    }
-    if (!it) {
-        if (m->map.n >= m->max)
-            memory_drop(m, memory_oldest(m));
-        it = mem_zalloc(size);
-        it->key = key;
-        map_put(&m->map, key_str(&it->key), it);
-    }
-    it->used_ns = now_ns;
-    list_add_tail(&m->order, &it->link);
-    return it;
+    if (next_s != INT64_MAX)
+        forget_at(r, next_s);
 }
 
-static void plain_free(struct memory_item *it)
+static str hash_key(const uint64_t *hash)
 {
-    mem_free(it);
+    return (str){(const char *)hash, sizeof *hash};
 }
 
-static void series_free(struct series *s)
+static void telling_free(struct telling *t)
 {
-    mem_free(s->ns);
-    mem_free(s->name);
-    mem_free(s->body);
-    mem_free(s->message);
-    mem_free(s);
-}
-
-static void series_forget(struct memory_item *it)
-{
-    struct series *s = CONTAINER_OF(it, struct series, item);
-
-    s->forgotten = true;
-    if (!s->queued && !s->in_flight)
-        series_free(s);
+    list_del(&t->wait);
+    map_del(&t->r->tellings, hash_key(&t->hash));
+    mem_free(t->ns);
+    mem_free(t->name);
+    mem_free(t->body);
+    mem_free(t->message);
+    mem_free(t);
 }
 
 struct event_recorder *event_recorder_new(struct client *c, str component, str host)
@@ -180,9 +128,11 @@ struct event_recorder *event_recorder_new(struct client *c, str component, str h
     r->loop = client_loop(c);
     r->component = str_dupz(component);
     r->host = str_dupz(host);
-    memory_init(&r->series, SERIES_MAX, SERIES_NS, series_forget);
-    memory_init(&r->similars, RECENT_MAX, SIMILAR_WINDOW_NS, plain_free);
-    memory_init(&r->buckets, RECENT_MAX, BUCKET_NS, plain_free);
+    recent_init(&r->series, sizeof(struct series), SERIES_MAX, SERIES_S);
+    recent_init(&r->similars, sizeof(struct similar), OTHERS_MAX, SIMILAR_WINDOW_S);
+    recent_init(&r->buckets, sizeof(struct bucket), OTHERS_MAX, BUCKET_S);
+    r->forget = loop_timer_new(r->loop, on_forget, r);
+    map_init(&r->tellings);
     list_init(&r->waiting);
     list_init(&r->flying);
     return r;
@@ -190,26 +140,21 @@ struct event_recorder *event_recorder_new(struct client *c, str component, str h
 
 void event_recorder_free(struct event_recorder *r)
 {
-    struct series *s, *tmp;
+    struct telling *t, *tmp;
 
     if (!r)
         return;
-    LIST_EACH_SAFE(s, tmp, &r->waiting, wait) {
-        list_del(&s->wait);
-        s->queued = false;
-        if (s->forgotten)
-            series_free(s);
+    LIST_EACH_SAFE(t, tmp, &r->waiting, wait)
+        telling_free(t);
+    LIST_EACH_SAFE(t, tmp, &r->flying, wait) {
+        client_cancel(t->call);
+        telling_free(t);
     }
-    LIST_EACH_SAFE(s, tmp, &r->flying, wait) {
-        client_cancel(s->call);
-        list_del(&s->wait);
-        s->in_flight = false;
-        if (s->forgotten)
-            series_free(s);
-    }
-    memory_fini(&r->series);
-    memory_fini(&r->similars);
-    memory_fini(&r->buckets);
+    loop_timer_free(r->forget);
+    recent_fini(&r->series);
+    recent_fini(&r->similars);
+    recent_fini(&r->buckets);
+    map_fini(&r->tellings);
     mem_free(r->component);
     mem_free(r->host);
     mem_free(r);
@@ -219,108 +164,86 @@ void event_recorder_free(struct event_recorder *r)
 
 static void recorder_pump(struct event_recorder *r);
 
-/* Until the next of the series, which brings its texts along. */
-static void series_rest(struct series *s)
+static void telling_queue(struct telling *t)
 {
-    mem_free(TAKE(s->body));
-    mem_free(TAKE(s->message));
+    list_add_tail(&t->r->waiting, &t->wait);
+    t->r->n_waiting++;
 }
 
-static void series_queue(struct series *s)
+static void telling_sent(void *ctx, struct err *err, int status, str body)
 {
-    struct event_recorder *r = s->r;
+    struct telling *t = ctx;
+    struct event_recorder *r = t->r;
+    bool gone = err && err->reason == REASON_NOT_FOUND && t->is_sent;
+    struct series *s = recent_find(&r->series, t->hash);
 
-    if (s->queued || s->in_flight)
-        return;
-    if (r->n_waiting >= WAITING_MAX) {
-        log_debug("events", "too many events wait: one of %s is dropped", s->name);
-        return;
-    }
-    s->queued = true;
-    r->n_waiting++;
-    list_add_tail(&r->waiting, &s->wait);
-    recorder_pump(r);
-}
-
-static void series_sent(void *ctx, struct err *err, int status, str body)
-{
-    struct series *s = ctx;
-    struct event_recorder *r = s->r;
-    bool gone = err && err->reason == REASON_NOT_FOUND && s->sent_count;
-
-    s->in_flight = false;
-    list_del(&s->wait);
+    list_del(&t->wait);
     r->n_in_flight--;
-    if (gone)
-        s->sent_count = 0; /* it expired on the server: begin anew */
-    else if (err)
-        log_debug("events", "%s/%s: %s", s->ns, s->name, err_text(err));
+    t->is_sent = !gone; /* else it expired on the server: begin anew */
+    if (s)
+        s->is_sent = t->is_sent;
+    if (err && !gone)
+        log_debug("events", "%s/%s: %s", t->ns, t->name, err_text(err));
     err_free(err);
-    if (s->forgotten)
-        series_free(s);
-    else {
-        if (gone || s->sent_count < s->count)
-            series_queue(s);
-        if (!s->queued && !s->in_flight)
-            series_rest(s);
-    }
+    if (gone || t->sent_count < t->count)
+        telling_queue(t);
+    else
+        telling_free(t);
     recorder_pump(r);
 }
 
-static void series_create(struct series *s)
+static void telling_create(struct telling *t)
 {
     CLEANUP(buf) struct buf path = BUF_INIT, body = BUF_INIT;
 
-    buf_api_path(&path, S(""), S("v1"), S("events"), str_of(s->ns), STR_NONE, STR_NONE);
-    buf_z(&body, s->body);
+    buf_api_path(&path, S(""), S("v1"), S("events"), str_of(t->ns), STR_NONE, STR_NONE);
+    buf_z(&body, t->body);
     buf_z(&body, ",\"firstTimestamp\":\"");
-    buf_rfc3339(&body, s->first);
+    buf_rfc3339(&body, t->first);
     buf_z(&body, "\",\"lastTimestamp\":\"");
-    buf_rfc3339(&body, s->last);
-    buf_fmt(&body, "\",\"count\":%" PRId64 ",\"eventTime\":null,\"message\":", s->count);
-    json_encode_string(&body, str_of(s->message));
+    buf_rfc3339(&body, t->last);
+    buf_fmt(&body, "\",\"count\":%" PRIu32 ",\"eventTime\":null,\"message\":", t->count);
+    json_encode_string(&body, str_of(t->message));
     buf_char(&body, '}');
-    s->call = client_do(s->r->client,
+    t->call = client_do(t->r->client,
                         &(struct client_request){
                             .method = "POST", .path = buf_view(&path), .body = buf_view(&body)},
-                        series_sent, s);
+                        telling_sent, t);
 }
 
-static void series_patch(struct series *s)
+static void telling_patch(struct telling *t)
 {
     CLEANUP(buf) struct buf path = BUF_INIT, body = BUF_INIT;
 
-    buf_api_path(&path, S(""), S("v1"), S("events"), str_of(s->ns), str_of(s->name), STR_NONE);
-    buf_fmt(&body, "{\"count\":%" PRId64 ",\"lastTimestamp\":\"", s->count);
-    buf_rfc3339(&body, s->last);
+    buf_api_path(&path, S(""), S("v1"), S("events"), str_of(t->ns), str_of(t->name), STR_NONE);
+    buf_fmt(&body, "{\"count\":%" PRIu32 ",\"lastTimestamp\":\"", t->count);
+    buf_rfc3339(&body, t->last);
     buf_z(&body, "\",\"message\":");
-    json_encode_string(&body, str_of(s->message));
+    json_encode_string(&body, str_of(t->message));
     buf_char(&body, '}');
-    s->call = client_do(
-        s->r->client,
+    t->call = client_do(
+        t->r->client,
         &(struct client_request){.method = "PATCH",
                                  .path = buf_view(&path),
                                  .body = buf_view(&body),
                                  .content_type = "application/strategic-merge-patch+json"},
-        series_sent, s);
+        telling_sent, t);
 }
 
 static void recorder_pump(struct event_recorder *r)
 {
     while (r->n_in_flight < IN_FLIGHT_MAX && !list_is_empty(&r->waiting)) {
-        struct series *s = LIST_ITEM(r->waiting.next, struct series, wait);
+        struct telling *t = LIST_ITEM(r->waiting.next, struct telling, wait);
 
-        list_del(&s->wait);
-        s->queued = false;
+        list_del(&t->wait);
         r->n_waiting--;
-        s->in_flight = true;
-        list_add_tail(&r->flying, &s->wait);
+        list_add_tail(&r->flying, &t->wait);
         r->n_in_flight++;
-        if (s->sent_count)
-            series_patch(s);
+        t->sent_count = t->count;
+        if (t->is_sent)
+            telling_patch(t);
         else
-            series_create(s);
-        s->sent_count = s->count;
+            telling_create(t);
     }
 }
 
@@ -338,16 +261,10 @@ static void key_part(struct buf *b, str s)
 
 static bool bucket_takes(struct event_recorder *r, str object_key)
 {
-    int64_t now = loop_now(r->loop).ns;
-    bool is_new;
-    struct bucket *b = memory_use(&r->buckets, object_key, now, sizeof *b, &is_new);
+    int64_t idle_s;
+    struct bucket *b = recent_use(&r->buckets, str_hash(object_key), now_s(r), &idle_s);
 
-    if (is_new)
-        b->tokens = BURST;
-    else
-        b->tokens =
-            MIN(b->tokens + (double)(now - b->filled_ns) / (double)REFILL_NS, (double)BURST);
-    b->filled_ns = now;
+    b->tokens = idle_s < 0 ? BURST : MIN(b->tokens + (float)idle_s / REFILL_S, (float)BURST);
     if (b->tokens < 1)
         return false;
     b->tokens -= 1;
@@ -357,14 +274,10 @@ static bool bucket_takes(struct event_recorder *r, str object_key)
 /* true: combine it with its similars. */
 static bool similar_counts(struct event_recorder *r, str key, str message)
 {
-    int64_t now = loop_now(r->loop).ns;
-    uint64_t hash = str_hash(message);
-    bool is_new;
-    struct similar *s = memory_use(&r->similars, key, now, sizeof *s, &is_new);
+    uint32_t hash = (uint32_t)str_hash(message);
+    int64_t idle_s; /* after more than the window it is new */
+    struct similar *s = recent_use(&r->similars, str_hash(key), now_s(r), &idle_s);
 
-    if (is_new || now - s->last_ns > SIMILAR_WINDOW_NS)
-        s->n = 0;
-    s->last_ns = now;
     for (uint32_t i = 0; i < s->n; i++)
         if (s->messages[i] == hash)
             return s->n >= SIMILAR_MAX;
@@ -385,15 +298,15 @@ static void member(struct buf *b, const char *name, str value)
 }
 
 /* Everything but timestamps, count and message, without the closing brace. */
-static void series_body(struct series *s, const struct about *about, const char *type,
+static char *event_body(const struct telling *t, const struct about *about, const char *type,
                         const char *reason)
 {
-    const struct event_recorder *r = s->r;
+    const struct event_recorder *r = t->r;
     struct buf b = BUF_INIT;
 
     buf_z(&b, "{\"kind\":\"Event\",\"apiVersion\":\"v1\",\"metadata\":{");
-    member(&b, "name", str_of(s->name));
-    member(&b, "namespace", str_of(s->ns));
+    member(&b, "name", str_of(t->name));
+    member(&b, "namespace", str_of(t->ns));
     buf_z(&b, "},\"involvedObject\":{");
     member(&b, "kind", about->kind);
     member(&b, "namespace", about->ns);
@@ -413,18 +326,42 @@ static void series_body(struct series *s, const struct about *about, const char 
     json_encode_string(&b, str_of(r->component));
     buf_z(&b, ",\"reportingInstance\":");
     json_encode_string(&b, str_of(r->host));
-    s->body = b.p;
+    return b.p;
 }
 
-static char *event_name(struct event_recorder *r, str name)
+static uint64_t stamp_next(struct event_recorder *r)
 {
-    uint64_t stamp = (uint64_t)loop_wall(r->loop).ns;
-    struct buf b = BUF_INIT;
+    r->last_stamp = MAX((uint64_t)loop_wall(r->loop).ns, r->last_stamp + 1);
+    return r->last_stamp;
+}
 
-    r->last_stamp = MAX(stamp, r->last_stamp + 1);
-    buf_str(&b, name);
-    buf_fmt(&b, ".%016" PRIx64, r->last_stamp);
-    return b.p;
+/* One more of series s, which is about to be told. */
+static struct telling *telling_new(struct event_recorder *r, uint64_t hash, const struct series *s,
+                                   const struct about *about, const char *type, const char *reason)
+{
+    struct telling *t = NEW(struct telling);
+    struct buf name = BUF_INIT;
+
+    buf_str(&name, about->name);
+    buf_fmt(&name, ".%016" PRIx64, s->stamp);
+    t->r = r;
+    t->hash = hash;
+    t->ns = about->ns.n ? str_dupz(about->ns) : mem_strdup("default");
+    t->name = name.p;
+    t->body = event_body(t, about, type, reason);
+    t->first = (wall_time){(int64_t)s->stamp};
+    t->is_sent = s->is_sent;
+    list_init(&t->wait);
+    map_put(&r->tellings, hash_key(&t->hash), t);
+    return t;
+}
+
+static void telling_update(struct telling *t, uint32_t count, const char *message)
+{
+    t->count = count;
+    t->last = loop_wall(t->r->loop);
+    mem_free(t->message);
+    t->message = mem_strdup(message);
 }
 
 void event_record(struct event_recorder *r, const struct json *involved, str field_path,
@@ -438,10 +375,12 @@ void event_record(struct event_recorder *r, const struct json *involved, str fie
                           .resource_version = json_get_str(involved, "metadata.resourceVersion"),
                           .field_path = field_path};
     CLEANUP(buf) struct buf message = BUF_INIT, key = BUF_INIT;
-    wall_time now = loop_wall(r->loop);
     size_t object_n, similar_n;
+    struct telling *t;
     struct series *s;
-    bool is_new;
+    uint64_t hash;
+    int64_t idle_s;
+    bool takes;
     va_list ap;
 
     BUG_ON(!loop_is_mine(r->loop));
@@ -468,22 +407,27 @@ void event_record(struct event_recorder *r, const struct json *involved, str fie
         key_part(&key, field_path);
         buf_str(&key, buf_view(&message));
     }
-    s = memory_use(&r->series, buf_view(&key), loop_now(r->loop).ns, sizeof *s, &is_new);
-    if (is_new) {
-        s->r = r;
-        s->first = now;
-        list_init(&s->wait);
-        s->ns = about.ns.n ? str_dupz(about.ns) : mem_strdup("default");
-        s->name = event_name(r, about.name);
+    hash = str_hash(buf_view(&key));
+    t = map_find(&r->tellings, hash_key(&hash));
+    s = recent_use(&r->series, hash, now_s(r), &idle_s);
+    if (idle_s < 0) {
+        s->stamp = t ? (uint64_t)t->first.ns : stamp_next(r);
+        s->count = t ? t->count : 0;
+        s->is_sent = t && t->is_sent;
     }
-    if (!s->body)
-        series_body(s, &about, type, reason);
     s->count++;
-    s->last = now;
-    mem_free(s->message);
-    s->message = mem_strdup(buf_cstr(&message));
-    if (bucket_takes(r, str_slice(buf_view(&key), 0, object_n)))
-        series_queue(s);
-    if (!s->queued && !s->in_flight)
-        series_rest(s);
+    takes = bucket_takes(r, str_slice(buf_view(&key), 0, object_n));
+    if (t) {
+        telling_update(t, s->count, buf_cstr(&message));
+    } else if (takes && r->n_waiting < WAITING_MAX) {
+        t = telling_new(r, hash, s, &about, type, reason);
+        telling_update(t, s->count, buf_cstr(&message));
+        telling_queue(t);
+        recorder_pump(r);
+    } else if (takes) {
+        log_debug("events", "too many events wait: one of " PRI_STR " is dropped",
+                  STR_ARG(about.name));
+    }
+    if (!loop_timer_is_set(r->forget))
+        forget_at(r, now_s(r) + SIMILAR_WINDOW_S);
 }

@@ -3,6 +3,7 @@
 #include "test/client/fake_api.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 
 static struct loop *virtual_loop(void)
 {
@@ -389,16 +390,24 @@ TEST(workqueue, retries_with_doubling_delays_and_forgets_after_success)
 
 /* ---- events ---- */
 
-static struct json *involved(struct arena *a)
+static struct json *involved_as(struct arena *a, const char *name)
 {
     struct json *tree = NULL;
 
-    CHECK_OK(json_parse(a,
-                        S("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"p\","
-                          "\"namespace\":\"ns\",\"uid\":\"u\","
-                          "\"resourceVersion\":\"5\"}}"),
-                        NULL, NULL, &tree));
+    CHECK_OK(json_parse(
+        a,
+        arena_fmt(a,
+                  "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"%s\","
+                  "\"namespace\":\"ns\",\"uid\":\"u\","
+                  "\"resourceVersion\":\"5\"}}",
+                  name),
+        NULL, NULL, &tree));
     return tree;
+}
+
+static struct json *involved(struct arena *a)
+{
+    return involved_as(a, "p");
 }
 
 TEST(events, the_first_is_created_and_repeats_raise_its_count)
@@ -460,6 +469,41 @@ TEST(events, a_series_that_slept_for_an_hour_begins_anew)
     run_ms(loop, 1);
     CHECK_INT(f.n_creates, 2);
     CHECK_INT(f.n_patches, 1);
+    event_recorder_free(r);
+    client_free(c);
+    fake_fini(&f);
+    loop_free(loop);
+}
+
+TEST(events, what_is_remembered_of_a_thousand_is_forgotten_without_another)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct loop *loop = virtual_loop();
+    struct fake_api f = {0};
+    struct client *c = fake_client(&f, loop);
+    struct event_recorder *r = event_recorder_new(c, S("x"), S(""));
+    size_t before, told;
+
+    event_record(r, involved(a), S(""), "Normal", "Pulled", "said");
+    run_ms(loop, 3 * 3600000);
+    before = mallinfo2().uordblks;
+    for (int i = 0; i < 1000; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "p-%d", i);
+        event_record(r, involved_as(a, name), S(""), "Normal", "Pulled", "said");
+        run_ms(loop, 1);
+    }
+    CHECK_INT(f.n_creates, 1001);
+    buf_fini(&f.log);
+    buf_fini(&f.bodies);
+    arena_reset(a);
+    told = mallinfo2().uordblks;
+#ifndef __SANITIZE_ADDRESS__ /* which has a heap of its own */
+    CHECK(told > before + 50000 && told < before + 200000);
+#endif
+    run_ms(loop, 3 * 3600000);
+    CHECK(mallinfo2().uordblks <= before + 10000);
     event_recorder_free(r);
     client_free(c);
     fake_fini(&f);
