@@ -19,8 +19,10 @@
  * Requests: gc_requests.c. API:
  * https://kubernetes.io/docs/concepts/architecture/garbage-collection/ */
 #include "controllers/gc.h"
+#include "wire/tls.h"
 
 #define ABSENT_MAX 500 /* owners known to be gone; Kubernetes' number */
+#define UID_KEPT 64    /* bytes; the server's uids have 36 */
 #define GC_PARALLEL 32
 
 /* ---- the graph ---- */
@@ -93,20 +95,54 @@ static void edges_clear(struct gc *gc, struct node *n)
     mem_free(edges);
 }
 
+/* In one block: scattered among what lives for a moment, they would keep as many pages of the heap. Uids are compared as they are,
+ * for whoever writes an owner reference chooses its uid; longer ones than the server's by their SHA-256. */
+struct absent {
+    size_t n, next; /* once full, the oldest is replaced */
+    uint32_t hashes[ABSENT_MAX];
+    struct {
+        uint8_t n;
+        char text[UID_KEPT];
+    } uids[ABSENT_MAX];
+};
+
+static str absent_key(str uid, char hex[UID_KEPT + 1])
+{
+    if (uid.n <= UID_KEPT)
+        return uid;
+    sha256_hex(uid, hex);
+    return (str){hex, UID_KEPT};
+}
+
 bool gc_is_absent(struct gc *gc, str uid)
 {
-    return map_find(&gc->absent, uid) != NULL;
+    const struct absent *a = gc->absent;
+    char hex[UID_KEPT + 1];
+    uint32_t hash;
+
+    uid = absent_key(uid, hex);
+    hash = (uint32_t)str_hash(uid);
+    for (size_t i = 0; a && i < a->n; i++)
+        if (a->hashes[i] == hash && str_eq(uid, (str){a->uids[i].text, a->uids[i].n}))
+            return true;
+    return false;
 }
 
 static void absent_add(struct gc *gc, str uid)
 {
-    if (gc->absent.n >= ABSENT_MAX) {
-        MAP_EACH(e, &gc->absent) {
-            map_del(&gc->absent, map_key(e));
-            break;
-        }
-    }
-    map_put(&gc->absent, uid, gc);
+    struct absent *a = gc->absent;
+    char hex[UID_KEPT + 1];
+
+    if (gc_is_absent(gc, uid))
+        return;
+    if (!a)
+        a = gc->absent = NEW(struct absent);
+    uid = absent_key(uid, hex);
+    a->hashes[a->next] = (uint32_t)str_hash(uid);
+    a->uids[a->next].n = (uint8_t)uid.n;
+    memcpy(a->uids[a->next].text, uid.p, uid.n);
+    a->next = (a->next + 1) % ABSENT_MAX;
+    a->n = MIN(a->n + 1, (size_t)ABSENT_MAX);
 }
 
 /* ---- queues ---- */
@@ -311,6 +347,7 @@ static void object_gone(struct gc *gc, const struct resource *r, const struct ob
         count_tell(gc, r, o->key.ns);
     if (n)
         node_gone(gc, n);
+    map_shrink(&gc->nodes);
 }
 
 static void on_changed(void *ctx, const struct obj *obj, const struct obj *prev)
@@ -538,7 +575,6 @@ struct gc *gc_new(struct controllers *m)
     gc->loop = m->loop;
     gc->arena = arena_new();
     map_init(&gc->nodes);
-    map_init(&gc->absent);
     list_init(&gc->jobs);
     gc->to_delete = workqueue_new(m->loop, gc_delete_work, gc, GC_PARALLEL);
     gc->to_orphan = workqueue_new(m->loop, gc_orphan_work, gc, GC_PARALLEL);
@@ -593,7 +629,7 @@ void gc_free(struct gc *gc)
         mem_free(n);
     }
     map_fini(&gc->nodes);
-    map_fini(&gc->absent);
+    mem_free(gc->absent);
     mem_free(gc->kinds);
     arena_free(gc->arena);
     mem_free(gc);

@@ -33,7 +33,7 @@ struct gc {
     struct controllers *m;
     struct loop *loop;
     struct map nodes;                        /* uid -> struct node */
-    struct map absent;                       /* uids of owners known to be gone */
+    struct absent *absent;                   /* owners known to be gone */
     struct workqueue *to_delete, *to_orphan; /* by uid */
     struct gc_kind *kinds;
     size_t n_kinds;

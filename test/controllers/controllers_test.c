@@ -259,6 +259,34 @@ TEST(controllers, a_dangling_reference_is_checked_and_then_collected)
     rig_end(&r);
 }
 
+/* Whoever writes a reference chooses its uid; each gone owner is asked for once, then remembered. */
+TEST(controllers, a_gone_owner_is_remembered_whatever_its_uid)
+{
+    static const size_t sizes[] = {1, 8, 36, 63, 64, 65, 500};
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct rig r;
+
+    rig_start(&r);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        char uid[501];
+
+        memset(uid, 'u', sizes[i]);
+        uid[sizes[i]] = '\0';
+        for (int k = 0; k < 2; k++)
+            call(&r, "POST", "/api/v1/namespaces/default/configmaps",
+                 arena_fmt(a,
+                           "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":"
+                           "\"d%zu-%d\",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":"
+                           "\"ConfigMap\",\"name\":\"nosuch\",\"uid\":\"%s\"}]}}",
+                           i, k, uid)
+                     .p);
+        run_ms(&r, 50);
+    }
+    run_ms(&r, 5000);
+    CHECK_INT(mini_count(&r.api, "api/v1/configmaps|default|"), 0);
+    rig_end(&r);
+}
+
 TEST(controllers, a_thousand_replicas_are_made_without_counting_twice)
 {
     struct rig r;
