@@ -264,7 +264,7 @@ static void uv_env_free(struct loop *loop)
     fn_queue_fini(&env->deferring);
     fn_queue_fini(&env->posted);
     fn_queue_fini(&env->posting);
-    uv_free_chunks(env);
+    uv_free_chunks(env, 0);
     mem_free(env->read_buffer);
 }
 

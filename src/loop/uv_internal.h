@@ -26,7 +26,7 @@ struct uv_env {
         settle; /* likewise: their bytes went early, completions are due at the end of the turn */
     size_t n_unsent;           /* bytes of this turn's writes that are held back */
     struct chunk *free_chunks; /* uv_stream.c */
-    unsigned n_free_chunks;
+    unsigned n_free_chunks, n_streams;
     unsigned holds; /* reasons to keep running while nothing but posts can come */
     bool stopped;
     char *read_buffer;
@@ -47,7 +47,7 @@ void uv_env_hold(struct uv_env *env); /* keeps loop_run() from returning for lac
 void uv_env_release(struct uv_env *env);
 void uv_env_busy(struct uv_env *env); /* something waits for the end of this turn */
 void uv_flush_streams(struct uv_env *env);
-void uv_free_chunks(struct uv_env *env);
+void uv_free_chunks(struct uv_env *env, unsigned kept);
 
 void uv_pool_run(struct loop *loop, pool_work_fn *work, loop_fn *done, void *ctx);
 int uv_listener_open(struct loop *loop, str address, listener_accept_fn *fn, void *ctx,

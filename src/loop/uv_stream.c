@@ -16,7 +16,7 @@
 
 #define BACKLOG 1024
 #define CHUNK_SIZE 8192u /* bytes; small writes are joined in chunks of this size */
-#define CHUNKS_KEPT 32u  /* free ones, for the next writes */
+#define CHUNKS_KEPT 32u  /* free ones, for the next writes; no more than there are streams */
 #define UNSENT_MAX                                                                                 \
     (256u << 10) /* bytes of one turn's writes to all streams that are held back for its end */
 #define DIRECT_SIZE 32768u /* bytes; from here on a write is tried at once rather than copied */
@@ -120,7 +120,7 @@ static void mark_dirty(struct uv_stream *s)
 static void chunk_free(struct uv_env *env, struct chunk *c)
 {
     bytes_unref(c->bytes);
-    if (c->cap != CHUNK_SIZE || env->n_free_chunks == CHUNKS_KEPT) {
+    if (c->cap != CHUNK_SIZE || env->n_free_chunks >= MIN(env->n_streams, CHUNKS_KEPT)) {
         mem_free(c);
         return;
     }
@@ -129,13 +129,14 @@ static void chunk_free(struct uv_env *env, struct chunk *c)
     env->n_free_chunks++;
 }
 
-void uv_free_chunks(struct uv_env *env)
+void uv_free_chunks(struct uv_env *env, unsigned kept)
 {
-    while (env->free_chunks) {
+    while (env->n_free_chunks > kept) {
         struct chunk *next = env->free_chunks->next;
 
         mem_free(env->free_chunks);
         env->free_chunks = next;
+        env->n_free_chunks--;
     }
 }
 
@@ -453,6 +454,7 @@ static void closed_cb(uv_handle_t *handle)
     void *ctx = s->closed_ctx;
 
     drop_all(s);
+    uv_free_chunks(s->env, --s->env->n_streams);
     mem_free(s->dones);
     mem_free(s);
     if (closed)
@@ -513,6 +515,7 @@ static struct uv_stream *uv_stream_new(struct uv_env *env, bool is_unix)
 
     stream_init(&s->base, &uv_stream_ops, &env->base);
     s->env = env;
+    env->n_streams++;
     s->is_unix = is_unix;
     list_init(&s->dirty);
     if (is_unix)

@@ -16,7 +16,20 @@
     ((size_t)48 << 10) /* bytes of held pieces sent at once: what TLS encrypts at once */
 #define CHUNK_ROOM 24  /* bytes around a chunk's data */
 
-/* ---- spare memory ---- */
+/* ---- spare memory: as much as there are connections to use it ---- */
+
+static size_t spare_max(const struct http_server *s)
+{
+    return MIN(s->n_connections, (size_t)HTTP_SPARE_MAX);
+}
+
+static void spare_trim(struct http_server *s)
+{
+    while (s->n_arenas > spare_max(s))
+        arena_free(s->arenas[--s->n_arenas]);
+    while (s->n_bufs > spare_max(s))
+        buf_fini(&s->bufs[--s->n_bufs]);
+}
 
 struct arena *http_arena_get(struct http_server *s)
 {
@@ -25,7 +38,7 @@ struct arena *http_arena_get(struct http_server *s)
 
 void http_arena_put(struct http_server *s, struct arena *a)
 {
-    if (!s || s->n_arenas == HTTP_SPARE_MAX) {
+    if (!s || s->n_arenas >= spare_max(s)) {
         arena_free(a);
         return;
     }
@@ -115,7 +128,7 @@ static void out_release(struct http_conn *c)
     struct http_server *s = c->server;
 
     buf_clear(&c->out);
-    if (c->out.p && c->out.cap <= HTTP_SPARE_BYTES && s->n_bufs < HTTP_SPARE_MAX) {
+    if (c->out.p && c->out.cap <= HTTP_SPARE_BYTES && s->n_bufs < spare_max(s)) {
         s->bufs[s->n_bufs++] = c->out;
         c->out = BUF_INIT;
     } else {
@@ -319,10 +332,7 @@ static void server_free_if_done(struct http_server *s)
     if (!s->closing || s->n_connections)
         return;
     loop_timer_free(s->timer);
-    while (s->n_arenas)
-        arena_free(s->arenas[--s->n_arenas]);
-    while (s->n_bufs)
-        buf_fini(&s->bufs[--s->n_bufs]);
+    spare_trim(s);
     mem_free(s);
     if (closed)
         closed(ctx);
@@ -344,6 +354,7 @@ void http_conn_unref(struct http_conn *c)
     mem_free(c->peer_block);
     mem_free(c);
     s->n_connections--;
+    spare_trim(s);
     server_free_if_done(s);
 }
 

@@ -159,6 +159,32 @@ TEST(http_server, answers_and_keeps_the_connection)
     talk_fini(&t);
 }
 
+TEST(http_server, keeps_no_more_spare_memory_than_connections)
+{
+    struct stream *others[5];
+    struct talk t;
+
+    talk_init(&t, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        others[i] = t.client;
+        ask(&t, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+        talk_open(&t);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        stream_write(others[i], S("GET /b HTTP/1.1\r\nHost: x\r\n\r\n"), NULL, NULL);
+    talk_run(&t, NS_PER_MS * 100);
+    CHECK(t.server->n_arenas > 0);
+    CHECK(t.server->n_bufs > 0);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        stream_close(others[i], NULL, NULL);
+    stream_close(TAKE(t.client), NULL, NULL);
+    talk_run(&t, NS_PER_S);
+    CHECK_INT(t.server->n_connections, 0);
+    CHECK_INT(t.server->n_arenas, 0);
+    CHECK_INT(t.server->n_bufs, 0);
+    talk_fini(&t);
+}
+
 TEST(http_server, request_is_understood_however_it_is_cut)
 {
     static const char text[] = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
