@@ -67,8 +67,8 @@ void mem_free(void *p)
     free(p);
 }
 
-/* Code is mapped 16 pages at a time around each that is needed, and most of it is needed once, at the start or for a flood.
- * It stays in the page cache: what is called again comes back without a read. */
+/* Code, constants and symbol tables are mapped 16 pages at a time around each that is needed, and most of them are needed once, at
+ * the start or for a flood. They stay in the page cache: what is used again comes back without a read. */
 static int forget_code(struct dl_phdr_info *info, size_t size, void *ctx)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -79,7 +79,7 @@ static int forget_code(struct dl_phdr_info *info, size_t size, void *ctx)
                   to = (info->dlpi_addr + p->p_vaddr + p->p_filesz) & ~(page - 1);
 
         /* Only what cannot have been written: a page that differs from the file would be lost. */
-        if (p->p_type == PT_LOAD && (p->p_flags & PF_X) && !(p->p_flags & PF_W) && from < to)
+        if (p->p_type == PT_LOAD && !(p->p_flags & PF_W) && from < to)
             madvise((void *)from, to - from, MADV_DONTNEED);
     }
     return 0;
