@@ -3,6 +3,8 @@
  * Events know their place, so that a timer is moved or removed in O(log n) and re-arming allocates nothing. */
 #include "loop/loop_internal.h"
 
+#define QUEUE_KEPT 1024 /* places; what a flood needed beyond is given back */
+
 static bool event_is_before(const struct loop_event *a, const struct loop_event *b)
 {
     return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->seq < b->seq;
@@ -67,6 +69,10 @@ void event_heap_del(struct event_heap *h, struct loop_event *e)
     i = e->at - 1;
     e->at = 0;
     last = h->items[--h->n];
+    if (h->cap > QUEUE_KEPT && h->n * 8 < h->cap) {
+        h->cap /= 4;
+        h->items = mem_realloc(h->items, h->cap * sizeof *h->items);
+    }
     if (last == e)
         return;
     if (i > 0 && event_is_before(last, h->items[(i - 1) / 2]))
@@ -88,6 +94,13 @@ void fn_queue_add(struct fn_queue *q, loop_fn *fn, void *ctx)
         q->items = mem_realloc(q->items, q->cap * sizeof *q->items);
     }
     q->items[q->n++] = (struct fn_item){fn, ctx};
+}
+
+void fn_queue_clear(struct fn_queue *q)
+{
+    if (q->cap > QUEUE_KEPT)
+        fn_queue_fini(q);
+    q->n = 0;
 }
 
 void fn_queue_fini(struct fn_queue *q)

@@ -43,6 +43,7 @@ struct fn_queue {
     size_t n, cap;
 };
 void fn_queue_add(struct fn_queue *q, loop_fn *fn, void *ctx);
+void fn_queue_clear(struct fn_queue *q); /* keeps memory for the usual */
 void fn_queue_fini(struct fn_queue *q);
 
 /* ---- an environment ---- */

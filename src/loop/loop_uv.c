@@ -91,7 +91,7 @@ static void end_of_turn(struct uv_env *env)
     env->deferring = (struct fn_queue){NULL, 0, 0};
     for (size_t i = 0; i < run.n; i++)
         run.items[i].fn(run.items[i].ctx);
-    run.n = 0;
+    fn_queue_clear(&run);
     env->deferring = run;
     uv_flush_streams(env);
     if (env->deferred.n == 0 && list_is_empty(&env->flush) && list_is_empty(&env->settle))
@@ -140,7 +140,7 @@ static bool run_posted(struct uv_env *env)
         env->posting = run;
         return false;
     }
-    run.n = 0;
+    fn_queue_clear(&run);
     env->posting = run;
     return true;
 }

@@ -1,4 +1,5 @@
 /* virtual_test.c - the virtual environment: the same seed gives the same run, hours pass in no time. */
+#include "loop/loop_internal.h"
 #include "test/loop/loop_test.h"
 
 #include <time.h>
@@ -159,4 +160,38 @@ TEST(virtual, a_condition_stops_the_run)
     for (int i = 0; i < 3; i++)
         loop_timer_free(t[i]);
     loop_free(loop);
+}
+
+static void nothing(void *ctx) {}
+
+TEST(virtual, queues_give_back_what_a_flood_has_needed)
+{
+    static struct loop_event events[10000];
+    struct event_heap h = {0};
+    struct fn_queue q = {0};
+    int64_t last_ns = -1;
+
+    for (size_t i = 0; i < ARRAY_LEN(events); i++) {
+        event_heap_put(&h, &events[i], (int64_t)(i * 7919 % ARRAY_LEN(events)));
+        fn_queue_add(&q, nothing, NULL);
+    }
+    for (size_t i = 0; i + 10 < ARRAY_LEN(events); i++)
+        event_heap_del(&h, &events[i]);
+    CHECK_INT(h.n, 10);
+    CHECK(h.cap <= 1024);
+    for (struct loop_event *e; (e = event_heap_first(&h)) != NULL; event_heap_del(&h, e)) {
+        CHECK(e->due_ns > last_ns);
+        last_ns = e->due_ns;
+    }
+    CHECK_INT(h.n, 0);
+    fn_queue_clear(&q);
+    CHECK_INT(q.n, 0);
+    CHECK_INT(q.cap, 0);
+    for (int i = 0; i < 100; i++)
+        fn_queue_add(&q, nothing, NULL);
+    fn_queue_clear(&q);
+    CHECK_INT(q.n, 0);
+    CHECK(q.cap >= 100);
+    event_heap_fini(&h);
+    fn_queue_fini(&q);
 }
