@@ -124,6 +124,8 @@ struct workqueue *workqueue_new(struct loop *loop, workqueue_fn *fn, void *ctx, 
 void workqueue_free(struct workqueue *q);
 void workqueue_add(struct workqueue *q, str key);
 void workqueue_add_after(struct workqueue *q, str key, int64_t delay_ns);
+/* What the key waits for has become pointless; one that is due or at work stays so. */
+void workqueue_forget_delay(struct workqueue *q, str key);
 void workqueue_done(
     struct workqueue *q, str key,
     bool retry); /* retry: with back-off; otherwise the failure count is forgotten */

@@ -168,6 +168,16 @@ void workqueue_add_after(struct workqueue *q, str key, int64_t delay_ns)
         item_delay(queue_item(q, key), delay_ns);
 }
 
+void workqueue_forget_delay(struct workqueue *q, str key)
+{
+    struct item *it = map_find(&q->items, key);
+
+    if (!it || !it->timer)
+        return;
+    loop_timer_stop(it->timer);
+    item_release(it);
+}
+
 void workqueue_done(struct workqueue *q, str key, bool retry)
 {
     struct item *it = map_find(&q->items, key);

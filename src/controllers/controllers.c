@@ -325,6 +325,9 @@ void run_finished(struct run *run)
         mem_free(TAKE(m->failure));
     if (run->r.plan.requeue_ns)
         workqueue_add_after(c->queue, str_of(key), run->r.plan.requeue_ns);
+    else if (!retry && c->type->primary < K_N &&
+             !look_up(&run->r, c->type->primary, run->r.ns, run->r.name))
+        workqueue_forget_delay(c->queue, str_of(key)); /* a deadline of what is gone */
     list_del(&run->link);
     if (!m->n_written && !m->n_deleted && !m->failure && !retry) {
         map_del(&c->memories, str_of(key));

@@ -369,6 +369,31 @@ TEST(workqueue, hands_a_key_out_once_however_often_it_was_added)
     loop_free(w.loop);
 }
 
+TEST(workqueue, a_delay_that_is_forgotten_does_not_come)
+{
+    struct work w = {.loop = virtual_loop(), .log = BUF_INIT, .hold = 1};
+
+    w.q = workqueue_new(w.loop, on_work, &w, 2);
+    workqueue_add_after(w.q, S("a"), 10 * NS_PER_MS);
+    workqueue_add_after(w.q, S("b"), 10 * NS_PER_MS);
+    workqueue_forget_delay(w.q, S("a"));
+    workqueue_forget_delay(w.q, S("unknown"));
+    run_ms(w.loop, 100);
+    CHECK_STRZ(buf_view(&w.log), "b@10\n");
+    /* At work: what was added meanwhile stays. */
+    buf_clear(&w.log);
+    workqueue_add_after(w.q, S("b"), 10 * NS_PER_MS);
+    workqueue_add(w.q, S("b"));
+    workqueue_forget_delay(w.q, S("b"));
+    w.hold = 0;
+    workqueue_done(w.q, S("b"), false);
+    run_ms(w.loop, 100);
+    CHECK_STRZ(buf_view(&w.log), "b@100\n");
+    workqueue_free(w.q);
+    buf_fini(&w.log);
+    loop_free(w.loop);
+}
+
 TEST(workqueue, retries_with_doubling_delays_and_forgets_after_success)
 {
     struct work w = {.loop = virtual_loop(), .log = BUF_INIT, .fail = 4};
