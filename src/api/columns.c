@@ -4,8 +4,6 @@
  * are ours. */
 #include "api/columns.h"
 
-#include <inttypes.h>
-
 static const struct column_set *const sets[] = {columns_core, columns_workloads, columns_other,
                                                 columns_cluster};
 
@@ -23,44 +21,13 @@ void column_name(struct arena *a, const struct json *obj, wall_time now, struct 
     *ret = json_string(json_get_str(obj, "metadata.name"));
 }
 
-str column_duration(struct arena *a, int64_t s)
-{
-    int64_t m = s / 60, h = s / 3600, d = h / 24;
-
-    if (s < -1)
-        return S("<invalid>");
-    if (s < 0)
-        return S("0s");
-    if (s < 120)
-        return arena_fmt(a, "%" PRId64 "s", s);
-    if (m < 10)
-        return s % 60 ? arena_fmt(a, "%" PRId64 "m%" PRId64 "s", m, s % 60)
-                      : arena_fmt(a, "%" PRId64 "m", m);
-    if (m < 180)
-        return arena_fmt(a, "%" PRId64 "m", m);
-    if (h < 8)
-        return m % 60 ? arena_fmt(a, "%" PRId64 "h%" PRId64 "m", h, m % 60)
-                      : arena_fmt(a, "%" PRId64 "h", h);
-    if (h < 48)
-        return arena_fmt(a, "%" PRId64 "h", h);
-    if (h < 24 * 8)
-        return h % 24 ? arena_fmt(a, "%" PRId64 "d%" PRId64 "h", d, h % 24)
-                      : arena_fmt(a, "%" PRId64 "d", d);
-    if (d < 365 * 2)
-        return arena_fmt(a, "%" PRId64 "d", d);
-    if (d < 365 * 8)
-        return d % 365 ? arena_fmt(a, "%" PRId64 "y%" PRId64 "d", d / 365, d % 365)
-                       : arena_fmt(a, "%" PRId64 "y", d / 365);
-    return arena_fmt(a, "%" PRId64 "y", d / 365);
-}
-
 str column_since(struct arena *a, str rfc3339, wall_time now)
 {
     wall_time then;
 
     if (rfc3339.n == 0 || !rfc3339_parse(rfc3339, &then))
         return S("<unknown>");
-    return column_duration(a, (now.ns - then.ns) / NS_PER_S);
+    return duration_text(a, (now.ns - then.ns) / NS_PER_S);
 }
 
 void column_age(struct arena *a, const struct json *obj, wall_time now, struct json *ret)

@@ -15,8 +15,6 @@ extern const struct column_set columns_core[], columns_workloads[], columns_othe
 column_cell_fn column_name, column_age, column_containers, column_images;
 /* "5m" since the time given as RFC 3339; "<unknown>" when there is none. */
 str column_since(struct arena *a, str rfc3339, wall_time now);
-/* duration.HumanDuration. */
-str column_duration(struct arena *a, int64_t seconds);
 /* "a=b,c=d", sorted; "<none>" when empty. */
 str column_labels(struct arena *a, const struct json *labels);
 /* metav1.FormatLabelSelector. */

@@ -208,7 +208,7 @@ CELL(csr_duration)
 {
     const struct json *s = json_path(obj, "spec.expirationSeconds");
 
-    *ret = s ? json_string(column_duration(a, s->i)) : json_z("<none>");
+    *ret = s ? json_string(duration_text(a, s->i)) : json_z("<none>");
 }
 
 CELL(csr_condition)

@@ -378,7 +378,7 @@ CELL(job_duration)
     }
     if (!rfc3339_parse(json_get_str(obj, "status.completionTime"), &end))
         end = now;
-    *ret = json_string(column_duration(a, (end.ns - start.ns) / NS_PER_S));
+    *ret = json_string(duration_text(a, (end.ns - start.ns) / NS_PER_S));
 }
 
 static const struct column jobs[] = {

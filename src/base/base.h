@@ -188,6 +188,8 @@ void *arena_grow(struct arena *a, void *p, size_t old_size, size_t new_size); /*
 str arena_dup(struct arena *a, str s); /* NUL-terminated copy */
 char *arena_dupz(struct arena *a, str s);
 str arena_fmt(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
+/* A span of time as kubectl shows ages: two units at most, coarser as it grows. Source: k8s.io/apimachinery/pkg/util/duration. */
+str duration_text(struct arena *a, int64_t seconds);
 str arena_vfmt(struct arena *a, const char *fmt, va_list ap);
 /* fn(ctx) runs when the arena is freed or reset, the newest first, while what is in it is still there. It must not use the arena. */
 void arena_at_end(struct arena *a, void (*fn)(void *ctx), void *ctx);

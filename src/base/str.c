@@ -1,6 +1,8 @@
 /* str.c - borrowed slices of text; also base64, hex and sorting, which work on them. */
 #include "base/base.h"
 
+#include <inttypes.h>
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -333,4 +335,35 @@ void buf_hex(struct buf *b, str in)
         buf_char(b, digits[(unsigned char)in.p[i] >> 4]);
         buf_char(b, digits[in.p[i] & 15]);
     }
+}
+
+str duration_text(struct arena *a, int64_t s)
+{
+    int64_t m = s / 60, h = s / 3600, d = h / 24;
+
+    if (s < -1)
+        return S("<invalid>");
+    if (s < 0)
+        return S("0s");
+    if (s < 120)
+        return arena_fmt(a, "%" PRId64 "s", s);
+    if (m < 10)
+        return s % 60 ? arena_fmt(a, "%" PRId64 "m%" PRId64 "s", m, s % 60)
+                      : arena_fmt(a, "%" PRId64 "m", m);
+    if (m < 180)
+        return arena_fmt(a, "%" PRId64 "m", m);
+    if (h < 8)
+        return m % 60 ? arena_fmt(a, "%" PRId64 "h%" PRId64 "m", h, m % 60)
+                      : arena_fmt(a, "%" PRId64 "h", h);
+    if (h < 48)
+        return arena_fmt(a, "%" PRId64 "h", h);
+    if (h < 24 * 8)
+        return h % 24 ? arena_fmt(a, "%" PRId64 "d%" PRId64 "h", d, h % 24)
+                      : arena_fmt(a, "%" PRId64 "d", d);
+    if (d < 365 * 2)
+        return arena_fmt(a, "%" PRId64 "d", d);
+    if (d < 365 * 8)
+        return d % 365 ? arena_fmt(a, "%" PRId64 "y%" PRId64 "d", d / 365, d % 365)
+                       : arena_fmt(a, "%" PRId64 "y", d / 365);
+    return arena_fmt(a, "%" PRId64 "y", d / 365);
 }

@@ -74,6 +74,39 @@ TEST(str, durations_are_gos)
     }
 }
 
+TEST(duration, is_shown_coarser_as_it_grows)
+{
+    enum { M = 60, H = 3600, D = 24 * 3600 };
+    static const struct {
+        int64_t seconds;
+        const char *want;
+    } cases[] = {
+        {-5, "<invalid>"},
+        {-1, "0s"},
+        {0, "0s"},
+        {119, "119s"},
+        {2 * M, "2m"},
+        {3 * M + 7, "3m7s"},
+        {10 * M + 7, "10m"},
+        {179 * M, "179m"},
+        {3 * H, "3h"},
+        {7 * H + 30 * M, "7h30m"},
+        {8 * H + 30 * M, "8h"},
+        {47 * H, "47h"},
+        {2 * D, "2d"},
+        {2 * D + H, "2d1h"},
+        {8 * D + H, "8d"},
+        {729 * D, "729d"},
+        {730 * D, "2y"},
+        {731 * D, "2y1d"},
+        {8 * 365 * D + D, "8y"},
+    };
+    CLEANUP(arena) struct arena *a = arena_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        CHECK_STRZ(duration_text(a, cases[i].seconds), cases[i].want);
+}
+
 TEST(str, compares_as_go_does)
 {
     CHECK(str_cmp(S("a"), S("ab")) < 0);

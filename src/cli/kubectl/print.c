@@ -5,8 +5,6 @@
 
 #include "wire/yaml.h"
 
-#include <inttypes.h>
-
 struct err *kube_output_parse(str o, struct kube_output *ret)
 {
     static const struct {
@@ -294,35 +292,11 @@ struct err *kube_print_object(struct kubectl *k, struct json *object, const stru
     return NULL;
 }
 
-/* duration.HumanDuration of apimachinery. */
 str kube_age(struct kubectl *k, str rfc3339)
 {
     wall_time then;
-    int64_t s, m, h, d;
 
     if (rfc3339.n == 0 || !rfc3339_parse(rfc3339, &then))
         return S("<unknown>");
-    s = MAX((loop_wall(k->loop).ns - then.ns) / NS_PER_S, INT64_C(0));
-    m = s / 60, h = s / 3600, d = h / 24;
-    if (s < 120)
-        return arena_fmt(k->a, "%" PRId64 "s", s);
-    if (m < 10)
-        return s % 60 ? arena_fmt(k->a, "%" PRId64 "m%" PRId64 "s", m, s % 60)
-                      : arena_fmt(k->a, "%" PRId64 "m", m);
-    if (h < 3)
-        return arena_fmt(k->a, "%" PRId64 "m", m);
-    if (h < 8)
-        return m % 60 ? arena_fmt(k->a, "%" PRId64 "h%" PRId64 "m", h, m % 60)
-                      : arena_fmt(k->a, "%" PRId64 "h", h);
-    if (h < 48)
-        return arena_fmt(k->a, "%" PRId64 "h", h);
-    if (d < 8)
-        return h % 24 ? arena_fmt(k->a, "%" PRId64 "d%" PRId64 "h", d, h % 24)
-                      : arena_fmt(k->a, "%" PRId64 "d", d);
-    if (d < 365 * 2)
-        return arena_fmt(k->a, "%" PRId64 "d", d);
-    if (d < 365 * 8)
-        return d % 365 ? arena_fmt(k->a, "%" PRId64 "y%" PRId64 "d", d / 365, d % 365)
-                       : arena_fmt(k->a, "%" PRId64 "y", d / 365);
-    return arena_fmt(k->a, "%" PRId64 "y", d / 365);
+    return duration_text(k->a, MAX((loop_wall(k->loop).ns - then.ns) / NS_PER_S, INT64_C(0)));
 }
