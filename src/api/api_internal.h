@@ -8,9 +8,10 @@
 #include "api/api.h"
 #include "api/kinds.h"
 
-#define API_BODY_MAX (3u << 20)     /* bytes of a request body, as Kubernetes */
-#define API_GZIP_MIN (128u << 10)   /* smaller answers are not compressed, as Kubernetes */
-#define API_LIST_CHUNK (128u << 10) /* bytes written at a time while a list is streamed */
+#define API_BODY_MAX (3u << 20)      /* bytes of a request body, as Kubernetes */
+#define API_GZIP_MIN (128u << 10)    /* smaller answers are not compressed, as Kubernetes */
+#define API_STALL_NS (60 * NS_PER_S) /* for a reader to take something of a list */
+#define API_LIST_CHUNK (128u << 10)  /* bytes written at a time while a list is streamed */
 #define API_LIST_WHOLE                                                                             \
     64 /* items at most of a made list that is sent as a whole, with its length */
 #define API_WATCH_QUEUE_MAX (16u << 20) /* bytes a watcher may lag behind before it is ended */
@@ -248,6 +249,10 @@ void reply_page_not_found(struct req *q);
 void reply_plain_error(struct req *q, int code, str text);
 void reply_no_content(struct req *q); /* 204 */
 void reply_status_ok(struct req *q, int code, const struct kind *k, str name, str uid);
+/* With each piece of an answer that waits for its reader: one who takes nothing for a minute loses it, as kube-apiserver ends
+ * each request after that time. Then on_gone is called, after which http_end() breaks the answer off. `timer` is freed with
+ * loop_timer_free(). */
+void reply_awaits_reader(struct req *q, struct loop_timer **timer);
 struct http_header *reply_headers(struct req *q, const char *content_type, size_t *ret_n,
                                   size_t extra);
 const char *media_name(enum media m);

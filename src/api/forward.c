@@ -156,9 +156,12 @@ static void on_done(void *ctx, struct err *e)
     }
     buf_fini(&f->page);
     if (f->gone || f->head_sent) {
-        /* The head is out: all that can be told is that it ends here. */
+        /* The head is out: all that can be told is that the rest is missing. */
+        if (e)
+            http_abort(q->ex);
+        else
+            http_end(q->ex);
         err_free(e);
-        http_end(q->ex);
         return;
     }
     if (f->refused && !e) {

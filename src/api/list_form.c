@@ -18,6 +18,7 @@ struct forming {
     struct buf partial, one;                        /* protobuf: an item on its way */
     const struct schema_type *item;
     uint32_t items_number;
+    struct loop_timer *timer;
     bool gone;
     str tail;
 };
@@ -29,6 +30,7 @@ static void forming_fini(struct forming *f)
     buf_fini(&f->partial);
     buf_fini(&f->one);
     arena_free(f->sub.a);
+    loop_timer_free(f->timer);
 }
 
 static void next_json(struct forming *f, struct buf *b)
@@ -107,8 +109,10 @@ static void stream_more(struct forming *f)
         http_write(q->ex, buf_view(&b));
     }
     buf_fini(&b);
-    if (!f->gone && f->at < f->n)
+    if (!f->gone && f->at < f->n) {
+        reply_awaits_reader(q, &f->timer);
         return;
+    }
     if (!f->gone)
         http_write(q->ex, f->tail);
     forming_fini(f);

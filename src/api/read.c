@@ -271,6 +271,7 @@ struct listing {
     bool more;
     str next;
     size_t at; /* while streaming: the next object to write; those before have been let go */
+    struct loop_timer *timer;
     bool gone;
     bool shared; /* to a caller in this process: the objects themselves */
     str tail;    /* what follows the objects */
@@ -294,6 +295,7 @@ static void listing_fini(struct listing *l)
     for (size_t i = l->at; i < l->n; i++)
         obj_unref(l->objs[i]);
     l->n = l->at = 0;
+    loop_timer_free(TAKE(l->timer));
 }
 
 static bool list_one(void *ctx, const struct obj *o)
@@ -382,7 +384,8 @@ static void stream_more(struct listing *l)
             http_write(q->ex, l->tail);
         listing_fini(l);
         http_end(q->ex);
-    }
+    } else
+        reply_awaits_reader(q, &l->timer);
 }
 
 static void stream_drained(void *user, struct http_exchange *ex)

@@ -136,6 +136,21 @@ static bool gzip_all(struct buf *out, str in)
     return rc == Z_STREAM_END;
 }
 
+static void on_stalled(void *ctx)
+{
+    struct http_exchange *ex = ((struct req *)ctx)->ex;
+
+    ex->broken = true;
+    ex->on_gone(ex->user, ex);
+}
+
+void reply_awaits_reader(struct req *q, struct loop_timer **timer)
+{
+    if (!*timer)
+        *timer = loop_timer_new(q->api->loop, on_stalled, q);
+    loop_timer_set(*timer, API_STALL_NS);
+}
+
 void reply_bytes(struct req *q, int code, const char *content_type, str body)
 {
     struct http_exchange *ex = q->ex;

@@ -144,7 +144,8 @@ static void client_receive(void *ctx)
     if (b->ended && x->call) {
         struct client_call *call = TAKE(x->call);
 
-        client_call_done(call, NULL);
+        client_call_done(
+            call, x->ex.broken ? err_new(REASON_UNAVAILABLE, "the answer was broken off") : NULL);
         exchange_unref(x);
     }
     exchange_unref(x);

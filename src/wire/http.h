@@ -68,6 +68,7 @@ struct http_exchange {
     struct http_header
         mark; /* stands in the head of whatever is answered; set by the handler, name empty: none */
     bool started, gone;
+    bool broken; /* the answer cannot be completed: its end shows that to the peer */
     bool
         shares; /* a caller in this process that takes the objects of lists and watches themselves instead of their text */
 };
@@ -92,6 +93,9 @@ size_t http_queued(const struct http_exchange *ex);
 /* Of exchanges that share: one object of a list or of a watch, in order with what is written. */
 void http_share(struct http_exchange *ex, const struct obj *o, bool deleted);
 void http_end(struct http_exchange *ex);
+/* Ends an answer that has started but cannot be completed, so that the peer does not take it for whole: as a handler that
+ * panics does in Go, the connection is closed, or the HTTP/2 stream reset. */
+void http_abort(struct http_exchange *ex);
 /* Whole answer at once; adds Content-Length and Date. content_type may be NULL (no body). */
 void http_reply(struct http_exchange *ex, int status, const char *content_type, str body);
 void http_reply_bytes(struct http_exchange *ex, int status, const char *content_type,
@@ -104,11 +108,11 @@ struct http_server_options {
     const struct tls_server *tls; /* NULL: plain */
     size_t
         body_limit; /* bytes; 0: 3 MiB as kube-apiserver; larger bodies get 413 (Status body when status_errors) */
-    size_t head_limit;                        /* bytes; 0: 1 MiB as Go */
+    size_t head_limit;                        /* bytes; 0: 1 MiB and 4 KiB as Go */
     int64_t idle_timeout_ns, head_timeout_ns; /* 0: 90 s / 32 s */
     size_t connections_max;                   /* 0: 10000 */
     size_t
-        bodies_limit; /* bytes of all bodies that have not come to their end; 0: 128 MiB. Beyond it the oldest is refused */
+        load_limit; /* bytes of all requests that come or run; 0: 128 MiB. Beyond it the oldest that comes is refused */
     bool
         status_errors; /* protocol errors are answered as Kubernetes Status JSON where Kubernetes does so */
 };

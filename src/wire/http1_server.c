@@ -32,7 +32,6 @@ struct http1_exchange {
     char *body_at; /* where the next byte of a short body of known length goes */
     struct http1_chunked chunks;
     struct buf body; /* of the others */
-    struct http_body coming;
 };
 
 static const struct http_exchange_ops http1_ops;
@@ -47,7 +46,8 @@ static void exchange_free(struct http1_exchange *x)
     struct http_conn *c = x->c;
     struct arena *arena = x->ex.arena;
 
-    http_body_end(&x->coming);
+    if (!c->h1.clogged) /* then it is the answer's, which has outlived its exchange */
+        http_load_end(&c->h1.load);
     buf_fini(&x->body);
     http_arena_put(c->server, arena);
     http_conn_unref(c);
@@ -171,7 +171,7 @@ static void on_resume(void *ctx)
     struct http_conn *c = ctx;
 
     c->h1.resume_deferred = false;
-    if (!c->dead && !c->lingering) {
+    if (!c->dead && !c->lingering && !c->h1.clogged) {
         if (!c->stream->reading && !c->stream->ended)
             stream_start(c->stream, c->stream->ev, c->stream->ctx);
         process(c, NULL, 0);
@@ -179,18 +179,42 @@ static void on_resume(void *ctx)
     http_conn_unref(c);
 }
 
-/* The connection is free for its next request, which may be there already. */
-static void next_request(struct http_conn *c)
+/* Who does not read his answers asks for no further ones: they would be kept for him. */
+static bool is_clogged(struct http_conn *c)
 {
-    if (c->h1.processing)
-        return; /* its loop goes on by itself */
-    http_conn_wait(c, HTTP_WAIT_IDLE);
-    http_conn_flush_later(c);
-    if ((!c->h1.in.n && c->stream->reading) || c->h1.resume_deferred)
+    struct http1_conn *h = &c->h1;
+
+    if (c->out.n >= HTTP_QUEUE_HIGH / 4 || c->held)
+        http_conn_flush(c);
+    if (!c->write_watched)
+        return false;
+    if (!h->clogged) {
+        h->clogged = true;
+        c->undrained = http_conn_queued(c);
+        http_conn_wait(c, HTTP_WAIT_NONE);
+        http_load_unread(&h->load, c, c->undrained);
+    }
+    return true;
+}
+
+static void resume_later(struct http_conn *c)
+{
+    if (c->h1.resume_deferred)
         return;
     c->h1.resume_deferred = true;
     c->refs++;
     loop_defer(c->server->loop, on_resume, c);
+}
+
+/* The connection is free for its next request, which may be there already. */
+static void next_request(struct http_conn *c)
+{
+    if (c->h1.processing || is_clogged(c) || c->dead)
+        return; /* its loop goes on by itself, or when the peer has read */
+    http_conn_wait(c, HTTP_WAIT_IDLE);
+    http_conn_flush_later(c);
+    if (c->h1.in.n || !c->stream->reading)
+        resume_later(c);
 }
 
 static void end(struct http_exchange *ex)
@@ -199,11 +223,14 @@ static void end(struct http_exchange *ex)
     struct http_conn *c = x->c;
 
     if (!ex->gone && !c->dead) {
-        if (x->chunked && !x->no_body) {
+        if (ex->broken) {
+            x->keep_alive = false;
+        } else if (x->chunked && !x->no_body) {
             http_conn_reserve(c, 8);
             buf_str(&c->out, S("0\r\n\r\n"));
         }
         c->h1.ex = NULL;
+        http_load_end(&c->h1.load);
         if (!x->keep_alive || c->server->closing)
             http_conn_finish(c);
         else
@@ -220,6 +247,7 @@ static struct stream *upgrade(struct http_exchange *ex)
     struct stream *s;
 
     http_conn_flush(c);
+    http_load_end(&c->h1.load);
     s = TAKE(c->stream);
     stream_pause(s);
     c->h1.in = BUF_INIT;
@@ -250,6 +278,7 @@ static void refuse(struct http_conn *c, int status, const char *text)
 {
     const char *reason = http_status_text(status);
 
+    http_load_end(&c->h1.load);
     http_conn_reserve(c, HEAD_ROOM);
     if (status == 501 && text) /* Go leaves the reason out of this one */
         buf_fmt(&c->out,
@@ -275,14 +304,30 @@ static void refuse_too_large(struct http1_exchange *x)
     http_reply_too_large(&x->ex, c->server);
 }
 
-static void http1_refuse_body(struct http_body *b, bool late)
+static void http1_refuse(struct http_load *l, bool late)
 {
-    struct http1_exchange *x = CONTAINER_OF(b, struct http1_exchange, coming);
+    struct http_conn *c = CONTAINER_OF(l, struct http_conn, h1.load);
+    struct http1_exchange *x = c->h1.ex;
 
+    if (c->h1.clogged) {
+        if (!late || http_conn_queued(c) >= c->undrained) {
+            http_conn_close(c);
+        } else { /* slowly, but he reads */
+            c->undrained = http_conn_queued(c);
+            http_load_unread(l, c, c->undrained);
+        }
+        return;
+    }
+    if (!x) { /* a head */
+        if (!c->h1.processing)
+            buf_fini(&c->h1.in);
+        refuse(c, late ? 408 : 503, NULL);
+        return;
+    }
     x->keep_alive = false;
     x->dispatched = true;
     x->phase = PHASE_ANSWER;
-    http_reply_refused_body(&x->ex, x->c->server, late);
+    http_reply_refused(&x->ex, c->server, late);
 }
 
 static void dispatch(struct http1_exchange *x)
@@ -291,8 +336,7 @@ static void dispatch(struct http1_exchange *x)
 
     x->phase = PHASE_ANSWER;
     x->dispatched = true;
-    http_body_end(&x->coming);
-    http_conn_wait(c, HTTP_WAIT_NONE);
+    http_load_run(&c->h1.load);
     c->server->fn(c->server->ctx, &x->ex);
 }
 
@@ -307,6 +351,8 @@ static void begin(struct http_conn *c, str head_bytes)
 {
     struct arena *arena = http_arena_get(c->server);
     struct http1_exchange *x = ARENA_NEW(arena, struct http1_exchange);
+    struct http_load *load = &c->h1.load;
+    size_t loaded = load->c ? load->n : 0;
     struct http1_problem problem;
     struct http1_head head;
     struct http_request *r = &x->ex.req;
@@ -340,6 +386,12 @@ static void begin(struct http_conn *c, str head_bytes)
     };
     c->refs++;
     c->h1.ex = x;
+    http_conn_wait(c, HTTP_WAIT_NONE); /* from here on it is the load's time that counts */
+    if (head.chunked || head.content_length > 0 || head_bytes.n > HTTP_SMALL) {
+        http_load_begin(load, c);
+        if (head_bytes.n > loaded && !http_load_more(load, head_bytes.n - loaded))
+            return;
+    }
     if (head.chunked) {
         x->phase = PHASE_BODY_CHUNKED;
         x->body.limit = c->server->o.body_limit;
@@ -362,8 +414,6 @@ static void begin(struct http_conn *c, str head_bytes)
     }
     if (head.expect_continue)
         send_continue(c);
-    http_conn_wait(c, HTTP_WAIT_NONE); /* the body has its own time */
-    http_body_begin(&x->coming, c);
 }
 
 static void take_known_body(struct http1_exchange *x)
@@ -371,7 +421,7 @@ static void take_known_body(struct http1_exchange *x)
     struct http1_conn *h = &x->c->h1;
     size_t n = MIN(h->now_n, x->body_left);
 
-    if (!http_body_more(&x->coming, n))
+    if (!http_load_more(&h->load, n))
         return;
     if (x->body_at) {
         memcpy(x->body_at, h->now, n);
@@ -397,7 +447,7 @@ static void take_chunked_body(struct http1_exchange *x)
     for (;;) {
         switch (http1_chunk_next(&x->chunks, &h->now, &h->now_n, &data)) {
         case HTTP1_CHUNK_DATA:
-            if (!http_body_more(&x->coming, data.n))
+            if (!http_load_more(&h->load, data.n))
                 return;
             buf_str(&x->body, data);
             if (x->body.overflow) {
@@ -441,6 +491,8 @@ static bool take_head(struct http_conn *c)
     if (!head.n) {
         if (c->wait == HTTP_WAIT_IDLE || c->wait == HTTP_WAIT_NONE)
             http_conn_wait(c, HTTP_WAIT_HEAD);
+        http_load_begin(&h->load, c);
+        http_load_more(&h->load, h->now_n - h->load.n);
         return false;
     }
     h->now += head.n;
@@ -470,7 +522,7 @@ static void process(struct http_conn *c, const char *p, size_t n)
     while (!c->dead && !c->lingering) {
         x = h->ex;
         if (!x) {
-            if (!take_head(c))
+            if (is_clogged(c) || c->dead || !take_head(c))
                 break;
         } else if (x->phase == PHASE_ANSWER || !h->now_n) {
             break;
@@ -483,7 +535,7 @@ static void process(struct http_conn *c, const char *p, size_t n)
     h->processing = false;
     if (!c->dead && !c->lingering) {
         x = h->ex;
-        if (!x && !h->now_n && c->wait != HTTP_WAIT_IDLE)
+        if (!x && !h->now_n && c->wait != HTTP_WAIT_IDLE && !h->clogged)
             http_conn_wait(c, HTTP_WAIT_IDLE);
         if (h->now_n && h->now == old.p && h->now_n == old.n) {
             h->in = old;
@@ -491,7 +543,7 @@ static void process(struct http_conn *c, const char *p, size_t n)
         } else {
             buf_add(&h->in, h->now, h->now_n);
         }
-        if (x && x->phase == PHASE_ANSWER && h->in.n > HTTP_PIPELINE_MAX)
+        if ((h->clogged || (x && x->phase == PHASE_ANSWER)) && h->in.n > HTTP_PIPELINE_MAX)
             stream_pause(c->stream);
         http_conn_flush(c);
     }
@@ -508,6 +560,8 @@ static void http1_gone(struct http_conn *c)
 {
     struct http1_exchange *x = TAKE(c->h1.ex);
 
+    if (!x || !x->dispatched)
+        http_load_end(&c->h1.load);
     if (!x)
         return;
     x->ex.gone = true;
@@ -521,6 +575,15 @@ static void http1_written(struct http_conn *c)
 {
     struct http1_exchange *x = c->h1.ex;
 
+    if (c->h1.clogged) {
+        if (c->write_watched)
+            return;
+        c->h1.clogged = false;
+        http_load_end(&c->h1.load);
+        http_conn_wait(c, HTTP_WAIT_IDLE);
+        resume_later(c);
+        return;
+    }
     if (http_conn_queued(c) >= HTTP_QUEUE_HIGH / 2 || !x || !x->full)
         return;
     x->full = false;
@@ -532,5 +595,5 @@ const struct http_protocol http1_protocol = {
     .data = http1_data,
     .gone = http1_gone,
     .written = http1_written,
-    .refuse_body = http1_refuse_body,
+    .refuse = http1_refuse,
 };

@@ -14,7 +14,11 @@
 #include "wire/http_internal.h"
 #include <nghttp2/nghttp2.h>
 
-#define HTTP2_STREAMS_MAX 250
+#define HTTP2_STREAMS_MAX 100
+#define HTTP2_STREAM_COST ((size_t)4 << 10) /* bytes that a stream costs before it holds anything */
+#define HTTP2_CONTINUATIONS_MAX 80 /* frames of 16 KiB: a head of the greatest length fits */
+#define HTTP2_FRAMES_MAX                                                                           \
+    2000 /* that wait to be sent: who causes more than he reads is left alone */
 #define HTTP2_STREAM_WINDOW ((size_t)256 << 10)
 #define HTTP2_CONNECTION_WINDOW ((size_t)4 << 20)
 #define HTTP2_COPY_BELOW                                                                           \
@@ -43,13 +47,14 @@ struct http2_exchange {
     size_t headers_cap, head_n;
     str authority;
     struct buf body;
-    struct http_body coming;
+    struct http_load load;
+    size_t unread; /* bytes that were queued when its load began to be that of its answer */
     int64_t content_length;
     struct list queue; /* of struct http2_segment */
     size_t queued;
     bool dispatched, is_head, expect_continue;
-    bool complete; /* the handler has ended it */
-    bool no_body, starved, full;
+    bool complete;                         /* the handler has ended it */
+    bool no_body, starved, full, too_long; /* the head is */
     bool stream_closed;
 };
 
@@ -79,7 +84,7 @@ static void exchange_free(struct http2_exchange *x)
 
     queue_drop(x);
     list_del(&x->link);
-    http_body_end(&x->coming);
+    http_load_end(&x->load);
     buf_fini(&x->body);
     http_arena_put(c->server, x->ex.arena);
     http_conn_unref(c);
@@ -105,10 +110,10 @@ static void waits_update(struct http_conn *c)
 {
     if (c->dead || c->lingering)
         return;
-    if (c->h2->n_running)
+    if (c->h2->n_running || !list_is_empty(&c->h2->exchanges)) /* loads have their own time */
         http_conn_wait(c, HTTP_WAIT_NONE);
-    else
-        http_conn_wait(c, list_is_empty(&c->h2->exchanges) ? HTTP_WAIT_IDLE : HTTP_WAIT_BODY);
+    else if (c->wait != HTTP_WAIT_IDLE) /* as in Go, pings do not count */
+        http_conn_wait(c, HTTP_WAIT_IDLE);
 }
 
 static void send_all(struct http_conn *c)
@@ -126,6 +131,8 @@ static void send_all(struct http_conn *c)
         if (error || (!nghttp2_session_want_read(c->h2->session) &&
                       !nghttp2_session_want_write(c->h2->session)))
             http_conn_finish(c);
+        else if (nghttp2_session_get_outbound_queue_size(c->h2->session) > HTTP2_FRAMES_MAX)
+            http_conn_close(c);
         waits_update(c);
     }
     http_conn_unref(c);
@@ -324,6 +331,18 @@ static size_t queued(const struct http_exchange *ex)
     return CONTAINER_OF(ex, const struct http2_exchange, ex)->queued;
 }
 
+/* From here on only the peer can end the stream. Shared pieces cost nothing. */
+static void answer_waits(struct http2_exchange *x)
+{
+    size_t n = HTTP2_STREAM_COST;
+    struct http2_segment *g;
+
+    LIST_EACH(g, &x->queue, link)
+        n += g->own.n;
+    x->unread = x->queued;
+    http_load_unread(&x->load, x->c, n);
+}
+
 static void end(struct http_exchange *ex)
 {
     struct http2_exchange *x = of(ex);
@@ -339,8 +358,13 @@ static void end(struct http_exchange *ex)
         http_conn_unref(c);
         return;
     }
-    if (!x->no_body)
+    if (ex->broken)
+        nghttp2_submit_rst_stream(c->h2->session, NGHTTP2_FLAG_NONE, x->id, NGHTTP2_INTERNAL_ERROR);
+    if (ex->broken)
+        send_later(c);
+    else if (!x->no_body)
         queue_changed(x);
+    answer_waits(x);
 }
 
 static const struct http_exchange_ops http2_ops = {
@@ -361,7 +385,7 @@ static void dispatch(struct http2_exchange *x)
     if (x->dispatched)
         return;
     x->dispatched = true;
-    http_body_end(&x->coming);
+    http_load_run(&x->load);
     c->h2->n_running++;
     r->body = x->body.n ? buf_view(&x->body) : S("");
     c->server->fn(c->server->ctx, &x->ex);
@@ -372,20 +396,36 @@ static void refuse_too_large(struct http2_exchange *x)
     struct http_conn *c = x->c;
 
     x->dispatched = true;
-    http_body_end(&x->coming);
     c->h2->n_running++;
     http_reply_too_large(&x->ex, c->server);
 }
 
+/* As Go. */
+static void refuse_long_head(struct http2_exchange *x)
+{
+    x->dispatched = true;
+    x->c->h2->n_running++;
+    http_reply(&x->ex, 431, "text/html; charset=utf-8",
+               S("<h1>HTTP Error 431</h1><p>Request Header Field(s) Too Large</p>"));
+}
+
 /* A stream that was refused was not looked at, says RFC 9113, 8.7: clients send its request again by themselves. No answer,
  * which might have to wait for the peer. */
-static void http2_refuse_body(struct http_body *b, bool late)
+static void http2_refuse(struct http_load *l, bool late)
 {
-    struct http2_exchange *x = CONTAINER_OF(b, struct http2_exchange, coming);
+    struct http2_exchange *x = CONTAINER_OF(l, struct http2_exchange, load);
     struct http_conn *c = x->c;
 
+    if (x->complete && late && x->queued < x->unread) { /* slowly, but he reads */
+        answer_waits(x);
+        return;
+    }
     x->dispatched = x->complete = true;
     buf_fini(&x->body);
+    if (http_conn_queued(c) >= HTTP2_SEND_HIGH) { /* nobody would ever read the frame */
+        http_conn_close(c);
+        return;
+    }
     nghttp2_submit_rst_stream(c->h2->session, NGHTTP2_FLAG_NONE, x->id,
                               late ? NGHTTP2_CANCEL : NGHTTP2_REFUSED_STREAM);
     waits_update(c);
@@ -405,6 +445,9 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
+    if (c->dead)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    http_conn_wait(c, HTTP_WAIT_NONE);
     arena = http_arena_get(c->server);
     x = ARENA_NEW(arena, struct http2_exchange);
     x->ex.ops = &http2_ops;
@@ -420,6 +463,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     list_add_tail(&c->h2->exchanges, &x->link);
     c->refs++;
     nghttp2_session_set_stream_user_data(session, x->id, x);
+    http_load_begin(&x->load, c);
+    http_load_more(&x->load, HTTP2_STREAM_COST);
     return 0;
 }
 
@@ -448,10 +493,15 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     str name, value;
 
     if (!x || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        return 0;                       /* trailers */
-    x->head_n += name_n + value_n + 32; /* as RFC 9113, 6.5.2 counts */
-    if (x->head_n > c->server->o.head_limit || x->ex.req.n_headers >= HTTP1_HEADERS_MAX)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        return 0;                                /* trailers */
+    x->head_n += name_n + value_n + 32;          /* as RFC 9113, 6.5.2 counts */
+    if (x->head_n > c->server->o.head_limit * 4) /* a few bytes may stand for thousands */
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (x->complete || x->too_long)
+        return 0;
+    x->too_long = x->head_n > c->server->o.head_limit || x->ex.req.n_headers >= HTTP1_HEADERS_MAX;
+    if (x->too_long || !http_load_more(&x->load, name_n + value_n + 32))
+        return 0;
     name = arena_dup(x->ex.arena, (str){(const char *)name_p, name_n});
     value = arena_dup(x->ex.arena, (str){(const char *)value_p, value_n});
     if (name.n && name.p[0] == ':') {
@@ -478,6 +528,12 @@ static void on_head(struct http2_exchange *x, bool ended)
     nghttp2_nv go_on = nv_of(S(":status"), S("100"));
     ptrdiff_t at = str_index(r->target, '?');
 
+    if (x->complete)
+        return; /* refused */
+    if (x->too_long) {
+        refuse_long_head(x);
+        return;
+    }
     r->path = at < 0 ? r->target : str_slice(r->target, 0, (size_t)at);
     r->query = at < 0 ? S("") : str_skip(r->target, (size_t)at + 1);
     if (x->authority.n && !http_header(r, "host").p)
@@ -487,11 +543,8 @@ static void on_head(struct http2_exchange *x, bool ended)
         refuse_too_large(x);
     } else if (ended) {
         dispatch(x);
-    } else {
-        http_body_begin(&x->coming, x->c);
-        if (x->expect_continue)
-            nghttp2_submit_headers(x->c->h2->session, NGHTTP2_FLAG_NONE, x->id, NULL, &go_on, 1,
-                                   NULL);
+    } else if (x->expect_continue) {
+        nghttp2_submit_headers(x->c->h2->session, NGHTTP2_FLAG_NONE, x->id, NULL, &go_on, 1, NULL);
     }
 }
 
@@ -519,7 +572,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
 
     if (!x || x->dispatched)
         return 0; /* the rest of a body that was too large */
-    if (!http_body_more(&x->coming, n))
+    if (!http_load_more(&x->load, n))
         return 0;
     buf_add(&x->body, p, n);
     if (x->body.overflow)
@@ -554,7 +607,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 void http2_begin(struct http_conn *c)
 {
     struct http2_conn *h = NEW(struct http2_conn);
-    size_t limit = c->server->o.bodies_limit;
+    size_t limit = c->server->o.load_limit;
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_STREAMS_MAX},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)MIN(limit, HTTP2_STREAM_WINDOW)},
@@ -574,6 +627,7 @@ void http2_begin(struct http_conn *c)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_continuations(option, HTTP2_CONTINUATIONS_MAX);
     BUG_ON(nghttp2_session_server_new2(&h->session, cb, c, option));
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(cb);
@@ -638,5 +692,5 @@ const struct http_protocol http2_protocol = {
     .written = http2_written,
     .fini = http2_fini,
     .idle_end = http2_idle_end,
-    .refuse_body = http2_refuse_body,
+    .refuse = http2_refuse,
 };

@@ -9,15 +9,18 @@
 #include "wire/http.h"
 #include "wire/http1_parse.h"
 
-#define HTTP_HEAD_LIMIT ((size_t)1 << 20) /* bytes, as Go */
+#define HTTP_HEAD_LIMIT                                                                            \
+    (((size_t)1 << 20) + 4096)            /* bytes, as Go: its limit and what it reads ahead */
 #define HTTP_BODY_LIMIT ((size_t)3 << 20) /* bytes, as kube-apiserver */
 #define HTTP_CONNECTIONS_MAX 10000
 #define HTTP_IDLE_NS (90 * NS_PER_S)
 #define HTTP_HEAD_NS (32 * NS_PER_S)
-#define HTTP_BODIES_LIMIT                                                                          \
-    ((size_t)128 << 20) /* bytes of bodies on their way: 64 clients with 1.5 MB each fit */
-#define HTTP_BODY_NS (60 * NS_PER_S)         /* from the end of a head to the end of its body */
-#define HTTP_LINGER_NS (NS_PER_S / 2)        /* for the peer to read our last words, as Go */
+#define HTTP_LOAD_LIMIT                                                                            \
+    ((size_t)128 << 20)                 /* bytes of all requests: 64 clients with 1.5 MB each fit */
+#define HTTP_REQUEST_NS (60 * NS_PER_S) /* from the first byte of a request to its last */
+#define HTTP_DRAIN_NS (60 * NS_PER_S)   /* for the peer to read at least something of an answer */
+#define HTTP_SMALL ((size_t)16 << 10)   /* bytes; a request that holds no more runs uncounted */
+#define HTTP_LINGER_NS (NS_PER_S / 2)   /* for the peer to read our last words, as Go */
 #define HTTP_PIPELINE_MAX ((size_t)64 << 10) /* bytes behind a request being answered */
 #define HTTP_SPARE_MAX 32                    /* arenas and buffers kept for the next requests */
 #define HTTP_SPARE_BYTES ((size_t)64 << 10)  /* larger buffers are not kept */
@@ -28,7 +31,7 @@
 enum http_wait {
     HTTP_WAIT_IDLE,
     HTTP_WAIT_HEAD,
-    HTTP_WAIT_BODY,
+    HTTP_WAIT_DRAIN,
     HTTP_WAIT_LINGER,
     HTTP_WAITS,
     HTTP_WAIT_NONE = HTTP_WAITS
@@ -44,8 +47,8 @@ struct http_server {
     size_t n_connections;
     struct list waiting[HTTP_WAITS];
     int64_t wait_ns[HTTP_WAITS];
-    struct list bodies; /* on their way, in the order in which they began */
-    size_t bodies_n;    /* bytes of them that are here */
+    struct list loads; /* that may be refused, in the order in which they began */
+    size_t load_n;     /* bytes of these and of what runs */
     struct loop_timer *timer;
     int64_t timer_due_ns; /* INT64_MAX: not set */
     struct arena *arenas[HTTP_SPARE_MAX];
@@ -69,12 +72,13 @@ struct http_held {
 };
 
 struct http_conn;
-/* A body on its way: from its head until it is handed over, refused or gone. Whoever sends it has not shown yet who it is,
- * so all of them together may hold no more than the server's bodies_limit, none for longer than HTTP_BODY_NS. */
-struct http_body {
-    struct list link;
-    struct http_conn *c; /* NULL: not on its way */
-    size_t n;            /* bytes that are here */
+/* What a request holds of the server's memory, head and body, from its first byte to the end of its exchange. All together
+ * hold no more than the server's load_limit. While it comes nobody knows yet who sends it: it may take no longer than
+ * HTTP_REQUEST_NS, and makes room for younger ones. So does an answer that nobody reads. What runs stays. */
+struct http_load {
+    struct list link;    /* in the server's `loads`, or alone while it runs */
+    struct http_conn *c; /* NULL: holds nothing */
+    size_t n;            /* bytes */
     int64_t due_ns;
 };
 
@@ -84,7 +88,8 @@ struct http_protocol {
     void (*written)(struct http_conn *c); /* less is queued than was */
     void (*fini)(struct http_conn *c);
     void (*idle_end)(struct http_conn *c); /* takes leave of an idle peer; NULL: just close */
-    void (*refuse_body)(struct http_body *b, bool late); /* its request with it */
+    void (*refuse)(struct http_load *l,
+                   bool late); /* which has ended: the request, or the answer */
 };
 
 struct http1_conn {
@@ -93,7 +98,9 @@ struct http1_conn {
     size_t scanned;            /* of the head in it */
     const char *now;           /* what is being used: not yet used rest */
     size_t now_n;
-    bool processing, resume_deferred, close_after, upgraded;
+    struct http_load load; /* of `in`, then of `ex` */
+    bool processing, resume_deferred;
+    bool clogged; /* answers wait for the peer to read: no request is taken until it has */
 };
 
 struct http_conn {
@@ -103,6 +110,7 @@ struct http_conn {
     struct list link, waits;
     enum http_wait wait;
     int64_t due_ns;
+    size_t undrained;                     /* bytes that were queued when HTTP_WAIT_DRAIN began */
     unsigned refs;                        /* the stream, every exchange, every deferred call */
     const struct http_protocol *protocol; /* NULL: not known yet */
     struct http_peer peer;
@@ -134,12 +142,14 @@ void http_chunk_head(struct buf *out, size_t n);
 struct arena *http_arena_get(struct http_server *s);
 void http_arena_put(struct http_server *s, struct arena *a); /* s NULL: frees it */
 str http_date(struct http_server *s);
-/* Bodies on their way. */
-void http_body_begin(struct http_body *b, struct http_conn *c);
-bool http_body_more(struct http_body *b, size_t n); /* false: refused, its exchange may be gone */
-void http_body_end(struct http_body *b);            /* not on its way (any more): nothing */
-/* 503 when there was no room for the body, 408 when it came too slowly. */
-void http_reply_refused_body(struct http_exchange *ex, const struct http_server *s, bool late);
+/* What requests hold. */
+void http_load_begin(struct http_load *l, struct http_conn *c); /* has begun already: nothing */
+bool http_load_more(struct http_load *l, size_t n); /* false: refused, its exchange may be gone */
+void http_load_run(struct http_load *l);            /* it is complete and the handler's */
+void http_load_unread(struct http_load *l, struct http_conn *c, size_t n); /* its answer waits */
+void http_load_end(struct http_load *l); /* holds nothing: nothing */
+/* 503 when there was no room for the request, 408 when it came too slowly. */
+void http_reply_refused(struct http_exchange *ex, const struct http_server *s, bool late);
 /* The Status that Kubernetes sends for a body over the limit. */
 void http_reply_too_large(struct http_exchange *ex, const struct http_server *s);
 

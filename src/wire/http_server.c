@@ -192,7 +192,7 @@ void http_reply_too_large(struct http_exchange *ex, const struct http_server *s)
         false);
 }
 
-void http_reply_refused_body(struct http_exchange *ex, const struct http_server *s, bool late)
+void http_reply_refused(struct http_exchange *ex, const struct http_server *s, bool late)
 {
     if (late)
         reply_error(
@@ -229,75 +229,115 @@ void http_conn_wait(struct http_conn *c, enum http_wait what)
     c->wait = what;
     if (what == HTTP_WAIT_NONE)
         return;
+    if (what == HTTP_WAIT_DRAIN)
+        c->undrained = http_conn_queued(c);
     c->due_ns = loop_now(s->loop).ns + s->wait_ns[what];
     list_add_tail(&s->waiting[what], &c->waits);
     /* The timer may be due too early, never too late: then it finds nothing and is set anew. */
     timer_arm(s, c->due_ns);
 }
 
-/* ---- bodies on their way ---- */
+/* ---- what requests hold ---- */
 
-void http_body_begin(struct http_body *b, struct http_conn *c)
+static void load_queue(struct http_load *l, struct http_conn *c)
 {
     struct http_server *s = c->server;
 
-    b->c = c;
-    b->n = 0;
-    b->due_ns = loop_now(s->loop).ns + HTTP_BODY_NS;
-    list_add_tail(&s->bodies, &b->link);
-    timer_arm(s, b->due_ns);
+    l->c = c;
+    l->due_ns = loop_now(s->loop).ns + HTTP_REQUEST_NS;
+    list_add_tail(&s->loads, &l->link);
+    timer_arm(s, l->due_ns);
 }
 
-void http_body_end(struct http_body *b)
+void http_load_begin(struct http_load *l, struct http_conn *c)
 {
-    struct http_conn *c = TAKE(b->c);
+    if (l->c)
+        return;
+    l->n = 0;
+    load_queue(l, c);
+}
+
+void http_load_end(struct http_load *l)
+{
+    struct http_conn *c = TAKE(l->c);
 
     if (!c)
         return;
-    list_del(&b->link);
-    c->server->bodies_n -= b->n;
+    list_del(&l->link);
+    c->server->load_n -= l->n;
 }
 
-static void body_refuse(struct http_body *b, bool late)
+static void load_refuse(struct http_load *l, bool late)
 {
-    struct http_conn *c = b->c;
+    struct http_conn *c = l->c;
 
     c->refs++;
-    http_body_end(b);
-    c->protocol->refuse_body(b, late);
+    http_load_end(l);
+    c->protocol->refuse(l, late);
     http_conn_unref(c);
 }
 
-/* The oldest makes room: a body that is really being sent is soon complete, so holding many of them open keeps no one else
- * from sending his. */
-bool http_body_more(struct http_body *b, size_t n)
+/* The oldest makes room: a request that is really being sent is soon complete, so holding many of them open keeps no one
+ * else from sending his. Where what runs fills the limit, small ones still find a place: somebody must be able to mend that. */
+bool http_load_more(struct http_load *l, size_t n)
 {
-    struct http_server *s = b->c->server;
+    struct http_server *s = l->c->server;
+    size_t limit = s->o.load_limit;
     bool kept = true;
 
-    b->n += n;
-    s->bodies_n += n;
-    while (s->bodies_n > s->o.bodies_limit) {
-        struct http_body *oldest = LIST_ITEM(s->bodies.next, struct http_body, link);
+    l->n += n;
+    s->load_n += n;
+    while (kept && s->load_n > limit) {
+        struct http_load *oldest = LIST_ITEM(s->loads.next, struct http_load, link);
 
-        if (oldest == b)
+        if (oldest == l && l->n <= MIN(HTTP_SMALL, limit / 64) && s->load_n <= limit + limit / 4)
+            break;
+        if (oldest == l)
             kept = false;
-        body_refuse(oldest, false);
+        load_refuse(oldest, false);
     }
     return kept;
 }
 
-static void bodies_expire(struct http_server *s, int64_t now_ns)
+/* The many small ones that run, watches say, are the business of who limits what runs. */
+void http_load_run(struct http_load *l)
 {
-    while (!list_is_empty(&s->bodies)) {
-        struct http_body *b = LIST_ITEM(s->bodies.next, struct http_body, link);
+    if (!l->c)
+        return;
+    if (l->n <= HTTP_SMALL)
+        http_load_end(l);
+    else
+        list_del(&l->link);
+}
 
-        if (b->due_ns > now_ns) {
-            timer_arm(s, b->due_ns);
+void http_load_unread(struct http_load *l, struct http_conn *c, size_t n)
+{
+    http_load_end(l);
+    l->n = 0;
+    load_queue(l, c);
+    http_load_more(l, n);
+}
+
+static void loads_expire(struct http_server *s, int64_t now_ns)
+{
+    while (!list_is_empty(&s->loads)) {
+        struct http_load *l = LIST_ITEM(s->loads.next, struct http_load, link);
+
+        if (l->due_ns > now_ns) {
+            timer_arm(s, l->due_ns);
             break;
         }
-        body_refuse(b, true);
+        load_refuse(l, true);
     }
+}
+
+/* Who reads slowly, but reads, gets more time. */
+static bool drains(struct http_conn *c)
+{
+    if (c->wait != HTTP_WAIT_DRAIN || http_conn_queued(c) >= c->undrained)
+        return false;
+    http_conn_wait(c, HTTP_WAIT_DRAIN);
+    return true;
 }
 
 static void on_timer(void *ctx)
@@ -306,7 +346,7 @@ static void on_timer(void *ctx)
     int64_t now_ns = loop_now(s->loop).ns;
 
     s->timer_due_ns = INT64_MAX;
-    bodies_expire(s, now_ns);
+    loads_expire(s, now_ns);
     for (int i = 0; i < HTTP_WAITS; i++)
         while (!list_is_empty(&s->waiting[i])) {
             struct http_conn *c = LIST_ITEM(s->waiting[i].next, struct http_conn, waits);
@@ -315,6 +355,8 @@ static void on_timer(void *ctx)
                 timer_arm(s, c->due_ns);
                 break;
             }
+            if (drains(c))
+                continue;
             if (i == HTTP_WAIT_IDLE && c->protocol && c->protocol->idle_end)
                 c->protocol->idle_end(c);
             else
@@ -411,7 +453,7 @@ void http_conn_finish(struct http_conn *c)
         return;
     http_conn_flush(c);
     c->lingering = true;
-    http_conn_wait(c, HTTP_WAIT_NONE);
+    http_conn_wait(c, HTTP_WAIT_DRAIN);
     stream_write(c->stream, S(""), on_last_written, c);
 }
 
@@ -659,16 +701,16 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
         s->o.head_limit = HTTP_HEAD_LIMIT;
     if (!s->o.connections_max)
         s->o.connections_max = HTTP_CONNECTIONS_MAX;
-    if (!s->o.bodies_limit)
-        s->o.bodies_limit = HTTP_BODIES_LIMIT;
+    if (!s->o.load_limit)
+        s->o.load_limit = HTTP_LOAD_LIMIT;
     s->wait_ns[HTTP_WAIT_IDLE] = o->idle_timeout_ns ? o->idle_timeout_ns : HTTP_IDLE_NS;
     s->wait_ns[HTTP_WAIT_HEAD] = o->head_timeout_ns ? o->head_timeout_ns : HTTP_HEAD_NS;
-    s->wait_ns[HTTP_WAIT_BODY] = HTTP_BODY_NS;
+    s->wait_ns[HTTP_WAIT_DRAIN] = HTTP_DRAIN_NS;
     s->wait_ns[HTTP_WAIT_LINGER] = HTTP_LINGER_NS;
     s->fn = fn;
     s->ctx = ctx;
     list_init(&s->connections);
-    list_init(&s->bodies);
+    list_init(&s->loads);
     for (int i = 0; i < HTTP_WAITS; i++)
         list_init(&s->waiting[i]);
     s->timer = loop_timer_new(loop, on_timer, s);

@@ -188,6 +188,12 @@ void http_end(struct http_exchange *ex)
     ex->ops->end(ex);
 }
 
+void http_abort(struct http_exchange *ex)
+{
+    ex->broken = ex->started;
+    http_end(ex);
+}
+
 /* Starts an answer whose length is known. */
 static void reply_start(struct http_exchange *ex, int status, const char *content_type, size_t n)
 {

@@ -265,6 +265,45 @@ TEST(aggregation, survives_a_backend_that_is_silent_or_talks_nonsense)
     end(&w, &p);
 }
 
+static struct http_exchange *half;
+
+static void serve_half(struct peer *p, struct http_exchange *ex)
+{
+    if (!str_has_suffix(ex->req.path, S("/pods"))) {
+        serve(p, ex);
+        return;
+    }
+    half = ex;
+    http_start(ex, 200, NULL, 0);
+    http_write(ex, S("{\"items\":["));
+}
+
+TEST(aggregation, answer_whose_backend_vanishes_is_broken_off)
+{
+    struct world w;
+    struct peer p;
+    struct call *c;
+
+    begin(&w, &p);
+    register_service(&w, &p);
+    p.answer = serve_half;
+    c = world_open(&w, "GET", PODS, NULL, NULL);
+    world_run(&w, NS_PER_S);
+    CHECK_STRZ(buf_view(&c->body), "{\"items\":[");
+    CHECK(!c->ended);
+    http_abort(half);
+    world_run(&w, NS_PER_S);
+    CHECK(c->ended && c->ex.broken);
+    call_free(c);
+    c = world_open(&w, "GET", PODS, NULL, NULL);
+    world_run(&w, NS_PER_S);
+    http_end(half);
+    world_run(&w, NS_PER_S);
+    CHECK(c->ended && !c->ex.broken);
+    call_free(c);
+    end(&w, &p);
+}
+
 TEST(aggregation, has_local_services_for_custom_groups_as_long_as_they_are_served)
 {
     struct world w;

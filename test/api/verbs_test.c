@@ -649,6 +649,64 @@ TEST(watch, that_falls_behind_is_ended)
     world_fini(&w);
 }
 
+/* A list of an older version comes from the disk, so the reader can stop reading before it is sent. */
+static struct call *open_stalled_list(struct world *w, const char *prefix, const char *headers)
+{
+    CLEANUP(buf) struct buf big = BUF_INIT;
+    str version;
+    char path[200];
+    struct call *c;
+
+    for (int i = 0; i < 520; i++) {
+        buf_clear(&big);
+        buf_fmt(&big, "{\"metadata\":{\"name\":\"%s-%d\",\"annotations\":{\"a\":\"", prefix, i);
+        for (int k = 0; k < 100; k++)
+            buf_z(&big, "0123456789");
+        buf_z(&big, "\"}}}");
+        world_json(w, "POST", CM, buf_cstr(&big), 201);
+    }
+    version =
+        json_get_str(world_json(w, "GET", CM "?limit=1", NULL, 200), "metadata.resourceVersion");
+    snprintf(path, sizeof path, CM "?resourceVersion=" PRI_STR "&resourceVersionMatch=Exact",
+             STR_ARG(version));
+    world_json(w, "POST", CM, "{\"metadata\":{\"generateName\":\"later-\"}}", 201);
+    c = world_open(w, "GET", path, NULL, headers);
+    c->queue = HTTP_QUEUE_HIGH;
+    world_run(w, NS_PER_S);
+    CHECK_INT(c->status, 200);
+    return c;
+}
+
+TEST(list, whose_reader_takes_nothing_for_a_minute_is_broken_off)
+{
+    static const char *const accepts[] = {
+        "Accept: application/json",
+        "Accept: application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"};
+
+    for (size_t i = 0; i < ARRAY_LEN(accepts); i++) {
+        struct world w;
+        struct call *c;
+
+        world_init(&w);
+        c = open_stalled_list(&w, "a", accepts[i]);
+        world_run(&w, 40 * NS_PER_S);
+        CHECK(!c->ended);
+        c->queue = 0;
+        c->ex.on_drain(c->ex.user, &c->ex); /* the rest is taken */
+        world_run(&w, NS_PER_S);
+        CHECK(c->ended && !c->ex.broken);
+        CHECK(json_findz(call_json(c), "items") != NULL);
+        call_free(c);
+        c = open_stalled_list(&w, "b", accepts[i]);
+        world_run(&w, 58 * NS_PER_S);
+        CHECK(!c->ended);
+        world_run(&w, 3 * NS_PER_S);
+        CHECK(c->ended && c->ex.broken);
+        call_free(c);
+        world_fini(&w);
+    }
+}
+
 TEST(update, of_some_kinds_must_name_the_version)
 {
     static const char lease[] =

@@ -17,7 +17,7 @@ struct talk {
     struct http_server *server;
     struct stream *client;
     nghttp2_session *session;
-    struct reply replies[16];
+    struct reply replies[64];
     size_t n_replies;
     struct buf log;
     struct http_exchange *held;
@@ -309,8 +309,9 @@ TEST(http2, too_large_bodies_get_413_whether_announced_or_not)
 TEST(http2, half_sent_bodies_hold_bounded_memory_and_make_room_for_honest_ones)
 {
     enum { LIMIT = 1 << 20, HALF = 200000, N = 12, KEPT = LIMIT / HALF };
-    struct http_server_options o = {.bodies_limit = LIMIT};
+    struct http_server_options o = {.load_limit = LIMIT};
     int32_t held[N], honest, empty;
+    size_t cost = 0; /* of a stream and its head */
     struct talk t;
 
     talk_init_with(&t, &o);
@@ -319,7 +320,10 @@ TEST(http2, half_sent_bodies_hold_bounded_memory_and_make_room_for_honest_ones)
         held[i] = ask(&t, "POST", "/held", HALF, NULL);
         run(&t, NS_PER_S);
         CHECK_INT(t.upload_n, 0);
-        CHECK_INT(t.server->bodies_n, (size_t)MIN(i + 1, KEPT) * HALF);
+        if (!i)
+            cost = t.server->load_n - HALF;
+        CHECK(cost > 4096 && cost < 4500);
+        CHECK_INT(t.server->load_n, (size_t)MIN(i + 1, KEPT) * (HALF + cost));
     }
     for (int i = 0; i < N; i++) {
         CHECK_INT(reply_of(&t, held[i])->closed, i < N - KEPT);
@@ -330,14 +334,14 @@ TEST(http2, half_sent_bodies_hold_bounded_memory_and_make_room_for_honest_ones)
     run(&t, NS_PER_S);
     CHECK(str_has_prefix(buf_view(&reply_of(&t, honest)->head), S(":status=200;")));
     CHECK_STRZ(buf_view(&t.log), "20 POST /honest? the-host [200000]\n");
-    CHECK_INT(t.server->bodies_n, (KEPT - 1) * HALF);
+    CHECK_INT(t.server->load_n, (KEPT - 1) * (HALF + cost));
     empty = ask(&t, "GET", "/a", 0, NULL);
     run(&t, NS_PER_S);
     CHECK(reply_of(&t, empty)->closed);
     stream_close(TAKE(t.client), NULL, NULL);
     run(&t, NS_PER_S);
-    CHECK_INT(t.server->bodies_n, 0);
-    CHECK(list_is_empty(&t.server->bodies));
+    CHECK_INT(t.server->load_n, 0);
+    CHECK(list_is_empty(&t.server->loads));
     talk_fini(&t);
 }
 
@@ -355,15 +359,162 @@ TEST(http2, body_that_trickles_ends_in_time_and_its_connection_goes_on)
         nghttp2_session_resume_data(t.session, slow);
         CHECK(!reply_of(&t, slow)->closed);
     }
-    CHECK_INT(t.server->bodies_n, 59);
+    CHECK(t.server->load_n > 4096 + 59);
     run(&t, 2 * NS_PER_S);
     CHECK(reply_of(&t, slow)->closed);
     CHECK_INT(reply_of(&t, slow)->code, NGHTTP2_CANCEL);
-    CHECK_INT(t.server->bodies_n, 0);
+    CHECK_INT(t.server->load_n, 0);
     after = ask(&t, "GET", "/a", 0, NULL);
     run(&t, NS_PER_S);
     CHECK_STRZ(buf_view(&reply_of(&t, after)->body), "/a");
     CHECK_STRZ(buf_view(&t.log), "20 GET /a? the-host [0]\n");
+    talk_fini(&t);
+}
+
+/* A request whose head is `n` bytes and whose body never comes. */
+static int32_t ask_long(struct talk *t, size_t n)
+{
+    nghttp2_nv head[5 + 40] = {nv(":method", "POST"), nv(":scheme", "http"), nv(":path", "/long"),
+                               nv(":authority", "the-host")};
+    nghttp2_data_provider provider = {.read_callback = on_upload};
+    char *value = mem_zalloc(n / 40 + 1);
+    int32_t id;
+
+    memset(value, 'v', n / 40);
+    for (int i = 0; i < 40; i++) {
+        head[4 + i] = nv("a-header", value);
+        head[4 + i].flags = NGHTTP2_NV_FLAG_NO_INDEX;
+    }
+    id = nghttp2_submit_request(t->session, NULL, head, 44, &provider, NULL);
+    CHECK(id > 0);
+    run(t, NS_PER_S);
+    mem_free(value);
+    return id;
+}
+
+TEST(http2, heads_whose_bodies_never_come_hold_bounded_memory)
+{
+    enum { LIMIT = 1 << 20, HEAD = 60000, N = 30, KEPT = LIMIT / (HEAD + 6000) };
+    struct http_server_options o = {.load_limit = LIMIT};
+    int32_t first = 0, get;
+    struct talk t;
+
+    talk_init_with(&t, &o);
+    t.upload_stalls = true;
+    for (int i = 0; i < N; i++) {
+        int32_t id = ask_long(&t, HEAD);
+
+        if (!i)
+            first = id;
+        CHECK(t.server->load_n >= (size_t)MIN(i + 1, KEPT) * HEAD);
+        CHECK(t.server->load_n <= LIMIT);
+    }
+    CHECK(reply_of(&t, first)->closed);
+    CHECK_INT(reply_of(&t, first)->code, NGHTTP2_REFUSED_STREAM);
+    get = ask(&t, "GET", "/a", 0, NULL);
+    run(&t, NS_PER_S);
+    CHECK_STRZ(buf_view(&reply_of(&t, get)->body), "/a");
+    run(&t, 60 * NS_PER_S); /* none may take longer */
+    CHECK_INT(t.server->load_n, 0);
+    talk_fini(&t);
+}
+
+TEST(http2, too_long_head_is_431_as_in_go)
+{
+    struct http_server_options o = {.head_limit = 50000};
+    struct talk t;
+    int32_t id;
+
+    talk_init_with(&t, &o);
+    t.upload_stalls = true;
+    id = ask_long(&t, 60000);
+    CHECK_STRZ(buf_view(&reply_of(&t, id)->head),
+               ":status=431;content-type=text/html; charset=utf-8;content-length=63;" DATE);
+    CHECK_STRZ(buf_view(&reply_of(&t, id)->body),
+               "<h1>HTTP Error 431</h1><p>Request Header Field(s) Too Large</p>");
+    id = ask_long(&t, 10000);
+    CHECK(!reply_of(&t, id)->closed);
+    CHECK(!t.ended);
+    CHECK_STRZ(buf_view(&t.log), "");
+    talk_fini(&t);
+}
+
+TEST(http2, answer_that_nobody_reads_is_dropped_in_time_and_when_there_is_no_room)
+{
+    struct http_server_options o = {.load_limit = 1 << 20};
+    char *p = mem_zalloc(400000);
+    int32_t ids[4];
+    struct talk t;
+
+    talk_init_with(&t, &o);
+    t.no_windows = true;
+    for (int i = 0; i < 4; i++) {
+        ids[i] = ask(&t, "GET", "/hold", 0, NULL);
+        run(&t, NS_PER_S);
+        http_start(t.held, 200, NULL, 0);
+        http_write(t.held, (str){p, 400000});
+        http_end(t.held);
+        run(&t, NS_PER_S);
+        CHECK(t.server->load_n <= 1 << 20);
+    }
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(reply_of(&t, ids[i])->code, i < 2 ? NGHTTP2_REFUSED_STREAM : 0);
+    run(&t, 62 * NS_PER_S);
+    for (int i = 2; i < 4; i++)
+        CHECK_INT(reply_of(&t, ids[i])->code, NGHTTP2_CANCEL);
+    CHECK_INT(t.server->load_n, 0);
+    ids[0] = ask(&t, "GET", "/hold", 0, NULL);
+    run(&t, NS_PER_S);
+    http_start(t.held, 200, NULL, 0);
+    http_write(t.held, (str){p, 400000});
+    http_end(t.held);
+    for (int i = 0; i < 4; i++) { /* slowly, but it is read */
+        run(&t, 50 * NS_PER_S);
+        CHECK(!reply_of(&t, ids[0])->closed);
+        nghttp2_submit_window_update(t.session, NGHTTP2_FLAG_NONE, 0, 50000);
+        nghttp2_submit_window_update(t.session, NGHTTP2_FLAG_NONE, ids[0], 50000);
+    }
+    run(&t, 122 * NS_PER_S);
+    CHECK_INT(reply_of(&t, ids[0])->code, NGHTTP2_CANCEL);
+    CHECK_INT(t.server->load_n, 0);
+    mem_free(p);
+    talk_fini(&t);
+}
+
+TEST(http2, answer_that_is_broken_off_resets_its_stream)
+{
+    struct talk t;
+    int32_t id;
+
+    talk_init(&t, 0);
+    id = ask(&t, "GET", "/hold", 0, NULL);
+    run(&t, NS_PER_S);
+    http_start(t.held, 200, NULL, 0);
+    http_write(t.held, S("half"));
+    http_abort(t.held);
+    run(&t, NS_PER_S);
+    CHECK(reply_of(&t, id)->closed);
+    CHECK_INT(reply_of(&t, id)->code, NGHTTP2_INTERNAL_ERROR);
+    id = ask(&t, "GET", "/a", 0, NULL);
+    run(&t, NS_PER_S);
+    CHECK_STRZ(buf_view(&reply_of(&t, id)->body), "/a");
+    CHECK_INT(t.server->load_n, 0);
+    talk_fini(&t);
+}
+
+TEST(http2, pings_keep_no_idle_connection)
+{
+    struct talk t;
+
+    talk_init(&t, 0);
+    ask(&t, "GET", "/a", 0, NULL);
+    for (int i = 0; i < 8 && !t.ended; i++) {
+        run(&t, 10 * NS_PER_S);
+        nghttp2_submit_ping(t.session, NGHTTP2_FLAG_NONE, NULL);
+    }
+    CHECK(!t.ended);
+    run(&t, 15 * NS_PER_S);
+    CHECK(t.ended);
     talk_fini(&t);
 }
 

@@ -502,7 +502,9 @@ TEST(http_server, idle_and_dawdling_connections_end)
     }
 }
 
-/* ---- bodies on their way ---- */
+/* ---- what requests hold ---- */
+
+#define HEAD 100 /* bytes of each head */
 
 static void send_head(struct talk *t, size_t length)
 {
@@ -510,9 +512,13 @@ static void send_head(struct talk *t, size_t length)
 
     buf_z(&head, "POST /b HTTP/1.1\r\nHost: x\r\n");
     if (length)
-        buf_fmt(&head, "Content-Length: %zu\r\n\r\n", length);
+        buf_fmt(&head, "Content-Length: %zu\r\n", length);
     else
-        buf_z(&head, "Transfer-Encoding: chunked\r\n\r\nffffff\r\n");
+        buf_z(&head, "Transfer-Encoding: chunked\r\n");
+    buf_z(&head, "A: ");
+    while (head.n < HEAD - 4)
+        buf_char(&head, 'a');
+    buf_z(&head, length ? "\r\n\r\n" : "\r\n\r\nffffff\r\n");
     ask(t, buf_cstr(&head));
 }
 
@@ -528,8 +534,8 @@ static void send_bytes(struct talk *t, size_t n)
 
 TEST(http_server, half_sent_bodies_hold_bounded_memory_and_make_room_for_honest_ones)
 {
-    enum { LIMIT = 1 << 20, HALF = 60000, N = 100, KEPT = LIMIT / HALF };
-    struct http_server_options o = {.bodies_limit = LIMIT};
+    enum { LIMIT = 1 << 20, HALF = 60000, N = 100, KEPT = LIMIT / (HALF + HEAD) };
+    struct http_server_options o = {.load_limit = LIMIT};
     struct stream *attackers[N], *honest = NULL;
     struct talk t;
 
@@ -541,7 +547,8 @@ TEST(http_server, half_sent_bodies_hold_bounded_memory_and_make_room_for_honest_
         send_head(&t, i % 2 ? 2 * HALF : 0);
         send_bytes(&t, HALF);
         CHECK_INT(t.ended, i >= KEPT); /* the oldest, which tells the same talk */
-        CHECK_INT(t.server->bodies_n, (size_t)MIN(i + 1, KEPT) * HALF);
+        CHECK_INT(t.server->load_n,
+                  (size_t)MIN(i + 1, KEPT) * (HALF + HEAD) + (i > N - 5 ? HEAD : 0));
         if (i == N - 5) { /* begins, and goes on when the others have sent more */
             talk_open(&t);
             honest = t.client;
@@ -550,24 +557,24 @@ TEST(http_server, half_sent_bodies_hold_bounded_memory_and_make_room_for_honest_
     }
     t.client = honest;
     send_bytes(&t, 100);
-    CHECK_INT(t.server->bodies_n, KEPT * HALF + 100);
+    CHECK_INT(t.server->load_n, KEPT * (HALF + HEAD) + HEAD + 100);
     buf_clear(&t.got);
     send_bytes(&t, 100);
     CHECK(str_has_prefix(buf_view(&t.got), S("HTTP/1.1 200 OK\r\n")));
-    CHECK_INT(t.server->bodies_n, KEPT * HALF);
+    CHECK_INT(t.server->load_n, KEPT * (HALF + HEAD));
     CHECK(str_has_prefix(buf_view(&t.log), S("POST /b [bbb")));
     CHECK_INT(t.log.n, 200 + strlen("POST /b []\n"));
     for (int i = 0; i < N; i++)
         stream_close(attackers[i], NULL, NULL);
     talk_run(&t, NS_PER_S);
-    CHECK_INT(t.server->bodies_n, 0);
-    CHECK(list_is_empty(&t.server->bodies));
+    CHECK_INT(t.server->load_n, 0);
+    CHECK(list_is_empty(&t.server->loads));
     talk_fini(&t);
 }
 
 TEST(http_server, body_without_room_is_answered_503_and_may_be_sent_again)
 {
-    struct http_server_options o = {.bodies_limit = 1000};
+    struct http_server_options o = {.load_limit = 1000};
     struct stream *first;
     struct talk t;
 
@@ -588,9 +595,9 @@ TEST(http_server, body_without_room_is_answered_503_and_may_be_sent_again)
     stream_close(t.client, NULL, NULL);
     talk_open(&t);
     send_head(&t, 2000); /* alone, and yet too long */
-    send_bytes(&t, 1001);
+    send_bytes(&t, 1001 - HEAD);
     CHECK(str_has_prefix(buf_view(&t.got), S("HTTP/1.1 503 ")));
-    CHECK_INT(t.server->bodies_n, 0);
+    CHECK_INT(t.server->load_n, 0);
     stream_close(first, NULL, NULL);
     talk_fini(&t);
 }
@@ -609,7 +616,7 @@ TEST(http_server, bodies_of_many_honest_writers_fit_at_the_same_time)
         send_head(&t, SIZE);
         send_bytes(&t, SIZE - 1);
     }
-    CHECK_INT(t.server->bodies_n, (size_t)N * (SIZE - 1));
+    CHECK_INT(t.server->load_n, (size_t)N * (HEAD + SIZE - 1));
     for (int i = 0; i < N; i++) {
         t.client = clients[i];
         buf_clear(&t.log);
@@ -620,7 +627,7 @@ TEST(http_server, bodies_of_many_honest_writers_fit_at_the_same_time)
         if (i < N - 1)
             stream_close(t.client, NULL, NULL);
     }
-    CHECK_INT(t.server->bodies_n, 0);
+    CHECK_INT(t.server->load_n, 0);
     talk_fini(&t);
 }
 
@@ -639,10 +646,184 @@ TEST(http_server, body_that_trickles_ends_in_time)
         talk_run(&t, 2 * NS_PER_S);
         CHECK(str_has_prefix(buf_view(&t.got), S("HTTP/1.1 408 Request Timeout\r\n")));
         CHECK(t.ended);
-        CHECK_INT(t.server->bodies_n, 0);
+        CHECK_INT(t.server->load_n, 0);
         CHECK_STRZ(buf_view(&t.log), "");
         talk_fini(&t);
     }
+}
+
+TEST(http_server, half_sent_heads_hold_bounded_memory_and_make_room_for_honest_ones)
+{
+    enum { LIMIT = 1 << 20, HALF = 60000, N = 100, KEPT = LIMIT / HALF };
+    struct http_server_options o = {.load_limit = LIMIT};
+    struct stream *attackers[N];
+    struct talk t;
+    str refused;
+
+    talk_init(&t, &o);
+    for (int i = 0; i < N; i++) {
+        if (i)
+            talk_open(&t);
+        attackers[i] = t.client;
+        ask(&t, "GET /");
+        send_bytes(&t, HALF - 5);
+        CHECK_INT(t.ended, i >= KEPT);
+        CHECK_INT(t.server->load_n, (size_t)MIN(i + 1, KEPT) * HALF);
+    }
+    refused = S("HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                "Connection: close\r\n\r\n503 Service Unavailable");
+    CHECK_STR(buf_view(&t.got), refused);
+    talk_open(&t);
+    CHECK(str_has_prefix(ask(&t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), S("HTTP/1.1 200 OK")));
+    for (int i = 0; i < N; i++)
+        stream_close(attackers[i], NULL, NULL);
+    talk_run(&t, NS_PER_S);
+    CHECK_INT(t.server->load_n, 0);
+    CHECK(list_is_empty(&t.server->loads));
+    talk_fini(&t);
+}
+
+TEST(http_server, large_requests_that_run_fill_the_limit_but_leave_room_for_small_ones)
+{
+    enum { LIMIT = 1 << 20, LARGE = 300000 };
+    struct http_server_options o = {.load_limit = LIMIT};
+    struct stream *clients[4];
+    struct http_exchange *held[4];
+    CLEANUP(buf) struct buf head = BUF_INIT;
+    struct talk t;
+
+    talk_init(&t, &o);
+    buf_z(&head, "GET /hold HTTP/1.1\r\nHost: x\r\nA: ");
+    while (head.n < LARGE - 4)
+        buf_char(&head, 'a');
+    buf_z(&head, "\r\n\r\n");
+    for (int i = 0; i < 4; i++) {
+        if (i)
+            talk_open(&t);
+        clients[i] = t.client;
+        t.held = NULL;
+        ask(&t, buf_cstr(&head));
+        held[i] = t.held;
+        CHECK((held[i] != NULL) == (i < 3));
+    }
+    CHECK(str_has_prefix(buf_view(&t.got), S("HTTP/1.1 503 Service Unavailable\r\n")));
+    CHECK_INT(t.server->load_n, 3 * LARGE);
+    talk_open(&t);
+    CHECK(str_has_prefix(ask(&t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), S("HTTP/1.1 200 OK")));
+    ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(t.held != NULL);
+    CHECK_INT(t.server->load_n, 3 * LARGE); /* small ones run uncounted */
+    for (int i = 0; i < 3; i++)
+        http_end(held[i]);
+    CHECK_INT(t.server->load_n, 0);
+    for (int i = 0; i < 4; i++)
+        stream_close(clients[i], NULL, NULL);
+    talk_fini(&t);
+}
+
+/* Asks for much more than the peer's side of the pair takes, without reading. */
+static size_t ask_and_not_read(struct talk *t)
+{
+    CLEANUP(buf) struct buf many = BUF_INIT, path = BUF_INIT;
+    enum { N = 4000 };
+
+    while (path.n < 1000)
+        buf_z(&path, "/longpath");
+    for (int i = 0; i < N; i++)
+        buf_fmt(&many, "GET " PRI_STR " HTTP/1.1\r\nHost: x\r\n\r\n", STR_ARG(buf_view(&path)));
+    stream_pause(t->client);
+    stream_write(t->client, buf_view(&many), NULL, NULL);
+    talk_run(t, NS_PER_S);
+    return N;
+}
+
+static size_t count_answers(const struct talk *t)
+{
+    str rest = buf_view(&t->got);
+    size_t n = 0;
+
+    for (ptrdiff_t at; (at = str_find(rest, S("HTTP/1.1 200 OK\r\n"))) >= 0; n++)
+        rest = str_skip(rest, (size_t)at + 10);
+    return n;
+}
+
+TEST(http_server, answer_that_is_broken_off_is_not_taken_for_whole)
+{
+    static const struct http_header length[] = {{STR("Content-Length"), STR("100")}};
+
+    for (size_t n = 0; n < 2; n++) {
+        struct talk t;
+
+        talk_init(&t, NULL);
+        ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+        http_start(t.held, 200, length, n);
+        http_write(t.held, S("half"));
+        http_abort(t.held);
+        talk_run(&t, NS_PER_S);
+        CHECK(str_has_suffix(buf_view(&t.got), n ? S("\r\n\r\nhalf") : S("\r\n\r\n4\r\nhalf\r\n")));
+        CHECK(t.ended);
+        talk_fini(&t);
+    }
+}
+
+TEST(http_server, who_does_not_read_his_answers_gets_no_further_ones)
+{
+    struct http_conn *c;
+    struct talk t;
+    size_t n;
+
+    talk_init(&t, NULL);
+    n = ask_and_not_read(&t);
+    c = LIST_ITEM(t.server->connections.next, struct http_conn, link);
+    CHECK(c->h1.clogged);
+    CHECK(http_conn_queued(c) < HTTP_QUEUE_HIGH);
+    CHECK_INT(t.server->load_n, http_conn_queued(c));
+    stream_start(t.client, &client_events, &t);
+    talk_run(&t, NS_PER_S);
+    CHECK_INT(count_answers(&t), n);
+    CHECK(!t.ended && !c->h1.clogged);
+    CHECK_INT(t.server->load_n, 0);
+    CHECK(str_has_prefix(ask(&t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), S("HTTP/1.1 200 OK")));
+    talk_run(&t, 88 * NS_PER_S);
+    CHECK(!t.ended);
+    talk_run(&t, 3 * NS_PER_S);
+    CHECK(t.ended);
+    talk_fini(&t);
+}
+
+static void on_slow_data(void *ctx, const char *p, size_t n)
+{
+    stream_pause(((struct talk *)ctx)->client);
+}
+
+static const struct stream_events slow_events = {.data = on_slow_data, .end = on_client_end};
+
+TEST(http_server, who_never_reads_loses_his_connection_and_whoever_reads_slowly_keeps_it)
+{
+    static const char *const last[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"};
+
+    for (int reads = 0; reads < 2; reads++)
+        for (size_t i = 0; i < ARRAY_LEN(last); i++) {
+            struct talk t;
+
+            talk_init(&t, NULL);
+            ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+            stream_pause(t.client);
+            http_start(t.held, 200, NULL, 0);
+            for (int k = 0; k < 20000; k++)
+                http_write(t.held, S("0123456789012345678901234567890123456789012345678901234567890"
+                                     "123456789012345678901234567890123456789"));
+            stream_write(t.client, str_of(last[i]), NULL, NULL);
+            http_end(t.held);
+            for (int s = 0; s < 4; s++) {
+                talk_run(&t, 50 * NS_PER_S);
+                if (reads)
+                    stream_start(t.client, &slow_events, &t);
+            }
+            CHECK_INT(t.server->n_connections, reads);
+            talk_fini(&t);
+        }
 }
 
 TEST(http_server, refuses_connections_beyond_its_limit)
