@@ -157,14 +157,14 @@ static void check_selectable(struct check *c, const struct at *at, const struct 
 {
     int64_t i = 0;
     uint32_t different = 0;
+    struct map seen;
 
+    map_init(&seen);
     JSON_EACH(f, fields) {
         const struct at *here = AT(AT_INDEX(at, i), "jsonPath");
         str path = json_get_str(f, "jsonPath");
         const struct json *found = NULL;
         const char *why;
-        bool seen = false;
-
         i++;
         if (!path.n) {
             bad_required(c, here, "");
@@ -180,15 +180,14 @@ static void check_selectable(struct check *c, const struct at *at, const struct 
             bad_invalid(c, here, json_string(path),
                         "must point to a field of type string, boolean or integer. Enum string "
                         "fields and strings with formats are allowed.");
-        for (int64_t k = 0; k + 1 < i && !seen; k++)
-            seen = str_eq(json_get_str(&fields->items[k], "jsonPath"), path);
-        if (seen)
+        if (map_put(&seen, path, c))
             bad_duplicate(c, here, json_string(path), "");
         else
             different++;
     }
     if (different > SELECTABLE_MAX)
         bad_too_many(c, at, different, SELECTABLE_MAX);
+    map_fini(&seen);
 }
 
 static void check_deprecation(struct check *c, const struct at *at, const struct json *version)
@@ -284,20 +283,22 @@ static void check_versions(struct check *c, const struct at *spec, const struct 
     const struct at *at = AT(spec, "versions");
     CLEANUP(buf) struct buf text = BUF_INIT;
     unsigned storage = 0;
+    struct map names;
     bool unique = true;
     uint32_t i = 0;
 
+    map_init(&names);
     JSON_EACH(v, versions) {
         const struct at *here = AT_INDEX(at, i);
         str name = json_get_str(v, "name");
 
         storage += json_get_bool(v, "storage", false);
-        for (uint32_t k = 0; k < i && unique; k++)
-            unique = !str_eq(json_get_str(&versions->items[k], "name"), name);
+        unique &= !map_put(&names, name, c);
         check_dns1035_label(c, AT(here, "name"), name);
         check_version(c, here, v, old, h);
         i++;
     }
+    map_fini(&names);
     if (unique && storage == 1)
         return;
     crd_go_versions(&text, versions, h);

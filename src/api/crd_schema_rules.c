@@ -4,6 +4,7 @@
  * OpenAPI's fields. Expressions are left to crd_expressions.c, and come only when nothing is wrong with the schema around them.
  * API: k8s.io/apiextensions-apiserver/pkg/apiserver/schema/{validation,complete,convert}.go, .../pkg/apis/apiextensions/validation */
 #include "api/crd_rules.h"
+#include "schema/cel/cel.h"
 #include "schema/crd.h"
 
 #define SCHEMA_DEPTH_MAX 200 /* of schemas in schemas; the JSON parser's own limit is not far */
@@ -106,8 +107,7 @@ static void check_values(struct check *c, const struct at *at, const struct json
         }
     }
     check_nested(c, AT(at, "not"), field(s, "not"), false, depth + 1);
-    if (json_is(pattern, JSON_STRING) && pattern->s.n &&
-        !crd_pattern_check(c->a, pattern->s, &problem))
+    if (json_is(pattern, JSON_STRING) && pattern->s.n && !cel_regex_new(c->a, pattern->s, &problem))
         bad_invalid(c, AT(at, "pattern"), *pattern,
                     "must be a valid regular expression, but isn't: " PRI_STR, STR_ARG(problem));
 }
@@ -394,10 +394,12 @@ static struct json or_null(const struct json *v)
 static void check_map_keys(struct check *c, const struct at *at, const struct json *keys,
                            const struct json *items)
 {
-    uint32_t i = 0;
+    struct json_index props = {.obj = (struct json *)(uintptr_t)field(items, "properties")};
+    struct map seen;
 
+    map_init(&seen);
     JSON_EACH(k, keys) {
-        const struct json *p = json_find(field(items, "properties"), json_str(k));
+        const struct json *p = json_index_find(&props, json_str(k));
         str type = json_get_str(p, "type");
 
         if (!p)
@@ -407,14 +409,12 @@ static void check_map_keys(struct check *c, const struct at *at, const struct js
             bad_invalid(c, AT(AT_KEY(AT(AT(at, "items"), "properties"), json_str(k)), "type"),
                         json_z("object"),
                         "must be a scalar type if parent array's x-kubernetes-list-type is map");
-        for (uint32_t j = 0; j < i; j++)
-            if (str_eq(json_str(&keys->items[j]), json_str(k))) {
-                bad_invalid(c, AT(at, "x-kubernetes-list-map-keys"), *keys,
-                            "must not contain duplicate entries");
-                break;
-            }
-        i++;
+        if (map_put(&seen, json_str(k), c))
+            bad_invalid(c, AT(at, "x-kubernetes-list-map-keys"), *keys,
+                        "must not contain duplicate entries");
     }
+    map_fini(&seen);
+    json_index_fini(&props);
 }
 
 static void check_list_items(struct check *c, const struct at *at, const struct json *s, str list,
@@ -422,6 +422,8 @@ static void check_list_items(struct check *c, const struct at *at, const struct 
 {
     const struct json *required = field(items, "required");
     bool map = str_is(list, "map");
+    struct json_index props = {.obj = (struct json *)(uintptr_t)field(items, "properties")};
+    struct map needed;
 
     if (!is_schema(items) || (!map && !str_is(list, "set")))
         return;
@@ -430,16 +432,16 @@ static void check_list_items(struct check *c, const struct at *at, const struct 
                       "cannot be nullable when x-kubernetes-list-type is " PRI_STR, STR_ARG(list));
     if (!map)
         return;
+    map_init(&needed);
+    JSON_EACH(r, required)
+        map_put(&needed, json_str(r), c);
     JSON_EACH(k, field(s, "x-kubernetes-list-map-keys")) {
-        const struct json *p = json_find(field(items, "properties"), json_str(k));
+        const struct json *p = json_index_find(&props, json_str(k));
         const struct at *here = AT_KEY(AT(AT(at, "items"), "properties"), json_str(k));
-        bool needed = false;
 
         if (!p)
             continue;
-        JSON_EACH(r, required)
-            needed |= str_eq(json_str(r), json_str(k));
-        if (!needed && !field(p, "default"))
+        if (!map_find(&needed, json_str(k)) && !field(p, "default"))
             bad_required(c, AT(here, "default"),
                          "this property is in x-kubernetes-list-map-keys, so it must have a "
                          "default or be a required property");
@@ -448,6 +450,8 @@ static void check_list_items(struct check *c, const struct at *at, const struct 
                 c, AT(here, "nullable"),
                 "this property is in x-kubernetes-list-map-keys, so it cannot be nullable");
     }
+    map_fini(&needed);
+    json_index_fini(&props);
 }
 
 /* x-kubernetes-list-type, x-kubernetes-map-type and their kin. */

@@ -2,11 +2,9 @@
  *
  * API: k8s.io/apiextensions-apiserver/pkg/apiserver/schema/{pruning,defaulting,objectmeta} */
 #include "schema/crd.h"
+#include "schema/cel/cel.h"
 #include "schema/cel/rules.h"
 #include "schema/schema_internal.h"
-
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 
 #define DEPTH_MAX 200 /* values within values */
 
@@ -131,97 +129,25 @@ static const struct schema_type *type_of(struct arena *a, const struct json *s)
 
 /* ---- patterns ---- */
 
-static pcre2_code *pattern_compile(str p, int *ret_code)
-{
-    PCRE2_SIZE at;
-
-    return pcre2_compile((PCRE2_SPTR)(p.p ? p.p : ""), p.n, PCRE2_UTF | PCRE2_DOLLAR_ENDONLY,
-                         ret_code, &at, NULL);
-}
-
-/* What PCRE2 has and Go's RE2 has not: look-around, atomic groups, back references, possessive repetition, large counts. */
-static bool beyond_re2(struct arena *a, str p, str *ret_problem)
-{
-    bool in_class = false;
-
-    for (size_t i = 0; i < p.n; i++) {
-        char ch = p.p[i], next = i + 1 < p.n ? p.p[i + 1] : 0;
-
-        if (ch == '\\') {
-            if (!in_class && ((next >= '1' && next <= '9') || next == 'k')) {
-                *ret_problem =
-                    arena_fmt(a, "error parsing regexp: invalid escape sequence: `\\%c`", next);
-                return true;
-            }
-            i++;
-        } else if (in_class) {
-            in_class = ch != ']';
-        } else if (ch == '[') {
-            in_class = true;
-            if (next == '^')
-                i++;
-            if (i + 1 < p.n && p.p[i + 1] == ']')
-                i++;
-        } else if (ch == '(' && next == '?' && i + 2 < p.n &&
-                   (strchr("=!>|#", p.p[i + 2]) ||
-                    (p.p[i + 2] == '<' && i + 3 < p.n && strchr("=!", p.p[i + 3])))) {
-            *ret_problem =
-                arena_fmt(a, "error parsing regexp: invalid or unsupported Perl syntax: `(?%.*s`",
-                          1, p.p + i + 2);
-            return true;
-        } else if (strchr("*+?", ch) && next == '+') {
-            *ret_problem =
-                arena_fmt(a, "error parsing regexp: invalid nested repetition operator: `%c+`", ch);
-            return true;
-        }
-    }
-    return false;
-}
-
-bool crd_pattern_check(struct arena *a, str pattern, str *ret_problem)
-{
-    int code;
-    pcre2_code *re;
-    PCRE2_UCHAR text[256];
-
-    if (beyond_re2(a, pattern, ret_problem))
-        return false;
-    re = pattern_compile(pattern, &code);
-    if (re) {
-        pcre2_code_free(re);
-        return true;
-    }
-    /* Go's words for what people get wrong most; the library's own for the rest. */
-    if (code == PCRE2_ERROR_MISSING_CLOSING_PARENTHESIS)
-        *ret_problem = arena_fmt(a, "error parsing regexp: missing closing ): `" PRI_STR "`",
-                                 STR_ARG(pattern));
-    else if (pcre2_get_error_message(code, text, sizeof text) > 0)
-        *ret_problem = arena_fmt(a, "error parsing regexp: %s: `" PRI_STR "`", (const char *)text,
-                                 STR_ARG(pattern));
-    else
-        *ret_problem = S("error parsing regexp");
-    return false;
-}
-
-static void collect_patterns(struct map *m, const struct json *s)
+static void collect_patterns(struct arena *a, struct map *m, const struct json *s)
 {
     if (json_is(s, JSON_ARRAY)) {
         JSON_EACH(i, s)
-            collect_patterns(m, i);
+            collect_patterns(a, m, i);
         return;
     }
     JSON_EACH_MEMBER(x, s) {
-        int code;
+        str problem;
 
         if (str_is(x->key, "pattern") && x->value.type == JSON_STRING) {
             if (!map_find(m, x->value.s)) {
-                pcre2_code *re = pattern_compile(x->value.s, &code);
+                void *re = cel_regex_new(a, x->value.s, &problem);
 
                 if (re)
                     map_put(m, x->value.s, re);
             }
         } else if (x->value.type == JSON_OBJECT || x->value.type == JSON_ARRAY)
-            collect_patterns(m, &x->value);
+            collect_patterns(a, m, &x->value);
     }
 }
 
@@ -229,8 +155,6 @@ static void type_fini(void *ctx)
 {
     struct crd_type *t = ctx;
 
-    MAP_EACH(e, &t->patterns)
-        pcre2_code_free(e->value);
     map_fini(&t->patterns);
     cel_rules_free(t->rules);
 }
@@ -244,7 +168,7 @@ const struct schema_type *crd_type_new(struct arena *a, str name, const struct j
     map_init(&t->patterns);
     arena_at_end(a, type_fini, t);
     if (schema)
-        collect_patterns(&t->patterns, schema);
+        collect_patterns(a, &t->patterns, schema);
     t->has_rules = schema && crd_has_rules(schema);
     fill_struct(a, &t->type, schema ? schema : &everything, true);
     t->type.name = name;

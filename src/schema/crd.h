@@ -41,14 +41,12 @@ bool crd_format_is_known(str type, str format);
 bool crd_is_pruned(struct arena *a, const struct json *schema, const struct json *v);
 /* Does the schema say anything of x-kubernetes-validations, at any depth? */
 bool crd_has_rules(const struct json *schema);
-/* False: no regular expression; *ret_problem says why. */
-bool crd_pattern_check(struct arena *a, str pattern, str *ret_problem);
 
 /* The root type, in full (crd*.c). */
 struct crd_type {
     struct schema_type type; /* first */
     const struct json *schema;
-    struct map patterns;     /* pattern -> pcre2_code */
+    struct map patterns;     /* pattern -> what cel_regex_new() made of it */
     bool has_rules;          /* x-kubernetes-validations */
     struct cel_rules *rules; /* compiled when first needed */
 };

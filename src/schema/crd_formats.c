@@ -7,32 +7,19 @@
 
 #include <arpa/inet.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#define MATCH_LIMIT 1000000 /* steps of one match; beyond, the value does not match */
-
 bool crd_matches(const struct map *patterns, str pattern, str text)
 {
-    pcre2_code *re = patterns ? map_find(patterns, pattern) : NULL, *own = NULL;
-    pcre2_match_context *limits;
-    pcre2_match_data *m;
-    int rc, code;
-    PCRE2_SIZE at;
+    const void *re = patterns ? map_find(patterns, pattern) : NULL;
+    struct arena *own = re ? NULL : arena_new();
+    str problem;
+    bool ok;
 
     if (!re)
-        re = own = pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n,
-                                 PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
-    if (!re)
-        return true; /* refused with the definition; nothing to hold against the value */
-    limits = pcre2_match_context_create(NULL);
-    pcre2_set_match_limit(limits, MATCH_LIMIT);
-    m = pcre2_match_data_create_from_pattern(re, NULL);
-    rc = pcre2_match(re, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, 0, 0, m, limits);
-    pcre2_match_data_free(m);
-    pcre2_match_context_free(limits);
-    pcre2_code_free(own);
-    return rc >= 0;
+        re = cel_regex_new(own, pattern, &problem);
+    /* A pattern that is none was refused with the definition; nothing to hold against the value. */
+    ok = !re || cel_regex_matches(re, text);
+    arena_free(own);
+    return ok;
 }
 
 /* ---- times ---- */
@@ -73,7 +60,7 @@ static bool is_duration(str s)
     return str_to_duration(s, &ns) ||
            crd_matches(NULL,
                        S("(?i)[0-9]+\\s*(ns|us|µs|ms|s|m|h|hr|d|w|wk|(nano|micro|milli|sec|min|"
-                         "hour|day|week)[a-zµ]*)(?![a-zµ])"),
+                         "hour|day|week)[a-zµ]*)([^a-zµ]|$)"),
                        s);
 }
 

@@ -5,7 +5,7 @@
 
 #define CRD_DEPTH_MAX 200 /* values within values */
 
-/* patterns: pattern -> pcre2_code, as crd_type has them; NULL, or not among them: compiled for this once. */
+/* patterns: pattern -> regular expression, as crd_type has them; NULL, or not among them: compiled for this once. */
 bool crd_matches(const struct map *patterns, str pattern, str text);
 /* Has the text this format? One that is not known holds for all. */
 bool crd_format_holds(str format, str text);

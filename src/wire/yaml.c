@@ -25,7 +25,6 @@
 #define TAG_PREFIX "tag:yaml.org,2002:"
 
 struct anchor {
-    struct anchor *older;
     str name;
     struct json value;
     uint64_t n_nodes;
@@ -36,7 +35,7 @@ struct reader {
     yaml_parser_t libyaml;
     struct arena *arena;
     struct json *duplicates;
-    struct anchor *anchors; /* newest first: a name may be used again */
+    struct map anchors; /* name -> struct anchor, the newest: a name may be used again */
     uint64_t n_nodes, n_from_aliases;
     uint32_t depth_left;
     struct err *err;
@@ -460,8 +459,7 @@ static struct anchor *open_anchor(struct reader *r, const yaml_char_t *name)
     a->name = arena_dup(r->arena, str_of((const char *)name));
     a->open = true;
     a->n_nodes = r->n_nodes;
-    a->older = r->anchors;
-    r->anchors = a;
+    map_put(&r->anchors, a->name, a);
     return a;
 }
 
@@ -490,10 +488,8 @@ static bool too_many_aliases(const struct reader *r)
 static bool expand_alias(struct reader *r, const yaml_event_t *e, struct json *ret)
 {
     const char *name = (const char *)e->data.alias.anchor;
-    const struct anchor *a;
+    const struct anchor *a = map_find(&r->anchors, str_of(name));
 
-    for (a = r->anchors; a && !str_is(a->name, name); a = a->older)
-        ;
     if (!a)
         return fail(r, yaml_err("unknown anchor '%s' referenced", name));
     if (a->open)
@@ -686,7 +682,8 @@ static bool next_document(struct reader *r, struct json *ret)
             return false;
         if (type != YAML_DOCUMENT_START_EVENT)
             continue;
-        r->anchors = NULL;
+        map_fini(&r->anchors);
+        map_init(&r->anchors);
         if (!next_event(r, &e))
             return false;
         ok = compose(r, &e, ret, NULL) && settle_double(r, ret);
@@ -707,6 +704,7 @@ static struct err *read_documents(struct arena *a, str text, struct json *duplic
                        YAML_SIZE_MAX);
     if (!yaml_parser_initialize(&r.libyaml))
         return err_new(REASON_INTERNAL, "out of memory");
+    map_init(&r.anchors);
     yaml_parser_set_input_string(&r.libyaml, (const unsigned char *)(text.n ? text.p : ""), text.n);
     while (next_document(&r, &v)) {
         json_append(a, docs, v);
@@ -714,6 +712,7 @@ static struct err *read_documents(struct arena *a, str text, struct json *duplic
             break;
     }
     yaml_parser_delete(&r.libyaml);
+    map_fini(&r.anchors);
     return r.err;
 }
 

@@ -1,5 +1,6 @@
 /* crd_test.c - custom resources, from the definition to the last instance. */
 #include "test/api/world.h"
+#include <time.h>
 
 #define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 #define WIDGETS "/apis/example.com/v1/namespaces/default/widgets"
@@ -173,6 +174,125 @@ TEST(objects, have_long_sets_and_maps_whose_items_are_told_apart_without_compari
     CHECK_INT(json_count(json_path(v, "details.causes")), 1);
     CHECK_STRZ(json_get_str(json_item(json_path(v, "details.causes"), 0), "field"),
                "items[10000].v");
+    world_fini(&w);
+}
+
+static double processor_s(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
+}
+
+/* PCRE2 alone would take minutes for most of these, or refuse what RE2 takes. */
+TEST(objects, are_matched_with_patterns_in_bounded_time)
+{
+    static const struct {
+        const char *pattern, *part;
+        size_t times;
+        const char *last;
+        int status;
+    } cases[] = {
+        {"[a-z]+[0-9]", "a", 1000000, "", 422},
+        {"[a-z]+[0-9]", "a", 1000000, "7", 201},
+        {"(a|b|ab)*[cd]", "ab", 500000, "", 422},
+        {"^(a+)+$", "a", 100000, "", 201},
+        {"^(a+)+$", "a", 100000, "b", 422},
+        {"^([a-z]+[0-9]?)+$", "a", 300, "", 201},
+        {"([ab]+)+[cd]", "ab", 500000, "", 422},
+        {"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "a-b", 300000, "", 201},
+        {"b$", "a", 1000000, "b", 201},
+        {"^b", "a", 1000000, "b", 422},
+        {"(?i)AB|x", "ab", 1, "", 201},
+        {"\\\\Qa.b", "a.b", 1, "", 201},
+        {"\\\\Qa.b", "acb", 1, "", 422},
+        {"a|b\\\\z", "xb", 1, "", 201},
+    };
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct world w;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        double from;
+
+        buf_clear(&b);
+        buf_fmt(&b,
+                CRD("widgets", "Widget",
+                    "{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{"
+                    "\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{\"a\":{"
+                    "\"type\":\"string\",\"pattern\":\"%s\"}}}}}"),
+                cases[i].pattern);
+        begin(&w, buf_cstr(&b));
+        buf_clear(&b);
+        buf_z(&b, "{\"metadata\":{\"name\":\"w\"},\"a\":\"");
+        for (size_t k = 0; k < cases[i].times; k++)
+            buf_z(&b, cases[i].part);
+        buf_fmt(&b, "%s\"}", cases[i].last);
+        from = processor_s();
+        if (world_status(&w, "POST", WIDGETS, buf_cstr(&b)) != cases[i].status)
+            CHECK_STRZ(str_of(cases[i].pattern), "what it is matched with");
+        CHECK(processor_s() - from < 3);
+        world_fini(&w);
+    }
+}
+
+TEST(objects, have_long_lists_of_values_of_long_enumerations)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    struct world w;
+    double from;
+
+    buf_z(&b, "{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":{"
+              "\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"array\",\"items\":{\"type\":"
+              "\"string\",\"enum\":[\"first\"");
+    for (int i = 0; i < 20000; i++)
+        buf_fmt(&b, ",\"e%05d\"", i);
+    buf_z(&b, "]}}}}}}");
+    {
+        CLEANUP(buf) struct buf crd = BUF_INIT;
+
+        buf_fmt(&crd, CRD("widgets", "Widget", "%s"), buf_cstr(&b));
+        begin(&w, buf_cstr(&crd));
+    }
+    buf_clear(&b);
+    buf_z(&b, "{\"metadata\":{\"name\":\"w\"},\"a\":[\"first\"");
+    for (int i = 0; i < 100000; i++)
+        buf_z(&b, ",\"e19999\"");
+    buf_z(&b, "]}");
+    from = processor_s();
+    CHECK_INT(world_status(&w, "POST", WIDGETS, buf_cstr(&b)), 201);
+    CHECK(processor_s() - from < 3);
+    CHECK_INT(
+        world_status(&w, "POST", WIDGETS, "{\"metadata\":{\"name\":\"x\"},\"a\":[\"e20000\"]}"),
+        422);
+    world_fini(&w);
+}
+
+TEST(definitions, with_many_names_are_checked_without_comparing_all_pairs)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT, crd = BUF_INIT;
+    struct world w;
+    double from = processor_s();
+
+    world_init(&w);
+    buf_z(&b, "{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":{"
+              "\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"array\",\"x-kubernetes-list-"
+              "type\":\"map\",\"x-kubernetes-list-map-keys\":[\"k\"");
+    for (int i = 0; i < 20000; i++)
+        buf_fmt(&b, ",\"k%05d\"", i);
+    buf_z(&b, "],\"items\":{\"type\":\"object\",\"required\":[\"k\"");
+    for (int i = 0; i < 20000; i++)
+        buf_fmt(&b, ",\"k%05d\"", i);
+    buf_z(&b, "],\"properties\":{\"k\":{\"type\":\"string\"}");
+    for (int i = 0; i < 20000; i++)
+        buf_fmt(&b, ",\"k%05d\":{\"type\":\"string\"}", i);
+    buf_z(&b, "}}}}}}}");
+    buf_fmt(&crd, CRD("widgets", "Widget", "%s"), buf_cstr(&b));
+    CHECK_INT(world_status(&w, "POST", CRDS "?dryRun=All", buf_cstr(&crd)), 201);
+    buf_clear(&b);
+    for (int i = 0; i < 20000; i++)
+        buf_fmt(&b, "%s{\"name\":\"V%d\",\"served\":true,\"storage\":true}", i ? "," : "", i);
+    buf_clear(&crd);
+    buf_fmt(&crd, CRD("gadgets", "Gadget", "%s"), buf_cstr(&b));
+    CHECK_INT(world_status(&w, "POST", CRDS, buf_cstr(&crd)), 422);
+    CHECK(processor_s() - from < 4);
     world_fini(&w);
 }
 

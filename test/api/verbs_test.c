@@ -1,5 +1,6 @@
 /* verbs_test.c - create, read, update, patch, delete, list and watch, as a client sees them. */
 #include "test/api/world.h"
+#include <time.h>
 
 #define CM "/api/v1/namespaces/default/configmaps"
 
@@ -705,6 +706,30 @@ TEST(list, whose_reader_takes_nothing_for_a_minute_is_broken_off)
         call_free(c);
         world_fini(&w);
     }
+}
+
+TEST(create, with_thousands_of_faults_is_refused_without_writing_all_of_them_out)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    clock_t from;
+    struct world w;
+    struct call *c;
+
+    world_init(&w);
+    buf_z(&b, "{\"metadata\":{\"name\":\"a\",\"ownerReferences\":[");
+    for (int i = 0; i < 4000; i++) /* each fault shows the whole list */
+        buf_fmt(&b,
+                "%s{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"p\",\"uid\":\"%d\","
+                "\"controller\":true}",
+                i ? "," : "", i);
+    buf_z(&b, "]}}");
+    from = clock();
+    c = world_call(&w, "POST", CM, buf_cstr(&b), NULL);
+    CHECK_INT(c->status, 422);
+    CHECK(c->body.n < (16u << 20));
+    CHECK((double)(clock() - from) / CLOCKS_PER_SEC < 3);
+    call_free(c);
+    world_fini(&w);
 }
 
 TEST(update, of_some_kinds_must_name_the_version)

@@ -4,6 +4,7 @@
 #include "test/test.h"
 
 #include <dirent.h>
+#include <time.h>
 
 static void check_json(str yaml, const char *want)
 {
@@ -130,6 +131,24 @@ TEST(yaml, a_small_text_cannot_become_a_huge_tree)
     }
     check_error(buf_view(&b),
                 "error converting YAML to JSON: yaml: document contains excessive aliasing");
+}
+
+TEST(yaml, many_anchors_are_found_without_comparing_all_names)
+{
+    enum { N = 100000 };
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    CLEANUP(arena) struct arena *a = arena_new();
+    clock_t from = clock();
+    struct json *v;
+
+    for (int i = 0; i < N; i++)
+        buf_fmt(&b, "a%d: &x%d %d\n", i, i, i);
+    for (int i = 0; i < N; i++)
+        buf_fmt(&b, "b%d: *x%d\n", i, i);
+    CHECK_OK(yaml_parse(a, buf_view(&b), NULL, &v));
+    CHECK_INT(json_count(v), 2 * N);
+    CHECK_INT(v->members[N + 7].value.i, 7);
+    CHECK((double)(clock() - from) / CLOCKS_PER_SEC < 5);
 }
 
 TEST(yaml, errors_carry_the_line_as_go_yaml_counts_it)

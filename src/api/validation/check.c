@@ -64,6 +64,16 @@ static void complain(struct check *c, const char *reason, const struct at *at, s
     err_cause_add(*c->errs, reason, buf_view(&path), message);
 }
 
+/* Is there so much to complain of already that nobody reads the text of one more? Then it is only counted: a value may be as
+ * large as an object, and each of its items may be wrong. */
+static bool is_full(const struct check *c)
+{
+    if (!*c->errs || !err_is_full(*c->errs))
+        return false;
+    (*c->errs)->n_causes_left_out++;
+    return true;
+}
+
 /* Go's %q for strings, %v for numbers, JSON for the rest. */
 /* Strings as Go's %q, all else as JSON. */
 static void value_text(struct buf *b, const struct json *v)
@@ -88,6 +98,8 @@ struct json go_values(struct check *c, const char *type, const struct json *list
 {
     struct json out = json_array();
 
+    if (*c->errs && err_is_full(*c->errs)) /* its text is not made */
+        return out;
     JSON_EACH(v, list)
         json_append(c->a, &out, go_form(c->a, type, v));
     return out.n ? out : json_null();
@@ -104,6 +116,8 @@ void bad_invalid(struct check *c, const struct at *at, struct json value, const 
     CLEANUP(buf) struct buf b = BUF_INIT;
     va_list ap;
 
+    if (is_full(c))
+        return;
     buf_z(&b, "Invalid value: ");
     value_text(&b, &value);
     buf_z(&b, ": ");
@@ -118,6 +132,8 @@ void bad_invalid_text(struct check *c, const struct at *at, str value, const cha
     CLEANUP(buf) struct buf b = BUF_INIT;
     va_list ap;
 
+    if (is_full(c))
+        return;
     buf_fmt(&b, "Invalid value: " PRI_STR ": ", STR_ARG(value));
     va_start(ap, fmt);
     buf_vfmt(&b, fmt, ap);
@@ -136,6 +152,8 @@ void bad_forbidden(struct check *c, const struct at *at, const char *fmt, ...)
     CLEANUP(buf) struct buf b = BUF_INIT;
     va_list ap;
 
+    if (is_full(c))
+        return;
     buf_z(&b, "Forbidden: ");
     va_start(ap, fmt);
     buf_vfmt(&b, fmt, ap);
@@ -148,6 +166,8 @@ static void with_value(struct check *c, const char *reason, const char *what, co
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
+    if (is_full(c))
+        return;
     buf_fmt(&b, "%s: ", what);
     value_text(&b, value);
     if (*detail)
@@ -182,6 +202,8 @@ void bad_unsupported(struct check *c, const struct at *at, struct json value,
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
+    if (is_full(c))
+        return;
     buf_z(&b, "Unsupported value: ");
     value_text(&b, &value);
     buf_z(&b, ": supported values: ");

@@ -206,7 +206,8 @@ static void check_ratio(struct check *c, const struct at *at, const struct json 
 }
 
 /* What is said of one resource has to be in order: min, default request, default, max. */
-static void check_order(struct check *c, const struct at *at, const struct json *limit, str name)
+static void check_order(struct check *c, const struct at *at, const struct json *limit,
+                        struct json_index *by, str name)
 {
     static const struct {
         enum bound low, high, at, shown;
@@ -225,9 +226,8 @@ static void check_order(struct check *c, const struct at *at, const struct json 
     struct quantity q[N_BOUNDS] = {{.nano = 0}};
 
     for (size_t b = 0; b < N_BOUNDS; b++) {
-        v[b] = pod && (b == DEFAULT_LIMIT || b == DEFAULT_REQUEST)
-                   ? NULL
-                   : json_find(field(limit, bounds[b]), name);
+        v[b] = pod && (b == DEFAULT_LIMIT || b == DEFAULT_REQUEST) ? NULL
+                                                                   : json_index_find(&by[b], name);
         has[b] = v[b] && quantity_parse(json_str(v[b]), &q[b]);
     }
     for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
@@ -261,6 +261,7 @@ void validate_limitrange(struct write *w, struct err **errs)
     JSON_EACH(limit, field_at(w->obj, "spec.limits")) {
         const struct at *here = AT_INDEX(at, i++);
         str type = json_get_str(limit, "type");
+        struct json_index by[N_BOUNDS] = {{NULL}};
         struct map names;
 
         check_limit_type(c, AT(here, "type"), type);
@@ -269,9 +270,13 @@ void validate_limitrange(struct write *w, struct err **errs)
         check_bound_names(c, here, limit, type);
         map_init(&names);
         for (size_t b = 0; b < N_BOUNDS; b++)
+            by[b].obj = (struct json *)(uintptr_t)field(limit, bounds[b]);
+        for (size_t b = 0; b < N_BOUNDS; b++)
             JSON_EACH_MEMBER(m, field(limit, bounds[b]))
                 if (!map_put(&names, m->key, &names))
-                    check_order(c, here, limit, m->key);
+                    check_order(c, here, limit, by, m->key);
+        for (size_t b = 0; b < N_BOUNDS; b++)
+            json_index_fini(&by[b]);
         map_fini(&names);
     }
     map_fini(&types);

@@ -208,4 +208,10 @@ MUST_USE struct err *cel_to_json(struct arena *a, struct cel_value v, struct jso
 str cel_value_type_name(struct cel_value v);
 /* For audit annotations and tests: a string as it is, other scalars as string() makes them. false: no text form. */
 bool cel_value_text(struct arena *a, struct cel_value v, str *ret);
+
+/* ---- regular expressions as RE2 has them (regex.c) ---- */
+/* NULL: *ret_problem, Go's text. Freed with the arena. */
+void *cel_regex_new(struct arena *a, str pattern, str *ret_problem);
+/* Anywhere in the text. A match that would take too long is none. */
+bool cel_regex_matches(const void *re, str text);
 #endif

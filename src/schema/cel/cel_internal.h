@@ -468,8 +468,6 @@ void cel_buf_time(struct buf *b, struct cel_value v);
 void cel_civil(int64_t days, int64_t *ret_y, int *ret_m, int *ret_d); /* since 1970 */
 bool cel_duration_parse(str s, int64_t *ret_ns);
 bool cel_duration_parse_loose(str s, int64_t *ret_ns); /* of a schema's format: duration */
-/* Regular expressions as RE2 has them. NULL: *ret_problem, Go's text. Freed with the arena. */
-void *cel_regex_new(struct arena *a, str pattern, str *ret_problem);
 /* The pattern of argument `at` of a call: compiled with the program, or now. */
 void *cel_regex_of(struct cel_eval *e, const struct cel_node *n, struct cel_value pattern,
                    struct cel_value *ret_err);

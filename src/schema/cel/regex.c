@@ -1,21 +1,25 @@
 /* regex.c - regular expressions with RE2's syntax, matched by PCRE2.
  *
  * What RE2 has not is refused with Go's words before PCRE2 sees it; what the two write differently is translated. Matching is
- * bounded: a pattern that would backtrack for long is matched by PCRE2's other algorithm, which does not, when only a yes or no is
- * asked for, and fails otherwise.
+ * bounded: PCRE2 counts its steps anew from each place of the text, so the pattern gets a prefix that takes any text, and the match
+ * is anchored. Where that takes too many steps PCRE2's other algorithm, which does not backtrack, is asked when a yes or no is
+ * enough; it may keep as many states as the length of the text allows. Beyond that there is no answer.
  *
  * Source: https://github.com/google/re2/wiki/Syntax, Go's regexp/syntax for the texts. */
 #include "schema/cel/functions.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <math.h>
 
-#define MATCH_LIMIT_STEPS 2000000
+#define MATCH_LIMIT_STEPS 500000
 #define DEPTH_LIMIT 100000
 #define HEAP_LIMIT_KB 8192
 #define REPEAT_MAX 1000
 #define PATTERN_MAX 65536
-#define DFA_WORKSPACE 4096
+#define DFA_INTS_MIN 120              /* of its workspace: 20 states */
+#define DFA_INTS_MAX 4096             /* 682 states */
+#define DFA_PAIRS UINT64_C(100000000) /* it compares each state with each at each character */
 
 struct cel_regex_state {
     pcre2_match_data *data;
@@ -273,13 +277,16 @@ static pcre2_code *compile(struct arena *a, str pattern, str *ret_problem)
         *ret_problem = S("error parsing regexp: expression too large");
         return NULL;
     }
+    buf_z(&out, "(?s:.*?)(");
     if (!translate(&c)) {
         *ret_problem = c.problem;
         return NULL;
     }
-    re =
-        pcre2_compile((PCRE2_SPTR)(out.p ? out.p : ""), out.n,
-                      PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+    buf_z(&out, "\\E)"); /* \E: of a quotation that is not closed */
+    re = pcre2_compile((PCRE2_SPTR)(out.p ? out.p : ""), out.n,
+                       PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_ANCHORED |
+                           PCRE2_NO_AUTO_POSSESS,
+                       &code, &at, NULL);
     if (re)
         return re;
     if (code == PCRE2_ERROR_CLASS_RANGE_ORDER)
@@ -310,6 +317,15 @@ void *cel_regex_new(struct arena *a, str pattern, str *ret_problem)
 
 /* ---- matching ---- */
 
+static void state_init(struct cel_regex_state *s)
+{
+    s->data = pcre2_match_data_create(2, NULL);
+    s->limits = pcre2_match_context_create(NULL);
+    pcre2_set_match_limit(s->limits, MATCH_LIMIT_STEPS);
+    pcre2_set_depth_limit(s->limits, DEPTH_LIMIT);
+    pcre2_set_heap_limit(s->limits, HEAP_LIMIT_KB);
+}
+
 static void state_free(void *ctx)
 {
     struct cel_regex_state *s = ctx;
@@ -326,11 +342,7 @@ static struct cel_regex_state *state_of(struct cel_vars *vars)
     if (s)
         return s;
     vars->regex = s = ARENA_NEW(vars->arena, struct cel_regex_state);
-    s->data = pcre2_match_data_create(1, NULL);
-    s->limits = pcre2_match_context_create(NULL);
-    pcre2_set_match_limit(s->limits, MATCH_LIMIT_STEPS);
-    pcre2_set_depth_limit(s->limits, DEPTH_LIMIT);
-    pcre2_set_heap_limit(s->limits, HEAP_LIMIT_KB);
+    state_init(s);
     arena_at_end(vars->arena, state_free, s);
     return s;
 }
@@ -355,22 +367,21 @@ void *cel_regex_of(struct cel_eval *e, const struct cel_node *n, struct cel_valu
 }
 
 /* The algorithm that does not backtrack; it cannot say where the match that Go would choose ends. */
-static enum cel_match match_dfa(struct cel_eval *e, pcre2_code *re, str text)
+static enum cel_match match_dfa(struct cel_regex_state *s, const pcre2_code *re, str text)
 {
-    struct cel_regex_state *s = state_of(e->vars);
-    int *workspace = mem_alloc(DFA_WORKSPACE * sizeof *workspace);
-    int rc = pcre2_dfa_match(re, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, 0,
-                             PCRE2_NO_UTF_CHECK | PCRE2_DFA_SHORTEST, s->data, s->limits, workspace,
-                             DFA_WORKSPACE);
+    size_t states = (size_t)sqrt((double)(DFA_PAIRS / (text.n + 1))),
+           n = MIN(MAX(states * 6, (size_t)DFA_INTS_MIN), (size_t)DFA_INTS_MAX);
+    int workspace[DFA_INTS_MAX];
+    int rc =
+        pcre2_dfa_match(re, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, 0,
+                        PCRE2_NO_UTF_CHECK | PCRE2_DFA_SHORTEST, s->data, s->limits, workspace, n);
 
-    mem_free(workspace);
     return rc >= 0 ? MATCH_YES : rc == PCRE2_ERROR_NOMATCH ? MATCH_NO : MATCH_LIMIT;
 }
 
-enum cel_match cel_regex_find(struct cel_eval *e, void *re, str text, size_t from,
-                              size_t *ret_start, size_t *ret_end)
+static enum cel_match find(struct cel_regex_state *s, const pcre2_code *re, str text, size_t from,
+                           size_t *ret_start, size_t *ret_end)
 {
-    struct cel_regex_state *s = state_of(e->vars);
     int rc =
         pcre2_match(re, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, from, 0, s->data, s->limits);
     PCRE2_SIZE *at;
@@ -380,14 +391,31 @@ enum cel_match cel_regex_find(struct cel_eval *e, void *re, str text, size_t fro
     if (rc < 0) {
         if (rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21)
             return MATCH_NO;
-        return ret_start ? MATCH_LIMIT : match_dfa(e, re, text);
+        return ret_start ? MATCH_LIMIT : match_dfa(s, re, text);
     }
     if (ret_start) {
         at = pcre2_get_ovector_pointer(s->data);
-        *ret_start = at[0];
-        *ret_end = at[1];
+        *ret_start = at[2];
+        *ret_end = at[3];
     }
     return MATCH_YES;
+}
+
+enum cel_match cel_regex_find(struct cel_eval *e, void *re, str text, size_t from,
+                              size_t *ret_start, size_t *ret_end)
+{
+    return find(state_of(e->vars), re, text, from, ret_start, ret_end);
+}
+
+bool cel_regex_matches(const void *re, str text)
+{
+    struct cel_regex_state s = {0};
+    enum cel_match m;
+
+    state_init(&s);
+    m = find(&s, re, text, 0, NULL, NULL);
+    state_free(&s);
+    return m == MATCH_YES;
 }
 
 /* ---- functions ---- */
