@@ -65,6 +65,7 @@ struct http_call {
     enum call_phase phase;
     struct http_response response;
     bool keep_alive, paused, resume_deferred, retried;
+    size_t heads_n; /* bytes of heads so far: of 1xx answers, then of the answer */
     uint64_t left;
     struct http1_chunked chunks;
 };
@@ -304,9 +305,12 @@ static bool call_step(struct client_conn *conn, struct http_call *call, const ch
     switch (call->phase) {
     case CALL_HEAD:
         length = http1_head_length(*p, *n, &conn->scanned);
-        if (!length && *n > HTTP_HEAD_LIMIT)
+        call->heads_n += length; /* any number of 1xx answers may come, and is kept */
+        if (call->heads_n + (length ? 0 : *n) > HTTP_HEAD_LIMIT) {
             call_fail(call, REASON_INTERNAL,
                       "net/http: server response headers exceeded the limit; aborted");
+            return false;
+        }
         if (!length)
             return false;
         conn->scanned = 0;
@@ -450,6 +454,7 @@ static void call_send(struct http_call *call, struct client_conn *n)
     n->heard = false;
     n->scanned = 0;
     call->phase = CALL_HEAD;
+    call->heads_n = 0;
     stream_write(n->stream, call->request, NULL, NULL);
     if (call->paused)
         stream_pause(n->stream);

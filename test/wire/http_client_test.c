@@ -480,6 +480,26 @@ TEST(http_client, broken_answers_are_errors_and_odd_ones_are_not)
     }
 }
 
+TEST(http_client, heads_that_lead_to_no_answer_are_too_long_together)
+{
+    CLEANUP(buf) struct buf says = BUF_INIT;
+    struct world w;
+    struct answer a;
+
+    while (says.n < (size_t)2 << 20)
+        buf_z(&says, "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n");
+    world_init(&w);
+    CHECK_INT(listener_open(w.loop, S("127.0.0.1:82"), on_raw_accept, &w, &w.raw), 0);
+    w.raw_says = buf_cstr(&says);
+    ask(&w, &a, "GET", "http://127.0.0.1:82/", NULL);
+    run(&w, NS_PER_S);
+    CHECK_INT(a.dones, 1);
+    CHECK_STRZ(buf_view(&a.err), "Get \"http://127.0.0.1:82/\": net/http: server response headers "
+                                 "exceeded the limit; aborted");
+    answer_fini(&a);
+    world_fini(&w);
+}
+
 TEST(http_client, kept_connection_that_the_server_has_closed_costs_only_a_retry)
 {
     struct world w;
