@@ -182,7 +182,6 @@ str query_str(struct req *q, const char *name); /* empty: absent */
  * strictness follow q->wo. */
 MUST_USE struct err *body_decode(struct req *q, const struct kind *k, const struct schema_type *t,
                                  str group, str version, str kind, struct json **ret);
-const char *json_word(const struct json *v); /* what Go's decoder calls a value's type */
 /* The type that a body's kind is looked up with, as errors print it. */
 #define GO_TYPE_META                                                                               \
     "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "               \
@@ -212,6 +211,9 @@ struct err *err_details(struct err *e, str group, str kind, str name);
 struct err *err_not_found(const struct kind *k, str name);
 struct err *err_exists(const struct kind *k, str name);
 struct err *err_conflict(const struct kind *k, str name, const char *why);
+/* An object that was sent must be the one of the URL. */
+struct err *err_other_namespace(void);
+MUST_USE struct err *check_url_name(str sent, str of_url);
 struct err *err_forbidden(const struct kind *k, str name, const char *fmt, ...) PRINTF(3, 4);
 struct err *err_no_route(void);  /* 404 of an unknown path below /api */
 struct err *err_no_method(void); /* 405 */
@@ -229,7 +231,6 @@ void cause(struct err **errs, const char *type, str field, const char *fmt, ...)
 #define CAUSE_TOO_MANY "FieldValueTooMany"
 #define CAUSE_INTERNAL "InternalError"
 void buf_status(struct buf *b, const struct err *e);
-void buf_quoted(struct buf *b, str s); /* as Go's %q */
 
 /* ---- respond.c: all answers leave through here ---- */
 void reply_error(struct req *q, struct err *e); /* owns e */

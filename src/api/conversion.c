@@ -173,27 +173,6 @@ static struct err *failed(struct conversions *c, const char *fmt, ...)
                    STR_ARG(kind_text(c, c->asked)), buf_cstr(&b));
 }
 
-static const char *go_type(const struct json *v)
-{
-    switch (v->type) {
-    case JSON_NULL:
-        return "<nil>";
-    case JSON_BOOL:
-        return "bool";
-    case JSON_INT:
-        return "int64";
-    case JSON_DOUBLE:
-        return "float64";
-    case JSON_STRING:
-        return "string";
-    case JSON_ARRAY:
-        return "[]interface {}";
-    case JSON_OBJECT:
-        return "map[string]interface {}";
-    }
-    return "";
-}
-
 static struct err *check_map(struct conversions *c, const struct json *meta, const char *field)
 {
     const struct json *v = json_findz(meta, field);
@@ -204,13 +183,13 @@ static struct err *check_map(struct conversions *c, const struct json *meta, con
         return NULL;
     if (v->type != JSON_OBJECT)
         return err_new(REASON_UNKNOWN, "invalid metadata.%s of type %s in converted object", field,
-                       go_type(v));
+                       json_go_type(v));
     JSON_EACH_MEMBER(m, v)
         if (m->value.type != JSON_STRING)
             return err_new(REASON_UNKNOWN,
                            "metadata.%s[" PRI_STR "] must be a string, but is %s in converted "
                            "object",
-                           field, STR_ARG(m->key), go_type(&m->value));
+                           field, STR_ARG(m->key), json_go_type(&m->value));
     if (!strcmp(field, "labels"))
         check_labels(&check, AT(AT(NULL, "metadata"), "labels"), v);
     if (errs) {
@@ -232,7 +211,7 @@ static struct err *check_metadata(struct conversions *c, const struct json *v)
         return err_new(REASON_UNKNOWN, "missing metadata in converted object");
     if (meta->type != JSON_OBJECT)
         return err_new(REASON_UNKNOWN, "invalid metadata of type %s in converted object",
-                       go_type(meta));
+                       json_go_type(meta));
     e = check_map(c, meta, "labels");
     return e ? e : check_map(c, meta, "annotations");
 }

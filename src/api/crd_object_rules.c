@@ -10,56 +10,8 @@
 #include "api/validation/check.h"
 #include "schema/crd.h"
 #include "schema/validate.h"
-#include "wire/yaml.h"
 
 #define DEPTH_MAX 200
-
-/* ---- scale ---- */
-
-static const char *go_type(const struct json *v)
-{
-    static const char *const names[] = {
-        [JSON_NULL] = "<nil>",
-        [JSON_BOOL] = "bool",
-        [JSON_INT] = "int64",
-        [JSON_DOUBLE] = "float64",
-        [JSON_STRING] = "string",
-        [JSON_ARRAY] = "[]interface {}",
-        [JSON_OBJECT] = "map[string]interface {}",
-    };
-
-    return names[v->type];
-}
-
-/* As Go's %v. */
-static void print_v(struct buf *b, const struct json *v)
-{
-    if (v->type == JSON_STRING)
-        buf_str(b, v->s);
-    else if (v->type == JSON_NULL)
-        buf_z(b, "<nil>");
-    else if (v->type == JSON_DOUBLE)
-        yaml_encode_double(b, v->d, false);
-    else if (v->type == JSON_ARRAY) {
-        buf_char(b, '[');
-        for (uint32_t i = 0; i < v->n; i++) {
-            buf_z(b, i ? " " : "");
-            print_v(b, &v->items[i]);
-        }
-        buf_char(b, ']');
-    } else if (v->type == JSON_OBJECT) {
-        struct json sorted = *v;
-
-        buf_z(b, "map[");
-        json_sort_keys(&sorted);
-        for (uint32_t i = 0; i < sorted.n; i++) {
-            buf_fmt(b, "%s" PRI_STR ":", i ? " " : "", STR_ARG(sorted.members[i].key));
-            print_v(b, &sorted.members[i].value);
-        }
-        buf_char(b, ']');
-    } else
-        json_encode(b, v);
-}
 
 /* What stands at a path. NULL: nothing does. What is in the way, or of another type, is complained about. */
 static const struct json *value_at(struct check *c, const struct json *obj, const char *path,
@@ -79,16 +31,16 @@ static const struct json *value_at(struct check *c, const struct json *obj, cons
     if (!v || (v->type == JSON_NULL && rest.n))
         return NULL;
     if (!rest.n)
-        expected = go_type(&zero);
+        expected = json_go_type(&zero);
     if (!rest.n && v->type == want)
         return v;
     if (rest.n) {
         str_cut(&rest, '.', &part);
         buf_fmt(&seen, "." PRI_STR, STR_ARG(part));
     }
-    print_v(&text, v);
+    buf_go(&text, v);
     bad_invalid(c, at, zero, "%s accessor error: %s is of the type %s, expected %s",
-                buf_cstr(&seen), buf_cstr(&text), go_type(v), expected);
+                buf_cstr(&seen), buf_cstr(&text), json_go_type(v), expected);
     *ret_bad = true;
     return NULL;
 }

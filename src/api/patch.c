@@ -48,44 +48,6 @@ static struct err *invalid_patch(const struct patching *p, const char *value_tex
     return e;
 }
 
-/* Go prints the patch map as map[a:1 b:map[c:d]], keys sorted. */
-static void buf_go_value(struct buf *b, const struct json *v)
-{
-    switch (v->type) {
-    case JSON_OBJECT:
-        buf_z(b, "map[");
-        JSON_EACH_MEMBER(m, v) {
-            if (m != v->members)
-                buf_char(b, ' ');
-            buf_str(b, m->key);
-            buf_char(b, ':');
-            buf_go_value(b, &m->value);
-        }
-        buf_char(b, ']');
-        return;
-    case JSON_ARRAY:
-        buf_char(b, '[');
-        JSON_EACH(i, v) {
-            if (i != v->items)
-                buf_char(b, ' ');
-            buf_go_value(b, i);
-        }
-        buf_char(b, ']');
-        return;
-    case JSON_STRING:
-        buf_str(b, v->s);
-        return;
-    case JSON_NULL:
-        buf_z(b, "<nil>");
-        return;
-    case JSON_BOOL:
-    case JSON_INT:
-    case JSON_DOUBLE:
-        json_encode(b, v);
-        return;
-    }
-}
-
 /* Strategic patches are decoded by another decoder, which words a wrong type by Go's kinds: from
  * the JSON decoder's text "cannot unmarshal array into Go struct field X of type v1.Y" follows what
  * it says. */
@@ -205,13 +167,10 @@ static struct json *patch_again(struct patching *p)
 static void buf_patched(struct patching *p, struct buf *text)
 {
     struct req *q = p->w.req;
-    struct json sorted;
 
     if (p->how == PATCH_STRATEGIC) {
         err_free(json_parse(q->a, q->ex->req.body, NULL, NULL, &p->patch));
-        sorted = json_copy(q->a, p->patch);
-        json_sort_keys(&sorted);
-        buf_go_value(text, &sorted);
+        buf_go(text, p->patch);
         return;
     }
     json_encode(text, patch_again(p));
@@ -328,24 +287,16 @@ static struct err *check_patched(struct patching *p, const struct obj *current)
     str name = meta_str(w->obj, "name"), rv = meta_str(w->obj, "resourceVersion"),
         ns = meta_str(w->obj, "namespace");
     int64_t wanted;
+    struct err *e;
 
-    if (ns.n && !str_eq(ns, w->ns) && w->kind->r->namespaced)
-        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
-                                           "the namespace sent on the request");
-    if (!name.n)
-        return err_new(REASON_BAD_REQUEST,
-                       "the name of the object (" PRI_STR
-                       " based on URL) was undeterminable: name must be provided",
-                       STR_ARG(w->name));
-    if (!str_eq(name, w->name))
-        return err_new(REASON_BAD_REQUEST,
-                       "the name of the object (" PRI_STR
-                       ") does not match the name on the URL (" PRI_STR ")",
-                       STR_ARG(name), STR_ARG(w->name));
+    e = ns.n && !str_eq(ns, w->ns) && w->kind->r->namespaced ? err_other_namespace()
+                                                             : check_url_name(name, w->name);
+    if (e)
+        return e;
     if (current && rv.n && !str_is(rv, "0")) {
         if (!str_to_int64(rv, &wanted)) {
             struct buf b = BUF_INIT;
-            struct err *e, *errs = NULL;
+            struct err *errs = NULL;
 
             buf_quoted(&b, rv);
             cause(&errs, CAUSE_INVALID, S("metadata.resourceVersion"),

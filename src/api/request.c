@@ -508,17 +508,6 @@ const char *internal_package(str group)
     return "core";
 }
 
-const char *json_word(const struct json *v)
-{
-    static const char *const words[] = {
-        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
-        [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
-        [JSON_OBJECT] = "object",
-    };
-
-    return words[v->type];
-}
-
 /* The beginning of a body, as text where it may be JSON. Source: apiserver/pkg/endpoints/handlers/rest.go, summarizeData(). */
 static void buf_summary(struct buf *b, str body)
 {

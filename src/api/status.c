@@ -43,6 +43,27 @@ struct err *err_conflict(const struct kind *k, str name, const char *why)
                        k->r->group, k->r->plural, name);
 }
 
+struct err *err_other_namespace(void)
+{
+    return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
+                                       "the namespace sent on the request");
+}
+
+struct err *check_url_name(str sent, str of_url)
+{
+    if (!sent.n)
+        return err_new(REASON_BAD_REQUEST,
+                       "the name of the object (" PRI_STR
+                       " based on URL) was undeterminable: name must be provided",
+                       STR_ARG(of_url));
+    if (!str_eq(sent, of_url))
+        return err_new(REASON_BAD_REQUEST,
+                       "the name of the object (" PRI_STR
+                       ") does not match the name on the URL (" PRI_STR ")",
+                       STR_ARG(sent), STR_ARG(of_url));
+    return NULL;
+}
+
 struct err *err_forbidden(const struct kind *k, str name, const char *fmt, ...)
 {
     struct buf why = BUF_INIT;
@@ -129,30 +150,6 @@ struct err *err_invalid(struct err *e, str group, str kind, str name)
     buf_fini(&all);
     buf_fini(&m);
     return err_details(e, group, kind, name);
-}
-
-/* Go's %q for text: printable UTF-8 stays, the rest is escaped. */
-void buf_quoted(struct buf *b, str s)
-{
-    buf_char(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-
-        if (c == '"' || c == '\\') {
-            buf_char(b, '\\');
-            buf_char(b, (char)c);
-        } else if (c == '\n')
-            buf_z(b, "\\n");
-        else if (c == '\t')
-            buf_z(b, "\\t");
-        else if (c == '\r')
-            buf_z(b, "\\r");
-        else if (c < 0x20 || c == 0x7f)
-            buf_fmt(b, "\\x%02x", c);
-        else
-            buf_char(b, (char)c);
-    }
-    buf_char(b, '"');
 }
 
 static void member(struct buf *b, bool *first, const char *name, str value)

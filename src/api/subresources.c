@@ -240,20 +240,11 @@ static struct err *scale_check(const struct scaling *s, const struct json *next,
     str name = meta_str(next, "name"), ns = meta_str(next, "namespace"),
         uid = meta_str(next, "uid"), rv = meta_str(next, "resourceVersion");
     int64_t wanted;
+    struct err *e;
 
-    if (ns.n && !str_eq(ns, w->ns))
-        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
-                                           "the namespace sent on the request");
-    if (!name.n)
-        return err_new(REASON_BAD_REQUEST,
-                       "the name of the object (" PRI_STR
-                       " based on URL) was undeterminable: name must be provided",
-                       STR_ARG(w->name));
-    if (!str_eq(name, w->name))
-        return err_new(REASON_BAD_REQUEST,
-                       "the name of the object (" PRI_STR
-                       ") does not match the name on the URL (" PRI_STR ")",
-                       STR_ARG(name), STR_ARG(w->name));
+    e = ns.n && !str_eq(ns, w->ns) ? err_other_namespace() : check_url_name(name, w->name);
+    if (e)
+        return e;
     if (uid.n && !str_eq(uid, current->uid)) {
         struct resource r = *w->kind->r;
         struct kind k = *w->kind;

@@ -118,19 +118,8 @@ static struct err *check_identity(struct req *q, struct json *obj)
     else if (!namespaced)
         json_removez(meta, "namespace"); /* means nothing here */
     else if (!str_eq(ns, q->route.ns))
-        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
-                                           "the namespace sent on the request");
-    if (!name.n)
-        return err_new(REASON_BAD_REQUEST,
-                       "the name of the object (" PRI_STR
-                       " based on URL) was undeterminable: name must be provided",
-                       STR_ARG(q->route.name));
-    if (!str_eq(name, q->route.name))
-        return err_new(REASON_BAD_REQUEST,
-                       "the name of the object (" PRI_STR
-                       ") does not match the name on the URL (" PRI_STR ")",
-                       STR_ARG(name), STR_ARG(q->route.name));
-    return NULL;
+        return err_other_namespace();
+    return check_url_name(name, q->route.name);
 }
 
 void verb_update(struct req *q)

@@ -153,6 +153,8 @@ static inline void buf_char(struct buf *b, char c)
 void buf_int(struct buf *b, int64_t v);
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap);
+/* Go's %q for text: printable UTF-8 stays, the rest is escaped. */
+void buf_quoted(struct buf *b, str s);
 void buf_drop(struct buf *b, size_t n); /* removes the first n bytes */
 str buf_view(const struct buf *b);      /* borrowed until the next write */
 const char *buf_cstr(struct buf *b);    /* NUL-terminated, borrowed until the next write */

@@ -162,3 +162,26 @@ void bytes_unref(const struct bytes *b)
     if (own && __atomic_sub_fetch(&own->refs, 1, __ATOMIC_ACQ_REL) == 0)
         free(own);
 }
+
+void buf_quoted(struct buf *b, str s)
+{
+    buf_char(b, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (c == '"' || c == '\\') {
+            buf_char(b, '\\');
+            buf_char(b, (char)c);
+        } else if (c == '\n')
+            buf_z(b, "\\n");
+        else if (c == '\t')
+            buf_z(b, "\\t");
+        else if (c == '\r')
+            buf_z(b, "\\r");
+        else if (c < 0x20 || c == 0x7f)
+            buf_fmt(b, "\\x%02x", c);
+        else
+            buf_char(b, (char)c);
+    }
+    buf_char(b, '"');
+}

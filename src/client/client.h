@@ -115,6 +115,9 @@ void informer_each(const struct informer *i, str ns, informer_each_fn *fn,
                    void *ctx); /* ns empty: all; key order */
 void informer_each_indexed(const struct informer *i, str index_key, informer_each_fn *fn,
                            void *ctx);
+/* Their trees, in the arena. One that cannot be read is logged for `who` and left out: the API serves no such thing. */
+const struct json **informer_trees_indexed(const struct informer *i, str index_key, struct arena *a,
+                                           const char *who, size_t *ret_n);
 
 /* ---- work queue: distinct keys, one at a time each, rate-limited retries (5 ms * 2^n up to 1000 s, as client-go) ---- */
 struct workqueue;

@@ -89,3 +89,26 @@ void informer_each_indexed(const struct informer *i, str index_key, informer_eac
         if (!fn(ctx, b->slots[n].cached->obj))
             return;
 }
+
+const struct json **informer_trees_indexed(const struct informer *i, str index_key, struct arena *a,
+                                           const char *who, size_t *ret_n)
+{
+    const struct bucket *b = map_find(&i->buckets, index_key);
+    const struct json **trees = ARENA_NEW_N(a, const struct json *, b ? b->n : 0);
+
+    *ret_n = 0;
+    for (uint32_t n = 0; b && n < b->n; n++) {
+        const struct obj *o = b->slots[n].cached->obj;
+        struct json *tree;
+        struct err *e = json_parse(a, o->data, NULL, NULL, &tree);
+
+        if (!e) {
+            trees[(*ret_n)++] = tree;
+            continue;
+        }
+        log_error(who, PRI_STR "/" PRI_STR ": %s", STR_ARG(o->key.ns), STR_ARG(o->key.name),
+                  err_text(e));
+        err_free(e);
+    }
+    return trees;
+}

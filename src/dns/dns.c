@@ -343,37 +343,11 @@ static void accepted(void *ctx, struct stream *s)
 
 /* ---- the zone follows the API ---- */
 
-struct parsed {
-    struct arena *a;
-    const struct json **v;
-    size_t n, cap;
-};
-
-static bool slice_parse(void *ctx, const struct obj *o)
-{
-    struct parsed *list = ctx;
-    struct json *tree;
-    struct err *err = json_parse(list->a, o->data, NULL, NULL, &tree);
-
-    if (err) {
-        log_error("dns", "EndpointSlice " PRI_STR "/" PRI_STR ": %s", STR_ARG(o->key.ns),
-                  STR_ARG(o->key.name), err_text(err));
-        err_free(err);
-        return true;
-    }
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 4;
-        list->v = arena_grow(list->a, list->v, list->cap * sizeof *list->v, cap * sizeof *list->v);
-        list->cap = cap;
-    }
-    list->v[list->n++] = tree;
-    return true;
-}
-
 static void index_service(struct dns *d, str id)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    struct parsed list = {.a = a};
+    const struct json **slices = NULL;
+    size_t n_slices = 0;
     struct json *tree = NULL;
     str rest = id, ns;
     const struct obj *o;
@@ -388,9 +362,9 @@ static void index_service(struct dns *d, str id)
             return;
         }
         if (str_find(o->data, S(HEADLESS_TEXT)) >= 0)
-            informer_each_indexed(d->slices, id, slice_parse, &list);
+            slices = informer_trees_indexed(d->slices, id, a, "dns", &n_slices);
     }
-    zone_put_service(d->zone, id, tree, list.v, list.n);
+    zone_put_service(d->zone, id, tree, slices, n_slices);
 }
 
 static void flush(void *ctx)

@@ -159,33 +159,6 @@ static void table_gone(void *ctx)
     look(ctx);
 }
 
-struct parsed { /* the trees of a Service's slices */
-    struct arena *a;
-    const struct json **v;
-    size_t n, cap;
-};
-
-static bool slice_parse(void *ctx, const struct obj *o)
-{
-    struct parsed *list = ctx;
-    struct json *tree;
-    struct err *err = json_parse(list->a, o->data, NULL, NULL, &tree);
-
-    if (err) { /* the API serves no such thing; a rule less is better than no rules */
-        log_error("proxy", "EndpointSlice " PRI_STR "/" PRI_STR ": %s", STR_ARG(o->key.ns),
-                  STR_ARG(o->key.name), err_text(err));
-        err_free(err);
-        return true;
-    }
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 4;
-        list->v = arena_grow(list->a, list->v, list->cap * sizeof *list->v, cap * sizeof *list->v);
-        list->cap = cap;
-    }
-    list->v[list->n++] = tree;
-    return true;
-}
-
 static bool udp_front_is_in(const struct udp_front *f, const struct udp_front *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -280,7 +253,8 @@ static void compile_pod(struct proxy *p, str name)
 static void compile(struct proxy *p, str name)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    struct parsed list = {.a = a};
+    const struct json **slices;
+    size_t n_slices;
     struct service_rules r = {0};
     str rest = name, ns;
     const struct obj *o;
@@ -299,8 +273,8 @@ static void compile(struct proxy *p, str name)
             err_free(err);
             return;
         }
-        informer_each_indexed(p->slices, name, slice_parse, &list);
-        service_rules_compile(a, &p->node, tree, list.v, list.n, &r);
+        slices = informer_trees_indexed(p->slices, name, a, "proxy", &n_slices);
+        service_rules_compile(a, &p->node, tree, slices, n_slices, &r);
     }
     ruleset_put(p->rules, name, r.items, r.n_items);
     udp_put(p, name, &r);

@@ -202,21 +202,6 @@ static void PRINTF(2, 3) problem(struct checker *c, const char *fmt, ...)
     json_append(c->w->arena, c->problems, json_string(arena_dup(c->w->arena, buf_view(&b))));
 }
 
-static const char *go_type(const struct json *v)
-{
-    static const char *const names[] = {
-        [JSON_NULL] = "<nil>",
-        [JSON_BOOL] = "bool",
-        [JSON_INT] = "int64",
-        [JSON_DOUBLE] = "float64",
-        [JSON_STRING] = "string",
-        [JSON_ARRAY] = "[]interface {}",
-        [JSON_OBJECT] = "map[string]interface {}",
-    };
-
-    return names[v->type];
-}
-
 enum expected {
     EXPECT_STRING,
     EXPECT_NUMBER,
@@ -260,9 +245,7 @@ static str shown(struct arena *a, const struct json *v)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    if (v->type == JSON_STRING)
-        return v->s;
-    json_encode(&b, v);
+    buf_go(&b, v);
     return arena_dup(a, buf_view(&b));
 }
 
@@ -281,7 +264,7 @@ static bool fits(struct checker *c, enum expected e, const struct json *v)
     case EXPECT_NUMBER:
         if (v->type == JSON_INT || v->type == JSON_DOUBLE)
             return true;
-        problem(c, "expected numeric (int or float), got %s", go_type(v));
+        problem(c, "expected numeric (int or float), got %s", json_go_type(v));
         return false;
     case EXPECT_BOOL:
         if (v->type == JSON_BOOL)

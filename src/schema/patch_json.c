@@ -348,12 +348,6 @@ static struct err *run_one(struct run *r, const struct json *op)
     return rejected("Unexpected kind: " PRI_STR, STR_ARG(name.n ? name : S("unknown")));
 }
 
-static const char *const go_types[] = {
-    [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
-    [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
-    [JSON_OBJECT] = "object",
-};
-
 struct err *patch_json(struct arena *a, struct json *doc, const struct json *ops)
 {
     struct run r = {.arena = a};
@@ -363,7 +357,7 @@ struct err *patch_json(struct arena *a, struct json *doc, const struct json *ops
     if (ops->type != JSON_ARRAY)
         return err_new(REASON_BAD_REQUEST,
                        "json: cannot unmarshal %s into Go value of type jsonpatch.Patch",
-                       go_types[ops->type]);
+                       json_word(ops));
     if (ops->n > JSON_PATCH_OPS_MAX)
         return err_new(REASON_REQUEST_TOO_LARGE,
                        "The allowed maximum operations in a JSON patch is %d, got %u",
@@ -372,7 +366,7 @@ struct err *patch_json(struct arena *a, struct json *doc, const struct json *ops
         if (op->type != JSON_OBJECT)
             return err_new(REASON_BAD_REQUEST,
                            "json: cannot unmarshal %s into Go value of type jsonpatch.Operation",
-                           go_types[op->type]);
+                           json_word(op));
     r.doc = json_share(a, doc);
     JSON_EACH(op, ops) {
         struct err *err = run_one(&r, op);

@@ -101,12 +101,6 @@ static void merge(struct arena *a, struct json *doc, const struct json *patch)
     patched_end(&out);
 }
 
-static const char *const go_types[] = {
-    [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
-    [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
-    [JSON_OBJECT] = "object",
-};
-
 struct err *patch_merge(struct arena *a, struct json *doc, const struct json *patch)
 {
     if (patch->type == JSON_NULL)
@@ -115,7 +109,7 @@ struct err *patch_merge(struct arena *a, struct json *doc, const struct json *pa
         return err_new(REASON_BAD_REQUEST,
                        "error decoding patch: json: cannot unmarshal %s into Go value of type "
                        "map[string]interface {}",
-                       go_types[patch->type]);
+                       json_word(patch));
     if (doc->type != JSON_OBJECT)
         *doc = json_object();
     merge(a, doc, patch);

@@ -33,56 +33,12 @@ static struct err *merge_object(struct arena *a, const struct schema_type *t, st
 
 /* ---- words ---- */
 
-/* As Go's %v prints a decoded value. */
-static void go_print(struct buf *b, const struct json *v)
-{
-    struct json sorted;
-
-    switch (v->type) {
-    case JSON_NULL:
-        buf_z(b, "<nil>");
-        return;
-    case JSON_BOOL:
-        buf_z(b, v->b ? "true" : "false");
-        return;
-    case JSON_INT:
-        buf_int(b, v->i);
-        return;
-    case JSON_DOUBLE:
-        json_encode(b, v);
-        return;
-    case JSON_STRING:
-        buf_str(b, v->s);
-        return;
-    case JSON_ARRAY:
-        buf_char(b, '[');
-        for (uint32_t i = 0; i < v->n; i++) {
-            buf_z(b, i ? " " : "");
-            go_print(b, &v->items[i]);
-        }
-        buf_char(b, ']');
-        return;
-    case JSON_OBJECT:
-        sorted = *v;
-        json_sort_keys(&sorted); /* in place, which an error path can afford */
-        buf_z(b, "map[");
-        for (uint32_t i = 0; i < v->n; i++) {
-            buf_z(b, i ? " " : "");
-            buf_str(b, sorted.members[i].key);
-            buf_char(b, ':');
-            go_print(b, &sorted.members[i].value);
-        }
-        buf_char(b, ']');
-        return;
-    }
-}
-
 static struct err *about(const char *before, const struct json *v, const char *after, str last)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     buf_z(&b, before);
-    go_print(&b, v);
+    buf_go(&b, v);
     buf_z(&b, after);
     buf_str(&b, last);
     return err_new(REASON_UNKNOWN, "%s", buf_cstr(&b));
@@ -110,7 +66,7 @@ static void go_print_text(struct buf *b, const struct json *v)
     case JSON_INT:
     case JSON_DOUBLE:
         buf_fmt(b, "%%!s(%s=", types[v->type]);
-        go_print(b, v);
+        buf_go(b, v);
         buf_char(b, ')');
         return;
     case JSON_ARRAY:
@@ -139,28 +95,14 @@ static struct err *unknown_directive(const struct json *directive, const struct 
     buf_z(&b, "unknown patch type: ");
     go_print_text(&b, directive);
     buf_z(&b, " in map: ");
-    go_print(&b, in);
+    buf_go(&b, in);
     return err_new(REASON_UNKNOWN, "%s", buf_cstr(&b));
-}
-
-static const char *go_type(const struct json *v)
-{
-    static const char *const names[] = {
-        [JSON_NULL] = "%!s(<nil>)",
-        [JSON_BOOL] = "bool",
-        [JSON_INT] = "int64",
-        [JSON_DOUBLE] = "float64",
-        [JSON_STRING] = "string",
-        [JSON_ARRAY] = "[]interface {}",
-        [JSON_OBJECT] = "map[string]interface {}",
-    };
-
-    return names[v->type];
 }
 
 static struct err *not_a(const char *expected, const struct json *v)
 {
-    return err_new(REASON_UNKNOWN, "expected a %s, but received a %s", expected, go_type(v));
+    return err_new(REASON_UNKNOWN, "expected a %s, but received a %s", expected,
+                   v->type == JSON_NULL ? "%!s(<nil>)" : json_go_type(v));
 }
 
 static struct err *bad_format(const char *what)
@@ -310,9 +252,9 @@ static struct err *types_differ(const struct json *x, const struct json *y)
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     buf_z(&b, "list element types are not identical: [");
-    go_print(&b, x);
+    buf_go(&b, x);
     buf_char(&b, ' ');
-    go_print(&b, y);
+    buf_go(&b, y);
     buf_char(&b, ']');
     return err_new(REASON_UNKNOWN, "%s", buf_cstr(&b));
 }
@@ -538,9 +480,9 @@ static struct err *check_order(const struct json *patch, const struct json *orde
             CLEANUP(buf) struct buf b = BUF_INIT;
 
             buf_z(&b, "The order in patch list:\n");
-            go_print(&b, patch);
+            buf_go(&b, patch);
             buf_z(&b, "\n doesn't match " SET_ORDER " list:\n");
-            go_print(&b, order);
+            buf_go(&b, order);
             buf_char(&b, '\n');
             return err_new(REASON_UNKNOWN, "%s", buf_cstr(&b));
         }

@@ -117,34 +117,11 @@ static void value_reasons(struct buf *b, str value)
         add_reason(b, start, "%s", VALUE_RULE);
 }
 
-/* As Go's %q for what can come in a URL. */
-static void add_quoted(struct buf *b, str s)
-{
-    buf_char(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-
-        if (c == '"' || c == '\\')
-            buf_fmt(b, "\\%c", c);
-        else if (c == '\n')
-            buf_z(b, "\\n");
-        else if (c == '\t')
-            buf_z(b, "\\t");
-        else if (c == '\r')
-            buf_z(b, "\\r");
-        else if (c < 0x20 || c == 0x7f)
-            buf_fmt(b, "\\x%02x", c);
-        else
-            buf_char(b, (char)c);
-    }
-    buf_char(b, '"');
-}
-
 static void add_invalid(struct buf *b, str path, str value, str reasons)
 {
     buf_str(b, path);
     buf_z(b, ": Invalid value: ");
-    add_quoted(b, value);
+    buf_quoted(b, value);
     buf_z(b, ": ");
     buf_str(b, reasons);
 }

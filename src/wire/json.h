@@ -61,6 +61,13 @@ void json_encode(struct buf *b, const struct json *v);
 void json_encode_pretty(struct buf *b, const struct json *v,
                         int indent);           /* indent spaces per level, as Go's MarshalIndent */
 void json_encode_string(struct buf *b, str s); /* quoted and escaped */
+
+/* json_go.c: for texts of errors. What encoding/json calls the type ("number"), what Go calls it once decoded ("map[string]interface
+ * {}"), and the value as %v prints it (maps by key). */
+const char *json_word(const struct json *v);
+const char *json_go_type(const struct json *v);
+void buf_go(struct buf *b, const struct json *v);
+
 /* Object keys in byte order at every level: canonical comparison, kubectl's view of unstructured objects. */
 void json_sort_keys(struct json *v);
 

@@ -54,16 +54,6 @@ static void failed(struct arena *a, struct answer *ret, const char *fmt, ...)
     va_end(ap);
 }
 
-static const char *go_type(const struct json *v)
-{
-    static const char *const names[] = {
-        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
-        [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
-        [JSON_OBJECT] = "object"};
-
-    return names[v->type];
-}
-
 /* The body as an AdmissionReview; NULL: ret tells why not. */
 static struct json *decode(struct arena *a, const struct webhook *h, str body, struct answer *ret)
 {
@@ -89,7 +79,7 @@ static struct json *decode(struct arena *a, const struct webhook *h, str body, s
                "unmarshal %s into Go value of type struct { APIVersion string "
                "\"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
                "\"json:\\\"kind,omitempty\\\"\" }",
-               go_type(v));
+               json_word(v));
         return NULL;
     }
     e = schema_decode(a, type, v, NULL);
@@ -181,7 +171,7 @@ static void take_patch(struct arena *a, const struct webhook *h, const struct js
     if (!e && ops->type != JSON_ARRAY && ops->type != JSON_NULL)
         e = err_new(REASON_INTERNAL,
                     "json: cannot unmarshal %s into Go value of type jsonpatch.Patch",
-                    go_type(ops));
+                    json_word(ops));
     if (e) {
         failed(a, ret, "received undecodable patch in webhook response: %s", err_text(e));
         err_free(e);
