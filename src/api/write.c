@@ -282,29 +282,43 @@ static void show_as_sent(struct write *w, const struct sent *s)
         json_setz(w->a, w->obj, "status", s->status);
 }
 
-/* The plugins that may change the object, built-in ones first. What they may not change here goes
- * back once more. sent: of an update; NULL: a create. */
+/* What makes two references equal, in one text. */
+static void owner_text(struct buf *b, const struct json *owner)
+{
+    static const char *const fields[] = {"apiVersion", "kind",       "name",
+                                         "uid",        "controller", "blockOwnerDeletion"};
+
+    buf_clear(b);
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const struct json *v = json_findz(owner, fields[i]);
+
+        if (v)
+            json_encode(b, v);
+        buf_char(b, ',');
+    }
+}
+
 /* Equal references count once, and whoever repeats one is warned: before admission for what is sent whole, after it for all.
  * Source: apiserver/pkg/endpoints/handlers/rest.go, dedupOwnerReferencesAndAddWarning(). */
 static void dedup_owners(struct write *w, bool after_admission)
 {
     struct json *owners = json_at(w->obj, "metadata", "ownerReferences", NULL);
-    CLEANUP(buf) struct buf uids = BUF_INIT;
+    CLEANUP(buf) struct buf uids = BUF_INIT, text = BUF_INIT;
+    struct map seen;
     uint32_t kept = 0;
 
     if (!w->req || w->bootstrap || json_count(owners) < 2)
         return;
+    map_init(&seen);
     for (uint32_t i = 0; i < owners->n; i++) {
-        bool again = false;
-
-        for (uint32_t k = 0; k < kept && !again; k++)
-            again = json_equal(&owners->items[k], &owners->items[i]);
-        if (again)
+        owner_text(&text, &owners->items[i]);
+        if (map_put(&seen, buf_view(&text), owners))
             buf_fmt(&uids, "%s" PRI_STR, uids.n ? ", " : "",
                     STR_ARG(json_get_str(&owners->items[i], "uid")));
         else
             owners->items[kept++] = owners->items[i];
     }
+    map_fini(&seen);
     if (kept == owners->n)
         return;
     owners->n = kept;
@@ -317,6 +331,8 @@ static void dedup_owners(struct write *w, bool after_admission)
                        buf_cstr(&uids)));
 }
 
+/* The plugins that may change the object, built-in ones first. What they may not change here goes
+ * back once more. sent: of an update; NULL: a create. */
 static struct err *mutate(struct write *w, const struct sent *sent)
 {
     in_tree_fn *in_tree = w->old ? in_tree_update : in_tree_create;

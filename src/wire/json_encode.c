@@ -79,7 +79,7 @@ static inline bool copy_short(char *to, const uint8_t *p, size_t n)
 
 void json_encode_string(struct buf *b, str s)
 {
-    const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n, *run = p;
+    const uint8_t *p = (const uint8_t *)(s.n ? s.p : ""), *end = p + s.n, *run = p;
 
     if (b->cap < b->n + s.n + 3)
         buf_reserve(b, s.n + 2);

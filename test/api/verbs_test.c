@@ -717,7 +717,7 @@ TEST(create, with_thousands_of_faults_is_refused_without_writing_all_of_them_out
 
     world_init(&w);
     buf_z(&b, "{\"metadata\":{\"name\":\"a\",\"ownerReferences\":[");
-    for (int i = 0; i < 4000; i++) /* each fault shows the whole list */
+    for (int i = 0; i < 20000; i++) /* each fault shows the whole list */
         buf_fmt(&b,
                 "%s{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"p\",\"uid\":\"%d\","
                 "\"controller\":true}",
