@@ -12,6 +12,7 @@
 #define API_GZIP_MIN (128u << 10)    /* smaller answers are not compressed, as Kubernetes */
 #define API_STALL_NS (60 * NS_PER_S) /* for a reader to take something of a list */
 #define API_LIST_CHUNK (128u << 10)  /* bytes written at a time while a list is streamed */
+#define API_ZIP_CHUNKS 4             /* of them compressed in one turn: some three milliseconds */
 #define API_LIST_WHOLE                                                                             \
     64 /* items at most of a made list that is sent as a whole, with its length */
 #define API_WATCH_QUEUE_MAX (16u << 20) /* bytes a watcher may lag behind before it is ended */
@@ -308,6 +309,16 @@ MUST_USE struct err *write_put(struct write *w, const struct obj *current, int64
 void write_settled(struct write *w, bool ok);
 
 /* ---- verbs ---- */
+/* ---- zipped.c ---- */
+bool wants_gzip(struct req *q);         /* and may have it */
+bool gzip_all(struct buf *out, str in); /* false: did not work, send as it is */
+struct zipper;                          /* a compressed answer that is written in pieces */
+struct zipper *zipper_new(void);        /* NULL: did not work */
+void zipper_free(struct zipper *zip);   /* NULL: nothing */
+void zipper_write(struct zipper *zip, struct http_exchange *ex, str piece, bool last);
+/* What the head of such an answer says of its body, two headers at most; returns how many. length SIZE_MAX: not known. */
+size_t stream_headers(struct req *q, struct http_header *h, const struct zipper *zip,
+                      size_t length);
 void verb_create(struct req *q);
 void verb_get(struct req *q);
 void verb_list(struct req *q);

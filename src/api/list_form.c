@@ -9,6 +9,8 @@
  * Not here: stored bytes as they are (read.c), rows and columns (table.c). */
 #include "api/api_internal.h"
 
+#define MEASURE_AT_ONCE 500 /* objects: some three milliseconds */
+
 struct forming {
     struct req *q;
     struct req sub;          /* the same request with the arena of one object */
@@ -19,8 +21,13 @@ struct forming {
     const struct schema_type *item;
     uint32_t items_number;
     struct loop_timer *timer;
-    bool gone;
+    bool gone, deferred; /* deferred: stream_turn() will come */
     str tail;
+    struct zipper *zip;       /* NULL: sent as it is */
+    const struct json *empty; /* protobuf: the list without items */
+    const struct schema_type *list;
+    size_t total;    /* bytes of the items measured so far */
+    size_t measured; /* so many of them */
 };
 
 static void forming_fini(struct forming *f)
@@ -31,6 +38,7 @@ static void forming_fini(struct forming *f)
     buf_fini(&f->one);
     arena_free(f->sub.a);
     loop_timer_free(f->timer);
+    zipper_free(f->zip);
 }
 
 static void next_json(struct forming *f, struct buf *b)
@@ -97,26 +105,50 @@ static void put_next(struct forming *f, struct buf *b)
     obj_unref(o);
 }
 
+static void list_write(struct forming *f, str piece, bool last)
+{
+    if (f->zip)
+        zipper_write(f->zip, f->q->ex, piece, last);
+    else
+        http_write(f->q->ex, piece);
+}
+
+static void stream_turn(void *ctx);
+
 static void stream_more(struct forming *f)
 {
     struct req *q = f->q;
     struct buf b = BUF_INIT;
+    unsigned budget = f->zip ? API_ZIP_CHUNKS : UINT_MAX;
 
-    while (!f->gone && f->at < f->n && http_queued(q->ex) < HTTP_QUEUE_HIGH) {
+    if (f->deferred)
+        return;
+    while (!f->gone && f->at < f->n && http_queued(q->ex) < HTTP_QUEUE_HIGH && budget--) {
         buf_clear(&b);
         while (f->at < f->n && b.n < API_LIST_CHUNK)
             put_next(f, &b);
-        http_write(q->ex, buf_view(&b));
+        list_write(f, buf_view(&b), false);
     }
     buf_fini(&b);
     if (!f->gone && f->at < f->n) {
         reply_awaits_reader(q, &f->timer);
+        f->deferred = http_queued(q->ex) < HTTP_QUEUE_HIGH;
+        if (f->deferred)
+            loop_defer(q->api->loop, stream_turn, f);
         return;
     }
     if (!f->gone)
-        http_write(q->ex, f->tail);
+        list_write(f, f->tail, true);
     forming_fini(f);
     http_end(q->ex);
+}
+
+static void stream_turn(void *ctx)
+{
+    struct forming *f = ctx;
+
+    f->deferred = false;
+    stream_more(f);
 }
 
 static void stream_drained(void *user, struct http_exchange *ex)
@@ -141,14 +173,15 @@ static void reply_stream(struct forming *f, enum media media, str head, size_t l
     struct http_header *h;
     size_t n;
 
-    h = reply_headers(q, media_name(media), &n, 1);
-    if (length != SIZE_MAX)
-        h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", length)};
+    h = reply_headers(q, media_name(media), &n, 2);
+    f->zip = length > API_GZIP_MIN && wants_gzip(q) ? zipper_new() : NULL;
+    n += stream_headers(q, h + n, f->zip, length);
     q->ex->user = f;
     q->ex->on_drain = stream_drained;
     q->ex->on_gone = stream_gone;
+    f->gone = q->ex->gone; /* while it was measured */
     http_start(q->ex, 200, h, n);
-    http_write(q->ex, head);
+    list_write(f, head, false);
     stream_more(f);
 }
 
@@ -165,46 +198,71 @@ static bool is_whole(const struct forming *f)
 {
     const struct http_request *r = &f->q->ex->req;
 
-    return f->n <= API_LIST_WHOLE || http_header(r, "accept-encoding").n ||
-           str_is(r->method, "HEAD");
+    return f->n <= API_LIST_WHOLE || str_is(r->method, "HEAD");
 }
 
 /* empty: the list without items; its text ends with the empty array and what follows it. */
 static void reply_json(struct forming *f, const struct json *empty)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
+    bool zips = wants_gzip(f->q);
 
     json_encode(&b, empty);
     BUG_ON(b.n < 3 || memcmp(b.p + b.n - 3, "[]}", 3) != 0);
     b.n -= 2;
     f->next = next_json;
     f->tail = S("]}\n");
-    if (is_whole(f))
+    /* Whether it is worth compressing shows when the first of it has been made. */
+    while (zips && f->at < f->n && b.n <= API_GZIP_MIN)
+        put_next(f, &b);
+    if (is_whole(f) || (f->at && f->at == f->n))
         reply_whole(f, MEDIA_JSON, &b);
     else
         reply_stream(f, MEDIA_JSON, buf_view(&b), SIZE_MAX);
 }
 
-static void reply_protobuf(struct forming *f, const struct json *empty,
-                           const struct schema_type *list, const struct schema_type *item)
+static void reply_measured(struct forming *f)
 {
     CLEANUP(buf) struct buf fields = BUF_INIT;
     CLEANUP(buf) struct buf head = BUF_INIT;
     CLEANUP(buf) struct buf tail = BUF_INIT;
-    size_t total = 0;
+    size_t total = f->total;
 
-    f->next = next_protobuf;
-    f->item = item;
-    f->items_number = schema_find_field(list, S("items"))->proto;
-    for (size_t i = 0; i < f->n; i++)
-        total += proto_bytes_length(f->items_number, protobuf_length(f, f->objs[i]));
-    proto_encode(&fields, list, empty);
-    proto_list_envelope(&head, &tail, empty, buf_view(&fields), total);
+    proto_encode(&fields, f->list, f->empty);
+    proto_list_envelope(&head, &tail, f->empty, buf_view(&fields), total);
     f->tail = arena_dup(f->q->a, buf_view(&tail));
     if (is_whole(f))
         reply_whole(f, MEDIA_PROTOBUF, &head);
     else
         reply_stream(f, MEDIA_PROTOBUF, buf_view(&head), head.n + total + tail.n);
+}
+
+/* Ten thousand lengths that nobody has asked for yet are 60 ms or more: a turn's worth at a time. */
+static void measure_turn(void *ctx)
+{
+    struct forming *f = ctx;
+    size_t end = MIN(f->n, f->measured + MEASURE_AT_ONCE);
+
+    while (f->measured < end) {
+        const struct obj *o = f->objs[f->measured++];
+
+        f->total += proto_bytes_length(f->items_number, protobuf_length(f, o));
+    }
+    if (f->measured < f->n)
+        loop_defer(f->q->api->loop, measure_turn, f);
+    else
+        reply_measured(f);
+}
+
+static void reply_protobuf(struct forming *f, const struct json *empty,
+                           const struct schema_type *list, const struct schema_type *item)
+{
+    f->next = next_protobuf;
+    f->item = item;
+    f->items_number = schema_find_field(list, S("items"))->proto;
+    f->list = list;
+    f->empty = empty;
+    measure_turn(f);
 }
 
 /* ---- one object ---- */

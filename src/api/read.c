@@ -272,9 +272,10 @@ struct listing {
     str next;
     size_t at; /* while streaming: the next object to write; those before have been let go */
     struct loop_timer *timer;
-    bool gone;
-    bool shared; /* to a caller in this process: the objects themselves */
-    str tail;    /* what follows the objects */
+    bool gone, deferred; /* deferred: stream_turn() will come */
+    bool shared;         /* to a caller in this process: the objects themselves */
+    str tail;            /* what follows the objects */
+    struct zipper *zip;  /* NULL: sent as it is */
     list_found_fn *found;
     void *found_ctx;
 };
@@ -296,6 +297,7 @@ static void listing_fini(struct listing *l)
         obj_unref(l->objs[i]);
     l->n = l->at = 0;
     loop_timer_free(TAKE(l->timer));
+    zipper_free(TAKE(l->zip));
 }
 
 static bool list_one(void *ctx, const struct obj *o)
@@ -359,13 +361,26 @@ void list_encode(struct buf *b, const struct kind *k, const struct obj *const *o
     buf_z(b, "]}\n");
 }
 
+static void list_write(struct listing *l, str piece, bool last)
+{
+    if (l->zip)
+        zipper_write(l->zip, l->q->ex, piece, last);
+    else if (piece.n)
+        http_write(l->q->ex, piece);
+}
+
+static void stream_turn(void *ctx);
+
 static void stream_more(struct listing *l)
 {
     struct req *q = l->q;
     const struct kind *k = q->route.kind;
     struct buf b = BUF_INIT;
+    unsigned budget = l->zip ? API_ZIP_CHUNKS : UINT_MAX;
 
-    while (!l->gone && l->at < l->n && http_queued(q->ex) < HTTP_QUEUE_HIGH) {
+    if (l->deferred)
+        return;
+    while (!l->gone && l->at < l->n && http_queued(q->ex) < HTTP_QUEUE_HIGH && budget--) {
         if (l->shared) {
             http_share(q->ex, l->objs[l->at], false);
             obj_unref(l->objs[l->at++]);
@@ -376,16 +391,29 @@ static void stream_more(struct listing *l)
             list_item(&b, k, l->objs[l->at], l->at == 0);
             obj_unref(l->objs[l->at++]);
         }
-        http_write(q->ex, buf_view(&b));
+        list_write(l, buf_view(&b), false);
     }
     buf_fini(&b);
     if (l->gone || l->at == l->n) {
         if (!l->gone)
-            http_write(q->ex, l->tail);
+            list_write(l, l->tail, true);
         listing_fini(l);
         http_end(q->ex);
-    } else
-        reply_awaits_reader(q, &l->timer);
+        return;
+    }
+    reply_awaits_reader(q, &l->timer);
+    if (http_queued(q->ex) < HTTP_QUEUE_HIGH) {
+        l->deferred = true;
+        loop_defer(q->api->loop, stream_turn, l);
+    }
+}
+
+static void stream_turn(void *ctx)
+{
+    struct listing *l = ctx;
+
+    l->deferred = false;
+    stream_more(l);
 }
 
 static void stream_drained(void *user, struct http_exchange *ex)
@@ -411,9 +439,9 @@ static void reply_stream(struct listing *l, const struct http_header *h, size_t 
     ex->user = l;
     ex->on_drain = stream_drained;
     ex->on_gone = stream_gone;
+    l->gone = ex->gone; /* while the past was read, or a collection was deleted */
     http_start(ex, 200, h, n);
-    if (head.n)
-        http_write(ex, head);
+    list_write(l, head, false);
     stream_more(l);
 }
 
@@ -444,7 +472,7 @@ static void reply_list_bytes(struct listing *l)
     total += b.n;
     for (size_t i = 0; i < l->n; i++)
         total += (i ? 1 : 0) + (k->r->custom ? l->objs[i]->data.n : item_tail(k, l->objs[i]).n + 1);
-    if (total < HTTP_QUEUE_HIGH || http_header(&q->ex->req, "accept-encoding").n) {
+    if (total < HTTP_QUEUE_HIGH) {
         buf_reserve(&b, total);
         for (size_t i = 0; i < l->n; i++)
             list_item(&b, k, l->objs[i], i == 0);
@@ -454,8 +482,9 @@ static void reply_list_bytes(struct listing *l)
         buf_fini(&b);
         return;
     }
-    h = reply_headers(q, "application/json", &n, 1);
-    h[n++] = (struct http_header){S("Content-Length"), arena_fmt(q->a, "%zu", total)};
+    h = reply_headers(q, "application/json", &n, 2);
+    l->zip = wants_gzip(q) ? zipper_new() : NULL;
+    n += stream_headers(q, h + n, l->zip, total);
     l->tail = S("]}\n");
     reply_stream(l, h, n, buf_view(&b));
     buf_fini(&b);

@@ -7,8 +7,6 @@
 #include "api/conversion.h"
 #include "wire/yaml.h"
 
-#include <zlib.h>
-
 #define HEADERS_FIXED 6
 
 static str warning_text(struct arena *a, str text)
@@ -102,38 +100,6 @@ struct http_header *reply_headers(struct req *q, const char *content_type, size_
     n += warning_headers(q, h + n);
     *ret_n = n;
     return h;
-}
-
-static bool wants_gzip(struct req *q)
-{
-    str enc = http_header(&q->ex->req, "accept-encoding"), part;
-
-    if (audit_keeps_body(q))
-        return false;
-    /* Nobody weighs them: with a weight it is another word. Source: responsewriters/writers.go, negotiateContentEncoding(). */
-    while (enc.p && str_cut(&enc, ',', &part))
-        if (str_is(str_trim(part), "gzip"))
-            return true;
-    return false;
-}
-
-/* Level 1, as Kubernetes: most of the gain for little time. False: did not work, send as it is. */
-static bool gzip_all(struct buf *out, str in)
-{
-    z_stream z = {0};
-    int rc;
-
-    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return false;
-    buf_reserve(out, deflateBound(&z, in.n));
-    z.next_in = (unsigned char *)(uintptr_t)in.p;
-    z.avail_in = (unsigned)in.n;
-    z.next_out = (unsigned char *)out->p;
-    z.avail_out = (unsigned)out->cap;
-    rc = deflate(&z, Z_FINISH);
-    out->n = z.total_out;
-    deflateEnd(&z);
-    return rc == Z_STREAM_END;
 }
 
 static void on_stalled(void *ctx)

@@ -2,6 +2,8 @@
 #include "test/api/world.h"
 #include <time.h>
 
+#include <zlib.h>
+
 #define CM "/api/v1/namespaces/default/configmaps"
 
 TEST(create, fills_in_what_the_server_owns)
@@ -480,6 +482,84 @@ TEST(deletion, of_what_nothing_holds_tells_its_last_state)
     CHECK(!str_eq(json_get_str(v, "object.metadata.resourceVersion"), revision));
     call_free(watch);
     CHECK_INT(count_maps(&w), 0);
+    world_fini(&w);
+}
+
+/* What gzip makes of it, in w's arena. */
+static str unzipped(struct world *w, const struct buf *body)
+{
+    size_t size = (size_t)8 << 20;
+    char *out = arena_alloc(w->arena, size);
+    z_stream z = {.next_in = (unsigned char *)body->p,
+                  .avail_in = (unsigned)body->n,
+                  .next_out = (unsigned char *)out,
+                  .avail_out = (unsigned)size};
+
+    CHECK_INT(inflateInit2(&z, 15 + 16), Z_OK);
+    CHECK_INT(inflate(&z, Z_FINISH), Z_STREAM_END);
+    CHECK_INT(z.avail_in, 0);
+    inflateEnd(&z);
+    return (str){out, z.total_out};
+}
+
+static void make_large_maps(struct world *w, int n)
+{
+    CLEANUP(buf) struct buf object = BUF_INIT;
+
+    for (int i = 0; i < n; i++) {
+        buf_clear(&object);
+        buf_fmt(&object, "{\"metadata\":{\"name\":\"m%04d\",\"labels\":{", i);
+        for (int k = 0; k < 100; k++)
+            buf_fmt(&object, "%s\"label%d\":\"%d\"", k ? "," : "", k, i * k);
+        buf_z(&object, "}}}");
+        CHECK_INT(world_status(w, "POST", CM, buf_cstr(&object)), 201);
+    }
+}
+
+TEST(list, that_is_long_is_compressed_while_it_is_made)
+{
+    static const char *const forms[] = {
+        "application/json", "application/vnd.kubernetes.protobuf",
+        "application/json;as=Table;v=v1;g=meta.k8s.io",
+        "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+        "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"};
+    struct world w;
+
+    world_init(&w);
+    make_large_maps(&w, 700);
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        char headers[200];
+        struct call *plain, *zipped;
+
+        snprintf(headers, sizeof headers, "Accept: %s", forms[i]);
+        plain = world_call(&w, "GET", CM, NULL, headers);
+        snprintf(headers, sizeof headers, "Accept: %s\nAccept-Encoding: gzip", forms[i]);
+        zipped = world_call(&w, "GET", CM, NULL, headers);
+        CHECK_INT(zipped->status, 200);
+        CHECK_STRZ(call_header(zipped, "Content-Encoding"), "gzip");
+        CHECK(!call_header(zipped, "Content-Length").n);
+        CHECK(zipped->body.n < plain->body.n / 2);
+        CHECK_STR(unzipped(&w, &zipped->body), buf_view(&plain->body));
+        call_free(plain);
+        call_free(zipped);
+    }
+    world_fini(&w);
+}
+
+TEST(list, that_is_compressed_lets_others_in_between_and_ends_with_its_client)
+{
+    static const char zip[] = "Accept-Encoding: gzip";
+    struct call *list, *get;
+    struct world w;
+
+    world_init(&w);
+    make_large_maps(&w, 1000);
+    list = world_open(&w, "GET", CM, NULL, zip);
+    get = world_call(&w, "GET", CM "/m0001", NULL, NULL);
+    CHECK_INT(get->status, 200);
+    CHECK(!list->ended);
+    call_free(get);
+    call_free(list); /* goes away in the middle */
     world_fini(&w);
 }
 
