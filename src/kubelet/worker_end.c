@@ -4,6 +4,8 @@
  * runtime's records removed -> volumes, cgroup, logs removed -> deleted from the API -> forgotten. */
 #include "kubelet/kubelet_internal.h"
 
+#include <sys/stat.h>
+
 #define RETRY_NS NS_PER_S
 #define ORPHAN_GRACE_S 1 /* of a pod that the API has forgotten and whose wishes nobody knows */
 
@@ -172,6 +174,9 @@ static void release_work(void *ctx)
     struct release *r = ctx;
 
     r->error = volume_remove_tree(r->dir.p);
+    /* Empty it tells whose the logs are, as long as they stay: to who ends the node's agent for good. */
+    if (!r->log_dir.n)
+        mkdir(r->dir.p, 0750);
     if (r->cgroup.n)
         cgroup_remove(&r->cgroups, r->cgroup, true);
     else

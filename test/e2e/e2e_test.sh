@@ -384,9 +384,14 @@ check a_namespace_can_be_deleted k delete namespace demo --timeout=120s
 pods_gone() { is "$(k get pods -A -o name)" ""; }
 check its_pods_are_gone await 30 pods_gone
 
-# ---- the end, with a pod running ----
+# ---- the end, with a pod running and one that has ended ----
 
 k create namespace last >/dev/null
+k -n last run ended --image=k1s.io/demo/box:1 --image-pull-policy=IfNotPresent --restart=Never --command -- true >/dev/null
+check a_pod_ends k -n last wait --for=jsonpath='{.status.phase}'=Succeeded pod/ended --timeout=60s
+ended=/var/lib/kubelet/pods/$(k -n last get pod ended -o 'jsonpath={.metadata.uid}')
+node_forgot_ended() { [ ! -e "$ended/volumes" ]; }
+check what_it_had_of_the_node_is_released await 10 node_forgot_ended
 k -n last run last --image=k1s.io/demo/box:1 --image-pull-policy=IfNotPresent --restart=Never >/dev/null
 check a_last_pod_runs k -n last wait --for=condition=Ready pod/last --timeout=60s
 check stop_succeeds "$k1s" stop --data-dir "$data"
