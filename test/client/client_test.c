@@ -500,6 +500,17 @@ TEST(events, a_series_that_slept_for_an_hour_begins_anew)
     loop_free(loop);
 }
 
+/* Under sanitizers and valgrind malloc is another. */
+static bool heap_is_counted(void)
+{
+    size_t before = mallinfo2().uordblks;
+    void *p = mem_alloc(100000);
+    bool counted = mallinfo2().uordblks >= before + 100000;
+
+    mem_free(p);
+    return counted;
+}
+
 TEST(events, what_is_remembered_of_a_thousand_is_forgotten_without_another)
 {
     CLEANUP(arena) struct arena *a = arena_new();
@@ -509,6 +520,8 @@ TEST(events, what_is_remembered_of_a_thousand_is_forgotten_without_another)
     struct event_recorder *r = event_recorder_new(c, S("x"), S(""));
     size_t before, told;
 
+    if (!heap_is_counted())
+        test_skip("malloc does not tell what is in use");
     event_record(r, involved(a), S(""), "Normal", "Pulled", "said");
     run_ms(loop, 3 * 3600000);
     before = mallinfo2().uordblks;
@@ -524,11 +537,11 @@ TEST(events, what_is_remembered_of_a_thousand_is_forgotten_without_another)
     buf_fini(&f.bodies);
     arena_reset(a);
     told = mallinfo2().uordblks;
-#ifndef __SANITIZE_ADDRESS__ /* which has a heap of its own */
-    CHECK(told > before + 50000 && told < before + 200000);
-#endif
+    if (heap_is_counted())
+        CHECK(told > before + 50000 && told < before + 200000);
     run_ms(loop, 3 * 3600000);
-    CHECK(mallinfo2().uordblks <= before + 10000);
+    if (heap_is_counted())
+        CHECK(mallinfo2().uordblks <= before + 10000);
     event_recorder_free(r);
     client_free(c);
     fake_fini(&f);
