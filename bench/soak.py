@@ -3,9 +3,9 @@
 
     bench/soak.py [--binary build/k1s] [--minutes 30] [--rate 200]
 
-A server of its own (controllers and scheduler on, no agent) is measured when it has been idle for a minute after its first start: before
-any load, so that what the first load makes it keep counts, too. Then it works, is emptied, is left alone until compaction has nothing more to
-do, and is measured again. The same must come out:
+A server of its own (controllers and scheduler on, no agent) is left alone for a minute and measured, to be told only: what the first load
+makes it keep for good counts as no leak. Then it works for a tenth of the time, is emptied, left alone and measured; works for the rest, is
+emptied, left alone and measured again. The same must come out:
   memory     resident set within 10 % of the first measurement
   files      not one descriptor more
   threads    not one more
@@ -322,14 +322,14 @@ def database_bytes(directory):
     return sum(os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(directory) for f in files if ".db" in f or "sqlite" in f)
 
 
-def work(server, seconds, rate):
+def work(server, seconds, rate, told):
     load = Load(server.port, rate)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(max(0, min(60, end - time.monotonic())))
         m = server.measure()
-        print("%6.1f MB, %d files, %d threads, %.0f s CPU, %s" % (
-            m["rss_kb"] / 1024, m["files"], m["threads"], m["cpu_s"], json.dumps(load.counts, sort_keys=True)), flush=True)
+        print("%s  %6.1f MB, %d files, %d threads, %.0f s CPU, %s" % (
+            told, m["rss_kb"] / 1024, m["files"], m["threads"], m["cpu_s"], json.dumps(load.counts, sort_keys=True)), flush=True)
         if server.process.poll() is not None:
             sys.exit("FAIL the server ended: see " + server.log.name)
     stuck = load.stop()
@@ -353,9 +353,12 @@ def main():
 
     try:
         time.sleep(SETTLE_S)
-        before = server.measure()
+        print("idle       %.1f MB" % (server.measure()["rss_kb"] / 1024), flush=True)
         prepare(server.port)
-        load, stuck = work(server, args.minutes * 60, args.rate)
+        work(server, args.minutes * 6, args.rate, "warm-up")
+        time.sleep(SETTLE_S)
+        before = server.measure()
+        load, stuck = work(server, args.minutes * 54, args.rate, "soak   ")
         time.sleep(SETTLE_S)
         after = server.measure()
         live = live_bytes(server.port)

@@ -65,6 +65,8 @@ static struct err *bind_object(struct req *q, const struct json *ref, struct jso
                        STR_ARG(group.p ? number : S("")), STR_ARG(group.p ? group : number),
                        STR_ARG(kind));
     }
+    if (!name.n) /* apiserver/pkg/registry/generic/registry/store.go, NamespaceKeyFunc() */
+        return err_new(REASON_BAD_REQUEST, "Name parameter required.");
     k = api_core(q->api, kinds[i].plural);
     o = store_find(q->api->store, kind_key(k, kinds[i].namespaced ? q->route.ns : S(""), name));
     if (!o)

@@ -98,6 +98,11 @@ TEST(tokens, of_a_pod_tell_pod_and_node_and_end_with_the_pod)
     CHECK_STRZ(json_get_str(v, "message"),
                "cannot bind token for serviceaccount \"other\" to pod running with different "
                "serviceaccount name.");
+    CHECK_INT(as(&w, "POST", ACCOUNTS "/other/token",
+                 "{\"spec\":{\"boundObjectRef\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\"}}}", NULL,
+                 &v),
+              400);
+    CHECK_STRZ(json_get_str(v, "message"), "Name parameter required.");
     token = token_for(&w, "{\"expirationSeconds\":3607,\"boundObjectRef\":{\"kind\":\"Pod\","
                           "\"apiVersion\":\"v1\",\"name\":\"p\"}}");
     CHECK_INT(as(&w, "POST", SELF, "{}", bearer(&w, token), &v), 201);
