@@ -812,6 +812,23 @@ TEST(create, with_thousands_of_faults_is_refused_without_writing_all_of_them_out
     world_fini(&w);
 }
 
+TEST(create, of_more_items_than_can_be_stored_is_refused_before_they_are_completed)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    clock_t from;
+    struct world w;
+
+    world_init(&w);
+    buf_z(&b, "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":[{}");
+    for (int i = 0; i < 900000; i++)
+        buf_z(&b, ",{}");
+    buf_z(&b, "]}}");
+    from = clock();
+    CHECK_INT(world_status(&w, "POST", "/api/v1/namespaces/default/pods", buf_cstr(&b)), 413);
+    CHECK((double)(clock() - from) / CLOCKS_PER_SEC < 2);
+    world_fini(&w);
+}
+
 TEST(update, of_some_kinds_must_name_the_version)
 {
     static const char lease[] =
