@@ -393,7 +393,8 @@ static struct err *decide(struct write *w)
 /* ---- objects that cannot be stored ----
  * `{}` in a list is two bytes on the wire and hundreds once its defaults and faults are written out: a body of 3 MB held the
  * loop for six seconds and 800 MB. */
-#define ITEMS_MAX 50000 /* 30 bytes each where 1.5 MiB are stored at most; no real object comes near */
+#define ITEMS_MAX                                                                                  \
+    50000 /* 30 bytes each where 1.5 MiB are stored at most; no real object comes near */
 
 static uint32_t count_items(const struct json *v)
 {
