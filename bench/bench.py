@@ -118,7 +118,7 @@ def main():
 
     try:
         first = server.start()
-        time.sleep(1)
+        time.sleep(8)  # what only the start needed has been given back then
         idle = server.rss_mb()
         server.stop()
         again = server.start()

@@ -356,8 +356,9 @@ static struct err *get_value(struct reader *r, const struct schema_type *t,
     return truncated();
 }
 
+/* Appends an entry, as they come sorted; ret_unordered: this one did not, and settle_map() is due. */
 static struct err *get_map_entry(struct arena *a, const struct schema_field *f, str data,
-                                 unsigned depth, struct json *map)
+                                 unsigned depth, struct json *map, bool *ret_unordered)
 {
     struct reader r = reader_of(a, data);
     struct json value = form_zero(a, f->type->item);
@@ -379,20 +380,47 @@ static struct err *get_map_entry(struct arena *a, const struct schema_field *f, 
         } else if (!skip(&r, (enum wire)(tag & 7), 0))
             return truncated();
     }
-    /* Entries come sorted, so a key that is larger than the last one is new. */
     if (map->n && str_cmp(map->members[map->n - 1].key, key) >= 0)
-        json_set(a, map, key, value);
-    else {
-        if (map->n == map->cap) {
-            uint32_t cap = map->cap ? map->cap * 2 : 4;
+        *ret_unordered = true;
+    if (map->n == map->cap) {
+        uint32_t cap = map->cap ? map->cap * 2 : 4;
 
-            map->members = arena_grow(a, map->members, sizeof *map->members * map->cap,
-                                      sizeof *map->members * cap);
-            map->cap = cap;
-        }
-        map->members[map->n++] = (struct json_member){key, value};
+        map->members = arena_grow(a, map->members, sizeof *map->members * map->cap,
+                                  sizeof *map->members * cap);
+        map->cap = cap;
     }
+    map->members[map->n++] = (struct json_member){key, value};
     return NULL;
+}
+
+static int by_key_and_place(const void *x, const void *y, void *ctx)
+{
+    const struct json_member *a = *(const struct json_member *const *)x,
+                             *b = *(const struct json_member *const *)y;
+    int order = str_cmp(a->key, b->key);
+
+    (void)ctx;
+    return order ? order : a < b ? -1 : a > b;
+}
+
+/* By key, and of entries with one key the last that came. */
+static void settle_map(struct arena *a, struct json *map)
+{
+    const struct json_member **sorted = ARENA_NEW_N(a, const struct json_member *, map->n);
+    struct json_member *members = ARENA_NEW_N(a, struct json_member, map->n);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < map->n; i++)
+        sorted[i] = &map->members[i];
+    sort_with(sorted, map->n, sizeof *sorted, by_key_and_place, NULL);
+    for (uint32_t i = 0; i < map->n; i++) {
+        if (n && str_eq(members[n - 1].key, sorted[i]->key))
+            n--;
+        members[n++] = *sorted[i];
+    }
+    map->members = members;
+    map->cap = map->n;
+    map->n = n;
 }
 
 static struct err *get_packed(struct arena *a, const struct schema_field *f, str data,
@@ -455,6 +483,7 @@ static struct err *get_fields(struct arena *a, const struct schema_type *t, str 
 {
     struct reader r = reader_of(a, data);
     uint32_t hint = 0;
+    bool unordered = false;
     struct err *err;
 
     if (depth > PROTO_DEPTH_MAX)
@@ -471,7 +500,7 @@ static struct err *get_fields(struct arena *a, const struct schema_type *t, str 
         wire = (enum wire)(tag & 7);
         f = field_by_number(t, tag >> 3, &hint);
         if (!f) {
-            if (!tag >> 3 || !skip(&r, wire, 0))
+            if (!(tag >> 3) || !skip(&r, wire, 0))
                 return truncated();
             continue;
         }
@@ -491,8 +520,9 @@ static struct err *get_fields(struct arena *a, const struct schema_type *t, str 
                 (wire == WIRE_BYTES && wire_of(f->type->item->kind) != WIRE_BYTES)) {
                 if (wire != WIRE_BYTES || !get_bytes(&r, &s))
                     return truncated();
-                err = f->type->kind == SCHEMA_MAP ? get_map_entry(a, f, s, depth + 1, *slot)
-                                                  : get_packed(a, f, s, *slot);
+                err = f->type->kind == SCHEMA_MAP
+                          ? get_map_entry(a, f, s, depth + 1, *slot, &unordered)
+                          : get_packed(a, f, s, *slot);
             } else {
                 err = get_value(&r, f->type->item, f, wire, depth + 1, &v);
                 if (!err)
@@ -506,6 +536,13 @@ static struct err *get_fields(struct arena *a, const struct schema_type *t, str 
         if (err)
             return err;
         *slot = json_new(a, v);
+    }
+    for (uint32_t i = 0; unordered && i < t->n_fields; i++) {
+        const struct schema_field *f = &t->fields[i];
+        struct json *map = f->type->kind == SCHEMA_MAP ? slots[slot_of(t, f)] : NULL;
+
+        if (map)
+            settle_map(a, map);
     }
     return NULL;
 }

@@ -21,7 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!err) {
         yaml_encode(&text, v);
         BUG_ON(yaml_parse(a, buf_view(&text), NULL, &again));
-        yaml_encode(&again_text, again);
+        /* Members by key: go-yaml's order of keys with very long numbers depends on the order in which they came. */
+        buf_clear(&text);
+        json_sort_keys(v);
+        json_sort_keys(again);
+        json_encode(&text, v);
+        json_encode(&again_text, again);
         BUG_ON(!str_eq(buf_view(&text), buf_view(&again_text)));
     }
     err_free(err);

@@ -143,4 +143,30 @@ TEST(schema_decode, a_schema_may_be_a_bool_or_a_list)
           "\"additionalProperties\":false}");
 }
 
+TEST(protobuf, entries_of_a_map_in_any_order_count_once_the_last_one)
+{
+    static const char entries[] = "\x12\x06\n\x01v\x12\x01"
+                                  "1"
+                                  "\x12\x05\n\x00\x12\x01"
+                                  "0"
+                                  "\x12\x06\n\x01v\x12\x01"
+                                  "2";
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json *v = NULL;
+
+    CHECK_OK(proto_decode(a, schema_find_type(S(CORE "ConfigMap")),
+                          (str){entries, sizeof entries - 1}, &v));
+    CHECK_STRZ(encode(a, json_findz(v, "data")), "{\"\":\"0\",\"v\":\"2\"}");
+}
+
+TEST(protobuf, a_field_without_a_number_is_refused)
+{
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json *v = NULL;
+    struct err *e = proto_decode(a, schema_find_type(S(CORE "ConfigMap")), (str){"\0\0", 2}, &v);
+
+    CHECK(e);
+    err_free(e);
+}
+
 TEST_MAIN
