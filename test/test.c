@@ -57,6 +57,20 @@ const char *test_shared(const char *sub)
     return stat(path, &st) == 0 ? path : NULL;
 }
 
+bool test_read_file(const char *path, struct buf *b)
+{
+    FILE *f = fopen(path, "rb");
+    char chunk[65536];
+    size_t n;
+
+    if (!f)
+        return false;
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+        buf_add(b, chunk, n);
+    fclose(f);
+    return true;
+}
+
 int test_main(int argc, char **argv)
 {
     int n_passed = 0, n_failed = 0, n_skipped = 0;

@@ -18,6 +18,8 @@ void test_check_str(const char *file, int line, str got, str want);
 int test_main(int argc, char **argv);
 /* Path of a folder of outside test data (below $K1S_SHARED, or ../shared beside the checkout), or NULL when it is not there: skip then. */
 const char *test_shared(const char *sub);
+/* Appends what is in the file; false when it cannot be opened. */
+bool test_read_file(const char *path, struct buf *b);
 
 #define TEST(suite_, name_)                                                                        \
     static void test_##suite_##_##name_(void);                                                     \

@@ -178,74 +178,55 @@ static struct json *take_annotation(struct arena *a, struct json *v, const char 
 }
 
 /* Member names of scaling rules in v2 and in the annotation (Go's field names). */
-static const struct {
-    const char *v2, *go;
-} rule_names[] =
+enum spelling { AS_V2, AS_GO };
+static const char *const rule_names[][2] =
     {
         {"stabilizationWindowSeconds", "StabilizationWindowSeconds"},
         {"selectPolicy", "SelectPolicy"},
         {"policies", "Policies"},
         {"tolerance", "Tolerance"},
 },
-  policy_names[] = {{"type", "Type"}, {"value", "Value"}, {"periodSeconds", "PeriodSeconds"}};
+                         *const policy_names[][2] = {
+                             {"type", "Type"},
+                             {"value", "Value"},
+                             {"periodSeconds", "PeriodSeconds"},
+};
 
-static struct json rules_to_go(struct arena *a, const struct json *rules)
+static struct json policies_spelled(struct arena *a, const struct json *policies, enum spelling to)
 {
-    struct json go = json_object();
+    struct json list = json_array();
+
+    JSON_EACH(p, policies) {
+        struct json policy = json_object();
+
+        for (size_t i = 0; i < ARRAY_LEN(policy_names); i++) {
+            const struct json *m = json_findz(p, policy_names[i][!to]);
+
+            if (m)
+                json_setz(a, &policy, policy_names[i][to], *m);
+        }
+        json_append(a, &list, policy);
+    }
+    return list;
+}
+
+/* Go's form writes every member, null where there is none; v2 leaves those out. */
+static struct json rules_spelled(struct arena *a, const struct json *rules, enum spelling to)
+{
+    struct json out = json_object();
 
     if (!json_is(rules, JSON_OBJECT))
         return json_null();
     for (size_t i = 0; i < ARRAY_LEN(rule_names); i++) {
-        const struct json *m = json_findz(rules, rule_names[i].v2);
+        const struct json *m = json_findz(rules, rule_names[i][!to]);
         struct json value = m ? *m : json_null();
 
-        if (value.type == JSON_ARRAY) {
-            struct json list = json_array();
-
-            JSON_EACH(p, m) {
-                struct json policy = json_object();
-
-                for (size_t k = 0; k < ARRAY_LEN(policy_names); k++)
-                    if (json_findz(p, policy_names[k].v2))
-                        json_setz(a, &policy, policy_names[k].go,
-                                  *json_findz(p, policy_names[k].v2));
-                json_append(a, &list, policy);
-            }
-            value = list;
-        }
-        json_setz(a, &go, rule_names[i].go, value);
+        if (value.type == JSON_ARRAY)
+            value = policies_spelled(a, m, to);
+        if (to == AS_GO || value.type != JSON_NULL)
+            json_setz(a, &out, rule_names[i][to], value);
     }
-    return go;
-}
-
-static struct json rules_from_go(struct arena *a, const struct json *go)
-{
-    struct json rules = json_object();
-
-    if (!json_is(go, JSON_OBJECT))
-        return json_null();
-    for (size_t i = 0; i < ARRAY_LEN(rule_names); i++) {
-        const struct json *m = json_findz(go, rule_names[i].go);
-        struct json value = m ? *m : json_null();
-
-        if (value.type == JSON_ARRAY) {
-            struct json list = json_array();
-
-            JSON_EACH(p, m) {
-                struct json policy = json_object();
-
-                for (size_t k = 0; k < ARRAY_LEN(policy_names); k++)
-                    if (json_findz(p, policy_names[k].go))
-                        json_setz(a, &policy, policy_names[k].v2,
-                                  *json_findz(p, policy_names[k].go));
-                json_append(a, &list, policy);
-            }
-            value = list;
-        }
-        if (value.type != JSON_NULL)
-            json_setz(a, &rules, rule_names[i].v2, value);
-    }
-    return rules;
+    return out;
 }
 
 struct err *convert_hpa_to_v1(struct arena *a, const struct resource *from,
@@ -279,8 +260,8 @@ struct err *convert_hpa_to_v1(struct arena *a, const struct resource *from,
     if (json_is(behavior, JSON_OBJECT)) {
         struct json go = json_object();
 
-        json_setz(a, &go, "ScaleUp", rules_to_go(a, json_findz(behavior, "scaleUp")));
-        json_setz(a, &go, "ScaleDown", rules_to_go(a, json_findz(behavior, "scaleDown")));
+        json_setz(a, &go, "ScaleUp", rules_spelled(a, json_findz(behavior, "scaleUp"), AS_GO));
+        json_setz(a, &go, "ScaleDown", rules_spelled(a, json_findz(behavior, "scaleDown"), AS_GO));
         annotate(a, v, ANNOTATION_BEHAVIOR, &go);
     }
     if (json_count(json_findz(status, "conditions")))
@@ -315,8 +296,9 @@ struct err *convert_hpa_to_v2(struct arena *a, const struct resource *from,
     if (metrics.n)
         json_setz(a, spec, "metrics", metrics);
     if (json_is(go, JSON_OBJECT)) {
-        struct json behavior = json_object(), up = rules_from_go(a, json_findz(go, "ScaleUp")),
-                    down = rules_from_go(a, json_findz(go, "ScaleDown"));
+        struct json behavior = json_object(),
+                    up = rules_spelled(a, json_findz(go, "ScaleUp"), AS_V2),
+                    down = rules_spelled(a, json_findz(go, "ScaleDown"), AS_V2);
 
         if (up.type == JSON_OBJECT)
             json_setz(a, &behavior, "scaleUp", up);

@@ -5,6 +5,7 @@
  *
  * Not here: parsing (json.c), YAML (yaml_encode.c). */
 #include "wire/json_internal.h"
+#include "wire/number.h"
 
 #include <math.h>
 #ifdef __SSE2__
@@ -147,61 +148,13 @@ void json_encode_string(struct buf *b, str s)
     buf_char(b, '"');
 }
 
-/* The fewest significant digits that read back as d, as "d.ddde±XX". */
-static void shortest(double d, char text[32])
-{
-    for (int digits = 0; digits <= 16; digits++) {
-        snprintf(text, 32, "%.*e", digits, d);
-        if (strtod(text, NULL) == d)
-            return;
-    }
-}
-
 void json_encode_double(struct buf *b, double d)
 {
-    char text[32], digits[24], *e;
-    int exp, n = 0;
-
     if (!isfinite(d)) { /* cannot come from JSON or YAML; Go refuses to write it */
         buf_z(b, "null");
         return;
     }
-    if (d == 0) {
-        buf_z(b, signbit(d) ? "-0" : "0");
-        return;
-    }
-    shortest(d, text);
-    e = strchr(text, 'e');
-    exp = (int)strtol(e + 1, NULL, 10);
-    for (const char *p = text; p < e; p++)
-        if (*p >= '0' && *p <= '9')
-            digits[n++] = *p;
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    if (d < 0)
-        buf_char(b, '-');
-    if (exp < -6 || exp >= 21) { /* Go: exponent form below 1e-6 and from 1e21 */
-        buf_char(b, digits[0]);
-        if (n > 1) {
-            buf_char(b, '.');
-            buf_add(b, digits + 1, (size_t)n - 1);
-        }
-        buf_fmt(b, "e%c", exp < 0 ? '-' : '+');
-        buf_fmt(b, exp < 0 ? "%d" : "%02d", abs(exp));
-        return;
-    }
-    if (exp < 0) {
-        buf_z(b, "0.");
-        for (int i = -1; i > exp; i--)
-            buf_char(b, '0');
-        buf_add(b, digits, (size_t)n);
-        return;
-    }
-    for (int i = 0; i < n || i <= exp; i++) {
-        if (i == exp + 1)
-            buf_char(b, '.');
-        buf_char(b, i < n ? digits[i] : '0');
-    }
+    number_encode(b, d, false, &(struct number_form){.from = -6, .to = 21, .exponent_digits = 1});
 }
 
 static void newline(struct buf *b, int indent, int level)

@@ -7,6 +7,7 @@
  * Not here: reading YAML (yaml.c). */
 #include "wire/yaml.h"
 
+#include "wire/number.h"
 #include "wire/yaml_internal.h"
 
 #include <math.h>
@@ -151,53 +152,13 @@ static yaml_scalar_style_t string_style(str s)
 
 void yaml_encode_double(struct buf *b, double d, bool single)
 {
-    char text[40], digits[24], *e;
-    int exp, n = 0;
-
-    if (d == 0) {
-        buf_z(b, signbit(d) ? "-0" : "0");
-        return;
-    }
     /* A number that is too large for single precision is infinite there, as in Go. */
     if (!isfinite(single ? (double)(float)d : d)) {
         buf_z(b, isnan(d) ? ".nan" : d < 0 ? "-.inf" : ".inf");
         return;
     }
-    for (int precision = 0; precision <= 16; precision++) {
-        snprintf(text, sizeof text, "%.*e", precision, d);
-        if (single ? strtof(text, NULL) == (float)d : strtod(text, NULL) == d)
-            break;
-    }
-    e = strchr(text, 'e');
-    exp = (int)strtol(e + 1, NULL, 10);
-    for (const char *p = text; p < e; p++)
-        if (is_digit((uint8_t)*p))
-            digits[n++] = *p;
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    if (d < 0)
-        buf_char(b, '-');
-    if (exp < -4 || exp >= 6) { /* where Go's shortest 'g' turns to the exponent form */
-        buf_char(b, digits[0]);
-        if (n > 1) {
-            buf_char(b, '.');
-            buf_add(b, digits + 1, (size_t)n - 1);
-        }
-        buf_fmt(b, "e%c%02d", exp < 0 ? '-' : '+', abs(exp));
-        return;
-    }
-    if (exp < 0) {
-        buf_z(b, "0.");
-        for (int i = -1; i > exp; i--)
-            buf_char(b, '0');
-        buf_add(b, digits, (size_t)n);
-        return;
-    }
-    for (int i = 0; i < n || i <= exp; i++) {
-        if (i == exp + 1)
-            buf_char(b, '.');
-        buf_char(b, i < n ? digits[i] : '0');
-    }
+    /* where Go's shortest 'g' turns to the exponent form */
+    number_encode(b, d, single, &(struct number_form){.from = -4, .to = 6, .exponent_digits = 2});
 }
 
 /* The text passes through JSON first, where whole numbers lose their point. */

@@ -5,20 +5,6 @@
 
 #include <dirent.h>
 
-static bool read_file(const char *path, struct buf *b)
-{
-    FILE *f = fopen(path, "rb");
-    char chunk[65536];
-    size_t n;
-
-    if (!f)
-        return false;
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_add(b, chunk, n);
-    fclose(f);
-    return true;
-}
-
 static struct json *parse(struct arena *a, str text)
 {
     struct json_limits limits = {.depth = 512, .size = 64 << 20};
@@ -486,7 +472,7 @@ static void replay(const char *dir, struct tally *t)
         if (!str_has_suffix(str_of(e->d_name), S(".json")))
             continue;
         snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (!read_file(path, &b))
+        if (!test_read_file(path, &b))
             continue;
         recording = parse(a, buf_view(&b));
         map_init(&live);

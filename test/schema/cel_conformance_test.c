@@ -451,23 +451,17 @@ static void run_file(const char *name, unsigned flags, const char *never)
     struct loop *loop = loop_new_uv();
     struct reader r = {.a = a};
     struct tree root = {0};
-    char path[512], chunk[4096];
-    size_t got;
-    FILE *f;
+    char path[512];
 
     if (!dir) {
         test_skip("no suites/cel");
         return;
     }
     snprintf(path, sizeof path, "%s/%s.textproto", dir, name);
-    f = fopen(path, "r");
-    if (!f) {
+    if (!test_read_file(path, &content)) {
         test_skip("no %s", path);
         return;
     }
-    while ((got = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_add(&content, chunk, got);
-    fclose(f);
     r.s = buf_view(&content);
     root.first = fields(&r, 0);
     EACH(section, &root, "section")

@@ -234,20 +234,13 @@ TEST(schema_default, answers_are_those_of_a_real_server)
         d = opendir(dir);
         while (d && (e = readdir(d))) {
             struct buf b = BUF_INIT;
-            char chunk[65536];
             struct json *v = NULL;
-            size_t n;
-            FILE *f;
 
             if (!str_has_suffix(str_of(e->d_name), S(".json")))
                 continue;
             arena_reset(a);
             snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-            f = fopen(path, "rb");
-            while (f && (n = fread(chunk, 1, sizeof chunk, f)) > 0)
-                buf_add(&b, chunk, n);
-            if (f)
-                fclose(f);
+            CHECK(test_read_file(path, &b));
             CHECK_OK(json_parse(a, buf_view(&b), NULL, NULL, &v));
             JSON_EACH(step, json_findz(v, "steps"))
                 compare_step(a, e->d_name, step, &n_compared);

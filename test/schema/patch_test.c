@@ -3,20 +3,6 @@
 
 #include "test/test.h"
 
-static bool read_file(const char *path, struct buf *b)
-{
-    FILE *f = fopen(path, "rb");
-    char chunk[65536];
-    size_t n;
-
-    if (!f)
-        return false;
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_add(b, chunk, n);
-    fclose(f);
-    return true;
-}
-
 static struct json *parse(struct arena *a, str text)
 {
     struct json *v = NULL;
@@ -31,7 +17,7 @@ static struct json *load(struct arena *a, struct buf *b, const char *sub)
     struct json_limits limits = {.depth = 512, .size = 64 << 20};
     struct json *v = NULL;
 
-    if (!path || !read_file(path, b))
+    if (!path || !test_read_file(path, b))
         return NULL;
     CHECK_OK(json_parse(a, buf_view(b), &limits, NULL, &v));
     return v;

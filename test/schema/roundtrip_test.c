@@ -10,20 +10,9 @@
 
 static str read_all(struct arena *a, const char *path)
 {
-    FILE *f = fopen(path, "rb");
-    struct buf b = BUF_INIT;
-    char chunk[65536];
-    size_t n;
-    str s = STR_NONE;
+    CLEANUP(buf) struct buf b = BUF_INIT;
 
-    if (!f)
-        return s;
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_add(&b, chunk, n);
-    fclose(f);
-    s = arena_dup(a, buf_view(&b));
-    buf_fini(&b);
-    return s;
+    return test_read_file(path, &b) ? arena_dup(a, buf_view(&b)) : STR_NONE;
 }
 
 static const struct schema_type *type_of(const struct json *v)

@@ -65,19 +65,13 @@ static int needles(void)
 
     for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
         CLEANUP(buf) struct buf text = BUF_INIT;
-        char file[80], chunk[4096];
-        FILE *f;
-        size_t n;
+        char file[80];
         str rest;
         ptrdiff_t at;
 
         snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
-        f = fopen(file, "re");
-        if (!f)
+        if (!test_read_file(file, &text))
             continue;
-        while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-            buf_add(&text, chunk, n);
-        fclose(f);
         rest = buf_view(&text);
         while ((at = str_find(rest, S(NEEDLE))) >= 0) {
             found++;

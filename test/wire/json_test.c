@@ -270,20 +270,6 @@ TEST(json, pretty_text_is_that_of_marshal_indent)
                "{\n  \"a\": [\n    1,\n    {\n      \"x\": []\n    }\n  ],\n  \"b\": {}\n}");
 }
 
-static bool read_file(const char *path, struct buf *b)
-{
-    FILE *f = fopen(path, "rb");
-    char chunk[65536];
-    size_t n;
-
-    if (!f)
-        return false;
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_add(b, chunk, n);
-    fclose(f);
-    return true;
-}
-
 /* The cases that the standard leaves open and that we refuse; all others are accepted (docs/json.md). */
 static const char *const refused[] = {
     "i_number_huge_exp.json",
@@ -323,7 +309,7 @@ TEST(json, the_parsing_suite_is_answered_as_go_answers_it)
             if (strcmp(refused[i], e->d_name) == 0)
                 ok = false;
         snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        CHECK(read_file(path, &b));
+        CHECK(test_read_file(path, &b));
         err = json_parse(a, buf_view(&b), NULL, NULL, &v);
         if (ok != !err)
             test_fail(__FILE__, __LINE__, "%s: %s", e->d_name, err ? err_text(err) : "accepted");
@@ -355,7 +341,7 @@ TEST(json, kubernetes_objects_round_trip_to_the_same_bytes)
         if (!str_has_suffix(str_of(e->d_name), S(".json")))
             continue;
         snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        CHECK(read_file(path, &b));
+        CHECK(test_read_file(path, &b));
         v = parse_ok(a, buf_view(&b));
         if (!v)
             continue;

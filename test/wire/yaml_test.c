@@ -311,20 +311,6 @@ TEST(yaml, long_lines_are_folded_at_80_columns)
                              "twelve thirteen\n  fourteen fifteen: x'\n");
 }
 
-static bool read_file(const char *path, struct buf *b)
-{
-    FILE *f = fopen(path, "rb");
-    char chunk[65536];
-    size_t n;
-
-    if (!f)
-        return false;
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_add(b, chunk, n);
-    fclose(f);
-    return true;
-}
-
 TEST(yaml, kubernetes_fixtures_read_as_their_json_and_write_as_they_are)
 {
     const char *dir = test_shared("suites/kubernetes-roundtrip");
@@ -347,9 +333,9 @@ TEST(yaml, kubernetes_fixtures_read_as_their_json_and_write_as_they_are)
         if (!str_has_suffix(str_of(e->d_name), S(".yaml")))
             continue;
         snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        CHECK(read_file(path, &text));
+        CHECK(test_read_file(path, &text));
         snprintf(path, sizeof path, "%s/%.*s.json", dir, stem, e->d_name);
-        CHECK(read_file(path, &json_text));
+        CHECK(test_read_file(path, &json_text));
         CHECK_OK(yaml_parse(a, buf_view(&text), NULL, &v));
         CHECK_OK(json_parse(a, buf_view(&json_text), NULL, NULL, &want));
         if (!v || !want)
