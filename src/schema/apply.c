@@ -389,7 +389,8 @@ static struct err *try_apply(const struct request *q, struct managers m, bool fo
         if (&m.list[i] != mine && set_meets(&m.list[i].set, &gone))
             managers_set(&m.list[i], set_minus(a, &m.list[i].set, &gone));
     }
-    noop = q->exists && json_equal(q->live, &merged);
+    /* Another order alone is no change. */
+    noop = q->exists && set_is_empty(&changed) && set_is_empty(&removed);
     if (!noop) {
         str now = timestamp(a, q->o);
 

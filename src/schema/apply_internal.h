@@ -78,16 +78,16 @@ bool place_item_element(struct arena *a, struct place list, const struct json *i
 bool walk_skips(const struct walk *w, int depth, bool in_metadata, str key);
 
 struct keyed {
-    str element;
+    str element; /* empty: the item has none */
     const struct json *item;
-    uint32_t at;
-    bool repeated;
+    uint32_t at;   /* in the list */
+    bool repeated; /* other items have the same element */
 };
-/* The items of a list with their path elements in list order; items without one are left out, and of several with the
- * same one all but the first. */
+/* The items of a list with their path elements, in list order. */
 struct keyed *keyed_items(struct arena *a, struct place list, const struct json *v,
                           uint32_t *ret_n);
-void keyed_sort(struct keyed *k, uint32_t n);
+void keyed_sort(struct keyed *k, uint32_t n); /* by element, then by place */
+/* The first with this element, or NULL. */
 const struct keyed *keyed_find(const struct keyed *sorted, uint32_t n, str element);
 
 /* ---- managedFields (managed_fields.c) ---- */

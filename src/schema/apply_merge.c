@@ -37,6 +37,13 @@ static struct json merge_maps(const struct walk *w, struct place p, const struct
     return out;
 }
 
+static struct json merge_item(const struct walk *w, struct place p, const struct keyed *live,
+                              const struct json *rhs)
+{
+    /* Several live items with one key: which is meant cannot be told, so the configuration's takes the place of all. */
+    return live && !live->repeated ? merge(w, place_item(p), live->item, rhs) : *rhs;
+}
+
 /* Order: the configuration's items in its order; live ones that it does not name stay before whatever followed them. */
 static struct json merge_lists(const struct walk *w, struct place p, const struct json *lhs,
                                const struct json *rhs)
@@ -58,36 +65,23 @@ static struct json merge_lists(const struct walk *w, struct place p, const struc
         if (keyed_find(l_sorted, nl, r[x].element))
             order[n_shared++] = r[x].element;
     while (i < nl || k < nr) {
-        const struct keyed *match;
+        const struct keyed *in_r = i < nl ? keyed_find(r_sorted, nr, l[i].element) : NULL;
 
-        if (i < nl && k < nr) {
-            if (str_eq(l[i].element, r[k].element)) {
-                json_append(w->arena, &out, merge(w, place_item(p), l[i].item, r[k].item));
-                i++;
-                k++;
-                shared++;
-                continue;
-            }
-            if (keyed_find(r_sorted, nr, l[i].element) && shared < n_shared &&
-                !str_eq(order[shared], l[i].element)) {
-                i++; /* shared, but another one comes first */
-                continue;
-            }
-        }
-        if (i < nl && !keyed_find(r_sorted, nr, l[i].element)) {
-            json_append(w->arena, &out, *l[i].item);
-            i++;
+        if (i < nl && !in_r) {
+            json_append(w->arena, &out, *l[i++].item);
             continue;
         }
-        if (k == nr) { /* shared and already taken */
-            i++;
+        if (i < nl && (k == nr || (in_r->at != k && shared < n_shared &&
+                                   !str_eq(order[shared], l[i].element)))) {
+            i++; /* shared, but taken already or another one comes first */
             continue;
         }
-        match = keyed_find(l_sorted, nl, r[k].element);
+        /* The configuration's next, with the live one if there is one. */
         json_append(w->arena, &out,
-                    match ? merge(w, place_item(p), match->item, r[k].item) : *r[k].item);
+                    merge_item(w, p, keyed_find(l_sorted, nl, r[k].element), r[k].item));
         if (shared < n_shared && str_eq(order[shared], r[k].element))
             shared++;
+        i += in_r && in_r->at <= k;
         k++;
     }
     return out;
@@ -117,41 +111,35 @@ struct json walk_merge(const struct walk *w, const struct json *live, const stru
 
 /* ---- removing ---- */
 
-/* False: nothing is left. */
-static bool remove_fields(const struct walk *w, struct place p, const struct json *v,
-                          struct set_view set, struct json *ret)
+/* What is emptied becomes null, as in structured-merge-diff's remove.go: the field is still there, so who owned it goes on
+ * owning it. Where the schema allows no null the object loses it when it is completed. */
+static struct json remove_fields(const struct walk *w, struct place p, const struct json *v,
+                                 struct set_view set)
 {
+    struct json out = json_array();
+
     switch (place_shape(p, v)) {
     case SHAPE_LEAF:
         /* Something below a leaf is in the set when the schema has changed: an atomic map or list goes as a whole. */
-        *ret = *v;
-        return v->type != JSON_OBJECT && v->type != JSON_ARRAY;
-    case SHAPE_MAP: {
-        uint32_t n = json_is(v, JSON_OBJECT) ? v->n : 0;
-
-        *ret = json_object();
-        ret->cap = n;
-        ret->members = n ? arena_alloc(w->arena, n * sizeof *ret->members) : NULL;
-        for (uint32_t i = 0; i < n; i++) {
-            const struct json_member *m = &v->members[i];
+        return v->type == JSON_OBJECT || v->type == JSON_ARRAY ? json_null() : *v;
+    case SHAPE_MAP:
+        out = json_object();
+        out.cap = json_is(v, JSON_OBJECT) ? v->n : 0;
+        out.members = out.cap ? arena_alloc(w->arena, out.cap * sizeof *out.members) : NULL;
+        JSON_EACH_MEMBER(m, v) {
             const struct json *element = set_find_field(set, m->key);
             struct set_view below = set_view_element(element);
-            struct json value = m->value;
 
             if (element && below.self)
                 continue;
-            if (element &&
-                !remove_fields(w, place_member(p, m->key, NULL), &m->value, below, &value))
-                continue;
-            ret->members[ret->n++] = (struct json_member){m->key, value};
+            out.members[out.n++] = (struct json_member){
+                m->key, element ? remove_fields(w, place_member(p, m->key, NULL), &m->value, below)
+                                : m->value};
         }
-        return ret->n;
-    }
+        break;
     case SHAPE_LIST:
-        *ret = json_array();
         JSON_EACH(item, v) {
             const struct json *element = NULL;
-            struct json value = *item;
             struct set_view below;
             str name, missing;
 
@@ -160,23 +148,19 @@ static bool remove_fields(const struct walk *w, struct place p, const struct jso
             below = set_view_element(element);
             if (element && below.self)
                 continue;
-            if (element && !remove_fields(w, place_item(p), item, below, &value))
-                continue;
-            json_append(w->arena, ret, value);
+            json_append(w->arena, &out,
+                        element ? remove_fields(w, place_item(p), item, below) : *item);
         }
-        return ret->n;
+        break;
     }
-    return true;
+    return out.n ? out : json_null();
 }
 
 struct json walk_remove(const struct walk *w, const struct json *v, const struct json *set)
 {
-    struct json out;
-
-    if (set_is_empty(set))
-        return *v;
-    remove_fields(w, (struct place){.type = w->root}, v, set_view_root(set), &out);
-    return out;
+    return set_is_empty(set)
+               ? *v
+               : remove_fields(w, (struct place){.type = w->root}, v, set_view_root(set));
 }
 
 /* ---- checking ---- */

@@ -222,13 +222,6 @@ static int compare_keyed(const void *x, const void *y)
     return c ? c : a->at < b->at ? -1 : a->at > b->at;
 }
 
-static int compare_places(const void *x, const void *y)
-{
-    const struct keyed *a = x, *b = y;
-
-    return a->at < b->at ? -1 : a->at > b->at;
-}
-
 void keyed_sort(struct keyed *k, uint32_t n)
 {
     if (n > 1)
@@ -241,46 +234,48 @@ const struct keyed *keyed_find(const struct keyed *sorted, uint32_t n, str eleme
 
     while (low < high) {
         uint32_t mid = (low + high) / 2;
-        int c = str_cmp(sorted[mid].element, element);
 
-        if (!c)
-            return &sorted[mid];
-        if (c < 0)
+        if (str_cmp(sorted[mid].element, element) < 0)
             low = mid + 1;
         else
             high = mid;
     }
-    return NULL;
+    return low < n && str_eq(sorted[low].element, element) ? &sorted[low] : NULL;
+}
+
+/* How many, from sorted[i] on, have the same element. */
+static uint32_t group_size(const struct keyed *sorted, uint32_t n, uint32_t i)
+{
+    uint32_t end = i;
+
+    while (end < n && str_eq(sorted[end].element, sorted[i].element))
+        end++;
+    return end - i;
 }
 
 struct keyed *keyed_items(struct arena *a, struct place list, const struct json *v, uint32_t *ret_n)
 {
-    uint32_t count = json_is(v, JSON_ARRAY) ? v->n : 0, n = 0, kept = 0;
-    struct keyed *k = count ? arena_alloc(a, count * sizeof *k) : NULL;
+    uint32_t n = json_is(v, JSON_ARRAY) ? v->n : 0;
+    struct keyed *k = n ? arena_alloc(a, n * sizeof *k) : NULL, *sorted;
 
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         str missing;
 
-        if (place_item_element(a, list, &v->items[i], &k[n].element, &missing)) {
-            k[n].item = &v->items[i];
-            k[n].at = i;
-            k[n].repeated = false;
-            n++;
-        }
-    }
-    /* The first of several with the same key stands for all. */
-    if (n > 1) {
-        keyed_sort(k, n);
-        for (uint32_t i = 0; i < n; i++) {
-            if (!i || !str_eq(k[i].element, k[kept - 1].element))
-                k[kept++] = k[i];
-            else
-                k[kept - 1].repeated = true;
-        }
-        n = kept;
-        qsort(k, n, sizeof *k, compare_places);
+        k[i] = (struct keyed){.item = &v->items[i], .at = i};
+        if (!place_item_element(a, list, k[i].item, &k[i].element, &missing))
+            k[i].element = STR_NONE;
     }
     *ret_n = n;
+    if (n < 2)
+        return k;
+    sorted = mem_dup(k, n * sizeof *k);
+    keyed_sort(sorted, n);
+    for (uint32_t i = 0, size; i < n; i += size) {
+        size = group_size(sorted, n, i);
+        for (uint32_t x = i; x < i + size; x++)
+            k[sorted[x].at].repeated = size > 1 && sorted[x].element.n;
+    }
+    mem_free(sorted);
     return k;
 }
 
@@ -382,6 +377,34 @@ static void compare_maps(const struct walk *w, struct place p, int depth, bool i
                            NULL, changed, removed);
 }
 
+/* Items with one element: nl of the old list, nr of the new one, not both none. Which of several is which cannot be
+ * told, so these are one field (structured-merge-diff's compare.go). */
+static void compare_items(const struct walk *w, struct place p, const struct keyed *l, uint32_t nl,
+                          const struct keyed *r, uint32_t nr, struct set_builder *changed,
+                          struct set_builder *removed)
+{
+    str element = nl ? l->element : r->element;
+    struct set_builder c = {0}, gone = {0};
+
+    if (nl <= 1 && nr <= 1) {
+        compare(w, place_item(p), 2, false, nl ? l->item : NULL, nr ? r->item : NULL, &c, &gone);
+    } else if (nl >= 2 && nr >= 2) {
+        c.self = nl != nr;
+        for (uint32_t i = 0; i < nl && !c.self; i++)
+            c.self = !json_equal(l[i].item, r[i].item);
+    } else if (nl >= 2) {
+        if (nr)
+            compare(w, place_item(p), 2, false, NULL, r->item, &c, &gone);
+        gone.self = true;
+    } else {
+        if (nl)
+            compare(w, place_item(p), 2, false, l->item, NULL, &c, &gone);
+        c.self = true;
+    }
+    set_add(w->arena, changed, element, &c);
+    set_add(w->arena, removed, element, &gone);
+}
+
 static void compare_lists(const struct walk *w, struct place p, const struct json *lhs,
                           const struct json *rhs, struct set_builder *changed,
                           struct set_builder *removed)
@@ -397,29 +420,43 @@ static void compare_lists(const struct walk *w, struct place p, const struct jso
     keyed_sort(r, nr);
     while (i < nl || k < nr) {
         int c = i == nl ? 1 : k == nr ? -1 : str_cmp(l[i].element, r[k].element);
-        struct set_builder whole = {.self = true};
+        uint32_t in_l = c <= 0 ? group_size(l, nl, i) : 0, in_r = c >= 0 ? group_size(r, nr, k) : 0;
 
-        if ((c <= 0 && l[i].repeated) ||
-            (c >= 0 && r[k].repeated)) /* which is which cannot be told: one field */
-            set_add(w->arena, c < 0 ? removed : changed, c <= 0 ? l[i].element : r[k].element,
-                    &whole);
-        else
-            compare_child(w, place_item(p), 2, false, c <= 0 ? l[i].element : r[k].element, false,
-                          c <= 0 ? l[i].item : NULL, c >= 0 ? r[k].item : NULL, changed, removed);
-        i += c <= 0;
-        k += c >= 0;
+        if ((in_l ? l[i] : r[k]).element.n)
+            compare_items(w, p, l + i, in_l, r + k, in_r, changed, removed);
+        i += in_l;
+        k += in_r;
     }
+}
+
+/* Values of which the schema says nothing may change their form: what a map had is gone then, what it has is new. */
+static void compare_forms(const struct walk *w, struct place p, int depth, bool in_metadata,
+                          const struct json *lhs, const struct json *rhs,
+                          struct set_builder *changed, struct set_builder *removed)
+{
+    changed->self = true;
+    if (lhs->type == JSON_OBJECT)
+        compare_maps(w, p, depth, in_metadata, lhs, NULL, changed, removed);
+    if (rhs->type == JSON_OBJECT)
+        compare_maps(w, p, depth, in_metadata, NULL, rhs, changed, removed);
 }
 
 static void compare(const struct walk *w, struct place p, int depth, bool in_metadata,
                     const struct json *lhs, const struct json *rhs, struct set_builder *changed,
                     struct set_builder *removed)
 {
-    enum shape shape = place_shape(p, rhs ? rhs : lhs);
+    /* null takes the form of the other one */
+    enum shape l = place_shape(p, lhs && (lhs->type != JSON_NULL || !rhs) ? lhs : rhs),
+               r = place_shape(p, rhs && (rhs->type != JSON_NULL || !lhs) ? rhs : lhs);
 
-    if (shape != SHAPE_LEAF && lhs && rhs && place_shape(p, lhs) != shape)
-        shape = SHAPE_LEAF;
-    if (shape == SHAPE_LEAF || (is_empty(lhs) && is_empty(rhs))) {
+    /* Kubernetes 1.36 owns a RawExtension as a whole when it is set for the first time. */
+    if (p.type && p.type->kind == SCHEMA_RAW && json_is(lhs, JSON_NULL))
+        l = r = SHAPE_LEAF;
+    if (l != r) {
+        compare_forms(w, p, depth, in_metadata, lhs, rhs, changed, removed);
+        return;
+    }
+    if (l == SHAPE_LEAF || (is_empty(lhs) && is_empty(rhs))) {
         if (!lhs)
             changed->self = true;
         else if (!rhs)
@@ -428,7 +465,7 @@ static void compare(const struct walk *w, struct place p, int depth, bool in_met
             changed->self = !json_equal(lhs, rhs);
         return;
     }
-    if (shape == SHAPE_MAP)
+    if (l == SHAPE_MAP)
         compare_maps(w, p, depth, in_metadata, lhs, rhs, changed, removed);
     else
         compare_lists(w, p, lhs, rhs, changed, removed);
@@ -478,8 +515,12 @@ static void collect(const struct walk *w, struct place p, int depth, bool in_met
         uint32_t n;
         struct keyed *k = keyed_items(w->arena, p, v, &n);
 
-        for (uint32_t i = 0; i < n; i++) {
+        keyed_sort(k, n);
+        for (uint32_t i = 0; i < n; i += group_size(k, n, i)) {
             struct set_builder child = {0};
+
+            if (!k[i].element.n)
+                continue;
 
             if (!k[i].repeated)
                 collect(w, place_item(p), 2, false, k[i].item, &child);

@@ -385,15 +385,30 @@ bool crd_is_pruned(struct arena *a, const struct json *schema, const struct json
 
 /* ---- defaults ---- */
 
-/* Where it belongs: objects stay as decoding has sorted them. */
-static void put_default(struct arena *a, struct json *v, str key, const struct json *def, bool root)
+/* null where the schema allows none: the default takes its place; without one the member goes (prunenulls.go and
+ * algorithm.go of apiextensions' defaulting). */
+static bool is_forbidden_null(const struct json *schema, const struct json *v)
 {
-    struct json copy = json_copy(a, def);
+    return v->type == JSON_NULL && !json_get_bool(schema, "nullable", false);
+}
+
+static struct json default_of(struct arena *a, const struct json *schema)
+{
+    const struct json *def = json_findz(schema, "default");
+    struct json copy = def ? json_copy(a, def) : json_null();
+
+    json_sort_keys(&copy);
+    return copy;
+}
+
+/* Where it belongs: objects stay as decoding has sorted them. */
+static void put_default(struct arena *a, struct json *v, str key, const struct json *schema,
+                        bool root)
+{
     uint32_t at, first;
     struct json_member m;
 
-    json_sort_keys(&copy);
-    json_set(a, v, key, copy);
+    json_set(a, v, key, default_of(a, schema));
     at = (uint32_t)(CONTAINER_OF(json_find(v, key), struct json_member, value) - v->members);
     first = root && str_is(v->members[0].key, "metadata");
     m = v->members[at];
@@ -409,43 +424,46 @@ static void fill(struct arena *a, const struct json *s, struct json *v, bool res
     const struct json *props = json_findz(s, "properties"),
                       *more = json_findz(s, "additionalProperties"),
                       *items = json_findz(s, "items");
+    uint32_t kept = 0;
 
     if (depth >= DEPTH_MAX)
         return;
     if (v->type == JSON_ARRAY && items)
-        JSON_EACH(i, v)
+        JSON_EACH(i, v) {
+            if (is_forbidden_null(items, i))
+                *i = default_of(a, items);
             fill(a, items, i, json_get_bool(items, "x-kubernetes-embedded-resource", false),
                  depth + 1);
+        }
     if (v->type != JSON_OBJECT)
         return;
     JSON_EACH_MEMBER(p, props) {
-        const struct json *def = json_findz(&p->value, "default"), *is;
+        const struct json *is;
 
-        if (!def || (resource && resource_member(p->key)))
+        if (!json_findz(&p->value, "default") || (resource && resource_member(p->key)))
             continue;
         is = json_find(v, p->key);
-        if (!is || (is->type == JSON_NULL && !json_get_bool(&p->value, "nullable", false)))
-            put_default(a, v, p->key, def, !depth);
+        if (!is || is_forbidden_null(&p->value, is))
+            put_default(a, v, p->key, &p->value, !depth);
     }
-    for (uint32_t i = 0; i < v->n;) {
+    for (uint32_t i = 0; i < v->n; i++) {
         struct json_member *m = &v->members[i];
         const struct json *sub = json_find(props, m->key);
 
         if (!sub && json_is(more, JSON_OBJECT))
             sub = more;
-        if (!sub || (resource && resource_member(m->key))) {
-            i++;
-            continue;
+        if (sub && !(resource && resource_member(m->key))) {
+            if (is_forbidden_null(sub, &m->value)) {
+                m->value = default_of(a, sub);
+                if (m->value.type == JSON_NULL)
+                    continue;
+            }
+            fill(a, sub, &m->value, json_get_bool(sub, "x-kubernetes-embedded-resource", false),
+                 depth + 1);
         }
-        if (m->value.type == JSON_NULL && !json_get_bool(sub, "nullable", false) &&
-            json_find(props, m->key)) {
-            json_remove(v, m->key);
-            continue;
-        }
-        fill(a, sub, &m->value, json_get_bool(sub, "x-kubernetes-embedded-resource", false),
-             depth + 1);
-        i++;
+        v->members[kept++] = *m;
     }
+    v->n = kept;
 }
 
 void crd_default(struct arena *a, const struct schema_type *t, struct json *v)
