@@ -462,9 +462,12 @@ static struct err *check_order(const struct json *patch, const struct json *orde
     JSON_EACH(item, patch) {
         if (merge_key.n && item->type != JSON_OBJECT)
             return not_a("map[string]interface {}", item);
-        if (json_findz(item, DIRECTIVE))
+        const struct json *directive = json_findz(item, DIRECTIVE);
+
+        /* A directive is passed over, but for what is deleted only while there are places left. */
+        if (directive && ((merge_key.n && str_is(json_str(directive), "delete")) || at < order->n))
             continue;
-        if (merge_key.n && !json_find(item, merge_key))
+        if (merge_key.n && !directive && !json_find(item, merge_key))
             return no_merge_key(item, merge_key);
         for (; at < order->n; at++) {
             const struct json *place = &order->items[at];
@@ -514,8 +517,8 @@ static struct err *apply_order(struct arena *a, const struct schema_type *t, str
     err = check_items(have ? have : &none, change ? change : &none, &kind);
     if (err)
         return err;
-    if (kind == JSON_NULL) /* nothing in either list: nothing to order */
-        return NULL;
+    if (kind == JSON_NULL) /* an order, but nothing in either list */
+        return err_new(REASON_UNKNOWN, "no elements in any of the given slices");
     if (have && change && meta.merges)
         err = merge_list_content(a, meta, have, change, &merged);
     else

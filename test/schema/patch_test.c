@@ -449,6 +449,15 @@ TEST(patch_strategic, errors_are_worded_as_kubernetes_words_them)
         {STR("{\"metadata\":{\"finalizers\":[\"a\"]}}"),
          STR("{\"metadata\":{\"$setElementOrderfinalizers\":[]}}"),
          "invalid patch format of setElementOrder list", 400},
+        {STR("{\"metadata\":{}}"),
+         STR("{\"metadata\":{\"finalizers\":[],\"$setElementOrder/finalizers\":[]}}"),
+         "no elements in any of the given slices", 500},
+        {STR(POD_TEXT("{\"containers\":[]}")),
+         STR(POD_TEXT("{\"$setElementOrder/containers\":[{\"name\":\"a\"}],"
+                      "\"containers\":[{\"name\":\"a\"},{\"$patch\":\"replace\"}]}")),
+         "The order in patch list:\n[map[name:a] map[$patch:replace]]\n doesn't match "
+         "$setElementOrder list:\n[map[name:a]]\n",
+         500},
         {STR("{}"), STR("[1]"),
          "json: cannot unmarshal array into Go value of type map[string]interface {}", 400},
     };
