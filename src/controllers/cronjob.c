@@ -3,13 +3,12 @@
  * Everything follows from what there is: the Jobs it owns, lastScheduleTime, and the clock. A time
  * that was missed while nobody looked is made up for once, unless its deadline has passed.
  *
- * A schedule is read in the CronJob's time zone, or in UTC. A time that the clocks skip fires when
- * they have skipped it; one that they repeat fires once.
+ * A schedule is read in the CronJob's time zone, or in UTC.
  *
  * API: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ */
 #include "controllers/controllers_internal.h"
-#include "controllers/cron.h"
 #include "loop/zone.h"
+#include "schema/cron.h"
 
 #include <inttypes.h>
 
@@ -195,24 +194,6 @@ static const struct time_zone *zone_find(struct state *s, str name)
     return z;
 }
 
-/* The next time in UTC: found in local time, which runs on through the changes of the clocks. */
-static int64_t next_time(const struct cj *c, const struct cron *cron, int64_t after_s)
-{
-    int64_t local_s, at_s;
-
-    if (!c->zone || cron->every_s)
-        return cron_next(cron, after_s);
-    for (local_s = after_s + time_zone_offset_s(c->zone, after_s);;) {
-        local_s = cron_next(cron, local_s);
-        if (!local_s)
-            return 0;
-        at_s =
-            local_s - time_zone_offset_s(c->zone, local_s - time_zone_offset_s(c->zone, local_s));
-        if (at_s > after_s)
-            return at_s;
-    }
-}
-
 static void schedule(struct cj *c, uint32_t n_active)
 {
     struct reconcile *r = c->r;
@@ -221,6 +202,7 @@ static void schedule(struct cj *c, uint32_t n_active)
         zone = json_get_str(c->tree, "spec.timeZone"), policy;
     int64_t now_s = r->now.ns / NS_PER_S, from_s, due_s = 0, next_s;
     struct cron cron;
+    const char *wrong;
     wall_time t = {0};
     int missed = 0;
 
@@ -229,9 +211,10 @@ static void schedule(struct cj *c, uint32_t n_active)
                    "invalid timeZone: \"" PRI_STR "\"", STR_ARG(zone));
         return;
     }
-    if (!cron_parse(text, &cron)) {
+    wrong = cron_parse(r->a, text, &cron);
+    if (wrong) {
         plan_event(&r->plan, c->tree, "Warning", "UnparseableSchedule",
-                   "unparseable schedule: \"" PRI_STR "\"", STR_ARG(text));
+                   "unparseable schedule: \"" PRI_STR "\" : %s", STR_ARG(text), wrong);
         return;
     }
     if (!time_of(json_findz(c->status, "lastScheduleTime"), &t))
@@ -239,8 +222,8 @@ static void schedule(struct cj *c, uint32_t n_active)
     from_s = t.ns / NS_PER_S;
     if (json_is(deadline, JSON_INT))
         from_s = MAX(from_s, now_s - deadline->i);
-    for (next_s = next_time(c, &cron, from_s); next_s && next_s <= now_s;
-         next_s = next_time(c, &cron, next_s)) {
+    for (next_s = cron_next(&cron, c->zone, from_s); next_s && next_s <= now_s;
+         next_s = cron_next(&cron, c->zone, next_s)) {
         due_s = next_s;
         if (++missed == MISSED_MAX) {
             plan_event(&r->plan, c->tree, "Warning", "TooManyMissedTimes",

@@ -1,6 +1,6 @@
 /* plan_test.c - reconciles alone: objects in, a plan out as text. No loop runs, no request is sent.
  */
-#include "controllers/cron.h"
+#include "schema/cron.h"
 #include "loop/zone.h"
 #include "test/controllers/plans.h"
 
@@ -450,35 +450,55 @@ TEST(taint_eviction, patience_begins_when_the_taint_is_seen)
 
 /* ---- schedules ---- */
 
-static int64_t next(const char *schedule, const char *after)
+static int64_t next(const char *schedule, const char *zone, const char *after)
 {
+    CLEANUP(arena) struct arena *a = arena_new();
+    CLEANUP(buf) struct buf tzif = BUF_INIT;
+    struct time_zone *z = NULL;
+    int64_t at = -1;
     struct cron c;
     wall_time t;
 
     CHECK(rfc3339_parse(str_of(after), &t));
-    if (!cron_parse(str_of(schedule), &c))
-        return -1;
-    return cron_next(&c, t.ns / NS_PER_S);
+    if (zone) {
+        CHECK(test_read_file(arena_fmt(a, "/usr/share/zoneinfo/%s", zone).p, &tzif));
+        z = time_zone_parse(buf_view(&tzif));
+        CHECK(z);
+    }
+    if (!cron_parse(a, str_of(schedule), &c))
+        at = cron_next(&c, z, t.ns / NS_PER_S);
+    time_zone_free(z);
+    return at;
 }
 
-static void check_next(const char *schedule, const char *after, const char *want)
-{
-    CLEANUP(buf) struct buf b = BUF_INIT;
-
-    buf_rfc3339(&b, (wall_time){next(schedule, after) * NS_PER_S});
-    CHECK_STRZ(buf_view(&b), want);
-}
-
+/* Expectations: github.com/robfig/cron v3.0.1. */
 TEST(cron, finds_the_next_time)
 {
-    check_next("*/5 * * * *", "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z");
-    check_next("0 0 29 2 *", "2026-01-01T00:00:00Z", "2028-02-29T00:00:00Z");
-    check_next("30 8-17/3 * * mon-fri", "2026-01-02T15:00:00Z", "2026-01-02T17:30:00Z");
-    check_next("30 8-17/3 * * MON-FRI", "2026-01-02T18:00:00Z", "2026-01-05T08:30:00Z");
-    check_next("0 0 13 * 5", "2026-02-01T00:00:00Z",
-               "2026-02-06T00:00:00Z"); /* either day will do */
-    check_next("@hourly", "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z");
-    check_next("0 12 * * 7", "2026-01-01T00:00:00Z", "2026-01-04T12:00:00Z");
+    static const struct {
+        const char *schedule, *zone, *after, *want;
+    } rows[] = {
+        {"*/5 * * * *", NULL, "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z"},
+        {"0 0 29 2 *", NULL, "2026-01-01T00:00:00Z", "2028-02-29T00:00:00Z"},
+        {"30 8-17/3 * * mon-fri", NULL, "2026-01-02T15:00:00Z", "2026-01-02T17:30:00Z"},
+        {"30 8-17/3 * * MON-FRI", NULL, "2026-01-02T18:00:00Z", "2026-01-05T08:30:00Z"},
+        /* either day will do */
+        {"0 0 13 * 5", NULL, "2026-02-01T00:00:00Z", "2026-02-06T00:00:00Z"},
+        {"@hourly", NULL, "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"},
+        {"*, 0-1 14 11 5/7", NULL, "2023-11-14T22:13:20Z", "2023-11-17T00:00:00Z"},
+        {"@every 500ms", NULL, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"},
+        {"@every 1h30m10.9s", NULL, "2026-01-01T00:00:00Z", "2026-01-01T01:30:10Z"},
+        {"30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-30T00:30:00Z"},
+        {"30 2 * * *", "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"},
+        {"0 0 * * *", "America/Havana", "2026-03-07T12:00:00Z", "2026-03-09T04:00:00Z"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(buf) struct buf b = BUF_INIT;
+
+        buf_rfc3339(&b,
+                    (wall_time){next(rows[i].schedule, rows[i].zone, rows[i].after) * NS_PER_S});
+        CHECK_STRZ(buf_view(&b), rows[i].want);
+    }
 }
 
 TEST(zone, knows_summer_from_winter_and_refuses_broken_files)
@@ -508,13 +528,13 @@ TEST(zone, knows_summer_from_winter_and_refuses_broken_files)
 
 TEST(cron, refuses_what_is_no_schedule)
 {
-    CHECK_INT(next("", "2026-01-01T00:00:00Z"), -1);
-    CHECK_INT(next("* * * *", "2026-01-01T00:00:00Z"), -1);
-    CHECK_INT(next("60 * * * *", "2026-01-01T00:00:00Z"), -1);
-    CHECK_INT(next("*/0 * * * *", "2026-01-01T00:00:00Z"), -1);
-    CHECK_INT(next("5-1 * * * *", "2026-01-01T00:00:00Z"), -1);
-    CHECK_INT(next("a * * * *", "2026-01-01T00:00:00Z"), -1);
-    CHECK_INT(next("* * * * * *", "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("", NULL, "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("* * * *", NULL, "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("60 * * * *", NULL, "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("*/0 * * * *", NULL, "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("5-1 * * * *", NULL, "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("a * * * *", NULL, "2026-01-01T00:00:00Z"), -1);
+    CHECK_INT(next("* * * * * *", NULL, "2026-01-01T00:00:00Z"), -1);
 }
 
 TEST(cronjob, makes_one_job_for_the_last_missed_time)

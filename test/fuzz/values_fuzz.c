@@ -1,7 +1,7 @@
 /* values_fuzz.c - small languages in strings: cron schedules, JSONPath of columns, URLs and queries, DNS messages, times.
  *
  * The first byte chooses one; the rest is its text. */
-#include "controllers/cron.h"
+#include "schema/cron.h"
 #include "dns/dns_internal.h"
 #include "schema/jsonpath.h"
 #include "schema/schema_internal.h"
@@ -25,12 +25,12 @@ const str fuzz_seeds[] = {
     {NULL, 0},
 };
 
-static void cron(str text)
+static void cron(struct arena *a, str text)
 {
     struct cron c;
 
-    if (cron_parse(text, &c)) {
-        int64_t next = cron_next(&c, INT64_C(1790000000));
+    if (!cron_parse(a, text, &c)) {
+        int64_t next = cron_next(&c, NULL, INT64_C(1790000000));
 
         BUG_ON(next && next <= INT64_C(1790000000));
     }
@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text = (str){copy, size - 1};
     switch (data[0]) {
     case 'c':
-        cron(text);
+        cron(a, text);
         break;
     case 'j':
         path(a, text);

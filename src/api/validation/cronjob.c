@@ -1,215 +1,15 @@
-/* cronjob.c - rules of CronJobs: schedules as robfig/cron reads them, time zones, and the job's template.
+/* cronjob.c - rules of CronJobs: schedules, time zones, and the job's template.
  *
- * Source of rules and texts: k8s.io/kubernetes/pkg/apis/batch/validation/validation.go; github.com/robfig/cron/v3 (parser.go);
- * Go's time.ParseDuration and strconv.Atoi. */
+ * Source of rules and texts: k8s.io/kubernetes/pkg/apis/batch/validation/validation.go. */
 #include "api/validation/job.h"
 #include "api/validation/validation.h"
+#include "schema/cron.h"
 
 #include <sys/stat.h>
 
 #define CRONJOB_NAME_MAX 52
 #define ZONE_PART_MAX 14
 #define ZONE_FOLDER "/usr/share/zoneinfo"
-
-static const struct cron_field {
-    int64_t min, max;
-    const char *const *names; /* of min, min+1, ...; NULL: none */
-} cron_fields[5] = {
-    {0, 59, NULL},
-    {0, 23, NULL},
-    {1, 31, NULL},
-    {1, 12,
-     (const char *const[]){"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
-                           "nov", "dec", NULL}},
-    {0, 6, (const char *const[]){"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL}},
-};
-
-static bool is_digits(str s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return false;
-    return s.n > 0;
-}
-
-/* The parsers below give NULL when all is well, else what is wrong, in the arena. */
-
-static const char *number(struct arena *a, str s, int64_t *ret)
-{
-    str digits = s.n && (s.p[0] == '-' || s.p[0] == '+') ? str_skip(s, 1) : s;
-
-    if (!is_digits(digits) || !str_to_int64(s, ret)) {
-        const char *why = is_digits(digits) ? "value out of range" : "invalid syntax";
-
-        return arena_fmt(a,
-                         "failed to parse int from " PRI_STR ": strconv.Atoi: parsing \"" PRI_STR
-                         "\": %s",
-                         STR_ARG(s), STR_ARG(s), why)
-            .p;
-    }
-    if (*ret < 0)
-        return arena_fmt(a, "negative number (%lld) not allowed: " PRI_STR, (long long)*ret,
-                         STR_ARG(s))
-            .p;
-    return NULL;
-}
-
-static const char *number_or_name(struct arena *a, const struct cron_field *f, str s, int64_t *ret)
-{
-    for (size_t i = 0; f->names && f->names[i]; i++)
-        if (str_eq_nocase(s, str_of(f->names[i]))) {
-            *ret = f->min + (int64_t)i;
-            return NULL;
-        }
-    return number(a, s, ret);
-}
-
-static const char *range_wrong(struct arena *a, const struct cron_field *f, str range)
-{
-    str step_text = range, span, high_text, low_text;
-    int64_t low, high, step = 1;
-    const char *wrong = NULL;
-
-    str_cut(&step_text, '/', &span);
-    high_text = span;
-    str_cut(&high_text, '-', &low_text);
-    if (str_is(low_text, "*") || str_is(low_text, "?")) {
-        low = f->min, high = f->max;
-    } else {
-        wrong = number_or_name(a, f, low_text, &low);
-        if (wrong)
-            return wrong;
-        high = low;
-        if (high_text.p && str_has_char(high_text, '-'))
-            return arena_fmt(a, "too many hyphens: " PRI_STR, STR_ARG(range)).p;
-        if (high_text.p)
-            wrong = number_or_name(a, f, high_text, &high);
-        if (wrong)
-            return wrong;
-    }
-    if (step_text.p) {
-        if (str_has_char(step_text, '/'))
-            return arena_fmt(a, "too many slashes: " PRI_STR, STR_ARG(range)).p;
-        wrong = number(a, step_text, &step);
-        if (wrong)
-            return wrong;
-        if (!high_text.p) /* "5/10" is "5-59/10" */
-            high = f->max;
-    }
-    if (low < f->min)
-        return arena_fmt(a, "beginning of range (%lld) below minimum (%lld): " PRI_STR,
-                         (long long)low, (long long)f->min, STR_ARG(range))
-            .p;
-    if (high > f->max)
-        return arena_fmt(a, "end of range (%lld) above maximum (%lld): " PRI_STR, (long long)high,
-                         (long long)f->max, STR_ARG(range))
-            .p;
-    if (low > high)
-        return arena_fmt(a, "beginning of range (%lld) beyond end of range (%lld): " PRI_STR,
-                         (long long)low, (long long)high, STR_ARG(range))
-            .p;
-    if (step == 0)
-        return arena_fmt(a, "step of range should be a positive number: " PRI_STR, STR_ARG(range))
-            .p;
-    return NULL;
-}
-
-static const char *duration_wrong(struct arena *a, str text)
-{
-    static const char *const units[] = {"ns", "us", "\xc2\xb5s", "\xce\xbcs", "ms",
-                                        "s",  "m",  "h",         NULL};
-    str s = text;
-
-    if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
-        s = str_skip(s, 1);
-    if (str_is(s, "0"))
-        return NULL;
-    if (!s.n)
-        return arena_fmt(a, "time: invalid duration \"" PRI_STR "\"", STR_ARG(text)).p;
-    while (s.n) {
-        size_t whole = 0, fraction = 0, n = 0;
-        str unit;
-
-        while (whole < s.n && s.p[whole] >= '0' && s.p[whole] <= '9')
-            whole++;
-        n = whole;
-        if (n < s.n && s.p[n] == '.') {
-            n++;
-            while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
-                n++, fraction++;
-        }
-        if (!whole && !fraction)
-            return arena_fmt(a, "time: invalid duration \"" PRI_STR "\"", STR_ARG(text)).p;
-        s = str_skip(s, n);
-        for (n = 0; n < s.n && s.p[n] != '.' && (s.p[n] < '0' || s.p[n] > '9'); n++)
-            ;
-        unit = str_slice(s, 0, n);
-        if (!n)
-            return arena_fmt(a, "time: missing unit in duration \"" PRI_STR "\"", STR_ARG(text)).p;
-        if (!one_of(unit, units))
-            return arena_fmt(a, "time: unknown unit \"" PRI_STR "\" in duration \"" PRI_STR "\"",
-                             STR_ARG(unit), STR_ARG(text))
-                .p;
-        s = str_skip(s, n);
-    }
-    return NULL;
-}
-
-static const char *descriptor_wrong(struct arena *a, str s)
-{
-    static const char *const known[] = {"@yearly", "@annually", "@monthly", "@weekly",
-                                        "@daily",  "@midnight", "@hourly",  NULL};
-    static const str every = STR("@every ");
-    const char *wrong;
-
-    if (one_of(s, known))
-        return NULL;
-    if (!str_has_prefix(s, every))
-        return arena_fmt(a, "unrecognized descriptor: " PRI_STR, STR_ARG(s)).p;
-    wrong = duration_wrong(a, str_skip(s, every.n));
-    return wrong ? arena_fmt(a, "failed to parse duration " PRI_STR ": %s", STR_ARG(s), wrong).p
-                 : NULL;
-}
-
-/* Five fields apart by white space. */
-static const char *fields_wrong(struct arena *a, str s)
-{
-    str fields[5], word;
-    size_t n = 0, i = 0;
-    CLEANUP(buf) struct buf all = BUF_INIT;
-
-    while (i < s.n) {
-        size_t start;
-
-        while (i < s.n && strchr(" \t\n\v\f\r", s.p[i]))
-            i++;
-        start = i;
-        while (i < s.n && !strchr(" \t\n\v\f\r", s.p[i]))
-            i++;
-        if (i == start)
-            break;
-        word = str_slice(s, start, i);
-        buf_fmt(&all, "%s" PRI_STR, n ? " " : "", STR_ARG(word));
-        if (n < ARRAY_LEN(fields))
-            fields[n] = word;
-        n++;
-    }
-    if (n != ARRAY_LEN(fields))
-        return arena_fmt(a, "expected exactly 5 fields, found %zu: [" PRI_STR "]", n,
-                         STR_ARG(buf_view(&all)))
-            .p;
-    for (i = 0; i < ARRAY_LEN(fields); i++) {
-        str ranges = fields[i], range;
-
-        while (str_cut(&ranges, ',', &range)) {
-            const char *wrong = range.n ? range_wrong(a, &cron_fields[i], range) : NULL;
-
-            if (wrong)
-                return wrong;
-        }
-    }
-    return NULL;
-}
 
 /* ---- time zones ---- */
 
@@ -275,7 +75,7 @@ static const char *schedule_wrong(struct arena *a, str s)
                 .p;
         s = space < 0 ? S("") : str_trim(str_skip(s, (size_t)space));
     }
-    return s.n && s.p[0] == '@' ? descriptor_wrong(a, s) : fields_wrong(a, s);
+    return cron_parse(a, s, &(struct cron){0});
 }
 
 static void check_schedule(struct check *c, const struct at *at, str schedule,
