@@ -129,12 +129,11 @@ static int digit_of(char c)
     return 99;
 }
 
-/* Go's strconv.ParseInt with base 0. Beyond 64 bits *ret is a double, as after big.Int and JSON. */
+/* Go's strconv.ParseInt and ParseUint with base 0; what is beyond 63 bits is a double in JSON. */
 static bool parse_int(str s, struct json *ret)
 {
     bool negative = s.n && s.p[0] == '-', huge = false;
     uint64_t value = 0;
-    double big = 0;
     int base = 10;
 
     if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
@@ -152,7 +151,6 @@ static bool parse_int(str s, struct json *ret)
 
         if (digit >= base)
             return false;
-        big = big * base + digit;
         if (__builtin_mul_overflow(value, (uint64_t)base, &value) ||
             __builtin_add_overflow(value, (uint64_t)digit, &value))
             huge = true;
@@ -161,17 +159,9 @@ static bool parse_int(str s, struct json *ret)
         *ret = json_int(negative ? (int64_t)(0 - value) : (int64_t)value);
         return true;
     }
-    if (!huge)
-        big = (double)value;
-    else if (base == 10) { /* digit by digit rounds more than once */
-        char *z = str_dupz(s);
-
-        big = strtod(z, NULL);
-        mem_free(z);
-    }
-    if (isinf(big))
+    if (huge) /* digits are a number still, but a double; the rest is text */
         return false;
-    *ret = json_double(negative ? -big : big);
+    *ret = json_double(negative ? -(double)value : (double)value);
     return true;
 }
 
@@ -688,7 +678,10 @@ static bool next_document(struct reader *r, struct json *ret)
             return false;
         ok = compose(r, &e, ret, NULL) && settle_double(r, ret);
         yaml_event_delete(&e);
-        return ok;
+        if (!ok || !next_event(r, &e)) /* its end: rubbish behind a scalar is found only now */
+            return false;
+        yaml_event_delete(&e);
+        return true;
     }
 }
 

@@ -161,13 +161,14 @@ void yaml_encode_double(struct buf *b, double d, bool single)
     number_encode(b, d, single, &(struct number_form){.from = -4, .to = 6, .exponent_digits = 2});
 }
 
-/* The text passes through JSON first, where whole numbers lose their point. */
+/* The text passes through JSON first, where whole numbers lose their point, and is read again: what fits 64 bits is an integer. */
 static void add_double(struct buf *b, double d)
 {
     CLEANUP(buf) struct buf json = BUF_INIT;
 
     json_encode_double(&json, d);
-    if (str_has_char(buf_view(&json), '.') || str_has_char(buf_view(&json), 'e'))
+    if (str_has_char(buf_view(&json), '.') || str_has_char(buf_view(&json), 'e') || d >= 0x1p64 ||
+        d <= -0x1p63)
         yaml_encode_double(b, d, false);
     else
         buf_str(b, buf_view(&json));

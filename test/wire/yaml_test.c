@@ -63,6 +63,8 @@ TEST(yaml, plain_scalars_get_the_types_of_yaml_1_1)
         {STR("1.2.3"), "\"1.2.3\""},
         {STR("1:30"), "\"1:30\""},
         {STR("0x"), "\"0x\""},
+        {STR("0xFFFFFFFFFFFFFFFFF"), "\"0xFFFFFFFFFFFFFFFFF\""},
+        {STR("18446744073709551616"), "18446744073709552000"},
         {STR("-"), "[null]"},
         {STR("."), "\".\""},
         {STR("2001-12-14"), "\"2001-12-14\""},
@@ -162,6 +164,9 @@ TEST(yaml, errors_carry_the_line_as_go_yaml_counts_it)
         "error converting YAML to JSON: yaml: line 2: found character that cannot start any token");
     check_error(S("a: b\n c: d\n"), "error converting YAML to JSON: yaml: line 2: mapping values "
                                     "are not allowed in this context");
+    check_error(
+        S("|\n    y\n  # no\n  \tt\n"),
+        "error converting YAML to JSON: yaml: line 4: found character that cannot start any token");
     check_error(S("a: .nan"), "error converting YAML to JSON: json: unsupported value: NaN");
     check_error(S("!!int x"),
                 "error converting YAML to JSON: yaml: cannot decode !!str `x` as a !!int");
@@ -272,6 +277,8 @@ TEST(yaml, what_would_read_back_as_something_else_is_quoted)
         {STR("1.5"), "1.5\n"},
         {STR("1500000.5"), "1.5000005e+06\n"},
         {STR("1e21"), "1e+21\n"},
+        {STR("1e20"), "1e+20\n"},
+        {STR("-9223372036854775809"), "-9.223372036854776e+18\n"},
         {STR("true"), "true\n"},
         {STR("null"), "null\n"},
         {STR("{}"), "{}\n"},
