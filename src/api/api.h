@@ -18,6 +18,11 @@ struct oidc_options {
     str ca_pem;          /* empty: the system's */
     bool has_username_prefix;
 };
+/* Proxies in front: comma-separated. */
+struct request_header_options {
+    str allowed_names; /* common names of their certificates; empty: any */
+    str username_headers, uid_headers, group_headers, extra_prefixes; /* empty: X-Remote-… */
+};
 struct api_options {
     struct store *store;
     str service_cidr; /* "10.43.0.0/16" */
@@ -31,7 +36,9 @@ struct api_options {
     str ca_key_pem;
     str token_file; /* text of --token-auth-file: token,user,uid,"group1,group2" */
     str kubelet_client_cert_pem, kubelet_client_key_pem; /* for log, exec, attach, port-forward */
-    /* How aggregated API servers know this one (all three or none). */
+    /* How aggregated API servers know this one (all three or none); the authority's certificates also let proxies speak for
+     * users. */
+    struct request_header_options request_header;
     str front_proxy_ca_pem, front_proxy_cert_pem, front_proxy_key_pem;
     bool anonymous; /* anonymous requests reach authorization as system:anonymous (default true) */
     bool legacy_apis;

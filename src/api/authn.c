@@ -1,4 +1,4 @@
-/* authn.c - who is it? Client certificate, bearer token, or anonymous.
+/* authn.c - who is it? Whom a front proxy names, client certificate, bearer token, or anonymous.
  *
  * A bearer token is shown to the authenticators one after the other: the token file, ServiceAccount
  * tokens, bootstrap tokens, OpenID Connect. API:
@@ -214,6 +214,17 @@ static struct user *file_token_user(struct authn *n, struct arena *a, str token)
     return NULL;
 }
 
+/* Everybody who is somebody is in this group. Source: k8s.io/apiserver/pkg/authentication/group. */
+static void authenticated_add(struct arena *a, struct user *u)
+{
+    if (str_is(u->name, "system:anonymous"))
+        return;
+    for (size_t i = 0; i < u->n_groups; i++)
+        if (str_is(u->groups[i], "system:unauthenticated"))
+            return;
+    user_group_add(a, u, S("system:authenticated"));
+}
+
 struct err *authn_token(struct api *api, struct arena *a, str token, const struct json *audiences,
                         struct token_user *ret)
 {
@@ -242,7 +253,7 @@ struct err *authn_token(struct api *api, struct arena *a, str token, const struc
     }
     if (!ret->user)
         return err_new(REASON_UNAUTHORIZED, "invalid bearer token");
-    user_group_add(a, ret->user, S("system:authenticated"));
+    authenticated_add(a, ret->user);
     return NULL;
 }
 
@@ -278,31 +289,42 @@ static bool websocket_token(struct req *q, str *ret)
     return false;
 }
 
+static void certificate_user(struct req *q)
+{
+    const struct http_peer *peer = &q->ex->req.peer;
+
+    q->user = user_named(q->a, peer->cert_common_name);
+    for (size_t i = 0; i < peer->n_cert_organizations; i++)
+        user_group_add(q->a, q->user, peer->cert_organizations[i]);
+    if (peer->cert_der_hash.n)
+        user_extra_add(q->a, q->user, S("authentication.kubernetes.io/credential-id"),
+                       arena_fmt(q->a, "X509SHA256=" PRI_STR, STR_ARG(peer->cert_der_hash)));
+}
+
+/* A certificate that nobody here trusts is an error, unless a token says who it is. */
 struct err *authn_request(struct req *q)
 {
     const struct http_peer *peer = &q->ex->req.peer;
     str auth = http_header(&q->ex->req, "authorization"), scheme;
+    bool bad_certificate = false;
     str token;
 
-    if (peer->cert_verified && peer->cert_common_name.n) {
-        q->user = user_named(q->a, peer->cert_common_name);
-        for (size_t i = 0; i < peer->n_cert_organizations; i++)
-            user_group_add(q->a, q->user, peer->cert_organizations[i]);
-        if (peer->cert_der_hash.n)
-            user_extra_add(q->a, q->user, S("authentication.kubernetes.io/credential-id"),
-                           arena_fmt(q->a, "X509SHA256=" PRI_STR, STR_ARG(peer->cert_der_hash)));
-        user_group_add(q->a, q->user, S("system:authenticated"));
+    if (peer->cert_der_hash.n)
+        bad_certificate = !request_header_user(q) || !peer->cert_verified;
+    if (!q->user && peer->cert_verified && peer->cert_common_name.n)
+        certificate_user(q);
+    if (q->user) {
+        authenticated_add(q->a, q->user);
         return NULL;
     }
     if (auth.n) {
         str_cut(&auth, ' ', &scheme);
-        if (str_eq_nocase(scheme, S("Bearer")) && auth.p && str_trim(auth).n) {
+        if (str_eq_nocase(scheme, S("Bearer")) && auth.p && str_trim(auth).n)
             return by_token(q, str_trim(auth));
-        }
     }
     if (q->ex->req.is_upgrade && websocket_token(q, &token))
         return by_token(q, token);
-    if (!q->api->o.anonymous)
+    if (bad_certificate || !q->api->o.anonymous)
         return unauthorized();
     q->user = user_named(q->a, S("system:anonymous"));
     user_group_add(q->a, q->user, S("system:unauthenticated"));

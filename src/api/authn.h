@@ -27,6 +27,11 @@ struct user *user_named(struct arena *a, str name);
 void user_group_add(struct arena *a, struct user *u, str group);
 void user_extra_add(struct arena *a, struct user *u, str key, str value);
 
+/* request_header.c */
+/* Sets q->user when a front proxy names one. false: a client certificate was shown that is no front proxy's. */
+bool request_header_user(struct req *q);
+/* The header tells who the user is: backends must hear it of nobody but us. */
+bool request_header_is_ours(const struct api *api, str name);
 /* service_account.c */
 struct service_accounts *service_accounts_new(void);
 void service_accounts_free(struct service_accounts *s);

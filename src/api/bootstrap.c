@@ -422,8 +422,26 @@ static void seed_service(struct bootstrap *b)
         "kube-apiserver");
 }
 
+/* A member whose value is a text: the list as JSON. */
+static void names_put(struct buf *t, const char *member, str list)
+{
+    CLEANUP(buf) struct buf json = BUF_INIT;
+    str one;
+
+    buf_char(&json, '[');
+    while (list.n && str_cut(&list, ',', &one)) {
+        if (json.n > 1)
+            buf_char(&json, ',');
+        json_encode_string(&json, str_trim(one));
+    }
+    buf_char(&json, ']');
+    buf_fmt(t, ",\"%s\":", member);
+    json_encode_string(t, buf_view(&json));
+}
+
 static void seed_authentication(struct bootstrap *b)
 {
+    const struct request_header_options *o = &b->api->o.request_header;
     struct buf t = BUF_INIT;
 
     if (!b->api->o.ca_pem.n)
@@ -434,11 +452,11 @@ static void seed_authentication(struct bootstrap *b)
     if (b->api->o.front_proxy_ca_pem.n) {
         buf_z(&t, ",\"requestheader-client-ca-file\":");
         json_encode_string(&t, b->api->o.front_proxy_ca_pem);
-        buf_z(&t, ",\"requestheader-allowed-names\":\"[\\\"front-proxy-client\\\"]\","
-                  "\"requestheader-username-headers\":\"[\\\"X-Remote-User\\\"]\","
-                  "\"requestheader-uid-headers\":\"[\\\"X-Remote-Uid\\\"]\","
-                  "\"requestheader-group-headers\":\"[\\\"X-Remote-Group\\\"]\","
-                  "\"requestheader-extra-headers-prefix\":\"[\\\"X-Remote-Extra-\\\"]\"");
+        names_put(&t, "requestheader-allowed-names", o->allowed_names);
+        names_put(&t, "requestheader-username-headers", o->username_headers);
+        names_put(&t, "requestheader-uid-headers", o->uid_headers);
+        names_put(&t, "requestheader-group-headers", o->group_headers);
+        names_put(&t, "requestheader-extra-headers-prefix", o->extra_prefixes);
     }
     buf_z(&t, "}}");
     seed(b, "", "configmaps", parse(b, arena_dup(b->a, buf_view(&t))), NULL, "kube-apiserver");

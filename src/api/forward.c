@@ -3,6 +3,7 @@
  * The server speaks HTTP to the other side and passes bytes on with back-pressure; for upgrades
  * both connections become plain streams that are spliced together, whatever the protocol inside
  * (SPDY, WebSocket). */
+#include "api/authn.h"
 #include "api/forward.h"
 
 struct forward {
@@ -228,12 +229,12 @@ static void on_drain(void *user, struct http_exchange *ex)
         http_call_pause(f->call, false);
 }
 
-static bool is_replaced(const struct forward_target *t, str name)
+static bool is_replaced(const struct api *api, const struct forward_target *t, str name)
 {
     for (size_t i = 0; i < t->n_drop; i++)
         if (name.n >= t->drop[i].n && str_eq_nocase(str_slice(name, 0, t->drop[i].n), t->drop[i]))
             return true;
-    return str_eq_nocase(name, S("authorization")) ||
+    return str_eq_nocase(name, S("authorization")) || request_header_is_ours(api, name) ||
            (name.n > 12 && str_eq_nocase(str_slice(name, 0, 12), S("Impersonate-")));
 }
 
@@ -257,7 +258,8 @@ void forward_request(struct req *q, const struct forward_target *t)
     f->t = *t;
     f->upgrade = r->is_upgrade;
     for (size_t i = 0; i < r->n_headers; i++)
-        if (!hop_by_hop(r->headers[i].name, f->upgrade) && !is_replaced(t, r->headers[i].name))
+        if (!hop_by_hop(r->headers[i].name, f->upgrade) &&
+            !is_replaced(q->api, t, r->headers[i].name))
             h[n++] = r->headers[i];
     for (size_t i = 0; i < t->n_add; i++)
         h[n++] = t->add[i];

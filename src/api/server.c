@@ -25,6 +25,15 @@ static void oidc_keep(struct arena *a, struct oidc_options *o)
         *all[i] = keep(a, *all[i]);
 }
 
+static void request_header_keep(struct arena *a, struct request_header_options *o)
+{
+    o->allowed_names = keep(a, o->allowed_names);
+    o->username_headers = keep(a, o->username_headers.n ? o->username_headers : S("X-Remote-User"));
+    o->uid_headers = keep(a, o->uid_headers.n ? o->uid_headers : S("X-Remote-Uid"));
+    o->group_headers = keep(a, o->group_headers.n ? o->group_headers : S("X-Remote-Group"));
+    o->extra_prefixes = keep(a, o->extra_prefixes.n ? o->extra_prefixes : S("X-Remote-Extra-"));
+}
+
 static void options_keep(struct api *api, const struct api_options *o)
 {
     struct arena *a = api->arena;
@@ -46,6 +55,7 @@ static void options_keep(struct api *api, const struct api_options *o)
     api->o.audit_log_path = keep(a, o->audit_log_path);
     api->o.kubelet_client_cert_pem = keep(a, o->kubelet_client_cert_pem);
     api->o.kubelet_client_key_pem = keep(a, o->kubelet_client_key_pem);
+    request_header_keep(a, &api->o.request_header);
     api->o.front_proxy_ca_pem = keep(a, o->front_proxy_ca_pem);
     api->o.front_proxy_cert_pem = keep(a, o->front_proxy_cert_pem);
     api->o.front_proxy_key_pem = keep(a, o->front_proxy_key_pem);

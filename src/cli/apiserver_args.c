@@ -13,6 +13,7 @@ enum arg_kind {
     ARG_DURATION,
     ARG_FILE,
     ARG_LINES,
+    ARG_NAMES,
     ARG_JSON
 };
 
@@ -41,6 +42,14 @@ static const struct arg {
     A("oidc-groups-prefix", ARG_STRING, api.oidc.groups_prefix),
     A("oidc-required-claim", ARG_LINES, api.oidc.required_claims),
     A("oidc-signing-algs", ARG_STRING, api.oidc.signing_algs),
+    A("requestheader-client-ca-file", ARG_FILE, api.front_proxy_ca_pem),
+    A("requestheader-allowed-names", ARG_NAMES, api.request_header.allowed_names),
+    A("requestheader-username-headers", ARG_NAMES, api.request_header.username_headers),
+    A("requestheader-uid-headers", ARG_NAMES, api.request_header.uid_headers),
+    A("requestheader-group-headers", ARG_NAMES, api.request_header.group_headers),
+    A("requestheader-extra-headers-prefix", ARG_NAMES, api.request_header.extra_prefixes),
+    A("proxy-client-cert-file", ARG_FILE, api.front_proxy_cert_pem),
+    A("proxy-client-key-file", ARG_FILE, api.front_proxy_key_pem),
     A("audit-policy-file", ARG_FILE, api.audit_policy),
     A("audit-log-path", ARG_STRING, api.audit_log_path),
     A("audit-log-maxsize", ARG_INT, api.audit_log_max_mb),
@@ -70,6 +79,19 @@ static struct err *read_file(struct loop *loop, struct arena *a, str name, str p
     return NULL;
 }
 
+/* Lists of names grow with each mention of their flag. Source: RequestHeaderAuthenticationOptions.Validate. */
+static struct err *names_add(struct arena *a, str name, str value, str *field)
+{
+    str rest = value, one;
+
+    while (rest.n && str_cut(&rest, ',', &one))
+        if (!str_trim(one).n)
+            return err_new(REASON_BAD_REQUEST, "empty value in \"" PRI_STR "\"", STR_ARG(name));
+    *field = arena_fmt(a, PRI_STR "%s" PRI_STR, STR_ARG(*field), field->n && value.n ? "," : "",
+                       STR_ARG(value));
+    return NULL;
+}
+
 static struct err *set(struct loop *loop, struct arena *a, const struct arg *arg, str value,
                        struct apiserver_args *o)
 {
@@ -96,6 +118,8 @@ static struct err *set(struct loop *loop, struct arena *a, const struct arg *arg
         return read_file(loop, a, name, value, field);
     case ARG_JSON: /* the one format that there is */
         return str_is(value, "json") ? NULL : bad(name, value, "json");
+    case ARG_NAMES:
+        return names_add(a, name, value, field);
     case ARG_LINES:
         *(str *)field = arena_fmt(a, PRI_STR PRI_STR "\n", STR_ARG(*(str *)field), STR_ARG(value));
         return NULL;

@@ -454,9 +454,15 @@ static struct err *open_api(struct app *app)
     app->args.api.token_file = app->token_users;
     app->args.api.kubelet_client_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_KUBELET_CLIENT]);
     app->args.api.kubelet_client_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_KUBELET_CLIENT]);
-    app->args.api.front_proxy_ca_pem = buf_view(&app->pki.front_ca_cert);
-    app->args.api.front_proxy_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_FRONT_PROXY]);
-    app->args.api.front_proxy_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_FRONT_PROXY]);
+    if (!app->args.api.front_proxy_ca_pem.n) {
+        app->args.api.front_proxy_ca_pem = buf_view(&app->pki.front_ca_cert);
+        if (!app->args.api.request_header.allowed_names.n)
+            app->args.api.request_header.allowed_names = S("front-proxy-client");
+    }
+    if (!app->args.api.front_proxy_cert_pem.n || !app->args.api.front_proxy_key_pem.n) {
+        app->args.api.front_proxy_cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_FRONT_PROXY]);
+        app->args.api.front_proxy_key_pem = buf_view(&app->pki.key[CLUSTER_CERT_FRONT_PROXY]);
+    }
     err = api_new(app->loop, &app->args.api, &app->api);
     if (err)
         return err;
@@ -465,6 +471,7 @@ static struct err *open_api(struct app *app)
             .cert_pem = buf_view(&app->pki.cert[CLUSTER_CERT_SERVER]),
             .key_pem = buf_view(&app->pki.key[CLUSTER_CERT_SERVER]),
             .client_ca_pem = buf_view(&app->pki.ca_cert),
+            .front_ca_pem = app->args.api.front_proxy_ca_pem,
             .http2 = true,
         },
         &app->tls);

@@ -22,6 +22,7 @@ struct http_peer { /* who sent it, as the connection knows */
     str address;   /* "10.0.0.1:5555"; empty inside the process */
     bool tls,
         cert_verified; /* cert_verified: a client certificate that our CA signed, for client use, in its time */
+    bool cert_front_verified; /* one that the authority of front proxies signed */
     str cert_common_name;
     const str *cert_organizations;
     size_t n_cert_organizations;

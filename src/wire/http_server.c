@@ -620,6 +620,7 @@ static void peer_copy(struct http_conn *c, const struct stream *stream, const st
         organizations[i] = text_put(&at, p->organizations[i]);
     c->peer.tls = tls != NULL;
     c->peer.cert_verified = p->verified;
+    c->peer.cert_front_verified = p->front_verified;
     c->peer.cert_organizations = organizations;
     c->peer.n_cert_organizations = p->n_organizations;
 }

@@ -497,7 +497,7 @@ static void handshake_done(struct tls_stream *t)
 
     loop_timer_free(t->timer);
     t->timer = NULL;
-    tls_peer_fill(t->ssl, &t->peer, &t->peer_block);
+    tls_peer_fill(t->ssl, t->context->front, &t->peer, &t->peer_block);
     ready = TAKE(t->ready);
     stream_pause(t->raw);
     ready(t->ready_ctx, 0, "", &t->s, &t->peer);

@@ -12,6 +12,7 @@
 struct tls_server_options {
     str cert_pem, key_pem; /* chain and key */
     str client_ca_pem; /* client certificates are asked for and verified against it; empty: not asked for */
+    str front_ca_pem; /* of proxies that speak for others (tls_peer.front_verified); empty: there are none */
     bool http2; /* ALPN h2 offered before http/1.1 */
 };
 struct tls_server;
@@ -27,8 +28,9 @@ struct tls_client;
 MUST_USE struct err *tls_client_new(const struct tls_client_options *o, struct tls_client **ret);
 void tls_client_free(struct tls_client *t);
 
-struct tls_peer { /* borrowed from the stream */
-    bool verified;
+struct tls_peer {        /* borrowed from the stream */
+    bool verified;       /* by client_ca_pem, or what a client trusts */
+    bool front_verified; /* by front_ca_pem */
     str common_name, alpn, cert_hash;
     const str *organizations;
     size_t n_organizations;

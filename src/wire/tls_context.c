@@ -10,6 +10,7 @@ void tls_context_unref(struct tls_context *c)
     if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
         return;
     SSL_CTX_free(c->ctx);
+    X509_STORE_free(c->front);
     BIO_meth_free(c->bio);
     mem_free(c);
 }
@@ -54,10 +55,11 @@ static struct err *context_identity(struct tls_context *c, str cert_pem, str key
     return NULL;
 }
 
-static struct err *context_trust(struct tls_context *c, str ca_pem, bool name_to_clients)
+/* name_to_clients: they choose their certificate by the authorities that they hear of. */
+static struct err *context_trust(struct tls_context *c, X509_STORE *store, str ca_pem,
+                                 bool name_to_clients)
 {
     CLEANUP(bio) BIO *bio = ssl_bio_of(ca_pem);
-    X509_STORE *store = SSL_CTX_get_cert_store(c->ctx);
     size_t n = 0;
     X509 *ca;
 
@@ -106,7 +108,15 @@ struct err *tls_server_new(const struct tls_server_options *o, struct tls_server
     if (err)
         return err;
     if (o->client_ca_pem.n) {
-        err = context_trust(c, o->client_ca_pem, true);
+        err = context_trust(c, SSL_CTX_get_cert_store(c->ctx), o->client_ca_pem, true);
+        if (err)
+            return err;
+        SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, verify_later);
+    }
+    if (o->front_ca_pem.n) {
+        c->front = X509_STORE_new();
+        BUG_ON(!c->front);
+        err = context_trust(c, c->front, o->front_ca_pem, true);
         if (err)
             return err;
         SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, verify_later);
@@ -137,7 +147,7 @@ struct err *tls_client_new(const struct tls_client_options *o, struct tls_client
             return err;
     }
     if (o->ca_pem.n) {
-        err = context_trust(c, o->ca_pem, false);
+        err = context_trust(c, SSL_CTX_get_cert_store(c->ctx), o->ca_pem, false);
         if (err)
             return err;
     } else if (!o->insecure) {

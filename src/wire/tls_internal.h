@@ -11,8 +11,9 @@ struct tls_context {
     unsigned refs;
     SSL_CTX *ctx;
     BIO_METHOD *bio;
-    bool http2;    /* a server offers it */
-    bool insecure; /* a client does not verify */
+    X509_STORE *front; /* of a server: whom it believes what they say of others; or NULL */
+    bool http2;        /* a server offers it */
+    bool insecure;     /* a client does not verify */
 };
 struct tls_server {
     struct tls_context *context;
@@ -25,7 +26,8 @@ void tls_context_unref(struct tls_context *c); /* NULL: nothing */
 /* How OpenSSL reads and writes a struct tls_stream. */
 BIO_METHOD *tls_bio_method(void);
 
-/* Who is at the other end, after the handshake; *ret_block holds the strings. */
-void tls_peer_fill(SSL *ssl, struct tls_peer *peer, void **ret_block);
+/* Who is at the other end, after the handshake; *ret_block holds the strings. front: NULL, or what proxies are verified
+ * against. */
+void tls_peer_fill(SSL *ssl, X509_STORE *front, struct tls_peer *peer, void **ret_block);
 
 #endif

@@ -1,5 +1,6 @@
 /* tls_peer.c - who is at the other end of a TLS connection: the names of its certificate. */
 #include "wire/tls_internal.h"
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 static size_t entry_utf8(X509_NAME_ENTRY *entry, char *out)
@@ -39,7 +40,21 @@ static size_t peer_names(X509_NAME *subject, struct tls_peer *peer, str *organiz
     return need;
 }
 
-void tls_peer_fill(SSL *ssl, struct tls_peer *peer, void **ret_block)
+/* As for a client certificate of the handshake, against other authorities. */
+static bool verifies(SSL *ssl, X509 *cert, X509_STORE *authorities)
+{
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    bool ok;
+
+    BUG_ON(!ctx);
+    ok = X509_STORE_CTX_init(ctx, authorities, cert, SSL_get_peer_cert_chain(ssl)) &&
+         X509_STORE_CTX_set_default(ctx, "ssl_client") && X509_verify_cert(ctx) == 1;
+    X509_STORE_CTX_free(ctx);
+    ERR_clear_error();
+    return ok;
+}
+
+void tls_peer_fill(SSL *ssl, X509_STORE *front, struct tls_peer *peer, void **ret_block)
 {
     X509 *cert = SSL_get0_peer_certificate(ssl);
     const unsigned char *alpn;
@@ -54,6 +69,7 @@ void tls_peer_fill(SSL *ssl, struct tls_peer *peer, void **ret_block)
     if (!cert)
         return;
     peer->verified = SSL_get_verify_result(ssl) == X509_V_OK;
+    peer->front_verified = front && verifies(ssl, cert, front);
     text_n = peer_names(X509_get_subject_name(cert), peer, NULL, NULL);
     *ret_block = mem_alloc(peer->n_organizations * sizeof(str) + text_n + 2 * sizeof hash);
     peer->organizations = *ret_block;

@@ -16,6 +16,11 @@ static int as(struct world *w, const char *method, const char *path, const char 
     return status;
 }
 
+static void with_front_proxy(struct world *w, struct api_options *o)
+{
+    o->request_header.allowed_names = S("x,front-proxy-client");
+}
+
 TEST(access, is_refused_in_kubernetes_words)
 {
     struct world w;
@@ -32,6 +37,53 @@ TEST(access, is_refused_in_kubernetes_words)
     CHECK_STRZ(json_get_str(v, "message"),
                "forbidden: User \"system:anonymous\" cannot get path \"/metrics\"");
     CHECK_INT(as(&w, "GET", "/version", NULL, "Authorization: none", NULL), 200);
+    world_fini(&w);
+}
+
+TEST(access, is_as_a_front_proxy_says_and_nobody_else)
+{
+    static const char *const who = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    static const char *const said = "Authorization: none\nX-Remote-User: bob\nx-remote-uid: 42\n"
+                                    "X-Remote-Group: devs\nX-Remote-Group: \n"
+                                    "x-remote-group: ops\nX-Remote-Extra-Acme.com%2fTeam: a\n"
+                                    "X-Remote-Extra-Acme.com%2FTeam: b";
+    static const struct {
+        bool front, verified;
+        const char *cn, *headers;
+        int status;
+        const char *user;
+    } cases[] = {
+        {true, false, "front-proxy-client", said, 201, "bob"},
+        {true, false, "other", said, 401, ""}, /* not of the names that are allowed */
+        {false, false, "front-proxy-client", said, 401, ""},
+        {false, true, "carol", said, 201, "carol"}, /* who can only speak for herself */
+        {true, false, "front-proxy-client", "Authorization: none", 401, ""},
+        {false, false, "stranger", "Authorization: Bearer alice-token", 201, "alice"},
+        {false, true, "", "Authorization: none", 401, ""},
+    };
+    struct world w;
+    struct json *v;
+
+    world_init_with(&w, with_front_proxy);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        w.peer = (struct http_peer){.tls = true,
+                                    .cert_front_verified = cases[i].front,
+                                    .cert_verified = cases[i].verified,
+                                    .cert_common_name = str_of(cases[i].cn),
+                                    .cert_der_hash = S("00")};
+        CHECK_INT(as(&w, "POST", who, "{}", cases[i].headers, &v), cases[i].status);
+        CHECK_STRZ(json_get_str(v, "status.userInfo.username"), cases[i].user);
+        if (i == 0) {
+            CLEANUP(buf) struct buf b = BUF_INIT;
+
+            json_encode(&b, json_path(v, "status.userInfo"));
+            CHECK_STRZ(buf_view(&b), "{\"username\":\"bob\",\"uid\":\"42\",\"groups\":[\"devs\","
+                                     "\"ops\",\"system:authenticated\"],\"extra\":{\"acme.com/"
+                                     "team\":[\"a\",\"b\"]}}");
+        }
+    }
+    w.peer = (struct http_peer){.tls = true};
+    CHECK_INT(as(&w, "POST", who, "{}", said, &v), 403); /* of system:anonymous */
     world_fini(&w);
 }
 

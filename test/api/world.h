@@ -12,14 +12,15 @@ struct world {
     struct api *api;
     struct arena *arena; /* answers live here */
     struct http_server *server;
-    struct list open; /* exchanges not ended */
+    struct list open;      /* exchanges not ended */
+    struct http_peer peer; /* who makes the calls, as the connection knows */
 };
 
 struct call { /* one request and what came back */
     struct list link;
     struct world *w;
     struct http_exchange ex;
-    struct http_header in[8];
+    struct http_header in[12];
     int status;
     struct buf head, body; /* head: "Name: value\n" lines */
     bool ended;

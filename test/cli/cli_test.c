@@ -286,6 +286,7 @@ TEST(apiserver_args, are_understood_or_refused)
                                       "audit-log-maxsize=big",
                                       "audit-log-format=legacy",
                                       "oidc-ca-file=/nosuch",
+                                      "requestheader-username-headers=X-Remote-User, ",
                                       "service-account-max-token-expiration=-1h"};
     struct loop *loop = loop_new_virtual(1, (wall_time){0});
     CLEANUP(arena) struct arena *a = arena_new();
@@ -299,6 +300,8 @@ TEST(apiserver_args, are_understood_or_refused)
     CHECK_STRZ(x.api.api_audiences, "a,b");
     CHECK_OK(read_args(loop, a, &x, "service-account-max-token-expiration=24h"));
     CHECK_INT(x.api.token_max_expiration_ns, 86400 * NS_PER_S);
+    CHECK_OK(read_args(loop, a, &x, "requestheader-allowed-names=a,b"));
+    CHECK_STRZ(x.api.request_header.allowed_names, "a,b");
     CHECK_OK(read_args(loop, a, &x, "oidc-required-claim=a=b"));
     CHECK_STRZ(x.api.oidc.required_claims, "a=b\n");
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

@@ -503,6 +503,35 @@ TEST(tls, unknown_and_expired_client_certificates_connect_but_are_not_verified)
     authority_fini(&a);
 }
 
+TEST(tls, proxies_in_front_are_verified_against_an_authority_of_their_own)
+{
+    struct authority a, front;
+    struct talk t;
+
+    authority_init(&a);
+    authority_init(&front);
+    for (int i = 0; i < 3; i++) {
+        const struct authority *of = i == 0 ? &front : &a;
+
+        talk_init(
+            &t,
+            &(struct tls_server_options){.cert_pem = buf_view(&a.cert),
+                                         .key_pem = buf_view(&a.key),
+                                         .client_ca_pem = buf_view(&a.ca),
+                                         .front_ca_pem = i == 2 ? STR_NONE : buf_view(&front.ca)},
+            &(struct tls_client_options){.ca_pem = buf_view(&a.ca),
+                                         .cert_pem = buf_view(&of->client),
+                                         .key_pem = buf_view(&of->client_key)},
+            "kubernetes.default.svc");
+        CHECK_INT(t.server.error, 0);
+        CHECK(t.server.peer.verified == (i != 0));
+        CHECK(t.server.peer.front_verified == (i == 0));
+        talk_fini(&t);
+    }
+    authority_fini(&front);
+    authority_fini(&a);
+}
+
 TEST(tls, client_refuses_servers_it_cannot_verify)
 {
     static const struct {
