@@ -214,7 +214,9 @@ static bool quota_keep(void *ctx, const struct obj *o)
 /* Most objects count when they are made; only these may come to use more. */
 static bool counts_now(const struct write *w, bool is_pod)
 {
-    if (!w->kind->r->namespaced || (w->kind->hooks->flags & KIND_VIRTUAL) || w->bootstrap)
+    if (!w->kind->r->namespaced || (w->kind->hooks->flags & KIND_VIRTUAL) || w->bootstrap ||
+        str_is(w->kind->r->kind,
+               "Event")) /* never counted: k8s.io/kubernetes/pkg/quota/v1/install */
         return false;
     if (is_pod)
         return w->old ? str_is(w->subresource, "resize") : !w->subresource.n;

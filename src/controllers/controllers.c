@@ -271,10 +271,10 @@ static bool count_object(void *ctx, const struct obj *o)
     return true;
 }
 
-static int64_t custom_count(void *ctx, str ns, str name)
+static int64_t other_count(void *ctx, str ns, str name)
 {
     struct controllers *m = ctx;
-    const struct informer *cache = gc_custom_cache(m->gc, name);
+    const struct informer *cache = gc_cache(m->gc, name);
     int64_t n = 0;
 
     if (!cache)
@@ -302,8 +302,8 @@ static void run_start(struct controller *c, struct memory *m)
     r->failure = m->failure ? arena_dup(r->a, str_of(m->failure)) : STR_NONE;
     r->random = random_of;
     r->random_ctx = c->m->loop;
-    r->custom_count = custom_count;
-    r->custom_ctx = c->m;
+    r->other_count = other_count;
+    r->other_ctx = c->m;
     c->type->reconcile(r);
     if (log_level_max >= LOG_DEBUG && r->plan.n) {
         CLEANUP(buf) struct buf text = BUF_INIT;

@@ -153,9 +153,10 @@ struct reconcile {
         *caches; /* by enum kind_id; NULL entries: not needed by this controller */
     const struct config *config;
     void *state; /* the controller's own (controller.state_new) */
-    /* How many objects a namespace has of a custom kind ("widgets.example.com"); -1: not known. */
-    int64_t (*custom_count)(void *ctx, str ns, str name);
-    void *custom_ctx;
+    /* How many objects a namespace has of a kind without a cache above ("widgets.example.com", "podtemplates"); -1: not
+     * known. */
+    int64_t (*other_count)(void *ctx, str ns, str name);
+    void *other_ctx;
     str failure; /* what an ACT_PUSH_FAILURE action failed with last time; p NULL: nothing */
     uint64_t (*random)(void *ctx);
     void *random_ctx;

@@ -87,13 +87,14 @@ void memory_deleted(struct memory *m, enum kind_id k, const struct obj *o);
 /* ---- gc.c ---- */
 struct gc *gc_new(struct controllers *m);
 void gc_free(struct gc *gc);
-/* A namespaced object of some kind has gone, or one of a custom kind has come; ns empty: a custom
+/* A namespaced object of some kind has gone, or one of a kind that only the collector caches has come; ns empty: such a
  * kind's objects are all known now. */
 typedef void gc_count_fn(void *ctx, const struct resource *r, str ns);
 #define GC_LISTENERS_MAX 4
 void gc_on_count(struct gc *gc, gc_count_fn *fn, void *ctx);
 bool gc_is_synced(const struct gc *gc);
 struct custom_kinds *gc_custom_kinds(struct gc *gc);
-/* The cache of a custom kind ("widgets.example.com"); NULL: not served, or not filled yet. */
-const struct informer *gc_custom_cache(struct gc *gc, str name);
+/* The cache of a kind ("widgets.example.com", "podtemplates"), whoever fills it; NULL: not served, not collected, or not filled
+ * yet. */
+const struct informer *gc_cache(struct gc *gc, str name);
 #endif

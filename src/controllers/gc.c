@@ -354,7 +354,7 @@ static void on_changed(void *ctx, const struct obj *obj, const struct obj *prev)
 {
     struct gc_kind *k = ctx;
 
-    if (obj && !prev && k->resource->custom && !k->waiting)
+    if (obj && !prev && k->own && obj->key.ns.n && !k->waiting)
         count_tell(k->gc, k->resource, obj->key.ns);
     if (obj)
         object_changed(k->gc, k->resource, obj);
@@ -367,6 +367,7 @@ static void kind_synced(struct gc *gc)
     if (--gc->n_unsynced)
         return;
     gc->synced = true;
+    count_tell(gc, gc->kinds[0].resource, STR_NONE);
     MAP_EACH(e, &gc->nodes) {
         struct node *n = e->value;
 
@@ -556,12 +557,21 @@ struct custom_kinds *gc_custom_kinds(struct gc *gc)
     return gc->custom;
 }
 
-const struct informer *gc_custom_cache(struct gc *gc, str name)
+const struct informer *gc_cache(struct gc *gc, str name)
 {
     struct custom_kind *c = custom_kinds_named(gc->custom, name);
     const struct gc_kind *k = c ? c->user : NULL;
+    str group = name, plural;
 
-    return k && !k->waiting ? k->own : NULL;
+    if (k)
+        return k->waiting ? NULL : k->own;
+    str_cut(&group, '.', &plural);
+    for (size_t i = 0; i < gc->n_kinds && gc->synced; i++) {
+        k = &gc->kinds[i];
+        if (str_eq(k->resource->plural, plural) && str_eq(k->resource->group, group))
+            return k->own ? k->own : shared_cache(gc->m, k->resource);
+    }
+    return NULL;
 }
 
 struct gc *gc_new(struct controllers *m)

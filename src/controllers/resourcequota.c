@@ -131,7 +131,7 @@ static bool count_kind(struct counting *c, str kind)
         informer_each(c->r->caches[k - kinds], c->r->ns, count_object, c);
         return true;
     }
-    n = c->r->custom_count ? c->r->custom_count(c->r->custom_ctx, c->r->ns, kind) : -1;
+    n = c->r->other_count ? c->r->other_count(c->r->other_ctx, c->r->ns, kind) : -1;
     for (int64_t i = 0; i < n; i++) {
         add_uses(c, NULL);
         arena_reset(c->a);
@@ -297,10 +297,16 @@ static void pod_changed(struct controller *c, const struct obj *obj, const struc
     changed(c, obj, prev);
 }
 
-static void custom_counted(void *ctx, const struct resource *r, str ns)
+/* Of a kind that is not among the triggers below. */
+static void other_counted(void *ctx, const struct resource *r, str ns)
 {
-    if (r->custom)
-        wake_quotas(ctx, ns, false);
+    const struct controller_type *t = &resourcequota_controller;
+
+    for (size_t i = 0; i < t->n_triggers && ns.n; i++)
+        if (str_eq(kinds[t->triggers[i].kind].plural, r->plural) &&
+            str_eq(kinds[t->triggers[i].kind].group, r->group))
+            return;
+    wake_quotas(ctx, ns, false);
 }
 
 static void *state_new(struct controller *c)
@@ -308,7 +314,7 @@ static void *state_new(struct controller *c)
     struct state *s = NEW(struct state);
 
     map_init(&s->pending);
-    gc_on_count(c->m->gc, custom_counted, c);
+    gc_on_count(c->m->gc, other_counted, c);
     return s;
 }
 

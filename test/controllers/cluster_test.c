@@ -301,6 +301,36 @@ TEST(cluster, a_namespace_gives_its_addresses_back)
     cluster_end(&c);
 }
 
+/* Of kinds that no other controller keeps: podtemplates, and leases outside kube-node-lease. */
+TEST(cluster, a_quota_counts_objects_of_every_kind)
+{
+    struct cluster c;
+    const struct json *used;
+
+    cluster_start(&c);
+    call(&c, "POST", NS "/podtemplates",
+         "{\"apiVersion\":\"v1\",\"kind\":\"PodTemplate\",\"metadata\":{\"name\":\"a\"},"
+         "\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"x\"}]}}}");
+    call(&c, "POST", NS "/resourcequotas",
+         "{\"apiVersion\":\"v1\",\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":\"q\"},\"spec\":"
+         "{\"hard\":{\"count/podtemplates\":\"2\",\"count/leases.coordination.k8s.io\":\"1\","
+         "\"count/events\":\"5\"}}}");
+    wait_s(&c, 3);
+    call(&c, "POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases",
+         "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":"
+         "\"l\"}}");
+    wait_s(&c, 3);
+    used = json_path(get(&c, NS "/resourcequotas/q"), "status.used");
+    CHECK_STRZ(json_str(json_findz(used, "count/podtemplates")), "1");
+    CHECK_STRZ(json_str(json_find(used, S("count/leases.coordination.k8s.io"))), "1");
+    CHECK(!json_findz(used, "count/events"));
+    call(&c, "DELETE", NS "/podtemplates/a", "");
+    wait_s(&c, 3);
+    used = json_path(get(&c, NS "/resourcequotas/q"), "status.used");
+    CHECK_STRZ(json_str(json_findz(used, "count/podtemplates")), "0");
+    cluster_end(&c);
+}
+
 TEST(cluster, a_quota_gives_back_what_has_gone)
 {
     struct cluster c;
