@@ -21,7 +21,7 @@ struct oidc_options {
 /* Proxies in front: comma-separated. */
 struct request_header_options {
     str allowed_names; /* common names of their certificates; empty: any */
-    str username_headers, uid_headers, group_headers, extra_prefixes; /* empty: X-Remote-… */
+    str username_headers, uid_headers, group_headers, extra_prefixes; /* all empty: X-Remote-… */
 };
 struct api_options {
     struct store *store;
@@ -48,8 +48,9 @@ struct api_options {
     bool token_no_extension;         /* tokens of kubelets end when they say */
     bool no_bootstrap_tokens;
     struct oidc_options oidc;
-    str audit_policy;   /* YAML; empty: no audit log */
-    str audit_log_path; /* "-": standard output */
+    str authentication_config; /* AuthenticationConfiguration, YAML; empty: none, and oidc counts */
+    str audit_policy;          /* YAML; empty: no audit log */
+    str audit_log_path;        /* "-": standard output */
     int64_t audit_log_max_mb, audit_log_max_age_days, audit_log_backups; /* 0: no limit */
 };
 MUST_USE struct err *api_new(struct loop *loop, const struct api_options *o, struct api **ret);
@@ -57,6 +58,8 @@ MUST_USE struct err *api_new(struct loop *loop, const struct api_options *o, str
 void api_bootstrap(struct api *api, void (*done)(void *ctx, struct err *err), void *ctx);
 /* The key that signs ServiceAccount tokens, when it was not there at api_new(). */
 MUST_USE struct err *api_set_service_account_key(struct api *api, str key_pem);
+/* Another AuthenticationConfiguration, from the next request on. BAD_REQUEST: what is wrong with it; the last one stays. */
+MUST_USE struct err *api_set_authentication_config(struct api *api, str yaml);
 void api_close(struct api *api, loop_fn *closed, void *ctx);
 /* http_handler_fn: ctx is the struct api. Authenticates by peer certificate or bearer token. */
 void api_handle(void *api, struct http_exchange *ex);

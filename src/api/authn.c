@@ -4,6 +4,7 @@
  * tokens, bootstrap tokens, OpenID Connect. API:
  * https://kubernetes.io/docs/reference/access-authn-authz/authentication/ */
 #include "api/authn.h"
+#include "api/oidc.h"
 
 #define TOKEN_MAX (64u << 10)
 
@@ -78,6 +79,77 @@ static void audiences_parse(struct authn *n, struct api *api)
         json_append(api->arena, &n->audiences, json_string(api->o.service_account_issuer));
 }
 
+static void issuers_free(struct authn *n)
+{
+    for (size_t i = 0; i < n->n_oidc; i++)
+        oidc_free(n->oidc[i]);
+    mem_free(n->oidc);
+    authn_config_free(n->config);
+    n->oidc = NULL;
+    n->n_oidc = 0;
+    n->config = NULL;
+}
+
+/* Owns the configuration, in any case. The issuers of before are forgotten only when all is well. */
+static struct err *issuers_set(struct api *api, struct authn_config *config)
+{
+    struct authn *n = api->authn;
+    struct authn next = {.config = config,
+                         .oidc = mem_zalloc((config->n + 1) * sizeof(struct oidc *))};
+    struct err *e = NULL;
+
+    while (next.n_oidc < config->n && !e) {
+        e = oidc_new(api, config, &config->issuers[next.n_oidc], &next.oidc[next.n_oidc]);
+        next.n_oidc++;
+    }
+    if (e) {
+        issuers_free(&next);
+        return e;
+    }
+    issuers_free(n);
+    n->config = next.config;
+    n->oidc = next.oidc;
+    n->n_oidc = next.n_oidc;
+    return NULL;
+}
+
+static struct err *configure(struct api *api)
+{
+    struct json own = json_array();
+    struct authn_config *config = NULL;
+    struct err *e;
+
+    json_append(api->arena, &own, json_string(api->o.service_account_issuer));
+    if (api->o.authentication_config.n)
+        e = authn_config_parse(api->o.authentication_config, &own, &config);
+    else if (api->o.oidc.issuer_url.n)
+        e = authn_config_of_flags(&api->o.oidc, &own, &config);
+    else
+        return NULL;
+    return e ? e : issuers_set(api, config);
+}
+
+struct err *api_set_authentication_config(struct api *api, str yaml)
+{
+    struct authn *n = api->authn;
+    CLEANUP(arena) struct arena *a = arena_new();
+    struct json own = json_array();
+    struct authn_config *config = NULL;
+    struct err *e;
+
+    json_append(a, &own, json_string(api->o.service_account_issuer));
+    e = authn_config_parse(yaml, &own, &config);
+    if (e)
+        return e;
+    if (n->config && (n->config->has_anonymous != config->has_anonymous ||
+                      n->config->anonymous != config->anonymous ||
+                      !json_equal(&n->config->anonymous_paths, &config->anonymous_paths))) {
+        authn_config_free(config);
+        return err_new(REASON_BAD_REQUEST, "changes to anonymous authentication require a restart");
+    }
+    return issuers_set(api, config);
+}
+
 struct err *authn_new(struct api *api, struct authn **ret)
 {
     struct authn *n = NEW(struct authn);
@@ -90,16 +162,14 @@ struct err *authn_new(struct api *api, struct authn **ret)
     audiences_parse(n, api);
     if (api->o.service_account_key_pem.n)
         e = service_accounts_key(n->accounts, api->arena, api->o.service_account_key_pem);
-    if (!e && api->o.oidc.issuer_url.n)
-        e = oidc_new(api, &n->oidc);
-    return e;
+    return e ? e : configure(api);
 }
 
 void authn_free(struct authn *n)
 {
     if (!n)
         return;
-    oidc_free(n->oidc);
+    issuers_free(n);
     service_accounts_free(n->accounts);
     mem_free(n);
 }
@@ -240,8 +310,8 @@ struct err *authn_token(struct api *api, struct arena *a, str token, const struc
         if (!e && !ret->user && (!ret->audiences || !ret->audiences->n) &&
             audience_is_ours(api, a, audiences, ret->audiences)) {
             e = bootstrap_token(api, a, token, ret);
-            if (!e && !ret->user && n->oidc)
-                e = oidc_token(n->oidc, a, token, ret);
+            for (size_t i = 0; i < n->n_oidc && !e && !ret->user; i++)
+                e = oidc_token(n->oidc[i], a, token, ret);
         }
     }
     if (e) {
@@ -301,6 +371,18 @@ static void certificate_user(struct req *q)
                        arena_fmt(q->a, "X509SHA256=" PRI_STR, STR_ARG(peer->cert_der_hash)));
 }
 
+static bool anonymous_may(const struct req *q)
+{
+    const struct authn_config *c = q->api->authn->config;
+
+    if (!c || !c->has_anonymous)
+        return q->api->o.anonymous;
+    JSON_EACH(path, &c->anonymous_paths)
+        if (str_eq(json_str(path), q->route.path))
+            return true;
+    return c->anonymous && !json_count(&c->anonymous_paths);
+}
+
 /* A certificate that nobody here trusts is an error, unless a token says who it is. */
 struct err *authn_request(struct req *q)
 {
@@ -324,7 +406,7 @@ struct err *authn_request(struct req *q)
     }
     if (q->ex->req.is_upgrade && websocket_token(q, &token))
         return by_token(q, token);
-    if (bad_certificate || !q->api->o.anonymous)
+    if (bad_certificate || !anonymous_may(q))
         return unauthorized();
     q->user = user_named(q->a, S("system:anonymous"));
     user_group_add(q->a, q->user, S("system:unauthenticated"));

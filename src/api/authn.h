@@ -8,6 +8,7 @@
 
 struct service_accounts;
 struct oidc;
+struct authn_config;
 struct file_token {
     str token, user, uid;
     str *groups;
@@ -17,7 +18,9 @@ struct authn {
     struct file_token *tokens;
     size_t n_tokens;
     struct service_accounts *accounts;
-    struct oidc *oidc;        /* NULL: not configured */
+    struct authn_config *config; /* NULL: no other issuers, and no rules for the anonymous */
+    struct oidc **oidc;          /* one for each issuer */
+    size_t n_oidc;
     struct json audiences;    /* of this API server: strings */
     struct list awaiting_key; /* token requests that came before there was a key */
 };
@@ -46,8 +49,4 @@ void token_requests_resume(struct api *api); /* there is a key now, or the serve
 /* bootstrap_token.c */
 MUST_USE struct err *bootstrap_token(struct api *api, struct arena *a, str token,
                                      struct token_user *ret);
-/* oidc.c */
-MUST_USE struct err *oidc_new(struct api *api, struct oidc **ret);
-void oidc_free(struct oidc *o);
-MUST_USE struct err *oidc_token(struct oidc *o, struct arena *a, str token, struct token_user *ret);
 #endif

@@ -6,7 +6,7 @@
  *
  * Source: k8s.io/apiserver/plugin/pkg/authenticator/token/oidc and OpenID Connect Core and
  * Discovery 1.0. API: https://kubernetes.io/docs/reference/access-authn-authz/authentication/ */
-#include "api/authn.h"
+#include "api/oidc.h"
 
 #define ANSWER_MAX (1u << 20)        /* bytes of the configuration or the keys */
 #define CALL_NS (30 * NS_PER_S)      /* for one of them */
@@ -17,7 +17,8 @@
 struct fetch; /* one call under way */
 struct oidc {
     struct api *api;
-    str issuer, client_id, username_claim, username_prefix, groups_claim, groups_prefix, algs;
+    const struct authn_config *config;
+    const struct jwt_issuer *issuer;
     struct http_client *http;
     struct tls_client *tls;
     struct loop_timer *retry;
@@ -51,7 +52,7 @@ static void forget(struct oidc *o)
 
 static void failed(struct oidc *o, const char *what, const char *why)
 {
-    log_warning("api", "oidc: %s of " PRI_STR ": %s", what, STR_ARG(o->issuer), why);
+    log_warning("api", "oidc: %s of " PRI_STR ": %s", what, STR_ARG(o->issuer->url), why);
     loop_timer_set(o->retry, RETRY_NS);
 }
 
@@ -132,7 +133,7 @@ static void configuration_came(void *ctx, struct err *err, const struct http_res
     if (!v)
         return;
     url = json_get_str(v, "jwks_uri");
-    if (!str_eq(json_get_str(v, "issuer"), o->issuer)) {
+    if (!str_eq(json_get_str(v, "issuer"), o->issuer->url)) {
         failed(o, "the configuration", "it names another issuer");
         return;
     }
@@ -148,12 +149,16 @@ static void configuration_came(void *ctx, struct err *err, const struct http_res
 static void discover(struct oidc *o)
 {
     CLEANUP(arena) struct arena *a = arena_new();
-    str base = o->issuer;
+    str base = o->issuer->url;
 
     if (o->fetch)
         return;
     if (o->jwks_url.n) {
         get(o, o->jwks_url, keys_came);
+        return;
+    }
+    if (o->issuer->discovery_url.n) {
+        get(o, o->issuer->discovery_url, configuration_came);
         return;
     }
     while (base.n && base.p[base.n - 1] == '/')
@@ -180,35 +185,20 @@ static void refresh(struct oidc *o)
         loop_timer_set(o->retry, RETRY_NS - since_ns);
 }
 
-struct err *oidc_new(struct api *api, struct oidc **ret)
+struct err *oidc_new(struct api *api, const struct authn_config *config,
+                     const struct jwt_issuer *issuer, struct oidc **ret)
 {
-    const struct oidc_options *p = &api->o.oidc;
     struct oidc *o = NEW(struct oidc);
     struct err *e;
 
     *ret = o;
     o->api = api;
+    o->config = config;
+    o->issuer = issuer;
     map_init(&o->verified);
-    o->issuer = p->issuer_url;
-    o->client_id = p->client_id;
-    o->username_claim = p->username_claim.n ? p->username_claim : S("sub");
-    o->groups_claim = p->groups_claim;
-    o->groups_prefix = p->groups_prefix;
-    o->algs = p->signing_algs.n ? p->signing_algs : S("RS256");
-    /* A name from elsewhere must not be taken for one of the cluster's; addresses speak for
-     * themselves. */
-    if (p->has_username_prefix)
-        o->username_prefix = str_is(p->username_prefix, "-") ? S("") : p->username_prefix;
-    else if (!str_is(o->username_claim, "email"))
-        o->username_prefix = arena_fmt(api->arena, PRI_STR "#", STR_ARG(o->issuer));
-    if (!str_has_prefix(o->issuer, S("https://")))
-        return err_new(REASON_BAD_REQUEST, "oidc-issuer-url: \"" PRI_STR "\" is not https://",
-                       STR_ARG(o->issuer));
-    if (!o->client_id.n)
-        return err_new(REASON_BAD_REQUEST, "oidc-client-id is needed with oidc-issuer-url");
-    e = tls_client_new(&(struct tls_client_options){.ca_pem = p->ca_pem}, &o->tls);
+    e = tls_client_new(&(struct tls_client_options){.ca_pem = issuer->ca_pem}, &o->tls);
     if (e)
-        return err_note(e, "oidc-ca-file");
+        return err_note(e, "certificates of issuer " PRI_STR, STR_ARG(issuer->url));
     o->http = http_client_new(api->loop, &(struct http_client_options){.tls = o->tls});
     o->retry = loop_timer_new(api->loop, retry, o);
     discover(o);
@@ -264,19 +254,31 @@ static void quote_audiences(struct buf *b, const struct json *aud)
     buf_char(b, ']');
 }
 
+static bool has_audience(const struct json *aud, str wanted)
+{
+    if (str_eq(json_str(aud), wanted))
+        return true;
+    JSON_EACH(v, aud)
+        if (str_eq(json_str(v), wanted))
+            return true;
+    return false;
+}
+
+/* One of the issuer's is enough. */
 static struct err *check_audience(struct oidc *o, const struct json *claims)
 {
-    const struct json *aud = json_findz(claims, "aud");
-    CLEANUP(buf) struct buf b = BUF_INIT;
+    const struct json *aud = json_findz(claims, "aud"), *wanted = &o->issuer->audiences;
+    CLEANUP(buf) struct buf got = BUF_INIT, want = BUF_INIT;
 
-    if (str_eq(json_str(aud), o->client_id))
-        return NULL;
-    JSON_EACH(v, aud)
-        if (str_eq(json_str(v), o->client_id))
+    JSON_EACH(w, wanted)
+        if (has_audience(aud, json_str(w)))
             return NULL;
-    quote_audiences(&b, aud);
-    return bad("oidc: expected audience \"" PRI_STR "\" got %s", STR_ARG(o->client_id),
-               buf_cstr(&b));
+    quote_audiences(&got, aud);
+    if (json_count(wanted) == 1)
+        return bad("oidc: expected audience \"" PRI_STR "\" got %s",
+                   STR_ARG(json_str(json_item(wanted, 0))), buf_cstr(&got));
+    quote_audiences(&want, wanted);
+    return bad("oidc: expected audience in %s got %s", buf_cstr(&want), buf_cstr(&got));
 }
 
 /* A NumericDate: seconds, perhaps with a fraction. */
@@ -323,9 +325,9 @@ static struct err *verify(struct oidc *o, struct arena *a, str token, struct jso
         refresh(o);
         return err_new(REASON_UNAUTHORIZED,
                        "oidc: authenticator for issuer \"" PRI_STR "\" is not initialized",
-                       STR_ARG(o->issuer));
+                       STR_ARG(o->issuer->url));
     }
-    e = jwt_verify_jwks(a, token, o->keys, o->algs, &payload, &unknown);
+    e = jwt_verify_jwks(a, token, o->keys, o->issuer->algs, &payload, &unknown);
     if (e) {
         str text = arena_fmt(a, "%s", err_text(e));
 
@@ -349,66 +351,6 @@ static struct err *verify(struct oidc *o, struct arena *a, str token, struct jso
     return NULL;
 }
 
-static struct err *user_of(struct oidc *o, struct arena *a, const struct json *claims,
-                           struct user **ret)
-{
-    const struct json *groups = o->groups_claim.n ? json_find(claims, o->groups_claim) : NULL,
-                      *name = json_find(claims, o->username_claim), *verified;
-    struct user *u;
-    str jti;
-
-    if (!json_str(name).n)
-        return err_new(REASON_UNAUTHORIZED,
-                       "oidc: parse username claims \"" PRI_STR "\": claim not present",
-                       STR_ARG(o->username_claim));
-    if (str_is(o->username_claim, "email")) {
-        verified = json_findz(claims, "email_verified");
-        if (verified && !(json_is(verified, JSON_BOOL) && verified->b))
-            return err_new(REASON_UNAUTHORIZED, "oidc: email not verified");
-    }
-    u = user_named(
-        a, arena_fmt(a, PRI_STR PRI_STR, STR_ARG(o->username_prefix), STR_ARG(json_str(name))));
-    if (json_is(groups, JSON_STRING))
-        user_group_add(
-            a, u, arena_fmt(a, PRI_STR PRI_STR, STR_ARG(o->groups_prefix), STR_ARG(groups->s)));
-    JSON_EACH(g, groups) {
-        if (!json_is(g, JSON_STRING))
-            return err_new(REASON_UNAUTHORIZED,
-                           "oidc: parse groups claim \"" PRI_STR "\": not a list of strings",
-                           STR_ARG(o->groups_claim));
-        user_group_add(a, u,
-                       arena_fmt(a, PRI_STR PRI_STR, STR_ARG(o->groups_prefix), STR_ARG(g->s)));
-    }
-    jti = json_get_str(claims, "jti");
-    if (jti.n)
-        user_extra_add(a, u, S("authentication.kubernetes.io/credential-id"),
-                       arena_fmt(a, "JTI=" PRI_STR, STR_ARG(jti)));
-    *ret = u;
-    return NULL;
-}
-
-static struct err *check_required(struct oidc *o, const struct json *claims)
-{
-    str lines = o->api->o.oidc.required_claims, line;
-
-    while (lines.n && str_cut(&lines, '\n', &line)) {
-        str want = line, key, got;
-
-        str_cut(&want, '=', &key);
-        if (!json_is(json_find(claims, key), JSON_STRING))
-            return err_new(REASON_UNAUTHORIZED,
-                           "oidc: required claim " PRI_STR " not present in ID token",
-                           STR_ARG(key));
-        got = json_str(json_find(claims, key));
-        if (!str_eq(got, want))
-            return err_new(REASON_UNAUTHORIZED,
-                           "oidc: required claim " PRI_STR " value does not match. Got = " PRI_STR
-                           ", want = " PRI_STR,
-                           STR_ARG(key), STR_ARG(got), STR_ARG(want));
-    }
-    return NULL;
-}
-
 struct err *oidc_token(struct oidc *o, struct arena *a, str token, struct token_user *ret)
 {
     struct json *claims = NULL;
@@ -420,7 +362,7 @@ struct err *oidc_token(struct oidc *o, struct arena *a, str token, struct token_
     e = jwt_payload(a, token, &payload);
     if (!e)
         e = json_parse(a, payload, NULL, NULL, &claims);
-    if (e || !str_eq(json_get_str(claims, "iss"), o->issuer)) {
+    if (e || !str_eq(json_get_str(claims, "iss"), o->issuer->url)) {
         err_free(e);
         return NULL;
     }
@@ -430,9 +372,7 @@ struct err *oidc_token(struct oidc *o, struct arena *a, str token, struct token_
     if (!e)
         e = check_times(o, claims);
     if (!e)
-        e = user_of(o, a, claims, &u);
-    if (!e)
-        e = check_required(o, claims);
+        e = oidc_user(o->config, o->issuer, o->api->loop, a, claims, &u);
     if (!e)
         ret->user = u;
     return e;

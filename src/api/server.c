@@ -25,13 +25,21 @@ static void oidc_keep(struct arena *a, struct oidc_options *o)
         *all[i] = keep(a, *all[i]);
 }
 
+/* Nothing said of headers: those that kubeadm sets. Otherwise just what is said, as for kube-apiserver. */
 static void request_header_keep(struct arena *a, struct request_header_options *o)
 {
+    if (!o->username_headers.n && !o->uid_headers.n && !o->group_headers.n &&
+        !o->extra_prefixes.n) {
+        o->username_headers = S("X-Remote-User");
+        o->uid_headers = S("X-Remote-Uid");
+        o->group_headers = S("X-Remote-Group");
+        o->extra_prefixes = S("X-Remote-Extra-");
+    }
     o->allowed_names = keep(a, o->allowed_names);
-    o->username_headers = keep(a, o->username_headers.n ? o->username_headers : S("X-Remote-User"));
-    o->uid_headers = keep(a, o->uid_headers.n ? o->uid_headers : S("X-Remote-Uid"));
-    o->group_headers = keep(a, o->group_headers.n ? o->group_headers : S("X-Remote-Group"));
-    o->extra_prefixes = keep(a, o->extra_prefixes.n ? o->extra_prefixes : S("X-Remote-Extra-"));
+    o->username_headers = keep(a, o->username_headers);
+    o->uid_headers = keep(a, o->uid_headers);
+    o->group_headers = keep(a, o->group_headers);
+    o->extra_prefixes = keep(a, o->extra_prefixes);
 }
 
 static void options_keep(struct api *api, const struct api_options *o)
@@ -51,6 +59,7 @@ static void options_keep(struct api *api, const struct api_options *o)
     api->o.token_file = keep(a, o->token_file);
     api->o.api_audiences = keep(a, o->api_audiences);
     oidc_keep(a, &api->o.oidc);
+    api->o.authentication_config = keep(a, o->authentication_config);
     api->o.audit_policy = keep(a, o->audit_policy);
     api->o.audit_log_path = keep(a, o->audit_log_path);
     api->o.kubelet_client_cert_pem = keep(a, o->kubelet_client_cert_pem);

@@ -34,6 +34,7 @@ static const struct arg {
     A("service-account-extend-token-expiration", ARG_NOT, api.token_no_extension),
     A("anonymous-auth", ARG_BOOL, api.anonymous),
     A("enable-bootstrap-token-auth", ARG_NOT, api.no_bootstrap_tokens),
+    A("authentication-config", ARG_FILE, api.authentication_config),
     A("oidc-issuer-url", ARG_STRING, api.oidc.issuer_url),
     A("oidc-client-id", ARG_STRING, api.oidc.client_id),
     A("oidc-username-claim", ARG_STRING, api.oidc.username_claim),
@@ -147,6 +148,13 @@ struct err *apiserver_args_read(struct loop *loop, struct arena *a, const struct
         if (err)
             return err;
         o->api.oidc.has_username_prefix |= str_is(key, "oidc-username-prefix");
+        o->any_oidc |= str_has_prefix(key, S("oidc-"));
+        if (str_is(key, "authentication-config"))
+            o->authentication_config_path = value;
     }
+    /* Source: k8s.io/kubernetes/pkg/kubeapiserver/options, BuiltInAuthenticationOptions.Validate. */
+    if (o->any_oidc && o->authentication_config_path.n)
+        return err_new(REASON_BAD_REQUEST,
+                       "authentication-config file and oidc-* flags are mutually exclusive");
     return NULL;
 }

@@ -7,6 +7,8 @@
 struct apiserver_args {
     struct api_options api;
     str token_auth_file, audit_log_format;
+    str authentication_config_path; /* of api.authentication_config: changes are followed */
+    bool any_oidc;
     int64_t compact_age_ns; /* 0: the store's default */
 };
 /* Reads the arguments, and the files that they name; `o` holds the defaults. Strings live in the

@@ -184,11 +184,25 @@ static void server_stop(void *ctx)
     log_info(SERVER_AREA, "stopping");
     signal_watch_free(TAKE(app->on_term));
     signal_watch_free(TAKE(app->on_int));
+    file_follow_free(TAKE(app->authentication));
     if (app->node_thread)
         loop_post(app->node_loop, server_node_stop, app);
     if (app->control_thread)
         loop_post(app->control_loop, control_stop, app);
     pool_run(app->loop, join_threads, threads_joined, app);
+}
+
+static void authentication_changed(void *ctx, str text)
+{
+    struct app *app = ctx;
+    struct err *err = api_set_authentication_config(app->api, text);
+
+    if (err)
+        log_error(SERVER_AREA, "the changed authentication configuration is not used: %s",
+                  err_text(err));
+    else
+        log_info(SERVER_AREA, "authentication configuration changed");
+    err_free(err);
 }
 
 void server_fail(void *ctx)
@@ -619,6 +633,10 @@ int cmd_server(int argc, char **argv)
     expect_parts(app);
     app->on_term = signal_watch_new(app->loop, SIGTERM, server_stop, app);
     app->on_int = signal_watch_new(app->loop, SIGINT, server_stop, app);
+    if (app->args.authentication_config_path.n)
+        app->authentication =
+            file_follow_new(app->loop, app->args.authentication_config_path,
+                            app->args.api.authentication_config, authentication_changed, app);
     api_bootstrap(app->api, bootstrapped, app);
     loop_run(app->loop);
     status = app->status;

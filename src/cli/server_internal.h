@@ -5,6 +5,7 @@
 #include "cli/apiserver_args.h"
 #include "cli/cluster_pki.h"
 #include "cli/encryption.h"
+#include "cli/file_follow.h"
 #include "cli/options.h"
 #include "client/client.h"
 #include "loop/loop.h"
@@ -52,6 +53,7 @@ struct app {
     struct tls_server *tls;
     struct http_server *https;
     struct signal_watch *on_term, *on_int;
+    struct file_follow *authentication; /* NULL: no such file */
     struct part parts[N_PARTS];
     unsigned n_waiting; /* parts that are not ready yet */
     bool stopping, store_closed;

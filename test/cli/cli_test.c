@@ -304,6 +304,10 @@ TEST(apiserver_args, are_understood_or_refused)
     CHECK_STRZ(x.api.request_header.allowed_names, "a,b");
     CHECK_OK(read_args(loop, a, &x, "oidc-required-claim=a=b"));
     CHECK_STRZ(x.api.oidc.required_claims, "a=b\n");
+    CHECK_INT(file_write_atomic(loop, "/c.yaml", S("kind: X"), 0600), 0);
+    CHECK_OK(read_args(loop, a, &x, "authentication-config=/c.yaml"));
+    CHECK_STRZ(x.api.authentication_config, "kind: X");
+    CHECK_STRZ(x.authentication_config_path, "/c.yaml");
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct err *err = read_args(loop, a, &x, bad[i]);
 

@@ -111,6 +111,8 @@ const struct cel_type *cel_program_type(const struct cel_program *p);
 str cel_program_text(const struct cel_program *p);
 /* Does it refer to this variable? (`oldSelf` makes a rule a transition rule.) */
 bool cel_program_uses(const struct cel_program *p, unsigned var);
+/* Does it select this field of the variable anywhere: `claims.email`, has(claims.email), claims.?email? */
+bool cel_program_selects(const struct cel_program *p, unsigned var, str field);
 struct cel_cost {
     uint64_t min, max; /* UINT64_MAX: no bound */
 };

@@ -323,6 +323,24 @@ bool cel_program_uses(const struct cel_program *p, unsigned var)
     return var / 64 < p->n_uses && (p->uses[var / 64] >> var % 64 & 1);
 }
 
+static bool node_selects(const struct cel_node *n, unsigned var, str field)
+{
+    if (!n)
+        return false;
+    if (n->op == OP_SELECT && n->args[0] && n->args[0]->op == OP_VAR && n->args[0]->var == var &&
+        str_eq(n->name, field))
+        return true;
+    for (uint16_t i = 0; i < n->n; i++)
+        if (node_selects(n->args[i], var, field))
+            return true;
+    return false;
+}
+
+bool cel_program_selects(const struct cel_program *p, unsigned var, str field)
+{
+    return cel_program_uses(p, var) && node_selects(p->root, var, field);
+}
+
 struct cel_cost cel_program_cost(const struct cel_program *p)
 {
     return p->cost;
