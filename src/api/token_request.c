@@ -166,6 +166,22 @@ static struct err *check_names(struct req *q, const struct json *obj)
     return err_invalid(errs, S("authentication.k8s.io"), S("TokenRequest"), q->route.name);
 }
 
+/* Of an account that was deleted and made again, perhaps. */
+static struct err *check_uid(struct req *q, const struct json *obj, str uid)
+{
+    str said = meta_str(obj, "uid");
+
+    if (!said.n || str_eq(said, uid))
+        return NULL;
+    return err_details(
+        err_new(REASON_CONFLICT,
+                "Operation cannot be fulfilled on TokenRequest.authentication.k8s.io \"" PRI_STR
+                "\": the UID in the token request (" PRI_STR
+                ") does not match the UID of the service account (" PRI_STR ")",
+                STR_ARG(q->route.name), STR_ARG(said), STR_ARG(uid)),
+        S("authentication.k8s.io"), S("TokenRequest"), q->route.name);
+}
+
 static struct err *answer(struct req *q, const struct schema_type *t, struct json *obj)
 {
     struct json *spec = json_make(q->a, obj, "spec", JSON_OBJECT), status = json_object(),
@@ -179,6 +195,9 @@ static struct err *answer(struct req *q, const struct schema_type *t, struct jso
     if (!account)
         return err_not_found(q->route.kind, q->route.name);
     uid = arena_dup(q->a, account->uid);
+    e = check_uid(q, obj, uid);
+    if (e)
+        return e;
     e = validate(json_get_int(spec, "expirationSeconds", TOKEN_DEFAULT_S));
     if (e)
         return e;

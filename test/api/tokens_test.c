@@ -119,6 +119,32 @@ TEST(tokens, of_a_pod_tell_pod_and_node_and_end_with_the_pod)
     world_fini(&w);
 }
 
+TEST(tokens, are_not_for_an_account_of_another_uid)
+{
+    struct world w;
+    struct json *v;
+    const char *uid;
+
+    start(&w);
+    uid = arena_dupz(
+        w.arena, json_get_str(world_json(&w, "GET", ACCOUNTS "/sa", NULL, 200), "metadata.uid"));
+    CHECK_INT(as(&w, "POST", ACCOUNTS "/sa/token", "{\"metadata\":{\"uid\":\"wrong\"}}", NULL, &v),
+              409);
+    CHECK_STRZ(
+        json_get_str(v, "message"),
+        arena_dupz(w.arena, arena_fmt(w.arena,
+                                      "Operation cannot be fulfilled on "
+                                      "TokenRequest.authentication.k8s.io \"sa\": the UID in the "
+                                      "token request (wrong) does not match the UID of the service "
+                                      "account (%s)",
+                                      uid)));
+    CHECK_INT(as(&w, "POST", ACCOUNTS "/sa/token",
+                 arena_dupz(w.arena, arena_fmt(w.arena, "{\"metadata\":{\"uid\":\"%s\"}}", uid)),
+                 NULL, NULL),
+              201);
+    world_fini(&w);
+}
+
 TEST(tokens, are_for_kubelets_only_when_a_pod_of_theirs_is_named)
 {
     struct world w;
