@@ -1,7 +1,7 @@
 /* patch_merge.c - JSON merge patch (RFC 7386) as the API server applies it.
  *
- * Null removes a member; a value that takes the place of nothing loses its own nulls, inside lists too, as in the library
- * that Kubernetes uses. Everything that is no object replaces what was there. */
+ * Null removes a member; a value that takes the place of anything but an object loses its own nulls, those of objects in
+ * lists too, as in the library that Kubernetes uses. Everything that is no object replaces what was there. */
 #include "schema/patch_internal.h"
 
 /* Removes null members at every level; null items of lists stay. */
@@ -93,7 +93,7 @@ static void merge(struct arena *a, struct json *doc, const struct json *patch)
         } else {
             struct json v = json_share(a, &m->value);
 
-            if (!have || have->type == JSON_NULL || v.type == JSON_OBJECT)
+            if (!have || have->type != JSON_OBJECT)
                 patch_prune_nulls(&v);
             patched_set(a, &out, m->key, v);
         }

@@ -283,6 +283,10 @@ TEST(patch_merge, follows_the_rfcs_examples)
     check_merge(S("{\"a\":[{\"b\":\"c\"}]}"), S("{\"a\":[1]}"), "{\"a\":[1]}");
     check_merge(S("{\"e\":null}"), S("{\"a\":1}"), "{\"e\":null,\"a\":1}");
     check_merge(S("{}"), S("{\"a\":{\"bb\":{\"ccc\":null}}}"), "{\"a\":{\"bb\":{}}}");
+    /* What takes the place of an object keeps its nulls, anything else loses those of its objects. */
+    check_merge(S("{\"a\":[1],\"b\":2,\"c\":{}}"),
+                S("{\"a\":[{\"x\":null},null],\"b\":[{\"x\":null}],\"c\":[{\"x\":null}]}"),
+                "{\"a\":[{},null],\"b\":[{}],\"c\":[{\"x\":null}]}");
 }
 
 TEST(patch_merge, refuses_what_is_no_object)
