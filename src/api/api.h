@@ -41,6 +41,8 @@ struct api_options {
     struct request_header_options request_header;
     str front_proxy_ca_pem, front_proxy_cert_pem, front_proxy_key_pem;
     bool anonymous; /* anonymous requests reach authorization as system:anonymous (default true) */
+    /* Which authorizers are asked: AuthorizationConfiguration (YAML), or names with commas; both empty: Node, RBAC. */
+    str authorization_config, authorization_modes;
     bool legacy_apis;
     bool allow_privileged;
     str api_audiences;               /* comma-separated; empty: the issuer */

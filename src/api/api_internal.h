@@ -6,6 +6,7 @@
 #ifndef K1S_API_INTERNAL_H
 #define K1S_API_INTERNAL_H
 #include "api/api.h"
+#include "api/authz_config.h"
 #include "api/kinds.h"
 
 #define API_BODY_MAX (3u << 20)      /* bytes of a request body, as Kubernetes */
@@ -132,6 +133,7 @@ struct api {
     struct map kind_by_path; /* "group/version/plural" -> struct kind */
     struct rbac *rbac;
     struct authn *authn;
+    struct authz_config authz;
     struct node_authorizer *nodes;
     struct audit *audit; /* NULL: no audit log */
     struct flow *flow;
@@ -399,6 +401,7 @@ bool object_form(struct buf *b, const struct req *q, const struct kind *k, str d
 struct json *partial_make(struct req *q, struct json *obj);
 
 /* ---- authn.c, authz.c, rbac.c ---- */
+MUST_USE struct err *authz_new(struct api *api); /* reads who is asked */
 MUST_USE struct err *authn_new(struct api *api, struct authn **ret);
 void authn_free(struct authn *n);
 MUST_USE struct err *authn_request(struct req *q);

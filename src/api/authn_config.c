@@ -4,114 +4,51 @@
  * Source: k8s.io/apiserver/pkg/apis/apiserver/validation. API:
  * https://kubernetes.io/docs/reference/config-api/apiserver-config.v1/#AuthenticationConfiguration */
 #include "api/authn_config.h"
+#include "api/config_form.h"
 #include "api/validation/check.h"
-#include "wire/yaml.h"
 
 #define ISSUERS_MAX 64
 #define ALGS_DEFAULT "RS256,RS384,RS512,ES256,ES384,ES512,PS256,PS384,PS512"
 
 /* ---- the form ---- */
 
-struct
-    form { /* what a value may be: 's'tring, 'b'ool, list of 'S'trings, 'o'bject, 'l'ist of objects; 'x': as it comes */
-    const char *name;
-    char type;
-    const struct form *members;
-};
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, 0, NULL                                                                              \
-    }
 static const struct form issuer_form[] = {{"url", 's', NULL},
                                           {"discoveryURL", 's', NULL},
                                           {"certificateAuthority", 's', NULL},
                                           {"audiences", 'S', NULL},
                                           {"audienceMatchPolicy", 's', NULL},
                                           {"egressSelectorType", 's', NULL},
-                                          END};
+                                          FORM_END};
 static const struct form rule_form[] = {{"claim", 's', NULL},
                                         {"requiredValue", 's', NULL},
                                         {"expression", 's', NULL},
                                         {"message", 's', NULL},
-                                        END};
+                                        FORM_END};
 static const struct form user_rule_form[] = {
-    {"expression", 's', NULL}, {"message", 's', NULL}, END};
+    {"expression", 's', NULL}, {"message", 's', NULL}, FORM_END};
 static const struct form prefixed_form[] = {
-    {"claim", 's', NULL}, {"prefix", 's', NULL}, {"expression", 's', NULL}, END};
-static const struct form uid_form[] = {{"claim", 's', NULL}, {"expression", 's', NULL}, END};
-static const struct form extra_form[] = {{"key", 's', NULL}, {"valueExpression", 's', NULL}, END};
+    {"claim", 's', NULL}, {"prefix", 's', NULL}, {"expression", 's', NULL}, FORM_END};
+static const struct form uid_form[] = {{"claim", 's', NULL}, {"expression", 's', NULL}, FORM_END};
+static const struct form extra_form[] = {
+    {"key", 's', NULL}, {"valueExpression", 's', NULL}, FORM_END};
 static const struct form mappings_form[] = {{"username", 'o', prefixed_form},
                                             {"groups", 'o', prefixed_form},
                                             {"uid", 'o', uid_form},
                                             {"extra", 'l', extra_form},
-                                            END};
+                                            FORM_END};
 static const struct form jwt_form[] = {{"issuer", 'o', issuer_form},
                                        {"claimValidationRules", 'l', rule_form},
                                        {"claimMappings", 'o', mappings_form},
                                        {"userValidationRules", 'l', user_rule_form},
-                                       END};
-static const struct form condition_form[] = {{"path", 's', NULL}, END};
+                                       FORM_END};
+static const struct form condition_form[] = {{"path", 's', NULL}, FORM_END};
 static const struct form anonymous_form[] = {
-    {"enabled", 'b', NULL}, {"conditions", 'l', condition_form}, END};
+    {"enabled", 'b', NULL}, {"conditions", 'l', condition_form}, FORM_END};
 static const struct form config_form[] = {{"apiVersion", 's', NULL},
                                           {"kind", 's', NULL},
                                           {"jwt", 'l', jwt_form},
                                           {"anonymous", 'o', anonymous_form},
-                                          END};
-
-static void form_check(struct buf *wrong, const struct at *at, const struct json *v,
-                       const struct form *form);
-
-static void say(struct buf *wrong, const struct at *at, const char *fmt)
-{
-    CLEANUP(buf) struct buf place = BUF_INIT;
-
-    buf_place(&place, at);
-    buf_fmt(wrong, "%s%s \"%s\"", wrong->n ? ", " : "", fmt, buf_cstr(&place));
-}
-
-static void member_check(struct buf *wrong, const struct at *at, const struct json *v,
-                         const struct form *f)
-{
-    int64_t i = 0;
-
-    if (f->type == 's' ? v->type != JSON_STRING : f->type == 'b' && v->type != JSON_BOOL)
-        say(wrong, at, f->type == 's' ? "no string in" : "no boolean in");
-    else if (f->type == 'o')
-        form_check(wrong, at, v, f->members);
-    else if ((f->type == 'l' || f->type == 'S') && v->type != JSON_ARRAY)
-        say(wrong, at, "no list in");
-    else if (f->type == 'l')
-        JSON_EACH(item, v)
-            form_check(wrong, AT_INDEX(at, i++), item, f->members);
-    else if (f->type == 'S')
-        JSON_EACH(item, v) {
-            if (item->type != JSON_STRING)
-                say(wrong, AT_INDEX(at, i), "no string in");
-            i++;
-        }
-}
-
-static void form_check(struct buf *wrong, const struct at *at, const struct json *v,
-                       const struct form *form)
-{
-    if (v->type != JSON_OBJECT) {
-        say(wrong, at, "no object in");
-        return;
-    }
-    JSON_EACH_MEMBER(m, v) {
-        const struct form *f = form;
-        char name[64];
-
-        while (f->name && !str_is(m->key, f->name))
-            f++;
-        snprintf(name, sizeof name, PRI_STR, STR_ARG(str_slice(m->key, 0, sizeof name - 1)));
-        if (!f->name)
-            say(wrong, at ? AT(at, name) : AT(NULL, name), "unknown field");
-        else if (m->value.type != JSON_NULL)
-            member_check(wrong, AT(at, f->name), &m->value, f);
-    }
-}
+                                          FORM_END};
 
 /* ---- the rules ---- */
 
@@ -460,16 +397,6 @@ static void read_anonymous(struct reading *r, const struct json *v)
                     "enabled should be set to true when conditions are defined");
 }
 
-/* Everything that was complained of, in one line: as a list of Go's errors reads. */
-static struct err *aggregate(struct err *e)
-{
-    CLEANUP(buf) struct buf b = BUF_INIT;
-
-    for (unsigned i = 0; i < e->n_causes; i++)
-        buf_fmt(&b, "%s%s: %s", i ? ", " : "", e->causes[i].field, e->causes[i].message);
-    return err_new(REASON_BAD_REQUEST, e->n_causes > 1 ? "[%s]" : "%s", buf_cstr(&b));
-}
-
 static void environments_make(struct authn_config *c)
 {
     struct cel_env *u = c->user_env = cel_env_new(CEL_RULES);
@@ -490,7 +417,7 @@ static struct err *config_read(struct authn_config *c, const struct json *tree,
                                const struct json *disallowed)
 {
     const struct json *list = field(tree, "jwt");
-    struct err *errs = NULL, *ret;
+    struct err *errs = NULL;
     struct reading r = {.c = c, .check = {.a = c->a, .errs = &errs}, .disallowed = disallowed};
 
     environments_make(c);
@@ -503,35 +430,17 @@ static struct err *config_read(struct authn_config *c, const struct json *tree,
             read_jwt(&r, AT_INDEX(AT(NULL, "jwt"), i), list, i);
         read_anonymous(&r, field(tree, "anonymous"));
     }
-    if (!errs)
-        return NULL;
-    ret = aggregate(errs);
-    err_free(errs);
-    return ret;
+    return config_form_aggregate(errs);
 }
 
 struct err *authn_config_parse(str yaml, const struct json *disallowed, struct authn_config **ret)
 {
     struct authn_config *c = NEW(struct authn_config);
-    CLEANUP(buf) struct buf wrong = BUF_INIT;
     struct json *tree = NULL;
     struct err *e;
-    str version;
 
     c->a = arena_new();
-    e = yaml_parse(c->a, arena_dup(c->a, yaml), NULL, &tree);
-    version = json_get_str(tree, "apiVersion");
-    if (!e && (!str_is(json_get_str(tree, "kind"), "AuthenticationConfiguration") ||
-               (!str_is(version, "apiserver.config.k8s.io/v1") &&
-                !str_is(version, "apiserver.config.k8s.io/v1beta1") &&
-                !str_is(version, "apiserver.config.k8s.io/v1alpha1"))))
-        e = err_new(REASON_BAD_REQUEST,
-                    "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR "\"",
-                    STR_ARG(json_get_str(tree, "kind")), STR_ARG(version));
-    if (!e)
-        form_check(&wrong, NULL, tree, config_form);
-    if (wrong.n)
-        e = err_new(REASON_BAD_REQUEST, "strict decoding error: %s", buf_cstr(&wrong));
+    e = config_form_read(c->a, yaml, "AuthenticationConfiguration", config_form, &tree);
     if (!e)
         e = config_read(c, tree, disallowed);
     if (e) {

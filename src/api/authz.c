@@ -1,25 +1,69 @@
-/* authz.c - may this user do that? Masters may everything; then nodes by what runs on them
- * (node_authorizer.c); then RBAC.
+/* authz.c - may this user do that? Masters may everything; then the authorizers are asked in their order: unless it is said
+ * otherwise nodes by what runs on them (node_authorizer.c), then RBAC (rbac.c). The first that allows it decides.
  *
  * API: https://kubernetes.io/docs/reference/access-authn-authz/authorization/, .../node/ */
 #include "api/api_internal.h"
+
+static bool ask(struct api *api, enum authz_mode mode, struct arena *a, const struct user *u,
+                const struct access *x, str *ret_allowed, str *ret_denied)
+{
+    str node;
+
+    switch (mode) {
+    case AUTHZ_NODE:
+        node = node_of_user(u);
+        return node.n && node_authorizer_allows(api->nodes, a, node, x, ret_denied);
+    case AUTHZ_RBAC:
+        return rbac_allows(api->rbac, a, u, x, ret_allowed);
+    case AUTHZ_ALWAYS_ALLOW:
+        return true;
+    case AUTHZ_ALWAYS_DENY:
+        *ret_denied = S("Everything is forbidden.");
+        return false;
+    case AUTHZ_NONE:
+        break;
+    }
+    return false;
+}
 
 /* The reasons may be NULL: why it is allowed is a text that few want. */
 static bool decide(struct api *api, struct arena *a, const struct user *u, const struct access *x,
                    str *ret_allowed, str *ret_denied)
 {
-    str node, reason = S("");
+    str why = S("");
 
     if (u->masters)
         return true;
-    node = node_of_user(u);
-    if (node.n && node_authorizer_allows(api->nodes, a, node, x, &reason))
-        return true;
-    if (rbac_allows(api->rbac, a, u, x, ret_allowed))
-        return true;
+    for (size_t i = 0; i < api->authz.n; i++) {
+        str reason = S("");
+
+        if (ask(api, api->authz.modes[i], a, u, x, ret_allowed, &reason))
+            return true;
+        if (reason.n && ret_denied)
+            why =
+                why.n ? arena_fmt(a, PRI_STR "\n" PRI_STR, STR_ARG(why), STR_ARG(reason)) : reason;
+    }
     if (ret_denied)
-        *ret_denied = reason;
+        *ret_denied = why;
     return false;
+}
+
+struct err *authz_new(struct api *api)
+{
+    struct err *e = NULL;
+
+    api->authz = (struct authz_config){{AUTHZ_NODE, AUTHZ_RBAC}, 2};
+    if (api->o.authorization_config.n)
+        e = authz_config_parse(api->o.authorization_config, &api->authz);
+    else if (api->o.authorization_modes.n)
+        e = authz_config_of_flag(api->o.authorization_modes, &api->authz);
+    for (size_t i = 0; i < api->authz.n; i++)
+        if (api->authz.modes[i] == AUTHZ_ALWAYS_ALLOW && api->o.anonymous) {
+            log_warning("api",
+                        "anonymous requests are refused: AlwaysAllow would let them do everything");
+            api->o.anonymous = false;
+        }
+    return e;
 }
 
 bool authz_allows(struct api *api, struct arena *a, const struct user *u, const struct access *x,

@@ -59,6 +59,8 @@ static void options_keep(struct api *api, const struct api_options *o)
     api->o.token_file = keep(a, o->token_file);
     api->o.api_audiences = keep(a, o->api_audiences);
     oidc_keep(a, &api->o.oidc);
+    api->o.authorization_config = keep(a, o->authorization_config);
+    api->o.authorization_modes = keep(a, o->authorization_modes);
     api->o.authentication_config = keep(a, o->authentication_config);
     api->o.audit_policy = keep(a, o->audit_policy);
     api->o.audit_log_path = keep(a, o->audit_log_path);
@@ -118,7 +120,9 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
     options_keep(api, o);
     api_kinds_init(api);
     api->nodes = node_authorizer_new(api);
-    e = authn_new(api, &api->authn);
+    e = authz_new(api);
+    if (!e)
+        e = authn_new(api, &api->authn);
     if (!e)
         e = audit_new(api, &api->audit);
     if (!e)

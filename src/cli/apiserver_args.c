@@ -34,6 +34,8 @@ static const struct arg {
     A("service-account-extend-token-expiration", ARG_NOT, api.token_no_extension),
     A("anonymous-auth", ARG_BOOL, api.anonymous),
     A("enable-bootstrap-token-auth", ARG_NOT, api.no_bootstrap_tokens),
+    A("authorization-mode", ARG_NAMES, api.authorization_modes),
+    A("authorization-config", ARG_FILE, api.authorization_config),
     A("authentication-config", ARG_FILE, api.authentication_config),
     A("oidc-issuer-url", ARG_STRING, api.oidc.issuer_url),
     A("oidc-client-id", ARG_STRING, api.oidc.client_id),
@@ -156,5 +158,9 @@ struct err *apiserver_args_read(struct loop *loop, struct arena *a, const struct
     if (o->any_oidc && o->authentication_config_path.n)
         return err_new(REASON_BAD_REQUEST,
                        "authentication-config file and oidc-* flags are mutually exclusive");
+    if (o->api.authorization_modes.n && o->api.authorization_config.n)
+        return err_new(REASON_BAD_REQUEST,
+                       "--authorization-config can not be specified when --authorization-mode or "
+                       "--authorization-webhook-* flags are defined");
     return NULL;
 }

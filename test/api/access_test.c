@@ -1,4 +1,5 @@
 /* access_test.c - who may do what: tokens, certificates, impersonation, roles, nodes. */
+#include "api/authz_config.h"
 #include "test/api/world.h"
 
 #define RBAC "/apis/rbac.authorization.k8s.io/v1"
@@ -85,6 +86,77 @@ TEST(access, is_as_a_front_proxy_says_and_nobody_else)
     w.peer = (struct http_peer){.tls = true};
     CHECK_INT(as(&w, "POST", who, "{}", said, &v), 403); /* of system:anonymous */
     world_fini(&w);
+}
+
+static void deny_then_allow(struct world *w, struct api_options *o)
+{
+    o->authorization_config =
+        S("apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:\n"
+          "- {type: AlwaysDeny, name: d}\n- {type: RBAC, name: r}\n");
+}
+
+static void allow_all(struct world *w, struct api_options *o)
+{
+    o->authorization_modes = S("RBAC,AlwaysAllow");
+}
+
+TEST(access, is_decided_by_the_authorizers_that_are_named)
+{
+    struct world w;
+    struct json *v;
+
+    world_init_with(&w, deny_then_allow);
+    CHECK_INT(as(&w, "GET", PODS, NULL, "Authorization: Bearer alice-token", &v), 403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "pods is forbidden: User \"alice\" cannot list resource \"pods\" in API group \"\" "
+               "in the namespace \"default\": Everything is forbidden.");
+    CHECK_INT(as(&w, "GET", "/api", NULL, "Authorization: Bearer alice-token", NULL), 200);
+    CHECK_INT(as(&w, "GET", PODS, NULL, NULL, NULL), 200); /* masters */
+    world_fini(&w);
+    world_init_with(&w, allow_all);
+    CHECK_INT(as(&w, "GET", PODS, NULL, "Authorization: Bearer alice-token", NULL), 200);
+    CHECK_INT(as(&w, "GET", "/version", NULL, "Authorization: none", NULL), 401);
+    world_fini(&w);
+}
+
+TEST(access, says_what_is_wrong_with_a_list_of_authorizers)
+{
+#define AUTHORIZERS                                                                                \
+    "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:"
+    static const struct {
+        const char *yaml, *modes, *wrong;
+    } cases[] = {
+        {AUTHORIZERS " [{type: Node, name: node}, {type: RBAC, name: rbac}]", NULL, ""},
+        {AUTHORIZERS " []", NULL,
+         "authorizers: Required value: at least one authorization mode must be defined"},
+        {AUTHORIZERS
+         " [{name: none}, {type: Foo}, {type: RBAC}, {type: RBAC, name: x}, {type: Node, "
+         "name: A_, webhook: {}}]",
+         NULL,
+         "[authorizers[0].type: Required value, authorizers[1].type: Unsupported value: \"Foo\": "
+         "supported values: \"ABAC\", \"AlwaysAllow\", \"AlwaysDeny\", \"Node\", \"RBAC\", "
+         "\"Webhook\", authorizers[2].name: Required value, authorizers[3].type: Duplicate value: "
+         "\"RBAC\", authorizers[4].name: Invalid value: \"A_\": authorizer name is invalid: a "
+         "lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+         "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex "
+         "used for validation is "
+         "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*'), "
+         "authorizers[4].webhook: Invalid value: \"non-null\": may only be specified when "
+         "type=Webhook]"},
+        {AUTHORIZERS " [{type: Webhook, name: w, webhook: {timeout: 3s}}]", NULL,
+         "authorizers of type Webhook are not supported"},
+        {NULL, "RBAC,Foo", "authorization-mode \"Foo\" is not a valid mode"},
+        {NULL, "RBAC,RBAC", "authorization-mode \"RBAC,RBAC\" has mode specified more than once"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct authz_config c;
+        struct err *e = cases[i].yaml ? authz_config_parse(str_of(cases[i].yaml), &c)
+                                      : authz_config_of_flag(str_of(cases[i].modes), &c);
+
+        CHECK_STRZ(str_of(e ? err_text(e) : ""), cases[i].wrong);
+        err_free(e);
+    }
 }
 
 TEST(access, follows_roles_as_soon_as_they_are_bound)
