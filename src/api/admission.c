@@ -210,6 +210,8 @@ struct err *admission_validate(struct write *w)
     struct err *e = pod_runtime_overhead(w);
 
     if (!e)
+        e = default_class_alone(w);
+    if (!e)
         e = pod_account_secrets(w);
     if (!e)
         e = claim_resize(w);
@@ -228,13 +230,13 @@ struct err *admission_validate(struct write *w)
     return e ? e : resource_quota(w);
 }
 
-struct err *admission_delete(struct req *q, const struct kind *k, str ns, str name,
-                             const struct obj *current)
+struct err *admission_delete(struct req *q, const struct kind *k, str name, bool alone)
 {
     static const char *const immortal[] = {"default", "kube-system", "kube-public"};
 
-    (void)ns;
-    (void)current;
+    if (alone && str_is(k->r->kind, "PriorityClass") && str_is(k->r->group, "scheduling.k8s.io") &&
+        is_system_class(name))
+        return err_forbidden(k, name, "this is a system priority class and cannot be deleted");
     if (!k->r->group.n && str_is(k->r->plural, "namespaces"))
         for (size_t i = 0; i < ARRAY_LEN(immortal); i++)
             if (str_is(name, immortal[i]))

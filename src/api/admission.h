@@ -19,6 +19,9 @@ MUST_USE struct err *pod_account_secrets(struct write *w);
 MUST_USE struct err *default_tolerations(struct write *w);
 MUST_USE struct err *pod_priority(struct write *w);
 MUST_USE struct err *pod_priority_kept(struct write *w);
+/* PriorityClasses: one of them at most is the default. */
+MUST_USE struct err *default_class_alone(struct write *w);
+bool is_system_class(str name); /* made by the server, and needed by it */
 MUST_USE struct err *pod_runtime_class(struct write *w);
 MUST_USE struct err *pod_runtime_overhead(struct write *w); /* after validation */
 MUST_USE struct err *pod_topology(struct write *w);

@@ -481,8 +481,8 @@ MUST_USE struct err *admission_create(struct write *w);
 MUST_USE struct err *admission_update(struct write *w);
 /* The plugins that only look, once the object is valid: the last word has the quota. */
 MUST_USE struct err *admission_validate(struct write *w);
-MUST_USE struct err *admission_delete(struct req *q, const struct kind *k, str ns, str name,
-                                      const struct obj *current);
+/* alone: it is not one of a collection. */
+MUST_USE struct err *admission_delete(struct req *q, const struct kind *k, str name, bool alone);
 void discovery_init(struct api *api);
 void discovery_fini(struct api *api);
 void discovery_again(struct api *api);        /* what is served has changed */

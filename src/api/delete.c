@@ -453,7 +453,7 @@ static struct err *remove_current(void *ctx, struct arena *a, const struct obj *
     (void)a;
     if (!current)
         return err_not_found(d->kind, d->name);
-    e = admission_delete(d->q, d->kind, d->ns, d->name, current);
+    e = admission_delete(d->q, d->kind, d->name, !d->of);
     if (e)
         return e;
     d->uid = arena_dup(d->a, current->uid);

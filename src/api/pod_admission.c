@@ -70,6 +70,29 @@ static bool find_default_class(void *ctx, const struct obj *o)
     return true;
 }
 
+bool is_system_class(str name)
+{
+    return str_is(name, "system-node-critical") || str_is(name, "system-cluster-critical");
+}
+
+/* Source: k8s.io/kubernetes/plugin/pkg/admission/priority, validatePriorityClass. */
+struct err *default_class_alone(struct write *w)
+{
+    struct default_class d = {.a = w->a};
+
+    if (!str_is(w->kind->r->kind, "PriorityClass") ||
+        !str_is(w->kind->r->group, "scheduling.k8s.io") ||
+        !json_get_bool(w->obj, "globalDefault", false))
+        return NULL;
+    store_each(w->api->store, w->kind->r->storage_resource, S(""), NULL, find_default_class, &d);
+    if (!d.name.n || (w->old && str_eq(d.name, meta_str(w->obj, "name"))))
+        return NULL;
+    return err_forbidden(w->kind, meta_str(w->obj, "name"),
+                         "PriorityClass " PRI_STR
+                         " is already marked as default. Only one default can exist",
+                         STR_ARG(d.name));
+}
+
 struct err *pod_priority(struct write *w)
 {
     const struct kind *classes =

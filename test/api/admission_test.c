@@ -130,6 +130,31 @@ TEST(priority, stays_when_a_later_write_leaves_it_out)
     world_fini(&w);
 }
 
+TEST(priority, has_one_default_and_keeps_the_classes_of_the_system)
+{
+#define CLASSES "/apis/scheduling.k8s.io/v1/priorityclasses"
+    struct world w;
+    struct json *v;
+
+    world_init(&w);
+    post(&w, CLASSES, "{'metadata':{'name':'a'},'value':5,'globalDefault':true}", 201);
+    v = post(&w, CLASSES, "{'metadata':{'name':'b'},'value':6,'globalDefault':true}", 403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "priorityclasses.scheduling.k8s.io \"b\" is forbidden: PriorityClass a is already "
+               "marked as default. Only one default can exist");
+    post(&w, CLASSES, "{'metadata':{'name':'b'},'value':6}", 201);
+    patch(&w, CLASSES "/b", "{'globalDefault':true}", 403);
+    patch(&w, CLASSES "/a", "{'description':'mine'}", 200);
+    v = world_json(&w, "DELETE", CLASSES "/system-node-critical", NULL, 403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "priorityclasses.scheduling.k8s.io \"system-node-critical\" is forbidden: this is a "
+               "system priority class and cannot be deleted");
+    /* As in Kubernetes, where only the single DELETE looks. */
+    CHECK_INT(world_status(&w, "DELETE", CLASSES, NULL), 200);
+    CHECK_INT(world_status(&w, "GET", CLASSES "/system-node-critical", NULL), 404);
+    world_fini(&w);
+}
+
 TEST(runtime_classes, add_tolerations_that_say_more_and_leave_out_the_rest)
 {
     struct world w;
