@@ -177,6 +177,13 @@ static void binding_admitted(void *ctx)
     bind(p->q, p->obj, p->q->route.name);
 }
 
+static struct err *check_place(struct req *q, const struct json *obj)
+{
+    str ns = meta_str(obj, "namespace");
+
+    return ns.n && !str_eq(ns, q->route.ns) ? err_other_namespace() : NULL;
+}
+
 /* POST .../pods/x/binding */
 void subresource_binding(struct req *q)
 {
@@ -187,6 +194,8 @@ void subresource_binding(struct req *q)
     p->q = q;
     if (!e)
         e = body_decode(q, NULL, t, S(""), S("v1"), S("Binding"), &p->obj);
+    if (!e)
+        e = check_place(q, p->obj);
     if (!e && meta_str(p->obj, "name").n && !str_eq(meta_str(p->obj, "name"), q->route.name))
         e = err_new(REASON_BAD_REQUEST, "name in URL does not match name in Binding object");
     if (e)
@@ -470,6 +479,8 @@ void subresource_eviction(struct req *q)
     p->q = q;
     if (!e)
         e = body_decode(q, NULL, t, S("policy"), S("v1"), S("Eviction"), &p->obj);
+    if (!e)
+        e = check_place(q, p->obj);
     if (!e && !str_eq(meta_str(p->obj, "name"), q->route.name))
         e = err_new(REASON_BAD_REQUEST, "name in URL does not match name in Eviction object");
     if (!e)

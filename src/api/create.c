@@ -113,8 +113,7 @@ static struct err *check_namespace(struct req *q, struct json *obj)
     if (!ns.n)
         json_setz(q->a, meta, "namespace", json_string(q->route.ns));
     else if (!str_eq(ns, q->route.ns))
-        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
-                                           "the namespace sent on the request");
+        return err_other_namespace();
     return NULL;
 }
 

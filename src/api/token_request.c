@@ -156,8 +156,7 @@ static struct err *check_names(struct req *q, const struct json *obj)
     struct err *errs = NULL;
 
     if (ns.n && !str_eq(ns, q->route.ns))
-        return err_new(REASON_BAD_REQUEST, "the namespace of the provided object does not match "
-                                           "the namespace sent on the request");
+        return err_other_namespace();
     if (!name.n || str_eq(name, q->route.name))
         return NULL;
     cause(&errs, CAUSE_INVALID, S("metadata.name"),

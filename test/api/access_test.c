@@ -359,6 +359,15 @@ TEST(binding, gives_a_pod_its_node_once)
                "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":"
                "\"i\"}]}}",
                201);
+    v = world_json(&w, "POST", PODS "/p/binding",
+                   "{\"metadata\":{\"name\":\"p\",\"namespace\":\"other\"},\"target\":{\"kind\":"
+                   "\"Node\",\"name\":\"n1\"}}",
+                   400);
+    CHECK_STRZ(json_get_str(v, "message"), "the namespace of the provided object does not match "
+                                           "the namespace sent on the request");
+    CHECK_INT(world_status(&w, "POST", PODS "/p/eviction",
+                           "{\"metadata\":{\"name\":\"p\",\"namespace\":\"other\"}}"),
+              400);
     CHECK_INT(world_status(&w, "POST", PODS "/p/binding", body), 201);
     v = world_json(&w, "GET", PODS "/p", NULL, 200);
     CHECK_STRZ(json_get_str(v, "spec.nodeName"), "n1");
