@@ -384,7 +384,7 @@ static bool anonymous_may(const struct req *q)
 }
 
 /* A certificate that nobody here trusts is an error, unless a token says who it is. */
-struct err *authn_request(struct req *q)
+static struct err *authenticate(struct req *q)
 {
     const struct http_peer *peer = &q->ex->req.peer;
     str auth = http_header(&q->ex->req, "authorization"), scheme;
@@ -411,4 +411,22 @@ struct err *authn_request(struct req *q)
     q->user = user_named(q->a, S("system:anonymous"));
     user_group_add(q->a, q->user, S("system:unauthenticated"));
     return NULL;
+}
+
+static bool is_anonymous(const struct user *u)
+{
+    for (size_t i = 0; i < u->n_groups; i++)
+        if (str_is(u->groups[i], "system:unauthenticated"))
+            return true;
+    return str_is(u->name, "system:anonymous");
+}
+
+/* Whom nobody knows has an HTTP/2 connection for one request only, lest it make work for many: UnauthenticatedHTTP2DOSMitigation,
+ * on by default. Source: k8s.io/apiserver/pkg/endpoints/filters/authentication.go. */
+struct err *authn_request(struct req *q)
+{
+    struct err *e = authenticate(q);
+
+    q->ex->last = q->ex->req.version == 20 && (e || is_anonymous(q->user));
+    return e;
 }

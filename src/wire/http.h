@@ -69,6 +69,8 @@ struct http_exchange {
     struct http_header
         mark; /* stands in the head of whatever is answered; set by the handler, name empty: none */
     bool started, gone;
+    bool
+        last; /* set by the handler before it answers: an HTTP/2 connection takes no request after this one, and ends */
     bool broken; /* the answer cannot be completed: its end shows that to the peer */
     bool
         shares; /* a caller in this process that takes the objects of lists and watches themselves instead of their text */

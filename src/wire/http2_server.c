@@ -274,6 +274,10 @@ static void start(struct http_exchange *ex, int status, const struct http_header
     if (nghttp2_submit_response(x->c->h2->session, x->id, nv, n_nv, x->no_body ? NULL : &provider))
         nghttp2_submit_rst_stream(x->c->h2->session, NGHTTP2_FLAG_NONE, x->id,
                                   NGHTTP2_INTERNAL_ERROR);
+    if (ex->last) /* what has come before goes on */
+        nghttp2_submit_goaway(x->c->h2->session, NGHTTP2_FLAG_NONE,
+                              nghttp2_session_get_last_proc_stream_id(x->c->h2->session),
+                              NGHTTP2_NO_ERROR, NULL, 0);
     send_later(x->c);
 }
 

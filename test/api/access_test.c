@@ -100,6 +100,30 @@ static void allow_all(struct world *w, struct api_options *o)
     o->authorization_modes = S("RBAC,AlwaysAllow");
 }
 
+TEST(access, of_nobody_known_is_the_last_on_its_http2_connection)
+{
+    static const struct {
+        int version;
+        const char *headers;
+        bool last;
+    } cases[] = {{20, "Authorization: none", true},
+                 {20, "Authorization: Bearer nosuch", true},
+                 {20, "Authorization: Bearer alice-token", false},
+                 {11, "Authorization: none", false}};
+    struct world w;
+
+    world_init(&w);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct call *c;
+
+        w.http_version = cases[i].version;
+        c = world_call(&w, "GET", "/version", NULL, cases[i].headers);
+        CHECK(c->ex.last == cases[i].last);
+        call_free(c);
+    }
+    world_fini(&w);
+}
+
 TEST(access, is_decided_by_the_authorizers_that_are_named)
 {
     struct world w;

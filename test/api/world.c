@@ -166,6 +166,7 @@ struct call *world_open(struct world *w, const char *method, const char *path, c
                                       .headers = c->in,
                                       .n_headers = n,
                                       .peer = w->peer,
+                                      .version = w->http_version,
                                       .body = arena_dup(c->ex.arena, str_of(body ? body : ""))};
     str_cut(&query, '?', &c->ex.req.path);
     c->ex.req.query = query.p ? query : S("");

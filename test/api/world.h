@@ -13,6 +13,7 @@ struct world {
     struct arena *arena; /* answers live here */
     struct http_server *server;
     struct list open;      /* exchanges not ended */
+    int http_version;      /* of the calls; 0: inside the process */
     struct http_peer peer; /* who makes the calls, as the connection knows */
 };
 

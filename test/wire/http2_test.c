@@ -63,6 +63,9 @@ static void handler(void *ctx, struct http_exchange *ex)
         http_reply_bytes(ex, 200, "text/plain", b);
         bytes_unref(b);
         mem_free(p);
+    } else if (str_is(r->path, "/last")) {
+        ex->last = true;
+        http_reply(ex, 200, "text/plain", S("bye"));
     } else if (str_is(r->path, "/headers")) {
         static const struct http_header headers[] = {{STR("X-Mixed-Case"), STR("v")},
                                                      {STR("Connection"), STR("close")}};
@@ -267,6 +270,25 @@ TEST(http2, header_names_become_lower_case_and_connection_headers_stay_away)
     run(&t, NS_PER_MS);
     CHECK_STRZ(buf_view(&reply_of(&t, id)->head), ":status=201;x-mixed-case=v;" DATE);
     CHECK_STRZ(buf_view(&reply_of(&t, id)->body), "ab");
+    talk_fini(&t);
+}
+
+TEST(http2, connection_ends_after_an_exchange_that_is_its_last_and_those_before_it)
+{
+    struct talk t;
+    int32_t hold, last;
+
+    talk_init(&t, 0);
+    hold = ask(&t, "GET", "/hold", 0, NULL);
+    last = ask(&t, "GET", "/last", 0, NULL);
+    run(&t, NS_PER_MS);
+    CHECK_STRZ(buf_view(&reply_of(&t, last)->body), "bye");
+    CHECK(!nghttp2_session_check_request_allowed(t.session)); /* GOAWAY has come */
+    CHECK(!t.ended);
+    http_reply(t.held, 200, "text/plain", S("at last"));
+    run(&t, NS_PER_MS);
+    CHECK_STRZ(buf_view(&reply_of(&t, hold)->body), "at last");
+    CHECK(t.ended);
     talk_fini(&t);
 }
 
