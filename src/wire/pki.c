@@ -108,28 +108,36 @@ static bool cert_serial(X509 *cert)
            BN_add_word(serial, 1) && BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert));
 }
 
-static bool cert_usage(X509 *cert, bool is_ca, bool server, bool client)
+/* Bits of RFC 5280, 4.2.1.3. */
+static bool cert_key_usage(X509 *cert, unsigned usage)
+{
+    ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
+    bool ok = bits && ASN1_BIT_STRING_set_bit(bits, 0, !!(usage & PKI_DIGITAL_SIGNATURE)) &&
+              ASN1_BIT_STRING_set_bit(bits, 2, !!(usage & PKI_KEY_ENCIPHERMENT)) &&
+              ASN1_BIT_STRING_set_bit(bits, 5, !!(usage & PKI_CERT_SIGN));
+
+    if (ok && usage & (PKI_DIGITAL_SIGNATURE | PKI_KEY_ENCIPHERMENT | PKI_CERT_SIGN))
+        ok = X509_add1_ext_i2d(cert, NID_key_usage, bits, 1, X509V3_ADD_APPEND) == 1;
+    ASN1_BIT_STRING_free(bits);
+    return ok;
+}
+
+static bool cert_usage(X509 *cert, bool is_ca, unsigned usage)
 {
     BASIC_CONSTRAINTS *basic = BASIC_CONSTRAINTS_new();
-    ASN1_BIT_STRING *usage = ASN1_BIT_STRING_new();
     EXTENDED_KEY_USAGE *extended = EXTENDED_KEY_USAGE_new();
-    bool ok = basic && usage && extended;
+    bool ok = basic && extended && cert_key_usage(cert, usage);
 
     if (ok)
         basic->ca = is_ca ? 0xff : 0;
-    /* Bits of RFC 5280, 4.2.1.3: 0 digitalSignature, 2 keyEncipherment, 5 keyCertSign. */
-    ok = ok && ASN1_BIT_STRING_set_bit(usage, 0, 1) && ASN1_BIT_STRING_set_bit(usage, 2, 1) &&
-         ASN1_BIT_STRING_set_bit(usage, 5, is_ca);
-    ok = ok && X509_add1_ext_i2d(cert, NID_key_usage, usage, 1, X509V3_ADD_APPEND) == 1;
-    if (ok && server)
+    if (ok && usage & PKI_SERVER_AUTH)
         ok = sk_ASN1_OBJECT_push(extended, OBJ_nid2obj(NID_server_auth)) > 0;
-    if (ok && client)
+    if (ok && usage & PKI_CLIENT_AUTH)
         ok = sk_ASN1_OBJECT_push(extended, OBJ_nid2obj(NID_client_auth)) > 0;
-    if (ok && (server || client))
+    if (ok && usage & (PKI_SERVER_AUTH | PKI_CLIENT_AUTH))
         ok = X509_add1_ext_i2d(cert, NID_ext_key_usage, extended, 0, X509V3_ADD_APPEND) == 1;
     ok = ok && X509_add1_ext_i2d(cert, NID_basic_constraints, basic, 1, X509V3_ADD_APPEND) == 1;
     BASIC_CONSTRAINTS_free(basic);
-    ASN1_BIT_STRING_free(usage);
     EXTENDED_KEY_USAGE_free(extended);
     return ok;
 }
@@ -194,6 +202,8 @@ static struct err *issuer_load(str cert_pem, str key_pem, X509 **ret_cert, EVP_P
 struct err *pki_cert_new(const struct pki_cert_options *o, str key_pem, str issuer_cert_pem,
                          str issuer_key_pem, struct buf *cert_pem)
 {
+    unsigned usage = PKI_DIGITAL_SIGNATURE | PKI_KEY_ENCIPHERMENT | (o->is_ca ? PKI_CERT_SIGN : 0) |
+                     (o->server ? PKI_SERVER_AUTH : 0) | (o->client ? PKI_CLIENT_AUTH : 0);
     CLEANUP(pkey) EVP_PKEY *key = ssl_private_key(key_pem);
     CLEANUP(pkey) EVP_PKEY *issuer_key = NULL;
     CLEANUP(x509) X509 *issuer = NULL;
@@ -227,7 +237,7 @@ struct err *pki_cert_new(const struct pki_cert_options *o, str key_pem, str issu
     if (!X509_set_version(cert, X509_VERSION_3) || !cert_serial(cert) ||
         !cert_times(cert, o->not_before, o->not_after) ||
         !X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : subject) ||
-        !X509_set_pubkey(cert, key) || !cert_usage(cert, o->is_ca, o->server, o->client) ||
+        !X509_set_pubkey(cert, key) || !cert_usage(cert, o->is_ca, usage) ||
         !cert_key_ids(cert, issuer ? issuer : cert))
         return ssl_err("make a certificate");
     if (sk_GENERAL_NAME_num(names) > 0 &&
@@ -251,8 +261,8 @@ static X509_REQ *request_of(str pem)
     return PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
 }
 
-struct err *pki_cert_sign_request(str csr_pem, str issuer_cert_pem, str issuer_key_pem, bool server,
-                                  bool client, wall_time not_before, wall_time not_after,
+struct err *pki_cert_sign_request(str csr_pem, str issuer_cert_pem, str issuer_key_pem,
+                                  unsigned usage, wall_time not_before, wall_time not_after,
                                   struct buf *cert_pem)
 {
     CLEANUP(x509_req) X509_REQ *req = request_of(csr_pem);
@@ -276,7 +286,7 @@ struct err *pki_cert_sign_request(str csr_pem, str issuer_cert_pem, str issuer_k
         !cert_times(cert, not_before, not_after) ||
         !X509_set_subject_name(cert, X509_REQ_get_subject_name(req)) ||
         !X509_set_issuer_name(cert, X509_get_subject_name(issuer)) || !X509_set_pubkey(cert, key) ||
-        !cert_usage(cert, false, server, client) || !cert_key_ids(cert, issuer))
+        !cert_usage(cert, false, usage) || !cert_key_ids(cert, issuer))
         return ssl_err("make a certificate");
     if (names && X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_APPEND) != 1)
         return ssl_err("set a certificate's names");
@@ -335,6 +345,8 @@ static void csr_names(struct arena *a, const GENERAL_NAMES *names, struct pki_cs
             inet_ntop(ASN1_STRING_length(value) == 4 ? AF_INET : AF_INET6, p, text, sizeof text);
             csr->ip_addresses[csr->n_ip_addresses++] = arena_dup(a, str_of(text));
         } else {
+            csr->n_emails += type == GEN_EMAIL;
+            csr->n_uris += type == GEN_URI;
             csr->n_other_sans++;
         }
     }

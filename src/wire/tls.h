@@ -67,9 +67,16 @@ struct pki_cert_options {
 /* issuer_* empty: self-signed. */
 MUST_USE struct err *pki_cert_new(const struct pki_cert_options *o, str key_pem,
                                   str issuer_cert_pem, str issuer_key_pem, struct buf *cert_pem);
-/* Signs a PKCS#10 request (PEM), keeping its subject and SANs (CertificateSigningRequest API). */
+enum pki_usage { /* what a certificate's key is for */
+                 PKI_DIGITAL_SIGNATURE = 1 << 0,
+                 PKI_KEY_ENCIPHERMENT = 1 << 1,
+                 PKI_CERT_SIGN = 1 << 2,
+                 PKI_SERVER_AUTH = 1 << 3,
+                 PKI_CLIENT_AUTH = 1 << 4
+};
+/* Signs a PKCS#10 request (PEM), keeping its subject and SANs (CertificateSigningRequest API). usage: of enum pki_usage. */
 MUST_USE struct err *pki_cert_sign_request(str csr_pem, str issuer_cert_pem, str issuer_key_pem,
-                                           bool server, bool client, wall_time not_before,
+                                           unsigned usage, wall_time not_before,
                                            wall_time not_after, struct buf *cert_pem);
 struct pki_csr {
     str common_name;
@@ -79,7 +86,8 @@ struct pki_csr {
     size_t n_dns_names;
     str *ip_addresses;
     size_t n_ip_addresses;
-    size_t n_other_sans;
+    size_t n_emails, n_uris;
+    size_t n_other_sans; /* these two, and what has no name here */
 };
 MUST_USE struct err *pki_csr_parse(struct arena *a, str csr_pem, struct pki_csr *ret);
 /* NULL: a request whose own signature fits. Otherwise what is wrong, in Kubernetes' words. */

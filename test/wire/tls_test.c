@@ -131,20 +131,21 @@ TEST(pki, signs_requests_and_refuses_forged_ones)
     wall_time end;
 
     authority_init(&a);
-    CHECK_OK(pki_cert_sign_request(str_of(csr_pem), buf_view(&a.ca), buf_view(&a.ca_key), true,
-                                   true, at(NOW_S), at(NOW_S + 100), &cert));
+    CHECK_OK(pki_cert_sign_request(str_of(csr_pem), buf_view(&a.ca), buf_view(&a.ca_key),
+                                   PKI_SERVER_AUTH | PKI_CLIENT_AUTH, at(NOW_S), at(NOW_S + 100),
+                                   &cert));
     CHECK_OK(pki_cert_not_after(buf_view(&cert), &end));
     CHECK_INT(end.ns / NS_PER_S, NOW_S + 100);
     buf_z(&bad, csr_pem);
     /* A letter in the middle of the base64: the subject or key is another than what was signed. */
     bad.p[150] = bad.p[150] == 'A' ? 'B' : 'A';
     cert.n = 0;
-    err = pki_cert_sign_request(buf_view(&bad), buf_view(&a.ca), buf_view(&a.ca_key), true, true,
-                                at(NOW_S), at(NOW_S + 100), &cert);
+    err = pki_cert_sign_request(buf_view(&bad), buf_view(&a.ca), buf_view(&a.ca_key),
+                                PKI_SERVER_AUTH, at(NOW_S), at(NOW_S + 100), &cert);
     CHECK(err && err->reason == REASON_BAD_REQUEST);
     CHECK_INT(cert.n, 0);
     err_free(err);
-    err = pki_cert_sign_request(S("junk"), buf_view(&a.ca), buf_view(&a.ca_key), true, true,
+    err = pki_cert_sign_request(S("junk"), buf_view(&a.ca), buf_view(&a.ca_key), PKI_SERVER_AUTH,
                                 at(NOW_S), at(NOW_S + 100), &cert);
     CHECK(err && err->reason == REASON_BAD_REQUEST);
     err_free(err);
