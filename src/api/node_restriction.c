@@ -97,6 +97,11 @@ static struct err *check_node(struct write *w, str node)
     if (w->old &&
         differs(json_at(w->obj, "spec", "taints", NULL), json_at(w->old, "spec", "taints", NULL)))
         return refuse(w, "node \"" PRI_STR "\" is not allowed to modify taints", STR_ARG(node));
+    /* An owner that is not there would have the node collected: it could delete itself, which it may not. */
+    if (w->old && differs(json_at(w->obj, "metadata", "ownerReferences", NULL),
+                          json_at(w->old, "metadata", "ownerReferences", NULL)))
+        return refuse(w, "node \"" PRI_STR "\" is not allowed to modify ownerReferences",
+                      STR_ARG(node));
     bad = forbidden_labels(w);
     if (!bad.n)
         return NULL;

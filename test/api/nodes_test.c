@@ -108,6 +108,11 @@ TEST(node, changes_its_own_node_and_mirror_pods_only)
     CHECK_STR(why(&w, "PATCH", "/api/v1/nodes/n1", "{\"spec\":{\"taints\":null}}",
                   NODE "\nContent-Type: application/merge-patch+json"),
               S("nodes \"n1\" is forbidden: node \"n1\" is not allowed to modify taints"));
+    CHECK_STR(why(&w, "PATCH", "/api/v1/nodes/n1",
+                  "{\"metadata\":{\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Pod\","
+                  "\"name\":\"gone\",\"uid\":\"x\"}]}}",
+                  NODE "\nContent-Type: application/merge-patch+json"),
+              S("nodes \"n1\" is forbidden: node \"n1\" is not allowed to modify ownerReferences"));
     CHECK_INT(as(&w, "PATCH", "/api/v1/nodes/n1",
                  "{\"metadata\":{\"labels\":{\"mine\":\"1\",\"kubernetes.io/os\":\"linux\"}}}",
                  NODE "\nContent-Type: application/merge-patch+json", NULL),
