@@ -48,6 +48,7 @@ static struct err *bad(const char *fmt, ...)
     return err_new(REASON_BAD_REQUEST, "audit policy: %s", buf_cstr(&b));
 }
 
+/* What is not known is passed over, as in Kubernetes, where a policy for a newer server does not stop an older one. */
 static struct err *check_fields(const struct json *v, const char *where, const char *const *known)
 {
     if (!json_is(v, JSON_OBJECT))
@@ -58,7 +59,8 @@ static struct err *check_fields(const struct json *v, const char *where, const c
         while (known[i] && !str_is(m->key, known[i]))
             i++;
         if (!known[i])
-            return bad("%s: unknown field \"" PRI_STR "\"", where, STR_ARG(m->key));
+            log_warning("api", "audit policy: %s: unknown field \"" PRI_STR "\"", where,
+                        STR_ARG(m->key));
     }
     return NULL;
 }

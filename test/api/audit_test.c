@@ -1,4 +1,5 @@
 /* audit_test.c - what is written down of a request, by which rule, and what happens to the file. */
+#include "api/audit.h"
 #include "test/api/world.h"
 #include "wire/json.h"
 
@@ -207,7 +208,6 @@ static void refuse(struct world *w, struct api_options *o)
         "rules: [{level: Metadata}]",
         "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: []",
         "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Everything}]",
-        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None, user: [x]}]",
         "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None, omitStages: [X]}]",
         "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None, nonResourceURLs: "
         "['/a*b']}]",
@@ -237,6 +237,128 @@ TEST(audit, does_not_start_with_a_policy_that_it_does_not_understand)
 
     world_init_with(&w, refuse);
     world_fini(&w);
+}
+
+/* The rules of k8s.io/apiserver/pkg/audit/policy/checker_test.go, by name; then who is asked about, and the level that comes out. */
+static const struct {
+    const char *name, *yaml;
+} rules[] = {
+    {"default", "level: Metadata"},
+    {"create", "level: Request, verbs: [create]"},
+    {"tims", "level: Metadata, users: [tim@k8s.io]"},
+    {"humans", "level: Metadata, userGroups: [humans]"},
+    {"accounts", "level: Request, userGroups: ['system:serviceaccounts']"},
+    {"pods", "level: RequestResponse, verbs: [get], resources: [{resources: [pods]}]"},
+    {"logs-of-pods", "level: Request, verbs: [get], resources: [{resources: [pods/log]}]"},
+    {"any", "level: Request, verbs: [get], resources: [{resources: ['*']}]"},
+    {"any/log", "level: Request, verbs: [get], resources: [{resources: ['*/log']}]"},
+    {"pods/any", "level: Request, verbs: [get], resources: [{resources: ['pods/*']}]"},
+    {"roles", "level: RequestResponse, verbs: [get], namespaces: [''], resources: [{group: "
+              "rbac.authorization.k8s.io, resources: [clusterroles]}]"},
+    {"/logs", "level: RequestResponse, verbs: [get], nonResourceURLs: ['/logs*']"},
+    {"/metrics", "level: Request, verbs: [get], nonResourceURLs: [/metrics]"},
+    {"role-edit", "level: Request, resources: [{group: rbac.authorization.k8s.io, resources: "
+                  "[clusterroles], resourceNames: [edit]}]"},
+    {"role-view", "level: Request, resources: [{group: rbac.authorization.k8s.io, resources: "
+                  "[clusterroles], resourceNames: [view]}]"},
+    {"omit-received", "level: Request, omitStages: [RequestReceived]"},
+    {"newer", "level: Metadata, nosuchField: {a: b}"},
+};
+
+static void put_rule(struct buf *b, str name)
+{
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(rules) && !str_is(name, rules[i].name))
+        i++;
+    CHECK(i < ARRAY_LEN(rules));
+    buf_fmt(b, "- {%s}\n", rules[i].yaml);
+}
+
+TEST(audit, policy_is_decided_by_the_first_rule_that_fits)
+{
+    static const str groups[] = {STR("humans"), STR("developers")};
+    static const struct user tim = {
+        .name = STR("tim@k8s.io"), .groups = (str *)(uintptr_t)groups, .n_groups = 2};
+    static const struct access pod = {.is_resource = true,
+                                      .verb = STR("get"),
+                                      .ns = STR("default"),
+                                      .version = STR("v1"),
+                                      .resource = STR("pods"),
+                                      .name = STR("busybox")},
+                               log = {.is_resource = true,
+                                      .verb = STR("get"),
+                                      .ns = STR("default"),
+                                      .version = STR("v1"),
+                                      .resource = STR("pods"),
+                                      .subresource = STR("log"),
+                                      .name = STR("busybox")},
+                               role = {.is_resource = true,
+                                       .verb = STR("get"),
+                                       .group = STR("rbac.authorization.k8s.io"),
+                                       .version = STR("v1"),
+                                       .resource = STR("clusterroles"),
+                                       .name = STR("edit")},
+                               path = {.verb = STR("get"), .path = STR("/logs/kubelet.log")};
+    static const struct {
+        const struct access *what;
+        const char *rules;
+        enum audit_level level;
+        unsigned omit;
+        bool nobody;
+    } cases[] = {
+        {&pod, "default", AUDIT_METADATA, 0, false},
+        {&pod, "newer", AUDIT_METADATA, 0, false},
+        {&pod, "create", AUDIT_NONE, 0, false},
+        {&pod, "tims", AUDIT_METADATA, 0, false},
+        {&pod, "humans", AUDIT_METADATA, 0, false},
+        {&pod, "accounts", AUDIT_NONE, 0, false},
+        {&pod, "pods", AUDIT_REQUEST_RESPONSE, 0, false},
+        {&pod, "roles", AUDIT_NONE, 0, false},
+        {&pod, "/logs", AUDIT_NONE, 0, false},
+        {&pod, "/metrics,accounts,default", AUDIT_METADATA, 0, false},
+        {&pod, "/metrics,pods,default", AUDIT_REQUEST_RESPONSE, 0, false},
+        {&pod, "logs-of-pods,pods", AUDIT_REQUEST_RESPONSE, 0, false},
+        {&pod, "omit-received,pods,default", AUDIT_REQUEST, AUDIT_RECEIVED, false},
+        {&role, "default", AUDIT_METADATA, 0, false},
+        {&role, "pods", AUDIT_NONE, 0, false},
+        {&role, "roles", AUDIT_REQUEST_RESPONSE, 0, false},
+        {&role, "role-edit,roles", AUDIT_REQUEST, 0, false},
+        {&role, "role-view,roles", AUDIT_REQUEST_RESPONSE, 0, false},
+        {&role, "/metrics,roles,default", AUDIT_REQUEST_RESPONSE, 0, false},
+        {&role, "logs-of-pods,pods", AUDIT_NONE, 0, false},
+        {&path, "default", AUDIT_METADATA, 0, false},
+        {&path, "tims", AUDIT_METADATA, 0, false},
+        {&path, "pods", AUDIT_NONE, 0, false},
+        {&path, "/logs", AUDIT_REQUEST_RESPONSE, 0, false},
+        {&path, "/metrics", AUDIT_NONE, 0, false},
+        {&path, "/logs,roles,default", AUDIT_REQUEST_RESPONSE, 0, false},
+        {&log, "logs-of-pods,pods", AUDIT_REQUEST, 0, false},
+        {&log, "pods", AUDIT_NONE, 0, false},
+        {&log, "any", AUDIT_REQUEST, 0, false},
+        {&log, "any/log", AUDIT_REQUEST, 0, false},
+        {&log, "pods/any", AUDIT_REQUEST, 0, false},
+        {&pod, "tims", AUDIT_NONE, 0, true},
+        {&pod, "tims,default", AUDIT_METADATA, 0, true},
+        {&pod, "humans", AUDIT_NONE, 0, true},
+        {&pod, "humans,default", AUDIT_METADATA, 0, true},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(arena) struct arena *a = arena_new();
+        CLEANUP(buf) struct buf yaml = BUF_INIT;
+        str names = str_of(cases[i].rules), name;
+        struct audit_policy *p = NULL;
+        struct audit_verdict v;
+
+        buf_z(&yaml, "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n");
+        while (names.n && str_cut(&names, ',', &name))
+            put_rule(&yaml, name);
+        CHECK_OK(audit_policy_parse(a, buf_view(&yaml), &p));
+        v = audit_policy_ask(p, cases[i].nobody ? NULL : &tim, cases[i].what);
+        CHECK_INT(v.level, cases[i].level);
+        CHECK_INT(v.omit, cases[i].omit);
+    }
 }
 
 /* One event is enough for those whom nobody knows. */
