@@ -37,6 +37,7 @@
     X(PVCS, "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true)                     \
     X(RESOURCECLAIMS, "resource.k8s.io", "v1", "resourceclaims", "ResourceClaim", true)            \
     X(PVS, "", "v1", "persistentvolumes", "PersistentVolume", false)                               \
+    X(STORAGECLASSES, "storage.k8s.io", "v1", "storageclasses", "StorageClass", false)             \
     X(CLUSTERROLES, "rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false)       \
     X(CSRS, "certificates.k8s.io", "v1", "certificatesigningrequests",                             \
       "CertificateSigningRequest", false)                                                          \

@@ -181,6 +181,7 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_PVCS:
     case K_RESOURCECLAIMS:
     case K_PVS:
+    case K_STORAGECLASSES:
     case K_CSRS:
     case K_VALIDATINGADMISSIONPOLICIES:
     case K_CLUSTERROLES:

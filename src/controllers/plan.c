@@ -129,6 +129,23 @@ static void format_target(const struct action *act, struct buf *out)
         buf_str(out, json_get_str(act->body, "metadata.generateName"));
 }
 
+/* Of what an update writes, that by which it can be told. */
+static void format_update(const struct json *body, struct buf *out)
+{
+    str class = json_get_str(body, "spec.storageClassName"),
+        volume = json_get_str(body, "spec.volumeName"),
+        provisioner = meta_get(body, "annotations", S("volume.kubernetes.io/storage-provisioner"));
+
+    if (json_path(body, "spec.replicas"))
+        buf_fmt(out, " replicas=%" PRId64, json_get_int(body, "spec.replicas", 0));
+    if (class.n)
+        buf_fmt(out, " class=" PRI_STR, STR_ARG(class));
+    if (volume.n)
+        buf_fmt(out, " volume=" PRI_STR, STR_ARG(volume));
+    if (provisioner.n)
+        buf_fmt(out, " provisioner=" PRI_STR, STR_ARG(provisioner));
+}
+
 static void format_action(const struct action *act, struct buf *out)
 {
     static const char *const verbs[] = {
@@ -151,8 +168,8 @@ static void format_action(const struct action *act, struct buf *out)
             buf_fmt(out, " " PRI_STR, STR_ARG(act->sub));
         buf_char(out, ' ');
         json_encode(out, act->body);
-    } else if (act->type == ACT_UPDATE && json_path(act->body, "spec.replicas")) {
-        buf_fmt(out, " replicas=%" PRId64, json_get_int(act->body, "spec.replicas", 0));
+    } else if (act->type == ACT_UPDATE) {
+        format_update(act->body, out);
     } else if (act->type == ACT_DELETE && act->propagation) {
         buf_fmt(out, " %s", act->propagation);
     }

@@ -5,58 +5,24 @@
  * volumeName. Each side's turn completes what the other has begun, so that a crash in between is
  * mended.
  *
- * Not here: making volumes (provisioners watch claims themselves), claims that wait for their first
- * pod (the scheduler's part). API:
+ * Not here: making volumes (provisioners do), choosing one for a claim that waits for its first pod
+ * (the scheduler does). API:
  * https://kubernetes.io/docs/concepts/storage/persistent-volumes/#lifecycle-of-a-volume-and-claim
  */
 #include "controllers/controllers_internal.h"
+#include "schema/volumes.h"
 
-#define BOUND_BY_CONTROLLER "pv.kubernetes.io/bound-by-controller"
-#define BIND_COMPLETED "pv.kubernetes.io/bind-completed"
-#define BETA_CLASS "volume.beta.kubernetes.io/storage-class"
-
-static str class_of(const struct json *tree)
-{
-    str beta = meta_get(tree, "annotations", S(BETA_CLASS));
-
-    return beta.n ? beta : json_get_str(tree, "spec.storageClassName");
-}
-
-static bool modes_fit(const struct json *wanted, const struct json *offered)
-{
-    JSON_EACH(w, wanted) {
-        bool has = false;
-
-        JSON_EACH(o, offered)
-            has |= str_eq(json_str(o), json_str(w));
-        if (!has)
-            return false;
-    }
-    return true;
-}
-
-static bool quantity_of(const struct json *v, struct quantity *ret)
-{
-    *ret = (struct quantity){0};
-    return json_is(v, JSON_STRING) && quantity_parse(v->s, ret);
-}
-
-static bool ref_is(const struct json *ref, const struct json *claim)
-{
-    str uid = json_get_str(ref, "uid");
-
-    return str_eq(json_get_str(ref, "namespace"), json_get_str(claim, "metadata.namespace")) &&
-           str_eq(json_get_str(ref, "name"), json_get_str(claim, "metadata.name")) &&
-           (!uid.n || str_eq(uid, json_get_str(claim, "metadata.uid")));
-}
+#define PROVISIONER "volume.kubernetes.io/storage-provisioner"
+#define BETA_PROVISIONER "volume.beta.kubernetes.io/storage-provisioner"
+#define NAMES_MAX 5 /* of pods that an event tells */
 
 struct search {
     struct reconcile *r;
     const struct json *claim;
     struct selector selector;
-    bool has_selector;
+    bool has_selector, reserved_only;
     struct json *best;
-    struct quantity best_size, wanted;
+    struct quantity best_size;
 };
 
 /* The smallest that is large enough; one that names this claim wins. */
@@ -64,23 +30,17 @@ static bool consider(void *ctx, const struct obj *o)
 {
     struct search *s = ctx;
     struct json *pv = tree_of(s->r->a, o);
-    const struct json *ref = json_path(pv, "spec.claimRef");
     struct quantity size;
-    str phase = json_get_str(pv, "status.phase");
 
-    if (ref) {
-        if (!ref_is(ref, s->claim))
+    if (json_path(pv, "spec.claimRef")) {
+        if (!volume_ref_is(json_path(pv, "spec.claimRef"), s->claim))
             return true;
         s->best = pv;
         return false;
     }
-    if (is_deleting(pv) || str_is(phase, "Released") || str_is(phase, "Failed") ||
-        !str_eq(class_of(pv), class_of(s->claim)) ||
-        !str_eq(json_get_str(pv, "spec.volumeMode"), json_get_str(s->claim, "spec.volumeMode")) ||
-        !modes_fit(json_path(s->claim, "spec.accessModes"), json_path(pv, "spec.accessModes")) ||
+    if (s->reserved_only ||
         (s->has_selector && !selector_matches_packed(&s->selector, o->labels)) ||
-        !quantity_of(json_path(pv, "spec.capacity.storage"), &size) ||
-        quantity_cmp(&size, &s->wanted) < 0)
+        !volume_fits(pv, s->claim, &size))
         return true;
     if (!s->best || quantity_cmp(&size, &s->best_size) < 0) {
         s->best = pv;
@@ -89,9 +49,10 @@ static bool consider(void *ctx, const struct obj *o)
     return true;
 }
 
-static struct json *find_volume(struct reconcile *r, const struct json *claim)
+/* reserved_only: not those that the scheduler is to choose from. */
+static struct json *find_volume(struct reconcile *r, const struct json *claim, bool reserved_only)
 {
-    struct search s = {.r = r, .claim = claim};
+    struct search s = {.r = r, .claim = claim, .reserved_only = reserved_only};
     const struct json *selector = json_path(claim, "spec.selector");
     struct err *err;
 
@@ -103,28 +64,165 @@ static struct json *find_volume(struct reconcile *r, const struct json *claim)
             return NULL;
         }
     }
-    quantity_of(json_path(claim, "spec.resources.requests.storage"), &s.wanted);
     informer_each(r->caches[K_PVS], STR_NONE, consider, &s);
     return s.best;
 }
 
 static void reserve(struct reconcile *r, struct json *pv, const struct json *claim)
 {
-    struct json ref = json_object();
-
-    if (ref_is(json_path(pv, "spec.claimRef"), claim) && json_get_str(pv, "spec.claimRef.uid").n)
+    if (volume_ref_is(json_path(pv, "spec.claimRef"), claim) &&
+        json_get_str(pv, "spec.claimRef.uid").n)
         return;
     if (!json_path(pv, "spec.claimRef"))
-        meta_set(r->a, pv, "annotations", S(BOUND_BY_CONTROLLER), S("yes"));
-    json_setz(r->a, &ref, "kind", json_z("PersistentVolumeClaim"));
-    json_setz(r->a, &ref, "namespace", *json_path(claim, "metadata.namespace"));
-    json_setz(r->a, &ref, "name", *json_path(claim, "metadata.name"));
-    json_setz(r->a, &ref, "uid", *json_path(claim, "metadata.uid"));
-    json_setz(r->a, &ref, "apiVersion", json_z("v1"));
-    json_setz(r->a, &ref, "resourceVersion", *json_path(claim, "metadata.resourceVersion"));
-    json_setz(r->a, json_findz(pv, "spec"), "claimRef", ref);
+        meta_set(r->a, pv, "annotations", S(VOLUME_BOUND_BY_CONTROLLER), S("yes"));
+    json_setz(r->a, json_findz(pv, "spec"), "claimRef", volume_ref(r->a, claim));
     plan_update(&r->plan, K_PVS, pv);
     plan_then(&r->plan);
+}
+
+/* ---- claims without a volume ---- */
+
+struct waiting_pods {
+    struct reconcile *r;
+    struct buf names;
+    uint32_t n;
+};
+
+static bool add_waiting_pod(void *ctx, const struct obj *o)
+{
+    struct waiting_pods *w = ctx;
+    struct pod p;
+
+    pod_read(o, &p);
+    if (p.node.n || p.phase == POD_SUCCEEDED || p.phase == POD_FAILED)
+        return true;
+    JSON_EACH(v, json_path(tree_of(w->r->a, o), "spec.volumes"))
+        if (str_eq(json_get_str(v, "persistentVolumeClaim.claimName"), w->r->name)) {
+            if (w->n < NAMES_MAX)
+                buf_fmt(&w->names, "%s" PRI_STR, w->n ? "," : "", STR_ARG(o->key.name));
+            w->n++;
+            break;
+        }
+    return true;
+}
+
+static void tell_that_it_waits(struct reconcile *r, const struct json *claim)
+{
+    struct waiting_pods w = {.r = r, .names = BUF_INIT};
+
+    informer_each(r->caches[K_PODS], r->ns, add_waiting_pod, &w);
+    if (w.n)
+        plan_event(&r->plan, claim, "Normal", "WaitForPodScheduled",
+                   "waiting for pod%s " PRI_STR " to be scheduled", w.n > 1 ? "s" : "",
+                   STR_ARG(buf_view(&w.names)));
+    else
+        plan_event(&r->plan, claim, "Normal", "WaitForFirstConsumer",
+                   "waiting for first consumer to be created before binding");
+    buf_fini(&w.names);
+}
+
+/* The provisioner that the class names watches for claims with its name in the annotations. */
+static void ask_provisioner(struct reconcile *r, struct json *claim, const struct json *class)
+{
+    str provisioner = json_get_str(class, "provisioner");
+
+    if (!class) {
+        plan_event(&r->plan, claim, "Warning", "ProvisioningFailed",
+                   "storageclass.storage.k8s.io \"" PRI_STR "\" not found",
+                   STR_ARG(volume_class(claim)));
+        return;
+    }
+    if (str_has_prefix(provisioner, S("kubernetes.io/"))) {
+        plan_event(&r->plan, claim, "Warning", "ProvisioningFailed",
+                   "no volume plugin matched name: " PRI_STR, STR_ARG(provisioner));
+        return;
+    }
+    plan_event(&r->plan, claim, "Normal", "ExternalProvisioning",
+               "Waiting for a volume to be created either by the external provisioner '" PRI_STR
+               "' or manually by the system administrator. If volume creation is delayed, please "
+               "verify that the provisioner is running and correctly registered.",
+               STR_ARG(provisioner));
+    if (str_eq(meta_get(claim, "annotations", S(PROVISIONER)), provisioner))
+        return;
+    meta_set(r->a, claim, "annotations", S(PROVISIONER), provisioner);
+    meta_set(r->a, claim, "annotations", S(BETA_PROVISIONER), provisioner);
+    plan_update(&r->plan, K_PVCS, claim);
+}
+
+struct default_class {
+    struct arena *a;
+    const struct json *class;
+};
+
+/* The newest counts; of two of one second the first by name. Source: pkg/volume/util, GetDefaultClass. */
+static bool find_default(void *ctx, const struct obj *o)
+{
+    struct default_class *d = ctx;
+    struct json *class = tree_of(d->a, o);
+    int c;
+
+    if (!str_is(meta_get(class, "annotations", S("storageclass.kubernetes.io/is-default-class")),
+                "true") &&
+        !str_is(
+            meta_get(class, "annotations", S("storageclass.beta.kubernetes.io/is-default-class")),
+            "true"))
+        return true;
+    c = d->class ? str_cmp(json_get_str(class, "metadata.creationTimestamp"),
+                           json_get_str(d->class, "metadata.creationTimestamp"))
+                 : 1;
+    if (!c)
+        c = -str_cmp(o->key.name, json_get_str(d->class, "metadata.name"));
+    if (c > 0)
+        d->class = class;
+    return true;
+}
+
+/* A claim that was made before there was a default class gets it later. False: it has a class, or there is no default. */
+static bool assign_default_class(struct reconcile *r, struct json *claim)
+{
+    struct default_class d = {.a = r->a};
+
+    if (json_path(claim, "spec.storageClassName") || volume_class(claim).n)
+        return false;
+    informer_each(r->caches[K_STORAGECLASSES], STR_NONE, find_default, &d);
+    if (!d.class)
+        return false;
+    json_setz(r->a, json_findz(claim, "spec"), "storageClassName",
+              *json_path(d.class, "metadata.name"));
+    plan_update(&r->plan, K_PVCS, claim);
+    return true;
+}
+
+/* Source: pkg/controller/volume/persistentvolume/pv_controller.go, syncUnboundClaim. */
+static void without_volume(struct reconcile *r, struct json *claim, const struct json *class,
+                           bool waits)
+{
+    if (assign_default_class(r, claim))
+        return;
+    if (waits && !meta_get(claim, "annotations", S(VOLUME_SELECTED_NODE)).n)
+        tell_that_it_waits(r, claim);
+    else if (volume_class(claim).n)
+        ask_provisioner(r, claim, class);
+    else
+        plan_event(&r->plan, claim, "Normal", "FailedBinding",
+                   "no persistent volumes available for this claim and no storage class is set");
+}
+
+/* ---- the two sides ---- */
+
+/* A claim may name a volume that does not do. */
+static bool can_have(struct reconcile *r, const struct json *claim, const struct json *pv)
+{
+    str name = json_get_str(pv, "metadata.name");
+    const char *wrong =
+        is_deleting(pv)
+            ? arena_fmt(r->a, "the volume is marked for deletion \"" PRI_STR "\"", STR_ARG(name)).p
+            : volume_mismatch(pv, claim);
+
+    if (wrong)
+        plan_event(&r->plan, claim, "Warning", "VolumeMismatch",
+                   "Cannot bind to requested volume \"" PRI_STR "\": %s", STR_ARG(name), wrong);
+    return !wrong;
 }
 
 static void claim_status(struct reconcile *r, struct json *claim, const struct json *pv)
@@ -144,15 +242,16 @@ static void claim_status(struct reconcile *r, struct json *claim, const struct j
 
 static void claim_reconcile(struct reconcile *r)
 {
-    struct json *claim = look_tree(r, K_PVCS, r->ns, r->name), *pv;
+    struct json *claim = look_tree(r, K_PVCS, r->ns, r->name), *pv, *class;
     str volume;
+    bool waits;
 
     if (!claim || is_deleting(claim))
         return;
     volume = json_get_str(claim, "spec.volumeName");
-    if (meta_get(claim, "annotations", S(BIND_COMPLETED)).n) {
+    if (meta_get(claim, "annotations", S(VOLUME_BIND_COMPLETED)).n) {
         pv = look_tree(r, K_PVS, STR_NONE, volume);
-        if (pv && ref_is(json_path(pv, "spec.claimRef"), claim)) {
+        if (pv && volume_ref_is(json_path(pv, "spec.claimRef"), claim)) {
             claim_status(r, claim, pv);
         } else if (!str_is(json_get_str(claim, "status.phase"), "Lost")) {
             json_setz(r->a, json_make(r->a, claim, "status", JSON_OBJECT), "phase", json_z("Lost"));
@@ -162,20 +261,21 @@ static void claim_reconcile(struct reconcile *r)
         }
         return;
     }
-    pv = volume.n ? look_tree(r, K_PVS, STR_NONE, volume) : find_volume(r, claim);
+    class = look_tree(r, K_STORAGECLASSES, STR_NONE, volume_class(claim));
+    waits = str_is(json_get_str(class, "volumeBindingMode"), "WaitForFirstConsumer");
+    pv = volume.n ? look_tree(r, K_PVS, STR_NONE, volume) : find_volume(r, claim, waits);
     if (!pv) {
-        if (!class_of(claim).n && !volume.n)
-            plan_event(
-                &r->plan, claim, "Normal", "FailedBinding",
-                "no persistent volumes available for this claim and no storage class is set");
+        if (!volume.n)
+            without_volume(r, claim, class, waits);
         return;
     }
-    if (json_path(pv, "spec.claimRef") && !ref_is(json_path(pv, "spec.claimRef"), claim))
-        return; /* somebody else's */
+    if (json_path(pv, "spec.claimRef") ? !volume_ref_is(json_path(pv, "spec.claimRef"), claim)
+                                       : !can_have(r, claim, pv))
+        return; /* somebody else's, or not what it asks for */
     reserve(r, pv, claim);
     if (!volume.n)
-        meta_set(r->a, claim, "annotations", S(BOUND_BY_CONTROLLER), S("yes"));
-    meta_set(r->a, claim, "annotations", S(BIND_COMPLETED), S("yes"));
+        meta_set(r->a, claim, "annotations", S(VOLUME_BOUND_BY_CONTROLLER), S("yes"));
+    meta_set(r->a, claim, "annotations", S(VOLUME_BIND_COMPLETED), S("yes"));
     json_setz(r->a, json_findz(claim, "spec"), "volumeName", *json_path(pv, "metadata.name"));
     plan_update(&r->plan, K_PVCS, claim);
 }
@@ -266,8 +366,17 @@ static void claim_changed(struct controller *c, const struct obj *obj, const str
         informer_each(controller_cache(c, K_PVS), STR_NONE, wake_reserved, c);
 }
 
-static const struct trigger claim_triggers[] = {{K_PVS, volume_changed}},
+static void class_changed(struct controller *c, const struct obj *obj, const struct obj *prev)
+{
+    if (obj)
+        informer_each(controller_cache(c, K_PVCS), STR_NONE, wake_pending, c);
+}
+
+static const struct trigger claim_triggers[] = {{K_PVS, volume_changed},
+                                                {K_STORAGECLASSES, class_changed}},
                             volume_triggers[] = {{K_PVCS, claim_changed}};
+
+static const enum kind_id claim_reads[] = {K_PODS, K_N};
 
 const struct controller_type claim_controller = {
     .name = "persistentvolumeclaim-binder",
@@ -275,6 +384,7 @@ const struct controller_type claim_controller = {
     .primary = K_PVCS,
     .triggers = claim_triggers,
     .n_triggers = ARRAY_LEN(claim_triggers),
+    .reads = claim_reads,
     .reconcile = claim_reconcile,
     .parallel = 1,
 };

@@ -171,6 +171,21 @@ static void patch_condition(struct scheduler *s, const struct pod *p, const char
          request_about(s, p, doing));
 }
 
+void patch_for(struct scheduler *s, const struct pod *p, const char *what, str path,
+               const struct json *body)
+{
+    CLEANUP(buf) struct buf text = BUF_INIT;
+    struct request *r = request_about(s, p, what);
+
+    json_encode(&text, body);
+    r->call = client_do(s->client,
+                        &(struct client_request){.method = "PATCH",
+                                                 .path = path,
+                                                 .content_type = "application/merge-patch+json",
+                                                 .body = buf_view(&text)},
+                        told, r);
+}
+
 void report_failure(struct scheduler *s, struct pod *p, str message)
 {
     str rest = p->condition ? str_of(p->condition) : STR_NONE, status = STR_NONE, reason = STR_NONE,

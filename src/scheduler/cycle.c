@@ -243,5 +243,6 @@ struct node *cycle_run(struct scheduler *s, const struct pod *p, struct diagnosi
     if (!c.n_feasible)
         return NULL;
     chosen = c.n_feasible == 1 ? c.feasible[0] : best(&c);
+    ret->late = volumes_late(&c);
     return (struct node *)chosen; /* the plugins see it as const, its owner does not */
 }

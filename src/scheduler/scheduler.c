@@ -49,12 +49,28 @@ static void fulfil(struct scheduler *s, struct pod *p, const struct node *n)
 }
 
 /* ---- turns ---- */
+static uint32_t plugin_bit(const struct plugin *p)
+{
+    for (uint32_t i = 0; i < n_plugins; i++)
+        if (plugins[i] == p)
+            return 1u << i;
+    return 0;
+}
+
 static void schedule_one(struct scheduler *s, struct pod *p)
 {
     CLEANUP(buf) struct buf message = BUF_INIT, postscript = BUF_INIT;
     struct diagnosis d;
     struct node *n = cycle_run(s, p, &d), *nominated;
 
+    if (n && d.late) { /* what it waits for will wake it; its room is kept */
+        late_claims_ask(s, p, n, d.late);
+        promise(s, p, n);
+        p->failed_plugins = plugin_bit(&plugin_volume_binding);
+        p->attempts = 1; /* it has not failed, so it need not wait longer each time */
+        queue_add_failed(s, p, false);
+        return;
+    }
     if (n) {
         scheduler_assume(s, p, n);
         bind_pod(s, p);

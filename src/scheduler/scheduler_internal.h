@@ -319,14 +319,36 @@ void queue_event(struct scheduler *s, uint32_t cluster_events);
 void scheduler_wake(struct scheduler *s); /* scheduler.c: a turn is wanted */
 
 /* volume_binding.c */
+struct late_claims;
+struct reach { /* the nodes from which a volume can be used */
+    bool anywhere;
+    struct node_term *terms;
+    uint32_t n_terms;
+};
+/* The parts of a claim, volume or class that informers keep; NULL: there is none. */
+struct json *volume_parts(struct arena *a, const struct obj *o);
+bool volume_reach(struct arena *a, const struct json *volume, struct reach *ret);
+bool is_in_reach(const struct reach *r, const struct node *n);
+/* What the pod of this cycle has to ask for before it can be bound; NULL: nothing. */
+const struct late_claims *volumes_late(const struct cycle *c);
 void claim_reduce(const struct json *tree, struct buf *out);
 void volume_reduce(const struct json *tree, struct buf *out);
 void class_reduce(const struct json *tree, struct buf *out);
 
+/* volume_late.c: the late claims of one pod live in the cycle's arena. */
+/* False: the class of the claim does not wait. *late is made when it is still NULL. */
+bool late_claim_add(struct cycle *c, const struct obj *o, struct json *claim,
+                    struct late_claims **late);
+bool late_claims_fit(const struct late_claims *l, const struct node *n);
+/* For a node where they fit; asks once, whatever often it is called. */
+void late_claims_ask(struct scheduler *s, const struct pod *p, const struct node *n,
+                     const struct late_claims *l);
+
 /* cycle.c */
 struct diagnosis {
-    str refusal;               /* instead of reasons: no node will do */
-    struct pair_table reasons; /* text: on how many nodes */
+    const struct late_claims *late; /* with a node: what has to be asked for first; NULL: nothing */
+    str refusal;                    /* instead of reasons: no node will do */
+    struct pair_table reasons;      /* text: on how many nodes */
     uint32_t n_nodes, failed_plugins;
     const struct node **resolvable; /* refused, but evictions might help */
     uint32_t n_resolvable;
@@ -356,6 +378,9 @@ void preempt(struct scheduler *s, struct pod *p, const struct diagnosis *d, stru
 /* bind.c */
 void requests_cancel(struct scheduler *s);
 void bind_pod(struct scheduler *s, struct pod *p);
+/* A merge patch of an object that the pod needs; failures are logged. */
+void patch_for(struct scheduler *s, const struct pod *p, const char *what, str path,
+               const struct json *body);
 void report_failure(struct scheduler *s, struct pod *p, str message);
 void evict(struct scheduler *s, const struct pod *victim, const struct pod *preemptor,
            const struct node *n);

@@ -569,4 +569,100 @@ TEST(cronjob, forbid_leaves_a_time_out_while_one_runs)
     world_fini(&w);
 }
 
+/* ---- claims ---- */
+
+#define CLAIM(spec)                                                                                \
+    "{\"metadata\":{\"name\":\"c\"},\"spec\":{\"resources\":{\"requests\":{\"storage\":\"1Gi\"}"   \
+    "}" spec "}}"
+#define CLASS(name, provisioner, mode, more)                                                       \
+    "{\"metadata\":{\"name\":\"" name "\"" more "},\"provisioner\":\"" provisioner                 \
+    "\",\"volumeBindingMode\":\"" mode "\"}"
+
+static str claim_plan(struct world *w)
+{
+    return plan_of(w, &claim_controller, "default", "c");
+}
+
+/* Texts: k8s.io/kubernetes/pkg/controller/volume/persistentvolume/pv_controller.go. */
+TEST(claims, without_a_volume_tell_what_they_wait_for)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_PVCS, CLAIM(""));
+    CHECK(has_line(claim_plan(&w), "event Normal FailedBinding"));
+    have(&w, K_PVCS, CLAIM(",\"storageClassName\":\"s\""));
+    CHECK(has_line(claim_plan(&w), "storageclass.storage.k8s.io \"s\" not found"));
+    have(&w, K_STORAGECLASSES, CLASS("s", "example.com/disks", "Immediate", ""));
+    plan = claim_plan(&w);
+    CHECK(has_line(plan, "ExternalProvisioning"));
+    CHECK(has_line(plan, "update persistentvolumeclaims default/c class=s "
+                         "provisioner=example.com/disks\n"));
+    have(&w, K_STORAGECLASSES,
+         CLASS("s", "kubernetes.io/no-provisioner", "WaitForFirstConsumer", ""));
+    CHECK(has_line(claim_plan(&w), "waiting for first consumer to be created before binding"));
+    have(&w, K_PODS,
+         "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"volumes\":[{\"name\":\"v\","
+         "\"persistentVolumeClaim\":{\"claimName\":\"c\"}}]},\"status\":" PENDING "}");
+    CHECK(has_line(claim_plan(&w), "waiting for pod p to be scheduled"));
+    world_fini(&w);
+}
+
+TEST(claims, of_a_class_that_waits_are_bound_to_what_is_reserved_for_them_alone)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_STORAGECLASSES,
+         CLASS("s", "kubernetes.io/no-provisioner", "WaitForFirstConsumer", ""));
+    have(&w, K_PVCS, CLAIM(",\"storageClassName\":\"s\""));
+    have(&w, K_PVS,
+         "{\"metadata\":{\"name\":\"v\"},\"spec\":{\"storageClassName\":\"s\",\"capacity\":"
+         "{\"storage\":\"1Gi\"}}}");
+    CHECK(!has_line(claim_plan(&w), "volume=v"));
+    have(&w, K_PVS,
+         "{\"metadata\":{\"name\":\"v\"},\"spec\":{\"storageClassName\":\"s\",\"capacity\":"
+         "{\"storage\":\"1Gi\"},\"claimRef\":{\"namespace\":\"default\",\"name\":\"c\",\"uid\":"
+         "\"u-c\"}}}");
+    CHECK(has_line(claim_plan(&w), "volume=v"));
+    world_fini(&w);
+}
+
+TEST(claims, get_the_newest_default_class_when_there_is_one_at_last)
+{
+    struct world w;
+
+    world_init(&w);
+    have(&w, K_PVCS, CLAIM(""));
+    have(&w, K_STORAGECLASSES,
+         CLASS("old", "x", "Immediate",
+               ",\"creationTimestamp\":\"2025-01-01T00:00:00Z\",\"annotations\":{"
+               "\"storageclass.kubernetes.io/is-default-class\":\"true\"}"));
+    have(&w, K_STORAGECLASSES,
+         CLASS("new", "x", "Immediate",
+               ",\"creationTimestamp\":\"2026-01-01T00:00:00Z\",\"annotations\":{"
+               "\"storageclass.kubernetes.io/is-default-class\":\"true\"}"));
+    CHECK(has_line(claim_plan(&w), "class=new"));
+    /* "" says that there shall be none. */
+    have(&w, K_PVCS, CLAIM(",\"storageClassName\":\"\""));
+    CHECK(!has_line(claim_plan(&w), "class=new"));
+    world_fini(&w);
+}
+
+TEST(claims, do_not_get_a_volume_that_they_name_but_that_does_not_do)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_PVCS, CLAIM(",\"volumeName\":\"v\",\"storageClassName\":\"\""));
+    have(&w, K_PVS,
+         "{\"metadata\":{\"name\":\"v\"},\"spec\":{\"capacity\":{\"storage\":\"1Mi\"}}}");
+    plan = claim_plan(&w);
+    CHECK(has_line(plan, "Cannot bind to requested volume \"v\": requested PV is too small"));
+    CHECK(!has_line(plan, "update"));
+    world_fini(&w);
+}
+
 TEST_MAIN

@@ -79,3 +79,98 @@ TEST(volumes, a_volume_elsewhere_and_a_volume_gone_are_told)
     CHECK_STRZ(str_of(node_of(&w, "p")), "n1");
     world_close(&w);
 }
+
+/* ---- claims that wait for their first pod ---- */
+
+#define ON_DISK(disk)                                                                              \
+    ",\"nodeAffinity\":{\"required\":{\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":"     \
+    "\"disk\",\"operator\":\"In\",\"values\":[\"" disk "\"]}]}]}}"
+#define SIZE(n) "\"storageClassName\":\"late\",\"capacity\":{\"storage\":\"" n "\"}"
+#define WANTS "\"storageClassName\":\"late\",\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}"
+
+static void put_class(struct world *w, const char *provisioner, const char *more)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    buf_fmt(&b,
+            "{\"metadata\":{\"name\":\"late\",\"uid\":\"s\",\"resourceVersion\":\"%lld\"},"
+            "\"provisioner\":\"%s\",\"volumeBindingMode\":\"WaitForFirstConsumer\"%s}",
+            (long long)++w->revision, provisioner, more);
+    informer_put(w->s->class_informer, buf_view(&b));
+}
+
+static void put_named_volume(struct world *w, const char *name, const char *spec)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    buf_fmt(&b,
+            "{\"metadata\":{\"name\":\"%s\",\"uid\":\"u-%s\",\"resourceVersion\":\"%lld\"},"
+            "\"spec\":{%s}}",
+            name, name, (long long)++w->revision, spec);
+    informer_put(w->s->volume_informer, buf_view(&b));
+}
+
+TEST(volumes, of_a_class_that_waits_the_smallest_in_reach_is_reserved_with_the_node)
+{
+    struct world w = {0};
+
+    world_open(&w);
+    put_node(&w, "n1", ",\"disk\":\"a\"", "", ROOMY);
+    put_class(&w, "kubernetes.io/no-provisioner", "");
+    put_claim(&w, "", WANTS);
+    put_named_volume(&w, "elsewhere", SIZE("2Gi") ON_DISK("b"));
+    put_named_volume(&w, "small", SIZE("1Gi"));
+    put_pod(&w, "p", "", WITH_CLAIM);
+    settle(&w, NS_PER_MS);
+    CHECK(said(&w, "condition p: 0/1 nodes are available: 1 node(s) didn't find available "
+                   "persistent volumes to bind." NOT_HELPFUL("1")));
+    put_named_volume(&w, "large", SIZE("9Gi") ON_DISK("a"));
+    put_named_volume(&w, "fits", SIZE("3Gi") ON_DISK("a"));
+    settle(&w, 2 * NS_PER_S);
+    CHECK(said(&w, "patch /api/v1/persistentvolumes/fits {\"metadata\":{\"uid\":\"u-fits\","));
+    CHECK(said(&w, "\"claimRef\":{\"kind\":\"PersistentVolumeClaim\",\"namespace\":\"default\","
+                   "\"name\":\"data\",\"uid\":\"c\",\"apiVersion\":\"v1\",\"resourceVersion\":"));
+    CHECK(!said(&w, "persistentvolumes/large"));
+    CHECK(!said(&w, "bind p"));
+    /* Reserved: nothing more is asked, until the claim is bound. */
+    w.log.n = 0;
+    put_named_volume(&w, "fits",
+                     SIZE("3Gi") ON_DISK("a") ",\"claimRef\":{\"namespace\":\"default\",\"name\":"
+                                              "\"data\",\"uid\":\"c\"}");
+    settle(&w, 5 * NS_PER_S);
+    CHECK(!said(&w, "patch "));
+    put_claim(&w, "\"pv.kubernetes.io/bind-completed\":\"yes\"", WANTS ",\"volumeName\":\"fits\"");
+    settle(&w, 5 * NS_PER_S);
+    CHECK_STRZ(str_of(node_of(&w, "p")), "n1");
+    world_close(&w);
+}
+
+TEST(volumes, a_provisioner_is_asked_for_one_where_the_pod_is_to_run)
+{
+    struct world w = {0};
+
+    world_open(&w);
+    put_node(&w, "n1", ",\"disk\":\"a\"", "", ROOMY);
+    put_node(&w, "n2", ",\"disk\":\"b\"", "", ROOMY);
+    put_class(&w, "example.com/disks",
+              ",\"allowedTopologies\":[{\"matchLabelExpressions\":[{\"key\":\"disk\",\"values\":"
+              "[\"b\"]}]}]");
+    put_claim(&w, "", WANTS);
+    put_pod(&w, "p", "", WITH_CLAIM);
+    settle(&w, NS_PER_MS);
+    CHECK(said(&w, "patch /api/v1/namespaces/default/persistentvolumeclaims/data {\"metadata\":"
+                   "{\"uid\":\"c\",\"annotations\":{\"volume.kubernetes.io/selected-node\":"
+                   "\"n2\"}}}"));
+    CHECK(!said(&w, "condition p"));
+    /* The node stays as asked, and it is asked once. */
+    w.log.n = 0;
+    put_claim(&w, "\"volume.kubernetes.io/selected-node\":\"n2\"", WANTS);
+    settle(&w, 5 * NS_PER_S);
+    CHECK(!said(&w, "patch "));
+    CHECK(!said(&w, "bind p"));
+    put_named_volume(&w, "made", SIZE("2Gi") ON_DISK("b"));
+    put_claim(&w, "\"pv.kubernetes.io/bind-completed\":\"yes\"", WANTS ",\"volumeName\":\"made\"");
+    settle(&w, 5 * NS_PER_S);
+    CHECK_STRZ(str_of(node_of(&w, "p")), "n2");
+    world_close(&w);
+}

@@ -150,6 +150,9 @@ static void handle(void *ctx, struct http_exchange *ex)
             informer_drop(w->s->pod_informer, S("default"), str_of(name));
         mem_free(name);
         mem_free(node);
+    } else if (str_is(r->method, "PATCH")) {
+        buf_fmt(&w->log, "patch " PRI_STR " " PRI_STR "\n", STR_ARG(r->path), STR_ARG(r->body));
+        http_reply(ex, 200, "application/json", S("{}"));
     } else {
         http_reply(ex, 200, "application/json", S("{}"));
     }
