@@ -41,6 +41,7 @@ static const struct controller_type *const table[] = {
     &node_ttl_controller,
     &role_aggregation_controller,
     &token_cleaner_controller,
+    &legacy_tokens_controller,
     &bootstrap_signer_controller,
     &policy_status_controller,
     &claim_controller,

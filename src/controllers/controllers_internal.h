@@ -215,8 +215,8 @@ extern const struct controller_type namespace_controller, serviceaccount_control
     daemonset_controller, statefulset_controller, podgc_controller, disruption_controller,
     resourcequota_controller, token_controller, pvc_protection_controller, csr_signer_controller,
     node_ttl_controller, role_aggregation_controller, token_cleaner_controller,
-    bootstrap_signer_controller, policy_status_controller, volume_controller, claim_controller,
-    servicecidr_controller;
+    legacy_tokens_controller, bootstrap_signer_controller, policy_status_controller,
+    volume_controller, claim_controller, servicecidr_controller;
 
 #define JOB_FINALIZER "batch.kubernetes.io/job-tracking"
 #define JOB_INDEX "batch.kubernetes.io/job-completion-index"

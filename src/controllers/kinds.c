@@ -102,6 +102,7 @@ static void reduce_configmap(const struct json *tree, struct buf *out)
                                                                   NULL};
     str name = json_get_str(tree, "metadata.name");
     bool whole = str_is(name, "kube-root-ca.crt") ||
+                 str_is(name, "kube-apiserver-legacy-service-account-token-tracking") ||
                  (str_is(name, "cluster-info") &&
                   str_is(json_get_str(tree, "metadata.namespace"), "kube-public"));
 
