@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 
+#define SCHEDULED "batch.kubernetes.io/cronjob-scheduled-timestamp" /* on the jobs made here */
 #define MISSED_MAX 100
 #define SECONDS_BACK 86400
 
@@ -19,6 +20,7 @@ struct owned {
     const struct obj *obj;
     struct json *tree;
     const char *end; /* "Complete", "Failed"; NULL: it runs */
+    bool active;     /* it runs, and was made here */
     int64_t start_s;
 };
 struct state {
@@ -82,7 +84,8 @@ static struct json *reference_to(struct cj *c, const struct obj *o)
     return ref;
 }
 
-/* status.active is what runs; what was in it and runs no more is told. */
+/* status.active is what runs of what was made here, not what somebody made from the CronJob's template; what was in it and
+ * runs no more is told. */
 static uint32_t sync_active(struct cj *c)
 {
     const struct json *before = json_findz(c->status, "active");
@@ -91,17 +94,22 @@ static uint32_t sync_active(struct cj *c)
 
     time_of(json_findz(c->status, "lastSuccessfulTime"), &last);
     for (uint32_t i = 0; i < c->n; i++) {
-        const struct owned *j = &c->jobs[i];
+        struct owned *j = &c->jobs[i];
         const struct json *known = NULL;
         wall_time done;
 
         JSON_EACH(ref, before)
             if (str_eq(json_get_str(ref, "uid"), j->obj->uid))
                 known = ref;
-        if (!j->end) {
+        j->active = !j->end && (known || meta_get(j->tree, "annotations", S(SCHEDULED)).n);
+        if (!j->end && !j->active)
+            plan_event(&c->r->plan, c->tree, "Warning", "UnexpectedJob",
+                       "Saw a job that the controller did not create or forgot: " PRI_STR,
+                       STR_ARG(j->obj->key.name));
+        if (j->active)
             json_append(c->r->a, &active, known ? *known : *reference_to(c, j->obj));
+        if (!j->end)
             continue;
-        }
         if (known)
             plan_event(&c->r->plan, c->tree, "Normal", "SawCompletedJob",
                        "Saw completed job: " PRI_STR ", condition: %s", STR_ARG(j->obj->key.name),
@@ -169,8 +177,7 @@ static void create_job(struct cj *c, int64_t at_s)
     json_setz(a, job, "apiVersion", json_z("batch/v1"));
     json_setz(a, job, "metadata", meta);
     json_setz(a, job, "spec", json_copy(a, json_findz(template, "spec")));
-    meta_set(a, job, "annotations", S("batch.kubernetes.io/cronjob-scheduled-timestamp"),
-             time_json(a, (wall_time){at_s * NS_PER_S}).s);
+    meta_set(a, job, "annotations", S(SCHEDULED), time_json(a, (wall_time){at_s * NS_PER_S}).s);
     act = plan_create(&c->r->plan, K_JOBS, c->r->ns, job);
     act->flags = ACT_IGNORE_EXISTS | ACT_IGNORE_TERMINATING;
     act->success = (struct action_event){c->tree, "Normal", "SuccessfulCreate",
@@ -246,7 +253,7 @@ static void schedule(struct cj *c, uint32_t n_active)
     }
     if (str_is(policy, "Replace"))
         for (uint32_t i = 0; i < c->n; i++)
-            if (!c->jobs[i].end)
+            if (c->jobs[i].active)
                 delete_job(c, &c->jobs[i]);
     create_job(c, due_s);
     json_setz(r->a, c->status, "lastScheduleTime", time_json(r->a, (wall_time){due_s * NS_PER_S}));

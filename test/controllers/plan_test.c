@@ -553,6 +553,28 @@ TEST(cronjob, makes_one_job_for_the_last_missed_time)
     world_fini(&w);
 }
 
+#define SCHEDULED ",\"annotations\":{\"batch.kubernetes.io/cronjob-scheduled-timestamp\":\"x\"}"
+
+/* As `kubectl create job --from=cronjob/c` makes one. */
+TEST(cronjob, tells_of_a_job_that_somebody_else_made_and_goes_on)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(&w, K_CRONJOBS,
+         "{\"metadata\":{\"name\":\"c\",\"creationTimestamp\":\"2025-12-31T23:00:30Z\"},\"spec\":{"
+         "\"schedule\":\"*/20 * * * *\","
+         "\"concurrencyPolicy\":\"Forbid\",\"jobTemplate\":{\"spec\":{}}}}");
+    have(&w, K_JOBS, "{\"metadata\":{\"name\":\"m\"," OWNED("CronJob", "c") "},\"status\":{}}");
+    plan = plan_of(&w, &cronjob_controller, "default", "c");
+    CHECK(has_line(plan, "event Warning UnexpectedJob Saw a job that the controller did not create "
+                         "or forgot: m\n"));
+    CHECK(has_line(plan, "create jobs default/c-29453760\n"));
+    CHECK(!has_line(plan, "\"active\""));
+    world_fini(&w);
+}
+
 TEST(cronjob, forbid_leaves_a_time_out_while_one_runs)
 {
     struct world w;
@@ -562,7 +584,8 @@ TEST(cronjob, forbid_leaves_a_time_out_while_one_runs)
          "{\"metadata\":{\"name\":\"c\",\"creationTimestamp\":\"2025-12-31T23:00:30Z\"},\"spec\":{"
          "\"schedule\":\"*/20 * * * *\","
          "\"concurrencyPolicy\":\"Forbid\",\"jobTemplate\":{\"spec\":{}}}}");
-    have(&w, K_JOBS, "{\"metadata\":{\"name\":\"c-1\"," OWNED("CronJob", "c") "},\"status\":{}}");
+    have(&w, K_JOBS,
+         "{\"metadata\":{\"name\":\"c-1\"," OWNED("CronJob", "c") SCHEDULED "},\"status\":{}}");
     CHECK(has_line(plan_of(&w, &cronjob_controller, "default", "c"),
                    "event Normal JobAlreadyActive Not starting job because prior execution"));
     CHECK(!has_line(plan_of(&w, &cronjob_controller, "default", "c"), "create"));
