@@ -14,6 +14,7 @@ enum arg_kind {
     ARG_FILE,
     ARG_LINES,
     ARG_NAMES,
+    ARG_PLUGINS,
     ARG_JSON
 };
 
@@ -34,6 +35,7 @@ static const struct arg {
     A("service-account-extend-token-expiration", ARG_NOT, api.token_no_extension),
     A("anonymous-auth", ARG_BOOL, api.anonymous),
     A("enable-bootstrap-token-auth", ARG_NOT, api.no_bootstrap_tokens),
+    A("enable-admission-plugins", ARG_PLUGINS, admission_plugins),
     A("authorization-mode", ARG_NAMES, api.authorization_modes),
     A("authorization-config", ARG_FILE, api.authorization_config),
     A("authentication-config", ARG_FILE, api.authentication_config),
@@ -95,6 +97,46 @@ static struct err *names_add(struct arena *a, str name, str value, str *field)
     return NULL;
 }
 
+/* All of these are on in any case. Source: k8s.io/kubernetes/pkg/kubeapiserver/options/plugins.go. */
+static struct err *check_plugins(str list)
+{
+    static const char *const here[] = {"NamespaceLifecycle",
+                                       "LimitRanger",
+                                       "ServiceAccount",
+                                       "NodeRestriction",
+                                       "TaintNodesByCondition",
+                                       "PodSecurity",
+                                       "Priority",
+                                       "DefaultTolerationSeconds",
+                                       "DefaultStorageClass",
+                                       "StorageObjectInUseProtection",
+                                       "PersistentVolumeClaimResize",
+                                       "RuntimeClass",
+                                       "CertificateApproval",
+                                       "CertificateSigning",
+                                       "CertificateSubjectRestriction",
+                                       "DefaultIngressClass",
+                                       "PodTopologyLabels",
+                                       "MutatingAdmissionPolicy",
+                                       "MutatingAdmissionWebhook",
+                                       "ValidatingAdmissionPolicy",
+                                       "ValidatingAdmissionWebhook",
+                                       "ResourceQuota"};
+    str one;
+
+    while (list.n && str_cut(&list, ',', &one)) {
+        size_t i = 0;
+
+        while (i < ARRAY_LEN(here) && !str_is(one, here[i]))
+            i++;
+        if (i == ARRAY_LEN(here))
+            return err_new(REASON_BAD_REQUEST,
+                           "enable-admission-plugins plugin \"" PRI_STR "\" is unknown",
+                           STR_ARG(one));
+    }
+    return NULL;
+}
+
 static struct err *set(struct loop *loop, struct arena *a, const struct arg *arg, str value,
                        struct apiserver_args *o)
 {
@@ -119,6 +161,8 @@ static struct err *set(struct loop *loop, struct arena *a, const struct arg *arg
                    : bad(name, value, "a duration above 0");
     case ARG_FILE:
         return read_file(loop, a, name, value, field);
+    case ARG_PLUGINS:
+        return check_plugins(value);
     case ARG_JSON: /* the one format that there is */
         return str_is(value, "json") ? NULL : bad(name, value, "json");
     case ARG_NAMES:

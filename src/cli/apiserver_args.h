@@ -6,7 +6,8 @@
 
 struct apiserver_args {
     struct api_options api;
-    str token_auth_file, audit_log_format;
+    str token_auth_file;
+    str audit_log_format, admission_plugins; /* only checked: there is no choice */
     str authentication_config_path; /* of api.authentication_config: changes are followed */
     bool any_oidc;
     int64_t compact_age_ns; /* 0: the store's default */

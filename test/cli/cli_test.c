@@ -285,6 +285,7 @@ TEST(apiserver_args, are_understood_or_refused)
                                       "anonymous-auth=maybe",
                                       "audit-log-maxsize=big",
                                       "audit-log-format=legacy",
+                                      "enable-admission-plugins=NodeRestriction,AlwaysPullImages",
                                       "oidc-ca-file=/nosuch",
                                       "requestheader-username-headers=X-Remote-User, ",
                                       "service-account-max-token-expiration=-1h"};
@@ -300,6 +301,7 @@ TEST(apiserver_args, are_understood_or_refused)
     CHECK_STRZ(x.api.api_audiences, "a,b");
     CHECK_OK(read_args(loop, a, &x, "service-account-max-token-expiration=24h"));
     CHECK_INT(x.api.token_max_expiration_ns, 86400 * NS_PER_S);
+    CHECK_OK(read_args(loop, a, &x, "enable-admission-plugins=NodeRestriction,PodSecurity"));
     CHECK_OK(read_args(loop, a, &x, "requestheader-allowed-names=a,b"));
     CHECK_STRZ(x.api.request_header.allowed_names, "a,b");
     CHECK_OK(read_args(loop, a, &x, "oidc-required-claim=a=b"));
