@@ -15,7 +15,7 @@
 #define DIGITS_MAX (QUANTITY_LEN_MAX + 24) /* those, times 2^60, and a carry */
 #define NANO_SCALE (-9)
 #define FAST_DIGITS 18 /* upstream's fast path: what surely fits an int64 */
-#define EXPONENT_MAX INT32_MAX
+#define EXPONENT_MAX (INT32_MAX - 1) /* a multiple of 3: it is its own canonical form */
 
 enum format { FORMAT_DECIMAL_SI, FORMAT_BINARY_SI, FORMAT_DECIMAL_EXPONENT };
 
@@ -241,7 +241,7 @@ static const char *read_decimal(str s, struct decimal *ret)
     ret->keep = keeps_text(num, denom, ret->format, exponent);
     strip(ret);
     if (ret->format != FORMAT_BINARY_SI)
-        ret->exponent += ret->n ? exponent : 0;
+        ret->exponent = ret->n ? MIN(ret->exponent + exponent, (int64_t)EXPONENT_MAX) : 0;
     else
         for (int i = 0; i < exponent; i += 10)
             multiply(ret, 1024);

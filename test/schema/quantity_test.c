@@ -56,6 +56,8 @@ TEST(quantity, canonical_forms_are_those_of_kubernetes)
         {STR("0.5Ki"), STR("512")},
         {STR("123n"), STR("123n")},
         {STR("1000n"), STR("1u")},
+        {STR("1000e2222000000000"), STR("1e2147483646")},
+        {STR("1e2147483646"), STR("1e2147483646")},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
