@@ -6,6 +6,7 @@
  * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/ */
 #include "api/admission.h"
 #include "api/dynamic/dynamic.h"
+#include "schema/volumes.h"
 
 static bool is_core(const struct write *w, const char *plural)
 {
@@ -68,33 +69,19 @@ static struct err *taint_node(struct write *w)
 struct default_named {
     struct arena *a;
     const char *annotation, *beta;
-    str name, created;
+    const struct json *found;
 };
-
-static bool is_marked(const struct json *v, const char *annotation)
-{
-    return annotation &&
-           str_is(json_str(json_findz(json_at(v, "metadata", "annotations", NULL), annotation)),
-                  "true");
-}
 
 static bool find_default_named(void *ctx, const struct obj *o)
 {
     struct default_named *d = ctx;
     struct json *v;
-    str created;
 
     if (str_find(o->data, S("is-default-class")) < 0)
         return true;
     v = object_parse(d->a, arena_dup(d->a, o->data));
-    if (!is_marked(v, d->annotation) && !is_marked(v, d->beta))
-        return true;
-    created = meta_str(v, "creationTimestamp");
-    /* The newest default wins. */
-    if (!d->name.n || str_cmp(created, d->created) > 0) {
-        d->name = meta_str(v, "name");
-        d->created = created;
-    }
+    if (class_is_default(v, d->annotation, d->beta) && class_goes_before(v, d->found))
+        d->found = v;
     return true;
 }
 
@@ -103,10 +90,8 @@ static struct err *default_classes(struct write *w)
     static const struct {
         const char *group, *plural, *field, *alias, *from_group, *from, *annotation, *beta;
     } defaults[] = {
-        {"", "persistentvolumeclaims", "storageClassName",
-         "volume.beta.kubernetes.io/storage-class", "storage.k8s.io", "storageclasses",
-         "storageclass.kubernetes.io/is-default-class",
-         "storageclass.beta.kubernetes.io/is-default-class"},
+        {"", "persistentvolumeclaims", "storageClassName", VOLUME_BETA_CLASS, "storage.k8s.io",
+         "storageclasses", STORAGE_CLASS_DEFAULT, STORAGE_CLASS_DEFAULT_BETA},
         {"networking.k8s.io", "ingresses", "ingressClassName", "kubernetes.io/ingress.class",
          "networking.k8s.io", "ingressclasses", "ingressclass.kubernetes.io/is-default-class",
          NULL},
@@ -129,21 +114,13 @@ static struct err *default_classes(struct write *w)
                           str_of(defaults[i].from));
         if (k)
             store_each(w->api->store, k->r->storage_resource, S(""), NULL, find_default_named, &d);
-        if (d.name.n)
-            json_setz(w->a, spec, defaults[i].field, json_string(d.name));
+        if (d.found)
+            json_setz(w->a, spec, defaults[i].field, json_string(meta_str(d.found, "name")));
     }
     return NULL;
 }
 
 /* ---- PersistentVolumeClaimResize ---- */
-
-static str class_of(const struct json *claim)
-{
-    str beta = json_str(json_find(json_at(claim, "metadata", "annotations", NULL),
-                                  S("volume.beta.kubernetes.io/storage-class")));
-
-    return beta.n ? beta : json_get_str(claim, "spec.storageClassName");
-}
 
 static bool class_expands(struct write *w, str name)
 {
@@ -166,7 +143,8 @@ static struct err *claim_resize(struct write *w)
     if (!str_is(json_get_str(w->old, "status.phase"), "Bound"))
         return err_forbidden(w->kind, w->name,
                              "Only bound persistent volume claims can be expanded");
-    if (!str_eq(class_of(w->obj), class_of(w->old)) || !class_expands(w, class_of(w->obj)))
+    if (!str_eq(volume_class(w->obj), volume_class(w->old)) ||
+        !class_expands(w, volume_class(w->obj)))
         return err_forbidden(w->kind, w->name,
                              "only dynamically provisioned pvc can be resized and the storageclass "
                              "that provisions the pvc must support resize");

@@ -199,16 +199,6 @@ static void note_verified(struct reading *r, const struct cel_program *p)
     r->uses_verified |= p && cel_program_selects(p, r->c->claims_var, S("email_verified"));
 }
 
-static bool seen_before(const struct json *list, const char *member, uint32_t until)
-{
-    str text = json_get_str(json_item(list, until), member);
-
-    for (uint32_t i = 0; i < until; i++)
-        if (str_eq(json_get_str(json_item(list, i), member), text))
-            return true;
-    return false;
-}
-
 static void read_rule(struct reading *r, const struct at *at, const struct json *list, uint32_t i,
                       struct jwt_issuer *ret)
 {
@@ -227,13 +217,13 @@ static void read_rule(struct reading *r, const struct at *at, const struct json 
         if (rule.message.n)
             bad_invalid(&r->check, AT(at, "message"), json_string(rule.message),
                         "may not be specified when claim is set");
-        if (seen_before(list, "claim", i))
+        if (config_form_repeats(list, i, "claim"))
             bad_duplicate(&r->check, AT(at, "claim"), json_string(rule.claim), "");
     } else {
         if (rule.value.n)
             bad_invalid(&r->check, AT(at, "requiredValue"), json_string(rule.value),
                         "may not be specified when expression is set");
-        if (seen_before(list, "expression", i)) {
+        if (config_form_repeats(list, i, "expression")) {
             bad_duplicate(&r->check, AT(at, "expression"), json_string(text), "");
             return;
         }
@@ -294,7 +284,7 @@ static void read_extra(struct reading *r, const struct at *at, const struct json
     if (is_kubernetes_domain(key))
         bad_invalid(&r->check, key_at, json_string(key),
                     "k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use");
-    if (seen_before(list, "key", i)) {
+    if (config_form_repeats(list, i, "key")) {
         bad_duplicate(&r->check, key_at, json_string(key), "");
         return;
     }
@@ -348,7 +338,7 @@ static void read_user_rule(struct reading *r, const struct at *at, const struct 
 
     if (!text.n) {
         bad_required(&r->check, place, "");
-    } else if (seen_before(list, "expression", i)) {
+    } else if (config_form_repeats(list, i, "expression")) {
         bad_duplicate(&r->check, place, json_string(text), "");
     } else {
         rule.expression = compile(r, place, text, true, cel_bool);

@@ -70,17 +70,6 @@ static const struct form config_form[] = {{"apiVersion", 's', NULL},
                                           {"authorizers", 'l', authorizer_form},
                                           FORM_END};
 
-/* Does an item before this one have the same member? */
-static bool seen(const struct json *list, uint32_t until, const char *member)
-{
-    str value = json_get_str(json_item(list, until), member);
-
-    for (uint32_t i = 0; i < until; i++)
-        if (str_eq(json_get_str(json_item(list, i), member), value))
-            return true;
-    return false;
-}
-
 static void check_name(struct check *check, const struct at *at, const struct json *list,
                        uint32_t i)
 {
@@ -88,7 +77,7 @@ static void check_name(struct check *check, const struct at *at, const struct js
 
     if (!name.n)
         bad_required(check, at, "");
-    else if (seen(list, i, "name"))
+    else if (config_form_repeats(list, i, "name"))
         bad_duplicate(check, at, json_string(name), "");
     else if (not_dns_subdomain(name))
         bad_invalid(check, at, json_string(name), "authorizer name is invalid: %s",
@@ -111,7 +100,7 @@ static struct err *read_authorizer(struct check *check, const struct at *at,
         bad_unsupported(check, AT(at, "type"), json_string(type), names);
         return NULL;
     }
-    if (seen(list, i, "type") && !str_is(type, "Webhook")) {
+    if (config_form_repeats(list, i, "type") && !str_is(type, "Webhook")) {
         bad_duplicate(check, AT(at, "type"), json_string(type), "");
         return NULL;
     }

@@ -81,6 +81,16 @@ struct err *config_form_read(struct arena *a, str yaml, const char *kind, const 
     return NULL;
 }
 
+bool config_form_repeats(const struct json *list, uint32_t i, const char *member)
+{
+    str text = json_get_str(json_item(list, i), member);
+
+    for (uint32_t k = 0; k < i; k++)
+        if (str_eq(json_get_str(json_item(list, k), member), text))
+            return true;
+    return false;
+}
+
 struct err *config_form_aggregate(struct err *e)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;

@@ -16,6 +16,8 @@ struct form {
 /* BAD_REQUEST: no YAML, another kind, unknown fields. The tree lives in the arena. */
 MUST_USE struct err *config_form_read(struct arena *a, str yaml, const char *kind,
                                       const struct form *form, struct json **ret);
+/* Whether an item before list[i] has the same text in this member. */
+bool config_form_repeats(const struct json *list, uint32_t i, const char *member);
 /* What an error's causes say, in one line, as a list of Go's errors reads; frees e. NULL stays NULL. */
 struct err *config_form_aggregate(struct err *e);
 #endif

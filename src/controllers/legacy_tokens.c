@@ -149,9 +149,12 @@ static void reconcile(struct reconcile *r)
         plan_delete(&r->plan, K_SECRETS, o)->flags = ACT_IGNORE_NOT_FOUND | ACT_IGNORE_CONFLICT;
 }
 
+static const enum kind_id reads[] = {K_CONFIGMAPS, K_SERVICEACCOUNTS, K_PODS, K_N};
+
 const struct controller_type legacy_tokens_controller = {
     .name = "legacy-tokens",
     .component = "legacy-service-account-token-cleaner",
     .primary = K_SECRETS,
+    .reads = reads,
     .reconcile = reconcile,
 };

@@ -94,7 +94,8 @@ static bool add_waiting_pod(void *ctx, const struct obj *o)
     struct pod p;
 
     pod_read(o, &p);
-    if (p.node.n || p.phase == POD_SUCCEEDED || p.phase == POD_FAILED)
+    if (p.node.n || p.phase == POD_SUCCEEDED || p.phase == POD_FAILED ||
+        str_find(o->data, S("\"persistentVolumeClaim\"")) < 0)
         return true;
     JSON_EACH(v, json_path(tree_of(w->r->a, o), "spec.volumes"))
         if (str_eq(json_get_str(v, "persistentVolumeClaim.claimName"), w->r->name)) {
@@ -154,25 +155,13 @@ struct default_class {
     const struct json *class;
 };
 
-/* The newest counts; of two of one second the first by name. Source: pkg/volume/util, GetDefaultClass. */
 static bool find_default(void *ctx, const struct obj *o)
 {
     struct default_class *d = ctx;
     struct json *class = tree_of(d->a, o);
-    int c;
 
-    if (!str_is(meta_get(class, "annotations", S("storageclass.kubernetes.io/is-default-class")),
-                "true") &&
-        !str_is(
-            meta_get(class, "annotations", S("storageclass.beta.kubernetes.io/is-default-class")),
-            "true"))
-        return true;
-    c = d->class ? str_cmp(json_get_str(class, "metadata.creationTimestamp"),
-                           json_get_str(d->class, "metadata.creationTimestamp"))
-                 : 1;
-    if (!c)
-        c = -str_cmp(o->key.name, json_get_str(d->class, "metadata.name"));
-    if (c > 0)
+    if (class_is_default(class, STORAGE_CLASS_DEFAULT, STORAGE_CLASS_DEFAULT_BETA) &&
+        class_goes_before(class, d->class))
         d->class = class;
     return true;
 }

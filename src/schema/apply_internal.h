@@ -80,13 +80,14 @@ bool walk_skips(const struct walk *w, int depth, bool in_metadata, str key);
 struct keyed {
     str element; /* empty: the item has none */
     const struct json *item;
-    uint32_t at;   /* in the list */
-    bool repeated; /* other items have the same element */
+    uint32_t at; /* in the list */
 };
 /* The items of a list with their path elements, in list order. */
 struct keyed *keyed_items(struct arena *a, struct place list, const struct json *v,
                           uint32_t *ret_n);
 void keyed_sort(struct keyed *k, uint32_t n); /* by element, then by place */
+/* How many, from sorted[i] on, have the same element. */
+uint32_t keyed_group(const struct keyed *sorted, uint32_t n, uint32_t i);
 /* The first with this element, or NULL. */
 const struct keyed *keyed_find(const struct keyed *sorted, uint32_t n, str element);
 

@@ -37,11 +37,16 @@ static struct json merge_maps(const struct walk *w, struct place p, const struct
     return out;
 }
 
-static struct json merge_item(const struct walk *w, struct place p, const struct keyed *live,
-                              const struct json *rhs)
+/* sorted: the live items. Several with the one key: which is meant cannot be told, so the configuration's takes the place of
+ * all. */
+static struct json merge_item(const struct walk *w, struct place p, const struct keyed *sorted,
+                              uint32_t n, const struct keyed *rhs)
 {
-    /* Several live items with one key: which is meant cannot be told, so the configuration's takes the place of all. */
-    return live && !live->repeated ? merge(w, place_item(p), live->item, rhs) : *rhs;
+    const struct keyed *live = keyed_find(sorted, n, rhs->element);
+
+    return live && keyed_group(sorted, n, (uint32_t)(live - sorted)) == 1
+               ? merge(w, place_item(p), live->item, rhs->item)
+               : *rhs->item;
 }
 
 /* Order: the configuration's items in its order; live ones that it does not name stay before whatever followed them. */
@@ -77,8 +82,7 @@ static struct json merge_lists(const struct walk *w, struct place p, const struc
             continue;
         }
         /* The configuration's next, with the live one if there is one. */
-        json_append(w->arena, &out,
-                    merge_item(w, p, keyed_find(l_sorted, nl, r[k].element), r[k].item));
+        json_append(w->arena, &out, merge_item(w, p, l_sorted, nl, &r[k]));
         if (shared < n_shared && str_eq(order[shared], r[k].element))
             shared++;
         i += in_r && in_r->at <= k;

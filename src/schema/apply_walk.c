@@ -243,8 +243,7 @@ const struct keyed *keyed_find(const struct keyed *sorted, uint32_t n, str eleme
     return low < n && str_eq(sorted[low].element, element) ? &sorted[low] : NULL;
 }
 
-/* How many, from sorted[i] on, have the same element. */
-static uint32_t group_size(const struct keyed *sorted, uint32_t n, uint32_t i)
+uint32_t keyed_group(const struct keyed *sorted, uint32_t n, uint32_t i)
 {
     uint32_t end = i;
 
@@ -256,7 +255,7 @@ static uint32_t group_size(const struct keyed *sorted, uint32_t n, uint32_t i)
 struct keyed *keyed_items(struct arena *a, struct place list, const struct json *v, uint32_t *ret_n)
 {
     uint32_t n = json_is(v, JSON_ARRAY) ? v->n : 0;
-    struct keyed *k = n ? arena_alloc(a, n * sizeof *k) : NULL, *sorted;
+    struct keyed *k = n ? arena_alloc(a, n * sizeof *k) : NULL;
 
     for (uint32_t i = 0; i < n; i++) {
         str missing;
@@ -266,16 +265,6 @@ struct keyed *keyed_items(struct arena *a, struct place list, const struct json 
             k[i].element = STR_NONE;
     }
     *ret_n = n;
-    if (n < 2)
-        return k;
-    sorted = mem_dup(k, n * sizeof *k);
-    keyed_sort(sorted, n);
-    for (uint32_t i = 0, size; i < n; i += size) {
-        size = group_size(sorted, n, i);
-        for (uint32_t x = i; x < i + size; x++)
-            k[sorted[x].at].repeated = size > 1 && sorted[x].element.n;
-    }
-    mem_free(sorted);
     return k;
 }
 
@@ -420,7 +409,8 @@ static void compare_lists(const struct walk *w, struct place p, const struct jso
     keyed_sort(r, nr);
     while (i < nl || k < nr) {
         int c = i == nl ? 1 : k == nr ? -1 : str_cmp(l[i].element, r[k].element);
-        uint32_t in_l = c <= 0 ? group_size(l, nl, i) : 0, in_r = c >= 0 ? group_size(r, nr, k) : 0;
+        uint32_t in_l = c <= 0 ? keyed_group(l, nl, i) : 0,
+                 in_r = c >= 0 ? keyed_group(r, nr, k) : 0;
 
         if ((in_l ? l[i] : r[k]).element.n)
             compare_items(w, p, l + i, in_l, r + k, in_r, changed, removed);
@@ -516,13 +506,14 @@ static void collect(const struct walk *w, struct place p, int depth, bool in_met
         struct keyed *k = keyed_items(w->arena, p, v, &n);
 
         keyed_sort(k, n);
-        for (uint32_t i = 0; i < n; i += group_size(k, n, i)) {
+        for (uint32_t i = 0, same; i < n; i += same) {
             struct set_builder child = {0};
 
+            same = keyed_group(k, n, i);
             if (!k[i].element.n)
                 continue;
 
-            if (!k[i].repeated)
+            if (same == 1)
                 collect(w, place_item(p), 2, false, k[i].item, &child);
             child.self = true;
             set_add(w->arena, b, k[i].element, &child);

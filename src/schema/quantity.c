@@ -14,7 +14,7 @@
 #define QUANTITY_LEN_MAX 256               /* bytes of text; longer ones are malformed */
 #define DIGITS_MAX (QUANTITY_LEN_MAX + 24) /* those, times 2^60, and a carry */
 #define NANO_SCALE (-9)
-#define FAST_DIGITS 18 /* upstream's fast path: what surely fits an int64 */
+#define FAST_DIGITS 18               /* upstream's fast path: what surely fits an int64 */
 #define EXPONENT_MAX (INT32_MAX - 1) /* a multiple of 3: it is its own canonical form */
 
 enum format { FORMAT_DECIMAL_SI, FORMAT_BINARY_SI, FORMAT_DECIMAL_EXPONENT };

@@ -1,7 +1,8 @@
 /* volumes.c - which PersistentVolumes a PersistentVolumeClaim can be bound to.
  *
  * Source: k8s.io/component-helpers/storage/volume (FindMatchingVolume, IsVolumeBoundToClaim);
- * k8s.io/kubernetes/pkg/controller/volume/persistentvolume (checkVolumeSatisfyClaim). */
+ * k8s.io/kubernetes/pkg/controller/volume/persistentvolume (checkVolumeSatisfyClaim);
+ * k8s.io/kubernetes/pkg/volume/util (GetDefaultClass). */
 #include "schema/volumes.h"
 
 str volume_class(const struct json *tree)
@@ -9,6 +10,29 @@ str volume_class(const struct json *tree)
     str beta = json_str(json_find(json_path(tree, "metadata.annotations"), S(VOLUME_BETA_CLASS)));
 
     return beta.n ? beta : json_get_str(tree, "spec.storageClassName");
+}
+
+static bool is_marked(const struct json *tree, const char *annotation)
+{
+    return annotation &&
+           str_is(json_str(json_findz(json_path(tree, "metadata.annotations"), annotation)),
+                  "true");
+}
+
+bool class_is_default(const struct json *class, const char *annotation, const char *beta)
+{
+    return is_marked(class, annotation) || is_marked(class, beta);
+}
+
+bool class_goes_before(const struct json *class, const struct json *other)
+{
+    int c = other ? str_cmp(json_get_str(class, "metadata.creationTimestamp"),
+                            json_get_str(other, "metadata.creationTimestamp"))
+                  : 1;
+
+    return c ? c > 0
+             : str_cmp(json_get_str(class, "metadata.name"), json_get_str(other, "metadata.name")) <
+                   0;
 }
 
 bool volume_ref_is(const struct json *ref, const struct json *claim)

@@ -5,18 +5,9 @@
 #define CONTAINERS "'containers':[{'name':'c','image':'i'}]"
 
 /* JSON with ' in place of ". */
-static const char *quoted(struct world *w, const char *text)
-{
-    char *p = arena_dupz(w->arena, str_of(text));
-
-    for (char *c = p; *c; c++)
-        *c = *c == '\'' ? '"' : *c;
-    return p;
-}
-
 static struct json *post(struct world *w, const char *path, const char *body, int want)
 {
-    return world_json(w, "POST", path, quoted(w, body), want);
+    return world_json(w, "POST", path, world_quoted(w, body), want);
 }
 
 static void with_account(struct world *w)
@@ -32,8 +23,8 @@ static void refused(struct world *w, const char *path, const char *body, const c
 
 static struct json *patch(struct world *w, const char *path, const char *body, int want)
 {
-    struct call *c =
-        world_call(w, "PATCH", path, quoted(w, body), "Content-Type: application/merge-patch+json");
+    struct call *c = world_call(w, "PATCH", path, world_quoted(w, body),
+                                "Content-Type: application/merge-patch+json");
     struct json *v = call_json(c);
 
     CHECK_INT(c->status, want);

@@ -9,16 +9,6 @@
 #define APPLY "Content-Type: application/apply-patch+yaml"
 #define WIDGETS "/apis/example.com/v1/namespaces/default/widgets"
 
-static char *quotes(struct world *w, str text)
-{
-    char *z = arena_dupz(w->arena, text);
-
-    for (char *p = z; *p; p++)
-        if (*p == '\'')
-            *p = '"';
-    return z;
-}
-
 static const char crd[] =
     "{'metadata':{'name':'widgets.example.com'},'spec':{'group':'example.com','scope':'Namespaced',"
     "'names':{'plural':'widgets','kind':'Widget'},'versions':[{'name':'v1','served':true,'storage':"
@@ -76,7 +66,7 @@ static void check_step(struct world *w, size_t i, const struct json *v)
 
     json_encode(&b, json_findz(v, "spec"));
     if (steps[i].want)
-        CHECK_STRZ(buf_view(&b), quotes(w, arena_fmt(w->arena, "{%s}", steps[i].want)));
+        CHECK_STRZ(buf_view(&b), world_quoted(w, arena_fmt(w->arena, "{%s}", steps[i].want).p));
     b.n = 0;
     JSON_EACH(m, json_path(v, "metadata.managedFields")) {
         buf_fmt(&b, "%s" PRI_STR " ", str_is(json_get_str(m, "operation"), "Update") ? "+" : "",
@@ -85,7 +75,7 @@ static void check_step(struct world *w, size_t i, const struct json *v)
         buf_char(&b, '\n');
     }
     if (steps[i].owners)
-        CHECK_STRZ(buf_view(&b), quotes(w, str_of(steps[i].owners)));
+        CHECK_STRZ(buf_view(&b), world_quoted(w, steps[i].owners));
 }
 
 /* Answers with the object. v: as it was; NULL: there is none. */
@@ -93,11 +83,12 @@ static struct json *take_step(struct world *w, size_t i, uint32_t n, const struc
 {
     bool updates = steps[i].manager[0] == '+';
     str rv = updates ? json_get_str(v, "metadata.resourceVersion") : S("");
-    const char *body = quotes(
+    const char *body = world_quoted(
         w, arena_fmt(w->arena,
                      "{'apiVersion':'example.com/v1','kind':'Widget','metadata':{'name':'w%u',"
                      "'resourceVersion':'" PRI_STR "'},'spec':{%s}}",
-                     n, STR_ARG(rv), steps[i].spec));
+                     n, STR_ARG(rv), steps[i].spec)
+               .p);
     const char *path =
         updates && !v
             ? arena_fmt(w->arena, WIDGETS "?fieldManager=%s", steps[i].manager + 1).p
@@ -121,7 +112,7 @@ TEST(apply, merges_and_owns_as_structured_merge_diff_does)
     uint32_t n = 0;
 
     world_init(&w);
-    world_json(&w, "POST", CRDS, quotes(&w, str_of(crd)), 201);
+    world_json(&w, "POST", CRDS, world_quoted(&w, crd), 201);
     world_run(&w, NS_PER_S);
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         if (!steps[i].manager) {
@@ -145,7 +136,7 @@ static void check_env(struct world *w, const struct json *v, const char *env, co
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     json_encode(&b, json_findz(&c->items[0], "env"));
-    CHECK_STRZ(buf_view(&b), quotes(w, str_of(env)));
+    CHECK_STRZ(buf_view(&b), world_quoted(w, env));
     b.n = 0;
     JSON_EACH(m, json_path(v, "metadata.managedFields")) {
         const struct json *of = json_at(m, "fieldsV1", "f:spec", "f:template", "f:spec",
@@ -156,17 +147,19 @@ static void check_env(struct world *w, const struct json *v, const char *env, co
             json_encode(&b, of);
         buf_char(&b, '\n');
     }
-    CHECK_STRZ(buf_view(&b), quotes(w, str_of(owners)));
+    CHECK_STRZ(buf_view(&b), world_quoted(w, owners));
 }
 
 static struct json *apply_env(struct world *w, const char *manager, const char *env)
 {
     struct call *c = world_call(
         w, "PATCH", arena_fmt(w->arena, DEPLOYS "/d?force=true&fieldManager=%s", manager).p,
-        quotes(w, arena_fmt(w->arena,
-                            "{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'d'}"
-                            "," ENV "}",
-                            env)),
+        world_quoted(w,
+                     arena_fmt(w->arena,
+                               "{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'d'}"
+                               "," ENV "}",
+                               env)
+                         .p),
         APPLY);
     struct json *v = call_json(c);
 
@@ -188,10 +181,11 @@ TEST(apply, leaves_repeated_keys_alone_that_the_configuration_does_not_name)
 
     world_init(&w);
     world_json(&w, "POST", DEPLOYS "?fieldManager=one",
-               quotes(&w, S("{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'d'},"
+               world_quoted(&w,
+                            "{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'d'},"
                             "'spec':{'selector':{'matchLabels':{'a':'b'}},'template':{'metadata':"
                             "{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'i',"
-                            "'env':[" X1 "," Y2 "," X3 "]}]}}}}")),
+                            "'env':[" X1 "," Y2 "," X3 "]}]}}}}"),
                201);
     v = apply_env(&w, "two", Z9);
     check_env(&w, v, "[" X1 "," Y2 "," X3 "," Z9 "]",

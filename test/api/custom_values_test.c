@@ -8,16 +8,6 @@
 #define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 #define WIDGETS "/apis/example.com/v1/namespaces/default/widgets"
 
-static const char *quotes(struct world *w, const char *text)
-{
-    char *z = arena_dupz(w->arena, str_of(text));
-
-    for (char *p = z; *p; p++)
-        if (*p == '\'')
-            *p = '"';
-    return z;
-}
-
 /* The schema of the kind; properties beside spec and status are given whole. */
 static void define(struct world *w, const char *spec, const char *status)
 {
@@ -41,16 +31,16 @@ static void define(struct world *w, const char *spec, const char *status)
     call_free(c);
     if (known) {
         c = world_call(w, "PATCH", CRDS "/widgets.example.com",
-                       quotes(w, arena_fmt(w->arena,
-                                           "[{'op':'replace','path':'/spec/versions/0/schema/"
-                                           "openAPIV3Schema/properties/spec','value':%s}]",
-                                           spec)
-                                     .p),
+                       world_quoted(w, arena_fmt(w->arena,
+                                                 "[{'op':'replace','path':'/spec/versions/0/schema/"
+                                                 "openAPIV3Schema/properties/spec','value':%s}]",
+                                                 spec)
+                                           .p),
                        "Content-Type: application/json-patch+json");
         CHECK_INT(c->status, 200);
         call_free(c);
     } else
-        world_json(w, "POST", CRDS, quotes(w, body), 201);
+        world_json(w, "POST", CRDS, world_quoted(w, body), 201);
     world_run(w, NS_PER_S);
 }
 
@@ -79,7 +69,7 @@ static str write_widget(struct world *w, const char *method, const char *path, c
 
     if (str_is(str_of(method), "PATCH"))
         body = arena_fmt(w->arena, "{%s}", members).p;
-    return answer(w, world_call(w, method, path, quotes(w, body),
+    return answer(w, world_call(w, method, path, world_quoted(w, body),
                                 str_is(str_of(method), "PATCH")
                                     ? "Content-Type: application/merge-patch+json"
                                     : NULL));
@@ -323,8 +313,8 @@ TEST(values, of_the_root_are_always_held_against_the_schema)
     define(&w, "{'type':'object'}", "{'type':'object'}");
     CHECK_STRZ(write_widget(&w, "POST", WIDGETS, "'x':1"), "");
     c = world_call(&w, "PATCH", CRDS "/widgets.example.com",
-                   quotes(&w, "[{'op':'add','path':'/spec/versions/0/schema/openAPIV3Schema/"
-                              "required','value':['spec']}]"),
+                   world_quoted(&w, "[{'op':'add','path':'/spec/versions/0/schema/openAPIV3Schema/"
+                                    "required','value':['spec']}]"),
                    "Content-Type: application/json-patch+json");
     CHECK_INT(c->status, 200);
     call_free(c);
@@ -358,11 +348,12 @@ TEST(definitions, warn_about_formats_that_nobody_knows)
 
     world_init(&w);
     define(&w, "{'type':'object'}", "{'type':'object'}");
-    c = world_call(&w, "PATCH", CRDS "/widgets.example.com",
-                   quotes(&w, "[{'op':'add','path':'/spec/versions/0/schema/openAPIV3Schema/"
-                              "properties/spec/properties','value':{'a':{'type':'string','format':"
-                              "'nobody-knows'},'b':{'type':'integer','format':'int32'}}}]"),
-                   "Content-Type: application/json-patch+json");
+    c = world_call(
+        &w, "PATCH", CRDS "/widgets.example.com",
+        world_quoted(&w, "[{'op':'add','path':'/spec/versions/0/schema/openAPIV3Schema/"
+                         "properties/spec/properties','value':{'a':{'type':'string','format':"
+                         "'nobody-knows'},'b':{'type':'integer','format':'int32'}}}]"),
+        "Content-Type: application/json-patch+json");
     CHECK_INT(c->status, 200);
     CHECK_STRZ(call_header(c, "Warning"), "299 - \"unrecognized format \\\"nobody-knows\\\"\"");
     call_free(c);
@@ -377,8 +368,9 @@ TEST(objects, are_warned_about_finalizers_without_a_domain)
     world_init(&w);
     define(&w, "{'type':'object'}", "{'type':'object'}");
     c = world_call(&w, "POST", WIDGETS,
-                   quotes(&w, "{'apiVersion':'example.com/v1','kind':'Widget','metadata':{'name':"
-                              "'a','finalizers':['example.com','example.com/x','orphan']}}"),
+                   world_quoted(&w,
+                                "{'apiVersion':'example.com/v1','kind':'Widget','metadata':{'name':"
+                                "'a','finalizers':['example.com','example.com/x','orphan']}}"),
                    NULL);
     CHECK_INT(c->status, 201);
     CHECK_STRZ(call_header(c, "Warning"),

@@ -6,20 +6,10 @@
 #define PODS "/api/v1/namespaces/default/pods"
 #define NS "/api/v1/namespaces/default"
 
-static const char *quotes(struct world *w, const char *text)
-{
-    char *z = arena_dupz(w->arena, str_of(text));
-
-    for (char *p = z; *p; p++)
-        if (*p == '\'')
-            *p = '"';
-    return z;
-}
-
 static void label(struct world *w, const char *labels)
 {
     world_json(w, "PATCH", NS,
-               quotes(w, arena_fmt(w->arena, "{'metadata':{'labels':{%s}}}", labels).p), 200);
+               world_quoted(w, arena_fmt(w->arena, "{'metadata':{'labels':{%s}}}", labels).p), 200);
 }
 
 static void begin(struct world *w, const char *labels)
@@ -148,11 +138,12 @@ TEST(standards, say_what_a_pod_does_not_fit)
         ptrdiff_t at;
 
         begin(&w, rows[i].labels);
-        c = world_call(&w, "POST", PODS,
-                       quotes(&w, arena_fmt(w.arena, "{'metadata':{'name':'p'%s},'spec':{%s}}",
-                                            rows[i].meta, rows[i].spec)
-                                      .p),
-                       NULL);
+        c = world_call(
+            &w, "POST", PODS,
+            world_quoted(&w, arena_fmt(w.arena, "{'metadata':{'name':'p'%s},'spec':{%s}}",
+                                       rows[i].meta, rows[i].spec)
+                                 .p),
+            NULL);
         message = json_get_str(call_json(c), "message");
         head = S("violates PodSecurity ");
         at = str_find(message, head);
@@ -174,7 +165,8 @@ TEST(standards, are_asked_again_when_an_image_changes)
 
     begin(&w, "'x':'y'");
     world_json(&w, "POST", PODS,
-               quotes(&w, "{'metadata':{'name':'p'},'spec':{'hostNetwork':true," ONE "}}"), 201);
+               world_quoted(&w, "{'metadata':{'name':'p'},'spec':{'hostNetwork':true," ONE "}}"),
+               201);
     label(&w, ENFORCE("baseline"));
     world_json(&w, "PATCH", PODS "/p", "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", 200);
     c = world_call(&w, "PATCH", PODS "/p",
@@ -187,7 +179,7 @@ TEST(standards, are_asked_again_when_an_image_changes)
 
 static str warned(struct world *w, const char *method, const char *path, const char *body)
 {
-    struct call *c = world_call(w, method, path, quotes(w, body), NULL);
+    struct call *c = world_call(w, method, path, world_quoted(w, body), NULL);
     str out = arena_dup(w->arena, call_header(c, "Warning"));
 
     call_free(c);
@@ -219,7 +211,7 @@ TEST(labels, that_say_nothing_are_refused)
 
     world_init(&w);
     world_json(&w, "PATCH", NS,
-               quotes(&w, "{'metadata':{'labels':{" ENFORCE_VERSION("v1.01") "}}}"), 422);
+               world_quoted(&w, "{'metadata':{'labels':{" ENFORCE_VERSION("v1.01") "}}}"), 422);
     label(&w, ENFORCE_VERSION("v1.10"));
     world_fini(&w);
 }

@@ -7,24 +7,15 @@
 #define POD(name) "{'metadata':{'name':'" name "'},'spec':{'nodeName':'n'," CONTAINERS "}}"
 
 /* JSON with ' in place of ". */
-static const char *quoted(struct world *w, const char *text)
-{
-    char *p = arena_dupz(w->arena, str_of(text));
-
-    for (char *c = p; *c; c++)
-        *c = *c == '\'' ? '"' : *c;
-    return p;
-}
-
 static struct json *post(struct world *w, const char *path, const char *body, int want)
 {
-    return world_json(w, "POST", path, quoted(w, body), want);
+    return world_json(w, "POST", path, world_quoted(w, body), want);
 }
 
 static void patch(struct world *w, const char *path, const char *body, int want)
 {
-    struct call *c =
-        world_call(w, "PATCH", path, quoted(w, body), "Content-Type: application/merge-patch+json");
+    struct call *c = world_call(w, "PATCH", path, world_quoted(w, body),
+                                "Content-Type: application/merge-patch+json");
 
     CHECK_INT(c->status, want);
     call_free(c);
@@ -63,7 +54,8 @@ static int burst(struct world *w, const char *path, const char *prefix, int n)
     for (int i = 0; i < n; i++)
         calls[i] = world_open(
             w, "POST", path,
-            quoted(w, arena_fmt(w->arena, "{'metadata':{'name':'%s%d'}}", prefix, i).p), NULL);
+            world_quoted(w, arena_fmt(w->arena, "{'metadata':{'name':'%s%d'}}", prefix, i).p),
+            NULL);
     world_run(w, NS_PER_S);
     for (int i = 0; i < n; i++) {
         CHECK(calls[i]->status == 201 || calls[i]->status == 403);

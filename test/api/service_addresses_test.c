@@ -8,20 +8,10 @@
 #define RANGES NETWORK "/servicecidrs"
 
 /* ' stands for ". */
-static const char *quoted(struct world *w, const char *text)
-{
-    char *s = (char *)arena_dup(w->arena, arena_fmt(w->arena, "%s", text)).p;
-
-    for (char *p = s; *p; p++)
-        if (*p == '\'')
-            *p = '"';
-    return s;
-}
-
 static struct json *send(struct world *w, const char *method, const char *path, const char *body,
                          int want)
 {
-    return world_json(w, method, path, body ? quoted(w, body) : NULL, want);
+    return world_json(w, method, path, body ? world_quoted(w, body) : NULL, want);
 }
 
 /* A Service with more in its spec (", 'x': y"); its address. */
@@ -188,12 +178,13 @@ TEST(addresses, of_one_write_are_both_there_or_not)
     world_init(&w);
     /* Neither is durable when the other asks. */
     a = world_open(&w, "POST", SERVICES,
-                   quoted(&w, "{'metadata': {'name': 'a'}, 'spec': {'type': 'NodePort', "
-                              "'clusterIP': '10.96.0.9', 'ports': [{'port': 80}]}}"),
+                   world_quoted(&w, "{'metadata': {'name': 'a'}, 'spec': {'type': 'NodePort', "
+                                    "'clusterIP': '10.96.0.9', 'ports': [{'port': 80}]}}"),
                    NULL);
     b = world_open(&w, "POST", SERVICES,
-                   quoted(&w, "{'metadata': {'name': 'b'}, 'spec': {'clusterIP': '10.96.0.9', "
-                              "'ports': [{'port': 80}]}}"),
+                   world_quoted(&w,
+                                "{'metadata': {'name': 'b'}, 'spec': {'clusterIP': '10.96.0.9', "
+                                "'ports': [{'port': 80}]}}"),
                    NULL);
     world_run(&w, NS_PER_S);
     CHECK_INT(a->status, 201);
@@ -216,10 +207,11 @@ TEST(node_ports, are_not_given_twice_before_the_first_is_durable)
 
     world_init(&w);
     for (int i = 0; i < 2; i++)
-        c[i] = world_open(&w, "POST", SERVICES,
-                          quoted(&w, "{'metadata': {'generateName': 'a-'}, 'spec': {'type': "
-                                     "'NodePort', 'ports': [{'port': 80, 'nodePort': 30080}]}}"),
-                          NULL);
+        c[i] =
+            world_open(&w, "POST", SERVICES,
+                       world_quoted(&w, "{'metadata': {'generateName': 'a-'}, 'spec': {'type': "
+                                        "'NodePort', 'ports': [{'port': 80, 'nodePort': 30080}]}}"),
+                       NULL);
     world_run(&w, NS_PER_S);
     CHECK_INT(c[0]->status, 201);
     CHECK_INT(c[1]->status, 422);

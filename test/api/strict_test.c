@@ -7,16 +7,6 @@
 #define DEPLOYS "/apis/apps/v1/namespaces/default/deployments"
 #define CM "/api/v1/namespaces/default/configmaps"
 
-static const char *quoted(struct world *w, const char *s)
-{
-    char *out = arena_dupz(w->arena, str_of(s));
-
-    for (char *p = out; *p; p++)
-        if (*p == '\'')
-            *p = '"';
-    return out;
-}
-
 /* "Warning" headers' texts, one a line. */
 static str warnings(struct world *w, const struct call *c)
 {
@@ -94,24 +84,24 @@ TEST(strict, what_is_unknown_or_there_twice_is_told_in_the_documents_order)
     struct world w;
 
     world_init(&w);
-    world_json(&w, "POST", DEPLOYS, quoted(&w, valid), 201);
+    world_json(&w, "POST", DEPLOYS, world_quoted(&w, valid), 201);
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
         bool patch = str_find(str_of(bodies[i].type), S("patch")) > 0;
         CLEANUP(buf) struct buf want = BUF_INIT;
-        str rest = str_of(quoted(&w, bodies[i].told)), line, message;
+        str rest = str_of(world_quoted(&w, bodies[i].told)), line, message;
         const char *header = arena_fmt(w.arena, "Content-Type: %s", bodies[i].type).p;
         bool in_yaml = false;
-        struct call *c = world_call(&w, patch ? "PATCH" : "PUT", DEPLOYS "/d?dryRun=All",
-                                    bodies[i].body == deployment_yaml ? bodies[i].body
-                                                                      : quoted(&w, bodies[i].body),
-                                    header);
+        struct call *c = world_call(
+            &w, patch ? "PATCH" : "PUT", DEPLOYS "/d?dryRun=All",
+            bodies[i].body == deployment_yaml ? bodies[i].body : world_quoted(&w, bodies[i].body),
+            header);
 
         CHECK_INT(c->status, 200);
         CHECK_STR(warnings(&w, c), rest);
         call_free(c);
         c = world_call(&w, patch ? "PATCH" : "PUT", DEPLOYS "/d?fieldValidation=Strict",
                        bodies[i].body == deployment_yaml ? bodies[i].body
-                                                         : quoted(&w, bodies[i].body),
+                                                         : world_quoted(&w, bodies[i].body),
                        header);
         CHECK_INT(c->status, patch ? 422 : 400);
         buf_z(&want, "strict decoding error: ");
@@ -132,7 +122,7 @@ TEST(strict, what_is_unknown_or_there_twice_is_told_in_the_documents_order)
         call_free(c);
         c = world_call(&w, patch ? "PATCH" : "PUT", DEPLOYS "/d?dryRun=All&fieldValidation=Ignore",
                        bodies[i].body == deployment_yaml ? bodies[i].body
-                                                         : quoted(&w, bodies[i].body),
+                                                         : world_quoted(&w, bodies[i].body),
                        header);
         CHECK_INT(c->status, 200);
         CHECK_STRZ(warnings(&w, c), "");
@@ -213,7 +203,7 @@ TEST(strict, patches_without_meaning_are_refused_in_the_words_of_their_decoder)
     world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", 201);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct call *c = world_call(&w, "PATCH", arena_fmt(w.arena, CM "/a%s", rows[i].query).p,
-                                    quoted(&w, rows[i].body),
+                                    world_quoted(&w, rows[i].body),
                                     arena_fmt(w.arena, "Content-Type: %s", rows[i].type).p);
 
         CHECK_INT(c->status, rows[i].status);
@@ -247,9 +237,10 @@ TEST(strict, what_apply_creates_has_a_name_and_no_identity_yet)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct call *c = world_call(
             &w, "PATCH", CM "/a?fieldManager=m",
-            quoted(&w, arena_fmt(w.arena, "{'apiVersion':'v1','kind':'ConfigMap','metadata':%s}",
-                                 rows[i].meta)
-                           .p),
+            world_quoted(&w,
+                         arena_fmt(w.arena, "{'apiVersion':'v1','kind':'ConfigMap','metadata':%s}",
+                                   rows[i].meta)
+                             .p),
             "Content-Type: application/apply-patch+yaml");
 
         CHECK_INT(c->status, rows[i].status);
@@ -284,7 +275,7 @@ TEST(strict, bodies_that_cannot_be_read_are_shown_as_text_or_bytes)
     world_init(&w);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct call *c = world_call(&w, rows[i].method, rows[i].method[1] == 'U' ? CM "/a" : CM,
-                                    quoted(&w, rows[i].body),
+                                    world_quoted(&w, rows[i].body),
                                     arena_fmt(w.arena, "Content-Type: %s", rows[i].type).p);
 
         CHECK_INT(c->status, 400);
@@ -314,12 +305,12 @@ TEST(strict, owners_that_are_there_twice_count_once)
     struct call *c;
 
     world_init(&w);
-    c = world_call(&w, "POST", CM, quoted(&w, "{'metadata':{'name':'a'," OWNERS "}}"), NULL);
+    c = world_call(&w, "POST", CM, world_quoted(&w, "{'metadata':{'name':'a'," OWNERS "}}"), NULL);
     CHECK_INT(c->status, 201);
     CHECK_STRZ(warnings(&w, c), DEDUPS(""));
     CHECK_INT(json_count(json_path(call_json(c), "metadata.ownerReferences")), 2);
     call_free(c);
-    c = world_call(&w, "PATCH", CM "/a", quoted(&w, "{'metadata':{" OWNERS "}}"),
+    c = world_call(&w, "PATCH", CM "/a", world_quoted(&w, "{'metadata':{" OWNERS "}}"),
                    "Content-Type: application/merge-patch+json");
     CHECK_INT(c->status, 200);
     CHECK_STRZ(warnings(&w, c), DEDUPS(" after mutating admission happens"));

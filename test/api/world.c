@@ -222,6 +222,16 @@ str call_header(struct call *c, const char *name)
     return STR_NONE;
 }
 
+const char *world_quoted(struct world *w, const char *text)
+{
+    char *z = text ? arena_dupz(w->arena, str_of(text)) : NULL;
+
+    for (char *p = z; p && *p; p++)
+        if (*p == '\'')
+            *p = '"';
+    return z;
+}
+
 int world_status(struct world *w, const char *method, const char *path, const char *body)
 {
     struct call *c = world_call(w, method, path, body, NULL);

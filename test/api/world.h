@@ -40,6 +40,8 @@ struct call *world_open(struct world *w, const char *method, const char *path, c
                         const char *headers); /* without waiting for the end */
 void world_run(struct world *w, int64_t ns);
 void call_free(struct call *c);
+/* JSON that is written with ' in place of "; in the world's arena. NULL stays NULL. */
+const char *world_quoted(struct world *w, const char *text);
 /* Shorthands: status, and the body as a tree in the world's arena. */
 int world_status(struct world *w, const char *method, const char *path, const char *body);
 struct json *world_json(struct world *w, const char *method, const char *path, const char *body,
