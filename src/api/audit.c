@@ -341,6 +341,11 @@ static struct stream *on_upgrade(struct http_exchange *ex)
     return ex->ops->upgrade(ex);
 }
 
+static void on_messages(struct http_exchange *ex, unsigned opcode)
+{
+    of(ex)->inner->messages(ex, opcode);
+}
+
 static void on_share(struct http_exchange *ex, const struct obj *o, bool deleted)
 {
     of(ex)->inner->share(ex, o, deleted);
@@ -357,6 +362,7 @@ static void overhear(struct audited *t)
                                         .queued = on_queued,
                                         .end = on_end,
                                         .upgrade = ex->ops->upgrade ? on_upgrade : NULL,
+                                        .messages = ex->ops->messages ? on_messages : NULL,
                                         .share = ex->ops->share ? on_share : NULL};
     ex->observer = t;
     ex->ops = &t->ops;

@@ -347,16 +347,31 @@ static struct err *by_token(struct req *q, str token)
     return NULL;
 }
 
-/* Browsers cannot set headers of a WebSocket: the token is one of the protocols they offer. */
+#define TOKEN_PROTOCOL "base64url.bearer.authorization.k8s.io."
+
+bool authn_is_token_protocol(str protocol)
+{
+    return str_has_prefix(protocol, S(TOKEN_PROTOCOL));
+}
+
+/* Browsers cannot set headers of a WebSocket: the token is one of the protocols they offer. There has to be another one, with
+ * which to answer; *ret is empty otherwise, or when it is no token. false: none is offered.
+ * Source: k8s.io/apiserver/pkg/authentication/request/websocket/protocol.go */
 static bool websocket_token(struct req *q, str *ret)
 {
-    static const str prefix = STR("base64url.bearer.authorization.k8s.io.");
-    str list = http_header(&q->ex->req, "sec-websocket-protocol"), one;
+    str list = http_header(&q->ex->req, "sec-websocket-protocol"), one, encoded = STR_NONE;
+    bool other = false;
 
-    while (list.n && str_cut(&list, ',', &one))
-        if (str_has_prefix(str_trim(one), prefix))
-            return base64url_decode(q->a, str_skip(str_trim(one), prefix.n), ret) && ret->n;
-    return false;
+    while (list.n && str_cut(&list, ',', &one)) {
+        one = str_trim(one);
+        if (!encoded.n && authn_is_token_protocol(one))
+            encoded = str_skip(one, sizeof TOKEN_PROTOCOL - 1);
+        else
+            other |= one.n > 0;
+    }
+    if (!other || !base64url_decode(q->a, encoded, ret))
+        *ret = STR_NONE;
+    return encoded.n;
 }
 
 static void certificate_user(struct req *q)
@@ -405,7 +420,7 @@ static struct err *authenticate(struct req *q)
             return by_token(q, str_trim(auth));
     }
     if (q->ex->req.is_upgrade && websocket_token(q, &token))
-        return by_token(q, token);
+        return token.n ? by_token(q, token) : unauthorized();
     if (bad_certificate || !anonymous_may(q))
         return unauthorized();
     q->user = user_named(q->a, S("system:anonymous"));

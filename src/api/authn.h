@@ -25,6 +25,8 @@ struct authn {
     struct list awaiting_key; /* token requests that came before there was a key */
 };
 
+/* Among the protocols that a WebSocket client offers, the one that is its token. */
+bool authn_is_token_protocol(str protocol);
 bool same_secret(str a, str b);
 struct user *user_named(struct arena *a, str name);
 void user_group_add(struct arena *a, struct user *u, str group);

@@ -20,7 +20,6 @@ struct forward_target { /* strings live until the request ends */
 };
 void forward_request(struct req *q, const struct forward_target *t);
 
-/* A log over a WebSocket (log_socket.c): whether the client wants it so, and the answer; url: the kubelet's. */
-bool log_socket_is_wanted(const struct http_request *r);
+/* A log over a WebSocket (log_socket.c); url: the kubelet's. */
 void log_socket_serve(struct req *q, str url);
 #endif

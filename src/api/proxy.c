@@ -33,7 +33,7 @@ static void forward_as(struct req *q, str url, bool log)
 
     if (e)
         reply_error(q, e);
-    else if (log && log_socket_is_wanted(&q->ex->req))
+    else if (log && http_wants_websocket(&q->ex->req))
         log_socket_serve(q, url);
     else
         forward_request(

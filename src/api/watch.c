@@ -11,6 +11,7 @@
  * which is bounded like what waits to be sent; their order stays. API:
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes */
 #include "api/api_internal.h"
+#include "api/authn.h"
 #include "api/conversion.h"
 
 #define BOOKMARK_PERIOD_NS (60 * NS_PER_S)
@@ -48,6 +49,7 @@ struct watcher {
     size_t n_initial, at, cap;
     int64_t from, seen_revision, sent_revision;
     bool initial_bookmark, plain, protobuf, shares, columns_sent, closing;
+    bool messages; /* each event is a WebSocket message of its own, and so needs no length */
     bool converts, converting; /* by webhook; now */
     struct list late;
     size_t late_bytes;
@@ -212,7 +214,7 @@ static void frame_other(struct watcher *w, struct buf *b, const char *type, str 
 
 static void send_frame(struct watcher *w, str frame)
 {
-    http_write(w->q->ex, frame);
+    http_write(w->q->ex, w->messages && w->protobuf ? str_skip(frame, 4) : frame);
 }
 
 static void send_object(struct watcher *w, enum seen seen, str data)
@@ -247,7 +249,10 @@ static void send_shared(struct watcher *w, enum seen seen, const struct store_ev
         e->frame_cache[slot] = bytes_new(buf_view(&b));
         buf_fini(&b);
     }
-    http_write_bytes(w->q->ex, e->frame_cache[slot]);
+    if (w->messages)
+        send_frame(w, bytes_str(e->frame_cache[slot]));
+    else
+        http_write_bytes(w->q->ex, e->frame_cache[slot]);
 }
 
 static void send_bookmark(struct watcher *w, bool initial_end)
@@ -573,13 +578,46 @@ static bool keep_initial(void *ctx, const struct obj *o)
     return true;
 }
 
+/* As golang.org/x/net/websocket answers: an origin has to be named, and one protocol or none besides the one that holds a token. */
+static bool start_messages(struct watcher *w)
+{
+    struct req *q = w->q;
+    str asked = http_header(&q->ex->req, "Sec-WebSocket-Protocol"), one, protocol = STR_NONE;
+    struct http_header h = {.name = S("Sec-WebSocket-Protocol")};
+    unsigned n = 0;
+
+    while (str_cut(&asked, ',', &one))
+        if (!authn_is_token_protocol(str_trim(one))) {
+            protocol = str_trim(one);
+            n++;
+        }
+    h.value = protocol;
+    if (!http_header(&q->ex->req, "Origin").n)
+        reply_plain_error(q, 403, S("null origin"));
+    else if (n > 1)
+        reply_plain_error(q, 400, S("missing or bad WebSocket-Protocol"));
+    else if (!http_messages(q->ex, &h, n, !w->protobuf))
+        reply_plain_error(q, 400, S("missing Sec-WebSocket-Key"));
+    else
+        return true;
+    return false;
+}
+
+static void start_body(struct watcher *w)
+{
+    size_t n;
+    struct http_header *h = reply_headers(
+        w->q, w->protobuf ? "application/vnd.kubernetes.protobuf;stream=watch" : "application/json",
+        &n, 0);
+
+    http_start(w->q->ex, 200, h, n);
+}
+
 void verb_watch(struct req *q)
 {
     struct watcher *w = ARENA_NEW(q->a, struct watcher);
     const struct kind *k = q->route.kind;
-    struct http_header *h;
     bool legacy_start, initial;
-    size_t n;
     struct err *e;
 
     e = list_options_parse(q, true, &w->o);
@@ -594,6 +632,9 @@ void verb_watch(struct req *q)
     w->plain = !w->protobuf && q->accept.as == AS_OBJECT && k->storage == k;
     w->shares =
         q->ex->shares && q->accept.media == MEDIA_JSON && (w->plain || q->accept.as == AS_PARTIAL);
+    w->messages = http_wants_websocket(&q->ex->req);
+    if (w->messages && !start_messages(w))
+        return;
     w->converts = k->converter && !w->shares && q->accept.as != AS_PARTIAL;
     list_init(&w->late);
     w->from = store_revision(q->api->store);
@@ -610,10 +651,8 @@ void verb_watch(struct req *q)
     q->ex->user = w;
     q->ex->on_gone = watcher_gone;
     q->ex->on_drain = watcher_drained;
-    h = reply_headers(
-        q, w->protobuf ? "application/vnd.kubernetes.protobuf;stream=watch" : "application/json",
-        &n, 0);
-    http_start(q->ex, 200, h, n);
+    if (!w->messages)
+        start_body(w);
     if (initial)
         store_each(q->api->store, k->r->storage_resource, k->r->namespaced ? q->route.ns : S(""),
                    NULL, keep_initial, w);

@@ -274,11 +274,6 @@ static void ex_end(struct http_exchange *ex)
     exchange_unref(x);
 }
 
-static struct stream *ex_upgrade(struct http_exchange *ex)
-{
-    return NULL; /* exec and its kin go over a socket */
-}
-
 static void server_start(void *ctx)
 {
     struct exchange *x = ctx;
@@ -290,8 +285,12 @@ static void server_start(void *ctx)
 
 static void inproc_start(struct client_call *call, const struct client_request *r)
 {
-    static const struct http_exchange_ops ops = {ex_start, ex_write,   ex_write_bytes, ex_queued,
-                                                 ex_end,   ex_upgrade, ex_share};
+    static const struct http_exchange_ops ops = {.start = ex_start,
+                                                 .write = ex_write,
+                                                 .write_bytes = ex_write_bytes,
+                                                 .queued = ex_queued,
+                                                 .end = ex_end,
+                                                 .share = ex_share};
     struct inproc *conf = call->client->impl;
     struct exchange *x = NEW(struct exchange);
     struct arena *a = arena_new();

@@ -67,7 +67,6 @@ static void on_last_written(void *ctx, int error)
 /* What the caller has not been sent yet still has to go. */
 static void end(struct translator *t)
 {
-    static const unsigned char normal[] = {0x03, 0xe8}; /* 1000 */
     CLEANUP(buf) struct buf b = BUF_INIT;
 
     if (t->over)
@@ -75,7 +74,7 @@ static void end(struct translator *t)
     t->over = true;
     stream_pause(t->runtime);
     stream_pause(t->caller);
-    websocket_frame(&b, WEBSOCKET_CLOSE, (str){(const char *)normal, sizeof normal}, NULL);
+    websocket_goodbye(&b);
     stream_write(t->caller, buf_view(&b), on_last_written, t);
 }
 

@@ -53,6 +53,8 @@ struct http_exchange_ops { /* a transport implements these */
     void (*end)(struct http_exchange *ex);
     struct stream *(*upgrade)(
         struct http_exchange *ex); /* after start(101): the raw connection; ends the exchange */
+    void (*messages)(struct http_exchange *ex,
+                     unsigned opcode); /* after start(101): every write is a WebSocket message */
     void (*share)(struct http_exchange *ex, const struct obj *o,
                   bool deleted); /* NULL on sockets; takes its own reference */
 };
@@ -105,6 +107,13 @@ void http_reply_bytes(struct http_exchange *ex, int status, const char *content_
                       const struct bytes *body);
 /* 101 with these headers, then the connection's bytes (whatever arrived behind the head first). NULL when not upgradable or gone: the exchange is then still to be ended. Otherwise the caller owns the stream, and the exchange is freed. */
 struct stream *http_upgrade(struct http_exchange *ex, const struct http_header *headers, size_t n);
+/* Whether the client asks to go on with WebSocket messages. */
+bool http_wants_websocket(const struct http_request *r);
+/* 101 with these headers and the answer to the client's key; from then on each http_write() is one message, of text or binary, and
+ * http_end() takes leave. What the client sends is not looked at: pings are answered, and when it takes leave it is gone.
+ * false: not upgradable, or no key was sent; the exchange is then still to be answered. */
+bool http_messages(struct http_exchange *ex, const struct http_header *headers, size_t n,
+                   bool text);
 
 typedef void http_handler_fn(void *ctx, struct http_exchange *ex);
 struct http_server_options {

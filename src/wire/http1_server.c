@@ -11,6 +11,7 @@
  *       the connection ends. */
 #include "wire/http_internal.h"
 #include "loop/stream.h"
+#include "wire/websocket.h"
 
 #define COPY_BELOW                                                                                 \
     ((size_t)16 << 10) /* bytes; larger pieces go to the stream without being joined to others */
@@ -18,7 +19,7 @@
 #define BODY_AT_ONCE                                                                               \
     ((size_t)16 << 10) /* bytes; for a longer body memory is taken as it comes, not as announced */
 
-enum http1_phase { PHASE_BODY_LENGTH, PHASE_BODY_CHUNKED, PHASE_ANSWER };
+enum http1_phase { PHASE_BODY_LENGTH, PHASE_BODY_CHUNKED, PHASE_ANSWER, PHASE_MESSAGES };
 
 struct http1_exchange {
     struct http_exchange ex;
@@ -28,10 +29,11 @@ struct http1_exchange {
     bool is_head, keep_alive;
     bool dispatched;             /* the handler has it */
     bool no_body, chunked, full; /* of the answer; full: queued() passed HTTP_QUEUE_HIGH / 2 */
+    unsigned opcode;             /* of the messages that the answer is made of; 0: it is a body */
     size_t body_left;
     char *body_at; /* where the next byte of a short body of known length goes */
     struct http1_chunked chunks;
-    struct buf body; /* of the others */
+    struct buf body; /* of the others; in PHASE_MESSAGES: a message that is not whole yet */
 };
 
 static const struct http_exchange_ops http1_ops;
@@ -119,7 +121,7 @@ static void body_write(struct http1_exchange *x, str data, const struct bytes *s
 
     if (x->ex.gone || c->dead || x->no_body)
         return;
-    if (shared && data.n < COPY_BELOW && !c->h1.processing) {
+    if (shared && data.n < COPY_BELOW && !c->h1.processing && !x->opcode) {
         http_conn_hold(c, shared, x->chunked);
         if (http_conn_queued(c) >= HTTP_QUEUE_HIGH / 2)
             x->full = true;
@@ -128,6 +130,8 @@ static void body_write(struct http1_exchange *x, str data, const struct bytes *s
     http_conn_reserve(c, data.n < COPY_BELOW ? data.n + 32 : 32);
     if (x->chunked)
         http_chunk_head(&c->out, data.n);
+    else if (x->opcode)
+        websocket_head(&c->out, x->opcode, data.n);
     if (data.n < COPY_BELOW) {
         buf_str(&c->out, data);
     } else {
@@ -228,6 +232,9 @@ static void end(struct http_exchange *ex)
         } else if (x->chunked && !x->no_body) {
             http_conn_reserve(c, 8);
             buf_str(&c->out, S("0\r\n\r\n"));
+        } else if (x->opcode) {
+            http_conn_reserve(c, 8);
+            websocket_goodbye(&c->out);
         }
         c->h1.ex = NULL;
         http_load_end(&c->h1.load);
@@ -262,6 +269,18 @@ static struct stream *upgrade(struct http_exchange *ex)
     return s;
 }
 
+static void messages(struct http_exchange *ex, unsigned opcode)
+{
+    struct http1_exchange *x = of(ex);
+
+    x->opcode = opcode;
+    x->phase = PHASE_MESSAGES;
+    x->no_body = false;
+    x->keep_alive = false;
+    if (x->c->h1.in.n && !x->c->h1.processing)
+        resume_later(x->c);
+}
+
 static const struct http_exchange_ops http1_ops = {
     .start = start,
     .write = write_str,
@@ -269,6 +288,7 @@ static const struct http_exchange_ops http1_ops = {
     .queued = queued,
     .end = end,
     .upgrade = upgrade,
+    .messages = messages,
 };
 
 /* ---- requests ---- */
@@ -470,6 +490,29 @@ static void take_chunked_body(struct http1_exchange *x)
     }
 }
 
+/* What a reader of messages sends: nothing of it is for us but pings and his leave. */
+static void take_messages(struct http1_exchange *x)
+{
+    struct http_conn *c = x->c;
+    struct http1_conn *h = &c->h1;
+    struct websocket_frame f;
+    int r;
+
+    buf_add(&x->body, h->now, h->now_n);
+    h->now_n = 0;
+    while ((r = websocket_take(&x->body, true, &f)) > 0) {
+        if (f.opcode == WEBSOCKET_CLOSE)
+            break;
+        if (f.opcode == WEBSOCKET_PING && http_conn_queued(c) < HTTP_QUEUE_HIGH) {
+            http_conn_reserve(c, f.payload.n + 16);
+            websocket_frame(&c->out, WEBSOCKET_PONG, f.payload, NULL);
+        }
+        buf_drop(&x->body, f.size);
+    }
+    if (r || x->body.n > HTTP_PIPELINE_MAX)
+        http_conn_close(c);
+}
+
 /* Looks for a request in what is there; false: there is none yet. */
 static bool take_head(struct http_conn *c)
 {
@@ -526,6 +569,8 @@ static void process(struct http_conn *c, const char *p, size_t n)
                 break;
         } else if (x->phase == PHASE_ANSWER || !h->now_n) {
             break;
+        } else if (x->phase == PHASE_MESSAGES) {
+            take_messages(x);
         } else if (x->phase == PHASE_BODY_LENGTH) {
             take_known_body(x);
         } else {

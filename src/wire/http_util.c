@@ -1,6 +1,7 @@
 /* http_util.c - what every transport of an exchange shares: headers, queries, escapes, whole
  * answers. */
 #include "wire/http.h"
+#include "wire/websocket.h"
 
 str http_header(const struct http_request *r, const char *name)
 {
@@ -235,4 +236,27 @@ struct stream *http_upgrade(struct http_exchange *ex, const struct http_header *
         return NULL;
     start(ex, 101, headers, n, false);
     return ex->ops->upgrade(ex);
+}
+
+bool http_wants_websocket(const struct http_request *r)
+{
+    return r->is_upgrade && str_eq_nocase(http_header(r, "Upgrade"), S("websocket"));
+}
+
+bool http_messages(struct http_exchange *ex, const struct http_header *headers, size_t n, bool text)
+{
+    str key = http_header(&ex->req, "Sec-WebSocket-Key");
+    struct http_header *h;
+
+    if (!http_wants_websocket(&ex->req) || !key.n || ex->gone || !ex->ops->messages)
+        return false;
+    h = ARENA_NEW_N(ex->arena, struct http_header, n + 3);
+    h[0] = (struct http_header){S("Upgrade"), S("websocket")};
+    h[1] = (struct http_header){S("Connection"), S("Upgrade")};
+    h[2] = (struct http_header){S("Sec-WebSocket-Accept"), websocket_accept(ex->arena, key)};
+    for (size_t i = 0; i < n; i++)
+        h[3 + i] = headers[i];
+    start(ex, 101, h, n + 3, false);
+    ex->ops->messages(ex, text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY);
+    return true;
 }

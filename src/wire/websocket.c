@@ -16,11 +16,8 @@ str websocket_accept(struct arena *a, str key)
     return arena_dup(a, buf_view(&b));
 }
 
-void websocket_frame(struct buf *b, unsigned opcode, str payload, const unsigned char *mask)
+static void put_head(struct buf *b, unsigned opcode, size_t n, unsigned masked)
 {
-    unsigned masked = mask ? 0x80 : 0;
-    size_t n = payload.n;
-
     buf_char(b, (char)(0x80 | opcode));
     if (n < 126) {
         buf_char(b, (char)(masked | n));
@@ -33,12 +30,29 @@ void websocket_frame(struct buf *b, unsigned opcode, str payload, const unsigned
         for (int shift = 56; shift >= 0; shift -= 8)
             buf_char(b, (char)((uint64_t)n >> shift));
     }
+}
+
+void websocket_head(struct buf *b, unsigned opcode, size_t n)
+{
+    put_head(b, opcode, n, 0);
+}
+
+void websocket_goodbye(struct buf *b)
+{
+    static const unsigned char normal[] = {0x03, 0xe8}; /* 1000 */
+
+    websocket_frame(b, WEBSOCKET_CLOSE, (str){(const char *)normal, sizeof normal}, NULL);
+}
+
+void websocket_frame(struct buf *b, unsigned opcode, str payload, const unsigned char *mask)
+{
+    put_head(b, opcode, payload.n, mask ? 0x80 : 0);
     if (!mask) {
         buf_str(b, payload);
         return;
     }
     buf_add(b, mask, 4);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < payload.n; i++)
         buf_char(b, (char)(payload.p[i] ^ mask[i & 3]));
 }
 

@@ -17,6 +17,10 @@ enum {
 str websocket_accept(struct arena *a, str key);
 /* One final frame. mask: four random bytes of a client; NULL of a server. */
 void websocket_frame(struct buf *b, unsigned opcode, str payload, const unsigned char *mask);
+/* The head alone, of a server's final frame of n bytes that follow. */
+void websocket_head(struct buf *b, unsigned opcode, size_t n);
+/* A server's last frame: all is well (1000). */
+void websocket_goodbye(struct buf *b);
 struct websocket_frame {
     unsigned opcode;
     bool final;

@@ -652,6 +652,48 @@ TEST(watch, sends_what_happens_and_selectors_turn_changes_into_coming_and_going)
     world_fini(&w);
 }
 
+TEST(watch, over_a_websocket_sends_a_message_for_each_event)
+{
+#define SOCKET                                                                                     \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nConnection: Upgrade\nUpgrade: websocket\n"
+    static const struct {
+        const char *headers;
+        int status;
+        unsigned opcode;
+        const char *protocol;
+    } cases[] = {
+        {SOCKET "Origin: https://d", 101, 1, ""},
+        {SOCKET "Origin: https://d\nSec-WebSocket-Protocol: base64.binary.k8s.io", 101, 1,
+         "base64.binary.k8s.io"},
+        {SOCKET
+         "Origin: https://d\nSec-WebSocket-Protocol: a,base64url.bearer.authorization.k8s.io.x",
+         101, 1, "a"},
+        {SOCKET "Origin: https://d\nSec-WebSocket-Protocol: a, b", 400, 0, ""},
+        {SOCKET, 403, 0, ""}, /* browsers name their origin */
+        {"Upgrade: websocket\nOrigin: https://d", 400, 0, ""},
+        {SOCKET "Origin: https://d\nAccept: application/vnd.kubernetes.protobuf", 101, 2, ""},
+    };
+    struct world w;
+
+    world_init(&w);
+    world_json(&w, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", 201);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct call *c = world_open(&w, "GET", CM "?watch=1", NULL, cases[i].headers);
+
+        world_run(&w, NS_PER_S);
+        CHECK_INT(c->status, cases[i].status);
+        CHECK_INT(c->opcode, cases[i].opcode);
+        CHECK_STRZ(call_header(c, "Sec-WebSocket-Protocol"), cases[i].protocol);
+        if (cases[i].opcode == 1)
+            CHECK(str_has_prefix(buf_view(&c->body), S("{\"type\":\"ADDED\"")));
+        if (cases[i].opcode == 2) /* a message has a length, so the event has none before it */
+            CHECK(str_has_prefix(buf_view(&c->body), S("\n\5ADDED")));
+        call_free(c);
+    }
+    world_fini(&w);
+#undef SOCKET
+}
+
 TEST(watch, ends_at_its_timeout_and_marks_the_end_of_the_initial_events)
 {
     struct world w;

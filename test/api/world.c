@@ -47,8 +47,18 @@ static struct stream *ex_upgrade(struct http_exchange *ex)
     return NULL;
 }
 
-static const struct http_exchange_ops ops = {ex_start,  ex_write, ex_write_bytes,
-                                             ex_queued, ex_end,   ex_upgrade};
+static void ex_messages(struct http_exchange *ex, unsigned opcode)
+{
+    CONTAINER_OF(ex, struct call, ex)->opcode = opcode;
+}
+
+static const struct http_exchange_ops ops = {.start = ex_start,
+                                             .write = ex_write,
+                                             .write_bytes = ex_write_bytes,
+                                             .queued = ex_queued,
+                                             .end = ex_end,
+                                             .upgrade = ex_upgrade,
+                                             .messages = ex_messages};
 
 static bool booted;
 static void on_boot(void *ctx, struct err *e)
@@ -143,7 +153,7 @@ struct call *world_open(struct world *w, const char *method, const char *path, c
     struct call *c = NEW(struct call);
     str target = str_of(path), head = str_of(headers ? headers : ""), line, query = target;
     size_t n = 0;
-    bool auth = false;
+    bool auth = false, upgrade = false;
 
     c->w = w;
     c->ex.ops = &ops;
@@ -155,6 +165,7 @@ struct call *world_open(struct world *w, const char *method, const char *path, c
         str_cut(&line, ':', &name);
         c->in[n++] = (struct http_header){name, str_trim(line)};
         auth |= str_eq_nocase(name, S("authorization"));
+        upgrade |= str_eq_nocase(name, S("upgrade"));
     }
     if (!auth)
         c->in[n++] = (struct http_header){S("Authorization"), S("Bearer admin-token")};
@@ -165,6 +176,7 @@ struct call *world_open(struct world *w, const char *method, const char *path, c
                                       .target = target,
                                       .headers = c->in,
                                       .n_headers = n,
+                                      .is_upgrade = upgrade,
                                       .peer = w->peer,
                                       .version = w->http_version,
                                       .body = arena_dup(c->ex.arena, str_of(body ? body : ""))};

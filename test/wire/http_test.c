@@ -1,5 +1,6 @@
 /* http_test.c - the server over HTTP/1.1, on pairs of streams under the virtual clock. */
 #include "test/test.h"
+#include "wire/websocket.h"
 #include "wire/http.h"
 #include "wire/http_internal.h"
 
@@ -470,6 +471,60 @@ TEST(http_server, end_that_comes_before_the_tunnel_is_read_is_not_lost)
     talk_run(&t, NS_PER_S);
     CHECK_STRZ(buf_view(&t.tunnel_got), "last");
     CHECK_INT(t.tunnel_ended, 1);
+    talk_fini(&t);
+}
+
+TEST(http_server, answers_become_messages_pings_are_answered_and_a_goodbye_ends_them)
+{
+    static const unsigned char mask[4] = {1, 2, 3, 4};
+    static const char request[] =
+        "GET /hold HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    CLEANUP(buf) struct buf said = BUF_INIT;
+    struct http_header h = {S("Sec-WebSocket-Protocol"), S("p")};
+    const struct bytes *shared = bytes_new(S("two"));
+    struct talk t;
+
+    talk_init(&t, NULL);
+    ask(&t, request);
+    CHECK(http_messages(t.held, &h, 1, true));
+    talk_run(&t, NS_PER_S);
+    CHECK_STRZ(
+        buf_view(&t.got),
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: p\r\n\r\n");
+    buf_clear(&t.got);
+    http_write(t.held, S("one"));
+    http_write_bytes(t.held, shared);
+    bytes_unref(shared);
+    websocket_frame(&said, WEBSOCKET_TEXT, S("not heard"), mask);
+    websocket_frame(&said, WEBSOCKET_PING, S("?"), mask);
+    for (size_t i = 0; i < said.n; i++) { /* in the smallest pieces */
+        stream_write(t.client, (str){said.p + i, 1}, NULL, NULL);
+        talk_run(&t, NS_PER_S / 100);
+    }
+    CHECK_STRZ(buf_view(&t.got), "\x81\x03one\x81\x03two\x8a\x01?");
+    buf_clear(&t.got);
+    http_end(t.held);
+    talk_run(&t, NS_PER_S);
+    CHECK_STRZ(buf_view(&t.got), "\x88\x02\x03\xe8");
+    CHECK(t.ended);
+    talk_fini(&t);
+
+    talk_init(&t, NULL);
+    ask(&t, request);
+    CHECK(http_messages(t.held, NULL, 0, false));
+    buf_clear(&said);
+    websocket_frame(&said, WEBSOCKET_CLOSE, S(""), mask);
+    stream_write(t.client, buf_view(&said), NULL, NULL);
+    talk_run(&t, NS_PER_S);
+    CHECK_INT(t.gone, 1);
+    talk_fini(&t);
+
+    talk_init(&t, NULL);
+    ask(&t, "GET /hold HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    CHECK(!http_messages(t.held, NULL, 0, false)); /* without a key */
+    http_reply(t.held, 400, NULL, S(""));
     talk_fini(&t);
 }
 
