@@ -43,6 +43,8 @@
       "CertificateSigningRequest", false)                                                          \
     X(VALIDATINGADMISSIONPOLICIES, "admissionregistration.k8s.io", "v1",                           \
       "validatingadmissionpolicies", "ValidatingAdmissionPolicy", false)                           \
+    X(CUSTOMRESOURCEDEFINITIONS, "apiextensions.k8s.io", "v1", "customresourcedefinitions",        \
+      "CustomResourceDefinition", false)                                                           \
     X(SERVICECIDRS, "networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", false)               \
     X(IPADDRESSES, "networking.k8s.io", "v1", "ipaddresses", "IPAddress", false)
 #define X(id, ...) K_##id,

@@ -185,6 +185,7 @@ struct informer *kind_informer(struct client *c, enum kind_id id)
     case K_STORAGECLASSES:
     case K_CSRS:
     case K_VALIDATINGADMISSIONPOLICIES:
+    case K_CUSTOMRESOURCEDEFINITIONS:
     case K_CLUSTERROLES:
     case K_CONTROLLERREVISIONS:
     case K_SERVICECIDRS:

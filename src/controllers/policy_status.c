@@ -1,8 +1,8 @@
 /* policy_status.c - tells the author of a validating policy what is wrong with its expressions for the kinds it is about.
  *
  * When the policy is evaluated its objects have no types, so a wrong field name is found by the first request only. Here
- * each expression is compiled once more with the types of up to ten kinds that the rules name without wildcards; what
- * does not fit becomes a warning in the status. Built-in kinds only: what a custom kind looks like is not known here.
+ * each expression is compiled once more with the types of up to ten kinds that the rules name without wildcards, built-in
+ * and custom ones; what does not fit becomes a warning in the status.
  * API: k8s.io/kubernetes/pkg/controller/validatingadmissionpolicystatus,
  * k8s.io/apiserver/pkg/admission/plugin/policy/validating/typechecking.go */
 #include "controllers/controllers_internal.h"
@@ -11,10 +11,17 @@
 #define TYPES_MAX 10 /* of one rule, as Kubernetes */
 #define COMPILATION_PREFIX "compilation failed: "
 
+struct object_type {
+    str group, version, kind;
+    const struct schema_type *builtin; /* NULL: a custom kind */
+    const struct json *schema;         /* of a custom kind; NULL: it has none */
+};
+
 struct checking {
+    const struct reconcile *r;
     struct arena *a;
     const struct json *spec;
-    const struct resource **types; /* by group, version, kind */
+    struct object_type *types; /* by group, version, kind */
     size_t n;
     struct json warnings;
 };
@@ -31,8 +38,7 @@ static bool has_wildcard(const struct json *list)
 
 static int type_cmp(const void *x, const void *y, void *ctx)
 {
-    const struct resource *a = *(const struct resource *const *)x,
-                          *b = *(const struct resource *const *)y;
+    const struct object_type *a = x, *b = y;
     int c = str_cmp(a->group, b->group);
 
     (void)ctx;
@@ -41,14 +47,45 @@ static int type_cmp(const void *x, const void *y, void *ctx)
     return c ? c : str_cmp(a->kind, b->kind);
 }
 
-static bool type_add(struct checking *c, const struct resource *r)
+static bool type_add(struct checking *c, const struct object_type *t)
 {
     for (size_t i = 0; i < c->n; i++)
-        if (c->types[i] == r)
+        if (!type_cmp(&c->types[i], t, NULL))
             return false;
     c->types = arena_grow(c->a, c->types, c->n * sizeof *c->types, (c->n + 1) * sizeof *c->types);
-    c->types[c->n++] = r;
+    c->types[c->n++] = *t;
     return true;
+}
+
+/* As the definition has it in this version. false: it does not serve that. */
+static bool type_of_definition(const struct json *crd, str version, struct object_type *ret)
+{
+    JSON_EACH(v, json_path(crd, "spec.versions")) {
+        if (!str_eq(json_get_str(v, "name"), version) || !json_get_bool(v, "served", false))
+            continue;
+        *ret = (struct object_type){.group = json_get_str(crd, "spec.group"),
+                                    .version = version,
+                                    .kind = json_get_str(crd, "spec.names.kind"),
+                                    .schema = json_path(v, "schema.openAPIV3Schema")};
+        return true;
+    }
+    return false;
+}
+
+static bool type_of_resource(const struct checking *c, str group, str version, str plural,
+                             struct object_type *ret)
+{
+    const struct resource *r = schema_find_resource(group, version, plural);
+
+    if (r) {
+        *ret = (struct object_type){
+            .group = r->group, .version = r->version, .kind = r->kind, .builtin = r->type};
+        return true;
+    }
+    return type_of_definition(
+        look_tree(c->r, K_CUSTOMRESOURCEDEFINITIONS, STR_NONE,
+                  arena_fmt(c->a, PRI_STR "." PRI_STR, STR_ARG(plural), STR_ARG(group))),
+        version, ret);
 }
 
 /* Wildcards stand for too much; subresources have objects of other kinds. */
@@ -63,38 +100,68 @@ static void rule_types(struct checking *c, const struct json *rule)
     JSON_EACH(group, groups)
         JSON_EACH(version, versions)
             JSON_EACH(name, json_findz(rule, "resources")) {
-                const struct resource *r =
-                    str_has_char(json_str(name), '*') || str_has_char(json_str(name), '/')
-                        ? NULL
-                        : schema_find_resource(json_str(group), json_str(version), json_str(name));
+                struct object_type t;
 
-                if (r && n < TYPES_MAX && type_add(c, r))
+                if (n < TYPES_MAX && !str_has_char(json_str(name), '*') &&
+                    !str_has_char(json_str(name), '/') &&
+                    type_of_resource(c, json_str(group), json_str(version), json_str(name), &t) &&
+                    type_add(c, &t))
                     n++;
             }
 }
 
 /* ---- one expression against one kind ---- */
 
-static const struct schema_type *param_type(const struct checking *c)
-{
-    str version = json_get_str(c->spec, "paramKind.apiVersion"), group = S("");
+struct search {
+    const struct checking *c;
+    str group, version, kind;
+    struct object_type found;
+};
 
-    if (str_has_char(version, '/'))
-        str_cut(&version, '/', &group);
-    return schema_find_gvk(group, version, json_get_str(c->spec, "paramKind.kind"));
+static bool is_params_definition(void *ctx, const struct obj *o)
+{
+    struct search *s = ctx;
+    struct json *crd;
+
+    if (!str_has_suffix(o->key.name, s->group))
+        return true;
+    crd = tree_of(s->c->a, o);
+    return !str_eq(json_get_str(crd, "spec.group"), s->group) ||
+           !str_eq(json_get_str(crd, "spec.names.kind"), s->kind) ||
+           !type_of_definition(crd, s->version, &s->found);
 }
 
-static const struct cel_type *typed(struct cel_env *env, const struct schema_type *t)
+static struct object_type param_type(const struct checking *c)
 {
-    const struct cel_type *type = t ? cel_type_builtin(env, t) : NULL;
+    struct search s = {.c = c,
+                       .group = S(""),
+                       .version = json_get_str(c->spec, "paramKind.apiVersion"),
+                       .kind = json_get_str(c->spec, "paramKind.kind")};
+
+    if (str_has_char(s.version, '/'))
+        str_cut(&s.version, '/', &s.group);
+    s.found.builtin = schema_find_gvk(s.group, s.version, s.kind);
+    if (!s.found.builtin && s.group.n)
+        informer_each(c->r->caches[K_CUSTOMRESOURCEDEFINITIONS], STR_NONE, is_params_definition,
+                      &s);
+    return s.found;
+}
+
+static const struct cel_type *typed(struct cel_env *env, const char *name,
+                                    const struct object_type *t)
+{
+    const struct cel_type *type = t->builtin ? cel_type_builtin(env, t->builtin)
+                                  : t->schema
+                                      ? cel_type_structural(env, str_of(name), t->schema, true)
+                                      : NULL;
 
     return type ? type : cel_dyn;
 }
 
-static struct cel_env *env_of(const struct checking *c, const struct resource *r)
+static struct cel_env *env_of(const struct checking *c, const struct object_type *t)
 {
     struct cel_env *env = cel_env_new(CEL_POLICY);
-    const struct cel_type *object = typed(env, r->type);
+    const struct cel_type *object = typed(env, "object", t);
 
     cel_declare(env, S("object"), object);
     cel_declare(env, S("oldObject"), object);
@@ -102,8 +169,11 @@ static struct cel_env *env_of(const struct checking *c, const struct resource *r
     cel_declare(env, S("namespaceObject"), cel_type_namespace(env));
     cel_declare(env, S("authorizer"), cel_authorizer);
     cel_declare(env, S("authorizer.requestResource"), cel_resource_check);
-    if (json_findz(c->spec, "paramKind"))
-        cel_declare(env, S("params"), typed(env, param_type(c)));
+    if (json_findz(c->spec, "paramKind")) {
+        struct object_type params = param_type(c);
+
+        cel_declare(env, S("params"), typed(env, "params", &params));
+    }
     JSON_EACH(v, json_findz(c->spec, "variables")) {
         const struct cel_program *p;
         struct err *e = cel_compile(env, json_get_str(v, "expression"), NULL, &p);
@@ -115,10 +185,10 @@ static struct cel_env *env_of(const struct checking *c, const struct resource *r
     return env;
 }
 
-static void check_one(struct checking *c, const struct resource *r, str expression,
+static void check_one(struct checking *c, const struct object_type *t, str expression,
                       struct buf *text)
 {
-    struct cel_env *env = env_of(c, r);
+    struct cel_env *env = env_of(c, t);
     const struct cel_program *p;
     struct err *e = cel_compile(env, expression, NULL, &p);
 
@@ -129,9 +199,8 @@ static void check_one(struct checking *c, const struct resource *r, str expressi
             why = str_skip(why, sizeof COMPILATION_PREFIX - 1);
         if (text->n)
             buf_char(text, '\n');
-        buf_str(text, r->group);
-        buf_fmt(text, "/" PRI_STR ", Kind=" PRI_STR ": " PRI_STR "\n", STR_ARG(r->version),
-                STR_ARG(r->kind), STR_ARG(why));
+        buf_fmt(text, PRI_STR "/" PRI_STR ", Kind=" PRI_STR ": " PRI_STR "\n", STR_ARG(t->group),
+                STR_ARG(t->version), STR_ARG(t->kind), STR_ARG(why));
     }
     err_free(e);
     cel_env_free(env);
@@ -145,7 +214,7 @@ static void check(struct checking *c, uint32_t index, const char *field, str exp
     if (!expression.n)
         return;
     for (size_t i = 0; i < c->n; i++)
-        check_one(c, c->types[i], expression, &text);
+        check_one(c, &c->types[i], expression, &text);
     if (!text.n)
         return;
     json_setz(c->a, &w, "fieldRef",
@@ -174,7 +243,8 @@ static void reconcile(struct reconcile *r)
 {
     struct json *policy = look_tree(r, K_VALIDATINGADMISSIONPOLICIES, STR_NONE, r->name);
     int64_t generation = json_get_int(policy, "metadata.generation", 0);
-    struct checking c = {.a = r->a, .spec = json_findz(policy, "spec"), .warnings = json_array()};
+    struct checking c = {
+        .r = r, .a = r->a, .spec = json_findz(policy, "spec"), .warnings = json_array()};
     struct json *body, status = json_object(), result = json_object(), meta = json_object();
 
     if (!policy || generation <= json_get_int(policy, "status.observedGeneration", 0))
@@ -195,9 +265,12 @@ static void reconcile(struct reconcile *r)
         ->query = "?fieldManager=validatingadmissionpolicy-status&force=true";
 }
 
+static const enum kind_id reads[] = {K_CUSTOMRESOURCEDEFINITIONS, K_N};
+
 const struct controller_type policy_status_controller = {
     .name = "validatingadmissionpolicy-status",
     .component = "validatingadmissionpolicy-status-controller",
     .primary = K_VALIDATINGADMISSIONPOLICIES,
+    .reads = reads,
     .reconcile = reconcile,
 };

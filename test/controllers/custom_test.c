@@ -91,6 +91,50 @@ static void widget(struct cluster *c, const char *path, const char *name)
              .p);
 }
 
+TEST(custom, a_validating_policy_is_checked_against_the_schemas_of_definitions)
+{
+    static const char policies[] =
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+    struct cluster c;
+    const struct json *list;
+
+    cluster_start(&c);
+    call(&c, "POST", CRDS,
+         "{\"metadata\":{\"name\":\"widgets.example.com\"},\"spec\":{\"group\":\"example.com\","
+         "\"scope\":"
+         "\"Namespaced\",\"names\":{\"plural\":\"widgets\",\"kind\":\"Widget\"},\"versions\":[{"
+         "\"name\":"
+         "\"v1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":"
+         "\"object\","
+         "\"properties\":{\"spec\":{\"type\":\"object\",\"properties\":{\"size\":{\"type\":"
+         "\"integer\"}}}}"
+         "}}}]}}");
+    wait_s(&c, 2);
+    call(
+        &c, "POST", policies,
+        "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"paramKind\":{\"apiVersion\":\"example.com/v1\","
+        "\"kind\":\"Widget\"},\"matchConstraints\":{\"resourceRules\":[{\"apiGroups\":[\"example."
+        "com\"],"
+        "\"apiVersions\":[\"v1\"],\"operations\":[\"*\"],\"resources\":[\"widgets\"]}]},"
+        "\"validations\":["
+        "{\"expression\":\"object.spec.size > 1 && has(object.metadata.labels) && "
+        "object.metadata.name != ''\"},"
+        "{\"expression\":\"object.spec.nosuch == 1\"},{\"expression\":\"params.spec.size == 'x'\"},"
+        "{\"expression\":\"object.spec.size < params.spec.size\"}]}}");
+    wait_s(&c, 5);
+    list = json_path(get(&c, "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/p"),
+                     "status.typeChecking.expressionWarnings");
+    CHECK_INT(json_count(list), 2);
+    CHECK_STRZ(json_get_str(json_item(list, 0), "fieldRef"), "spec.validations[1].expression");
+    CHECK_STRZ(json_get_str(json_item(list, 0), "warning"),
+               "example.com/v1, Kind=Widget: ERROR: <input>:1:12: undefined field 'nosuch'\n | "
+               "object.spec.nosuch == 1\n | ...........^\n");
+    CHECK_STRZ(json_get_str(json_item(list, 1), "fieldRef"), "spec.validations[2].expression");
+    CHECK(str_find(json_get_str(json_item(list, 1), "warning"),
+                   S("found no matching overload for '_==_' applied to '(int, string)'")) > 0);
+    cluster_end(&c);
+}
+
 TEST(custom, objects_are_owners_and_dependents)
 {
     struct cluster c;

@@ -67,7 +67,7 @@ const struct cel_type *cel_type_builtin(struct cel_env *env, const struct schema
 /* A value described by a structural schema, as x-kubernetes-validations see it: names are escaped (`__namespace__`, `__dot__`),
  * formats date, date-time, duration and byte are typed, lists know their list type, maxLength, maxItems and maxProperties bound the
  * cost estimate. `schema` is borrowed and has to outlive the environment. resource_root: apiVersion, kind and metadata are there
- * too. NULL: expressions cannot see such a value (x-kubernetes-preserve-unknown-fields without a type). */
+ * too, in an environment of policies all of it. NULL: expressions cannot see such a value (x-kubernetes-preserve-unknown-fields without a type). */
 const struct cel_type *cel_type_structural(struct cel_env *env, str name, const struct json *schema,
                                            bool resource_root);
 /* `request` and `namespaceObject` of admission policies and match conditions. */

@@ -385,6 +385,9 @@ static const struct cel_type *structural_field(struct cel_env *env, const struct
     if (!field_name(env, name, &json))
         return NULL;
     *ret_json = json;
+    /* Rules within a schema see two fields of the metadata; policies see the whole object. */
+    if (t->resource && str_is(json, "metadata") && (env->flags & CEL_POLICY))
+        return cel_type_builtin(env, schema_find_gvk(S("meta.k8s.io"), S("v1"), S("ObjectMeta")));
     if (t->resource && str_is(json, "metadata")) {
         const struct json *meta = json_at(props, "metadata", "properties", NULL);
         struct cel_field fields[2];
