@@ -490,7 +490,7 @@ static void reply_list_bytes(struct listing *l)
     buf_fini(&b);
 }
 
-/* YAML, pretty text, other versions than the stored one: through one tree. */
+/* What is left: objects that a webhook has converted, rows that show objects of another version. Through one tree. */
 static void reply_list_trees(struct listing *l)
 {
     struct req *q = l->q;
@@ -519,34 +519,22 @@ static void reply_list_trees(struct listing *l)
         reply_tree(q, 200, NULL, table);
         return;
     }
-    if (q->accept.as == AS_PARTIAL_LIST) {
-        json_setz(q->a, &list, "kind", json_z("PartialObjectMetadataList"));
-        json_setz(
-            q->a, &list, "apiVersion",
-            json_string(arena_fmt(q->a, "meta.k8s.io/" PRI_STR, STR_ARG(q->accept.as_version))));
-        t = schema_find_gvk(S("meta.k8s.io"), S("v1"), S("PartialObjectMetadataList"));
-    } else {
-        json_setz(q->a, &list, "kind", json_string(k->r->list_kind));
-        json_setz(q->a, &list, "apiVersion", json_string(k->api_version));
-        t = schema_find_gvk(k->r->group, k->r->version, k->r->list_kind);
-    }
+    json_setz(q->a, &list, "kind", json_string(k->r->list_kind));
+    json_setz(q->a, &list, "apiVersion", json_string(k->api_version));
+    t = schema_find_gvk(k->r->group, k->r->version, k->r->list_kind);
     meta = json_setz(q->a, &list, "metadata", json_object());
     json_setz(q->a, meta, "resourceVersion",
               json_string(arena_fmt(q->a, "%lld", (long long)l->revision)));
-    if (l->next.n)
+    if (l->next.n || k->r->custom)
         json_setz(q->a, meta, "continue", json_string(l->next));
     if (l->remaining > 0)
         json_setz(q->a, meta, "remainingItemCount", json_int(l->remaining));
     for (size_t i = 0; i < l->n; i++) {
-        struct json *item = trees[i];
-
-        if (q->accept.as == AS_PARTIAL_LIST)
-            item = partial_make(q, item);
-        else if (!k->r->custom) {
-            json_removez(item, "kind");
-            json_removez(item, "apiVersion");
+        if (!k->r->custom) {
+            json_removez(trees[i], "kind");
+            json_removez(trees[i], "apiVersion");
         }
-        json_append(q->a, &items, *item);
+        json_append(q->a, &items, *trees[i]);
     }
     json_setz(q->a, &list, "items", items);
     listing_fini(l);

@@ -176,7 +176,7 @@ void encode_media(struct req *q, struct buf *b, const struct schema_type *t, str
         break;
     }
     if (q->pretty) {
-        json_encode_pretty(b, v, 2);
+        json_encode_pretty(b, v, 2, 0);
     } else
         json_encode(b, v);
     buf_char(b, '\n');

@@ -58,8 +58,8 @@ MUST_USE struct err *json_parse(struct arena *a, str text, const struct json_lim
 
 /* Compact as Go writes it (HTML characters <, >, & and U+2028/9 escaped as \u003c: Go's default for Kubernetes objects too); doubles as Go's 'shortest'. */
 void json_encode(struct buf *b, const struct json *v);
-void json_encode_pretty(struct buf *b, const struct json *v,
-                        int indent);           /* indent spaces per level, as Go's MarshalIndent */
+/* indent spaces per level, as Go's MarshalIndent; level: how deep v itself stands. */
+void json_encode_pretty(struct buf *b, const struct json *v, int indent, int level);
 void json_encode_string(struct buf *b, str s); /* quoted and escaped */
 
 /* json_go.c: for texts of errors. What encoding/json calls the type ("number"), what Go calls it once decoded ("map[string]interface

@@ -221,7 +221,7 @@ void json_encode(struct buf *b, const struct json *v)
     encode(b, v, 0, 0);
 }
 
-void json_encode_pretty(struct buf *b, const struct json *v, int indent)
+void json_encode_pretty(struct buf *b, const struct json *v, int indent, int level)
 {
-    encode(b, v, indent, 0);
+    encode(b, v, indent, level);
 }

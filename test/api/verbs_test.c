@@ -1,5 +1,6 @@
 /* verbs_test.c - create, read, update, patch, delete, list and watch, as a client sees them. */
 #include "test/api/world.h"
+#include "wire/yaml.h"
 #include <time.h>
 
 #include <zlib.h>
@@ -519,7 +520,9 @@ static void make_large_maps(struct world *w, int n)
 TEST(list, that_is_long_is_compressed_while_it_is_made)
 {
     static const char *const forms[] = {
-        "application/json", "application/vnd.kubernetes.protobuf",
+        "application/json",
+        "application/vnd.kubernetes.protobuf",
+        "application/yaml",
         "application/json;as=Table;v=v1;g=meta.k8s.io",
         "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
         "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"};
@@ -560,6 +563,42 @@ TEST(list, that_is_compressed_lets_others_in_between_and_ends_with_its_client)
     CHECK(!list->ended);
     call_free(get);
     call_free(list); /* goes away in the middle */
+    world_fini(&w);
+}
+
+/* What a list of any length looks like is what the encoders make of it as a whole. */
+TEST(list, for_people_to_read_is_made_singly_and_looks_as_if_at_once)
+{
+    static const char *const queries[] = {"", "?limit=1", "?labelSelector=no%3Dwhere",
+                                          "?labelSelector=label3%3D6"};
+    static const char *const forms[] = {"", ";as=Table;v=v1;g=meta.k8s.io",
+                                        ";as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"};
+    struct world w;
+
+    world_init(&w);
+    make_large_maps(&w, 150);
+    for (size_t i = 0; i < ARRAY_LEN(queries) * ARRAY_LEN(forms); i++) {
+        CLEANUP(buf) struct buf pretty = BUF_INIT;
+        CLEANUP(buf) struct buf yaml = BUF_INIT;
+        const char *form = forms[i / ARRAY_LEN(queries)];
+        const char *path = arena_fmt(w.arena, CM "%s", queries[i % ARRAY_LEN(queries)]).p;
+        struct call *plain = world_call(&w, "GET", path, NULL,
+                                        arena_fmt(w.arena, "Accept: application/json%s", form).p);
+        struct call *c;
+        struct json *tree = call_json(plain);
+
+        json_encode_pretty(&pretty, tree, 2, 0);
+        yaml_encode(&yaml, tree);
+        c = world_call(&w, "GET", path, NULL,
+                       arena_fmt(w.arena, "Accept: application/json%s;pretty=1", form).p);
+        CHECK_STR(str_trim(buf_view(&c->body)), buf_view(&pretty));
+        call_free(c);
+        c = world_call(&w, "GET", path, NULL,
+                       arena_fmt(w.arena, "Accept: application/yaml%s", form).p);
+        CHECK_STR(buf_view(&c->body), buf_view(&yaml));
+        call_free(c);
+        call_free(plain);
+    }
     world_fini(&w);
 }
 

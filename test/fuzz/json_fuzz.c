@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         copy = json_copy(a, v);
         json_sort_keys(&copy);
         BUG_ON(!json_equal(v, &copy));
-        json_encode_pretty(&pretty, &copy, 2);
+        json_encode_pretty(&pretty, &copy, 2, 0);
         BUG_ON(json_parse(a, buf_view(&pretty), &(struct json_limits){.size = SIZE_MAX}, NULL,
                           &again));
         BUG_ON(!json_equal(v, again));

@@ -181,7 +181,7 @@ TEST(roundtrip, every_kind_is_the_same_in_json_and_protobuf)
         if (json_count(w.list))
             test_fail(__FILE__, __LINE__, "%s: " PRI_STR, names[i],
                       STR_ARG(json_str(json_item(w.list, 0))));
-        json_encode_pretty(&pretty, v, 2);
+        json_encode_pretty(&pretty, v, 2, 0);
         if (!str_eq(buf_view(&pretty), text))
             differ(names[i], "JSON", buf_view(&pretty), text);
         proto_encode_envelope(&b, t, v);
@@ -203,7 +203,7 @@ TEST(roundtrip, every_kind_is_the_same_in_json_and_protobuf)
             err_free(err);
         } else {
             buf_clear(&pretty);
-            json_encode_pretty(&pretty, back, 2);
+            json_encode_pretty(&pretty, back, 2, 0);
             if (!str_eq(buf_view(&pretty), text))
                 differ(names[i], "JSON from protobuf", buf_view(&pretty), text);
         }

@@ -265,7 +265,7 @@ TEST(json, pretty_text_is_that_of_marshal_indent)
     struct json *v = parse_ok(a, S("{\"b\":{},\"a\":[1,{\"x\":[]}]}"));
 
     json_sort_keys(v);
-    json_encode_pretty(&b, v, 2);
+    json_encode_pretty(&b, v, 2, 0);
     CHECK_STRZ(buf_view(&b),
                "{\n  \"a\": [\n    1,\n    {\n      \"x\": []\n    }\n  ],\n  \"b\": {}\n}");
 }
@@ -345,7 +345,7 @@ TEST(json, kubernetes_objects_round_trip_to_the_same_bytes)
         v = parse_ok(a, buf_view(&b));
         if (!v)
             continue;
-        json_encode_pretty(&again, v, 2);
+        json_encode_pretty(&again, v, 2, 0);
         CHECK_STR(buf_view(&again), buf_view(&b));
         n++;
     }

@@ -275,7 +275,7 @@ static str pretty(struct arena *a, const struct json *v)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
-    json_encode_pretty(&b, v, 1);
+    json_encode_pretty(&b, v, 1, 0);
     return arena_dup(a, buf_view(&b));
 }
 

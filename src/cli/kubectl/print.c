@@ -267,7 +267,7 @@ struct err *kube_print_object(struct kubectl *k, struct json *object, const stru
     case FORMAT_JSON:
         drop_managed_fields(object);
         json_sort_keys(object);
-        json_encode_pretty(&b, object, 4);
+        json_encode_pretty(&b, object, 4, 0);
         buf_char(&b, '\n');
         break;
     case FORMAT_YAML:
