@@ -43,6 +43,7 @@ struct api_options {
     bool anonymous; /* anonymous requests reach authorization as system:anonymous (default true) */
     /* Which authorizers are asked: AuthorizationConfiguration (YAML), or names with commas; both empty: Node, RBAC. */
     str authorization_config, authorization_modes;
+    str admission_config; /* AdmissionConfiguration, YAML; empty: none */
     bool legacy_apis;
     bool allow_privileged;
     str api_audiences;               /* comma-separated; empty: the issuer */

@@ -134,6 +134,7 @@ struct api {
     struct rbac *rbac;
     struct authn *authn;
     struct authz_config authz;
+    struct security_config *security; /* which Pod Security Standards count (pod_security.h) */
     struct node_authorizer *nodes;
     struct audit *audit; /* NULL: no audit log */
     struct flow *flow;

@@ -57,28 +57,30 @@ static void form_check(struct buf *wrong, const struct at *at, const struct json
     }
 }
 
-struct err *config_form_read(struct arena *a, str yaml, const char *kind, const struct form *form,
-                             struct json **ret)
+struct err *config_form_check(const struct json *tree, const char *group, const char *kind,
+                              const struct form *form)
 {
     CLEANUP(buf) struct buf wrong = BUF_INIT;
-    struct json *tree = NULL;
-    struct err *e = yaml_parse(a, arena_dup(a, yaml), NULL, &tree);
-    str version = json_get_str(tree, "apiVersion");
+    str version = json_get_str(tree, "apiVersion"), rest = version, of = STR_NONE;
 
-    if (e)
-        return e;
-    if (!str_is(json_get_str(tree, "kind"), kind) ||
-        (!str_is(version, "apiserver.config.k8s.io/v1") &&
-         !str_is(version, "apiserver.config.k8s.io/v1beta1") &&
-         !str_is(version, "apiserver.config.k8s.io/v1alpha1")))
+    str_cut(&rest, '/', &of);
+    if (!str_is(json_get_str(tree, "kind"), kind) || !str_is(of, group) ||
+        (!str_is(rest, "v1") && !str_is(rest, "v1beta1") && !str_is(rest, "v1alpha1")))
         return err_new(REASON_BAD_REQUEST,
                        "no kind \"" PRI_STR "\" is registered for version \"" PRI_STR "\"",
                        STR_ARG(json_get_str(tree, "kind")), STR_ARG(version));
     form_check(&wrong, NULL, tree, form);
     if (wrong.n)
         return err_new(REASON_BAD_REQUEST, "strict decoding error: %s", buf_cstr(&wrong));
-    *ret = tree;
     return NULL;
+}
+
+struct err *config_form_read(struct arena *a, str yaml, const char *kind, const struct form *form,
+                             struct json **ret)
+{
+    struct err *e = yaml_parse(a, arena_dup(a, yaml), NULL, ret);
+
+    return e ? e : config_form_check(*ret, "apiserver.config.k8s.io", kind, form);
 }
 
 bool config_form_repeats(const struct json *list, uint32_t i, const char *member)

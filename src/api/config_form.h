@@ -16,6 +16,9 @@ struct form {
 /* BAD_REQUEST: no YAML, another kind, unknown fields. The tree lives in the arena. */
 MUST_USE struct err *config_form_read(struct arena *a, str yaml, const char *kind,
                                       const struct form *form, struct json **ret);
+/* The same of a tree that is there, of a kind of another group. */
+MUST_USE struct err *config_form_check(const struct json *tree, const char *group, const char *kind,
+                                       const struct form *form);
 /* Whether an item before list[i] has the same text in this member. */
 bool config_form_repeats(const struct json *list, uint32_t i, const char *member);
 /* What an error's causes say, in one line, as a list of Go's errors reads; frees e. NULL stays NULL. */

@@ -13,7 +13,7 @@ static const char *const level_names[] = {"privileged", "baseline", "restricted"
 
 /* ---- policies from labels ---- */
 
-static bool level_parse(str s, enum security_level *ret)
+bool security_level_parse(str s, enum security_level *ret)
 {
     for (size_t i = 0; i < ARRAY_LEN(level_names); i++)
         if (str_is(s, level_names[i])) {
@@ -25,7 +25,7 @@ static bool level_parse(str s, enum security_level *ret)
 }
 
 /* "latest" or "v1.x" without leading zeros. */
-static bool version_parse(str s, int *ret)
+bool security_version_parse(str s, int *ret)
 {
     int64_t minor;
     str digits = str_skip(s, 3);
@@ -41,43 +41,60 @@ static bool version_parse(str s, int *ret)
     return true;
 }
 
-enum mode { ENFORCE, AUDIT, WARN, N_MODES };
-static const char *const modes[N_MODES] = {"enforce", "audit", "warn"};
+const char *const security_mode_names[SECURITY_MODES] = {"enforce", "audit", "warn"};
 
-/* What the labels say. ret_errs: those that say nothing; enforce takes such a level as the strictest, the others as none. */
-static void policies_of(struct arena *a, const struct json *labels,
-                        struct security_policy ret[N_MODES], struct err **ret_errs)
+/* What the labels say, or the defaults where they do not. ret_errs: those that say nothing; enforce takes such a level as the
+ * strictest, the others as none. */
+static void policies_of(struct arena *a, const struct security_config *c, const struct json *labels,
+                        struct security_policy ret[SECURITY_MODES], struct err **ret_errs)
 {
-    bool has_level[N_MODES], has_version[N_MODES];
+    bool has_level[SECURITY_MODES], has_version[SECURITY_MODES];
 
-    for (int i = 0; i < N_MODES; i++) {
-        str key = arena_fmt(a, LABEL "%s", modes[i]),
-            version_key = arena_fmt(a, LABEL "%s-version", modes[i]);
+    for (int i = 0; i < SECURITY_MODES; i++) {
+        str key = arena_fmt(a, LABEL "%s", security_mode_names[i]),
+            version_key = arena_fmt(a, LABEL "%s-version", security_mode_names[i]);
         const struct json *level = json_find(labels, key),
                           *version = json_find(labels, version_key);
 
-        ret[i] = (struct security_policy){SECURITY_PRIVILEGED, SECURITY_LATEST};
+        ret[i] = c->defaults[i];
         has_level[i] = level;
         has_version[i] = version;
-        if (level && !level_parse(json_str(level), &ret[i].level)) {
-            if (i != ENFORCE)
+        if (level && !security_level_parse(json_str(level), &ret[i].level)) {
+            if (i != SECURITY_ENFORCE)
                 ret[i].level = SECURITY_PRIVILEGED;
+            else
+                has_level[i] = false; /* by mistake: nobody is warned of it */
             cause(ret_errs, CAUSE_INVALID,
                   arena_fmt(a, "metadata.labels[" PRI_STR "]", STR_ARG(key)),
-                  "Invalid value: \"" PRI_STR "\": must be one of privileged, baseline, restricted",
-                  STR_ARG(json_str(level)));
+                  "Invalid value: \"" PRI_STR "\": " SECURITY_LEVELS, STR_ARG(json_str(level)));
         }
-        if (version && !version_parse(json_str(version), &ret[i].minor))
+        if (version && !security_version_parse(json_str(version), &ret[i].minor))
             cause(ret_errs, CAUSE_INVALID,
                   arena_fmt(a, "metadata.labels[" PRI_STR "]", STR_ARG(version_key)),
-                  "Invalid value: \"" PRI_STR "\": must be \"latest\" or \"v1.x\"",
-                  STR_ARG(json_str(version)));
+                  "Invalid value: \"" PRI_STR "\": " SECURITY_VERSIONS, STR_ARG(json_str(version)));
     }
-    if (has_level[ENFORCE] && !has_level[WARN] && ret[ENFORCE].level > SECURITY_PRIVILEGED) {
-        ret[WARN].level = ret[ENFORCE].level;
-        if (!has_version[WARN])
-            ret[WARN].minor = ret[ENFORCE].minor;
+    if (has_level[SECURITY_ENFORCE] && !has_level[SECURITY_WARN] &&
+        ret[SECURITY_ENFORCE].level > ret[SECURITY_WARN].level) {
+        ret[SECURITY_WARN].level = ret[SECURITY_ENFORCE].level;
+        if (!has_version[SECURITY_WARN])
+            ret[SECURITY_WARN].minor = ret[SECURITY_ENFORCE].minor;
     }
+}
+
+static bool is_privileged(const struct security_policy p[SECURITY_MODES])
+{
+    for (int i = 0; i < SECURITY_MODES; i++)
+        if (p[i].level > SECURITY_PRIVILEGED)
+            return false;
+    return true;
+}
+
+static bool is_listed(const struct json *list, str name)
+{
+    JSON_EACH(v, list)
+        if (str_eq(json_str(v), name))
+            return true;
+    return false;
 }
 
 static bool same(const struct security_policy *x, const struct security_policy *y)
@@ -169,27 +186,54 @@ static bool same_causes(const struct err *x, const struct err *y)
     return true;
 }
 
+/* To somebody who gives an exempt namespace a policy: all that is not privileged of it. */
+static void warn_of_exemption(struct write *w, const struct security_policy p[SECURITY_MODES],
+                              str name)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+    bool differs = false;
+
+    for (int i = 0; i < SECURITY_MODES; i++) {
+        differs |= !same(&p[i], &w->api->security->defaults[i]);
+        if (p[i].level > SECURITY_PRIVILEGED)
+            buf_fmt(&b, "%s%s=" PRI_STR, b.n ? ", " : "", security_mode_names[i],
+                    STR_ARG(policy_text(w->a, &p[i])));
+    }
+    if (b.n && differs)
+        req_warn(w->req, arena_fmt(w->a,
+                                   "namespace \"" PRI_STR "\" is exempt from Pod Security, and the "
+                                   "policy (%s) will be ignored",
+                                   STR_ARG(name), buf_cstr(&b)));
+}
+
 static struct err *check_namespace(struct write *w)
 {
+    str name = w->name.n ? w->name : meta_str(w->obj, "name");
+    bool exempt = is_listed(&w->api->security->namespaces, name);
     const struct json *labels = json_at(w->obj, "metadata", "labels", NULL),
                       *old = json_at(w->old, "metadata", "labels", NULL);
-    struct security_policy now[N_MODES], was[N_MODES];
+    struct security_policy now[SECURITY_MODES], was[SECURITY_MODES];
     struct err *errs = NULL, *old_errs = NULL;
     bool unchanged;
 
-    policies_of(w->a, labels, now, &errs);
-    policies_of(w->a, old, was, &old_errs);
+    policies_of(w->a, w->api->security, labels, now, &errs);
+    policies_of(w->a, w->api->security, old, was, &old_errs);
     unchanged = w->old && same_causes(errs, old_errs);
     err_free(old_errs);
     if (errs && !unchanged)
-        return err_invalid(errs, S(""), S("Namespace"),
-                           w->name.n ? w->name : meta_str(w->obj, "name"));
+        return err_invalid(errs, S(""), S("Namespace"), name);
     err_free(errs);
-    if (!w->old || same(&now[ENFORCE], &was[ENFORCE]) ||
-        now[ENFORCE].level == SECURITY_PRIVILEGED ||
-        (now[ENFORCE].minor == was[ENFORCE].minor && now[ENFORCE].level <= was[ENFORCE].level))
+    if (!w->old && exempt)
+        warn_of_exemption(w, now, name);
+    if (!w->old || same(&now[SECURITY_ENFORCE], &was[SECURITY_ENFORCE]) ||
+        now[SECURITY_ENFORCE].level == SECURITY_PRIVILEGED ||
+        (now[SECURITY_ENFORCE].minor == was[SECURITY_ENFORCE].minor &&
+         now[SECURITY_ENFORCE].level <= was[SECURITY_ENFORCE].level))
         return NULL;
-    tell_pods(w, &now[ENFORCE]);
+    if (exempt)
+        warn_of_exemption(w, now, name);
+    else
+        tell_pods(w, &now[SECURITY_ENFORCE]);
     return NULL;
 }
 
@@ -270,30 +314,30 @@ static str wrong_in(struct write *w, const struct json *pod, const struct securi
 }
 
 static struct err *evaluate(struct write *w, const struct json *pod, bool is_pod,
-                            const struct security_policy p[N_MODES])
+                            const struct security_policy p[SECURITY_MODES])
 {
     struct err *e = NULL;
     str wrong;
 
     if (is_pod) {
-        note(w, "enforce-policy", policy_text(w->a, &p[ENFORCE]));
-        wrong = wrong_in(w, pod, &p[ENFORCE]);
+        note(w, "enforce-policy", policy_text(w->a, &p[SECURITY_ENFORCE]));
+        wrong = wrong_in(w, pod, &p[SECURITY_ENFORCE]);
         if (wrong.n)
             e = err_forbidden(w->kind, w->name.n ? w->name : meta_str(w->obj, "name"),
                               "violates PodSecurity \"" PRI_STR "\": " PRI_STR,
-                              STR_ARG(policy_text(w->a, &p[ENFORCE])), STR_ARG(wrong));
+                              STR_ARG(policy_text(w->a, &p[SECURITY_ENFORCE])), STR_ARG(wrong));
     }
-    wrong = wrong_in(w, pod, &p[AUDIT]);
+    wrong = wrong_in(w, pod, &p[SECURITY_AUDIT]);
     if (wrong.n)
         note(w, "audit-violations",
              arena_fmt(w->a, "would violate PodSecurity \"" PRI_STR "\": " PRI_STR,
-                       STR_ARG(policy_text(w->a, &p[AUDIT])), STR_ARG(wrong)));
+                       STR_ARG(policy_text(w->a, &p[SECURITY_AUDIT])), STR_ARG(wrong)));
     if (e)
         return e;
-    wrong = wrong_in(w, pod, &p[WARN]);
+    wrong = wrong_in(w, pod, &p[SECURITY_WARN]);
     if (wrong.n)
         req_warn(w->req, arena_fmt(w->a, "would violate PodSecurity \"" PRI_STR "\": " PRI_STR,
-                                   STR_ARG(policy_text(w->a, &p[WARN])), STR_ARG(wrong)));
+                                   STR_ARG(policy_text(w->a, &p[SECURITY_WARN])), STR_ARG(wrong)));
     return NULL;
 }
 
@@ -312,12 +356,28 @@ static void note_errors(struct write *w, struct err *errs)
     err_free(errs);
 }
 
+/* Whoever and whatever the standards are not for, by the server's configuration. */
+static bool is_exempt(struct write *w, const struct json *pod)
+{
+    const struct security_config *c = w->api->security;
+    const char *by = is_listed(&c->namespaces, w->ns)               ? "namespace"
+                     : is_listed(&c->usernames, w->req->user->name) ? "user"
+                     : is_listed(&c->runtime_classes, json_get_str(pod, "spec.runtimeClassName"))
+                         ? "runtimeClass"
+                         : NULL;
+
+    if (by)
+        note(w, "exempt", str_of(by));
+    return by;
+}
+
 struct err *pod_security(struct write *w)
 {
     const struct kind *namespaces = api_core(w->api, "namespaces");
+    const struct security_config *c = w->api->security;
     const struct obj *ns;
     const struct json *labels, *pod;
-    struct security_policy p[N_MODES];
+    struct security_policy p[SECURITY_MODES];
     struct err *errs = NULL;
     bool is_pod;
 
@@ -328,10 +388,10 @@ struct err *pod_security(struct write *w)
          !str_is(w->subresource, "resize")))
         return NULL;
     pod = pod_of(w, &is_pod);
-    if (!json_findz(pod, "spec") || (!is_pod && w->subresource.n))
+    if (!json_findz(pod, "spec") || (!is_pod && w->subresource.n) || is_exempt(w, pod))
         return NULL;
     ns = store_find(w->api->store, kind_key(namespaces, S(""), w->ns));
-    if (!ns || str_find(ns->labels, S(LABEL)) < 0) {
+    if (!ns || (str_find(ns->labels, S(LABEL)) < 0 && is_privileged(c->defaults))) {
         if (is_pod && ns)
             note(w, "enforce-policy", S("privileged:latest"));
         return NULL;
@@ -339,7 +399,7 @@ struct err *pod_security(struct write *w)
     if (is_pod && w->old && !is_significant(w->obj, w->old))
         return NULL;
     labels = json_at(object_parse(w->a, arena_dup(w->a, ns->data)), "metadata", "labels", NULL);
-    policies_of(w->a, labels, p, &errs);
+    policies_of(w->a, c, labels, p, &errs);
     note_errors(w, errs);
     return evaluate(w, pod, is_pod, p);
 }

@@ -8,6 +8,7 @@
 #include "api/crd.h"
 #include "api/dynamic/dynamic.h"
 #include "api/outgoing.h"
+#include "api/pod_security.h"
 #include "api/service_addresses.h"
 
 static str keep(struct arena *a, str s)
@@ -62,6 +63,7 @@ static void options_keep(struct api *api, const struct api_options *o)
     api->o.authorization_config = keep(a, o->authorization_config);
     api->o.authorization_modes = keep(a, o->authorization_modes);
     api->o.authentication_config = keep(a, o->authentication_config);
+    api->o.admission_config = keep(a, o->admission_config);
     api->o.audit_policy = keep(a, o->audit_policy);
     api->o.audit_log_path = keep(a, o->audit_log_path);
     api->o.kubelet_client_cert_pem = keep(a, o->kubelet_client_cert_pem);
@@ -121,6 +123,8 @@ struct err *api_new(struct loop *loop, const struct api_options *o, struct api *
     api_kinds_init(api);
     api->nodes = node_authorizer_new(api);
     e = authz_new(api);
+    if (!e)
+        e = security_config_parse(api->arena, api->o.admission_config, &api->security);
     if (!e)
         e = authn_new(api, &api->authn);
     if (!e)

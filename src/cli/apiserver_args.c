@@ -36,6 +36,7 @@ static const struct arg {
     A("anonymous-auth", ARG_BOOL, api.anonymous),
     A("enable-bootstrap-token-auth", ARG_NOT, api.no_bootstrap_tokens),
     A("enable-admission-plugins", ARG_PLUGINS, admission_plugins),
+    A("admission-control-config-file", ARG_FILE, api.admission_config),
     A("authorization-mode", ARG_NAMES, api.authorization_modes),
     A("authorization-config", ARG_FILE, api.authorization_config),
     A("authentication-config", ARG_FILE, api.authentication_config),

@@ -1,6 +1,7 @@
 /* pod_security_test.c - the Pod Security Standards: what each check says, since which version, and when it is asked.
  *
  * JSON is written with ' in place of ". Expectations: k8s.io/pod-security-admission/policy/check_*_test.go, admission_test.go. */
+#include "api/pod_security.h"
 #include "test/api/world.h"
 
 #define PODS "/api/v1/namespaces/default/pods"
@@ -179,7 +180,9 @@ TEST(standards, are_asked_again_when_an_image_changes)
 
 static str warned(struct world *w, const char *method, const char *path, const char *body)
 {
-    struct call *c = world_call(w, method, path, world_quoted(w, body), NULL);
+    struct call *c = world_call(
+        w, method, path, world_quoted(w, body),
+        strcmp(method, "PATCH") == 0 ? "Content-Type: application/merge-patch+json" : NULL);
     str out = arena_dup(w->arena, call_header(c, "Warning"));
 
     call_free(c);
@@ -203,6 +206,87 @@ TEST(standards, warn_at_the_level_that_is_enforced_unless_another_is_set)
         warned(&w, "POST", "/apis/apps/v1/namespaces/default/deployments?dryRun=All", deployment),
         "");
     world_fini(&w);
+}
+
+#define CONFIGURATION(more)                                                                        \
+    "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n"             \
+    "- name: PodSecurity\n  configuration:\n"                                                      \
+    "    apiVersion: pod-security.admission.config.k8s.io/v1\n"                                    \
+    "    kind: PodSecurityConfiguration\n    " more "\n"
+
+static void configure(struct world *w, struct api_options *o)
+{
+    o->admission_config = S(CONFIGURATION(
+        "defaults: {enforce: baseline, enforce-version: v1.25, warn: restricted}\n"
+        "    exemptions: {usernames: [alice], namespaces: [free], runtimeClasses: [vm]}"));
+}
+
+TEST(configuration, counts_where_labels_say_nothing_but_for_the_exempt)
+{
+    static const char
+        host_pid[] = "{'metadata':{'name':'p'},'spec':{'hostPID':true," ONE "}}",
+        vm[] = "{'metadata':{'name':'p'},'spec':{'runtimeClassName':'vm','hostPID':true," ONE "}}";
+    struct world w;
+    struct json *v;
+
+    world_init_with(&w, configure);
+    world_json(&w, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"free\"}}", 201);
+    world_json(&w, "POST", "/apis/node.k8s.io/v1/runtimeclasses",
+               "{\"metadata\":{\"name\":\"vm\"},\"handler\":\"vm\"}", 201);
+    world_json(&w, "POST", NS "/serviceaccounts", "{\"metadata\":{\"name\":\"default\"}}", 201);
+    world_json(&w, "POST", "/api/v1/namespaces/free/serviceaccounts",
+               "{\"metadata\":{\"name\":\"default\"}}", 201);
+    v = world_json(&w, "POST", PODS "?dryRun=All", world_quoted(&w, host_pid), 403);
+    CHECK_STRZ(json_get_str(v, "message"), "pods \"p\" is forbidden: violates PodSecurity "
+                                           "\"baseline:v1.25\": host namespaces (hostPID=true)");
+    CHECK(str_find(
+              warned(&w, "POST", PODS "?dryRun=All", "{'metadata':{'name':'p'},'spec':{" ONE "}}"),
+              S("would violate PodSecurity \\\"restricted:latest\\\"")) > 0);
+    CHECK_INT(world_status(&w, "POST", "/api/v1/namespaces/free/pods?dryRun=All",
+                           world_quoted(&w, host_pid)),
+              201);
+    CHECK_INT(world_status(&w, "POST", PODS "?dryRun=All", world_quoted(&w, vm)), 201);
+    CHECK_STRZ(warned(&w, "PATCH", "/api/v1/namespaces/free",
+                      "{'metadata':{'labels':{" ENFORCE("restricted") "}}}"),
+               "299 - \"namespace \\\"free\\\" is exempt from Pod Security, and the policy "
+               "(enforce=restricted:v1.25, warn=restricted:latest) will be ignored\"");
+    label(&w, ENFORCE("privileged"));
+    CHECK_INT(world_status(&w, "POST", PODS "?dryRun=All", world_quoted(&w, host_pid)), 201);
+    world_fini(&w);
+}
+
+TEST(configuration, that_is_wrong_is_refused_with_all_reasons)
+{
+    static const struct {
+        const char *yaml, *wrong;
+    } cases[] = {
+        {"", ""},
+        {"kind: X", "no kind \"X\" is registered for version \"\""},
+        {CONFIGURATION("defaults: {enforce: low, warn-version: '1.2'}\n"
+                       "    exemptions: {namespaces: [A_, x, x], usernames: [\"\"]}"),
+         "[defaults.enforce: Invalid value: \"low\": must be one of privileged, baseline, "
+         "restricted, "
+         "defaults.warn-version: Invalid value: \"1.2\": must be \"latest\" or \"v1.x\", "
+         "exemptions.namespaces[0]: Invalid value: \"A_\": a lowercase RFC 1123 label must consist "
+         "of "
+         "lower case alphanumeric characters or '-', and must start and end with an alphanumeric "
+         "character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+         "'[a-z0-9]([-a-z0-9]*[a-z0-9])?'), exemptions.namespaces[2]: Duplicate value: \"x\", "
+         "exemptions.usernames[0]: Required value]"},
+        {CONFIGURATION("default: {}"), "strict decoding error: unknown field \"default\""},
+        {"apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n"
+         "- name: EventRateLimit\n  path: e.yaml\n",
+         "a configuration of admission plugin \"EventRateLimit\" is not supported"},
+    };
+    CLEANUP(arena) struct arena *a = arena_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct security_config *c;
+        struct err *e = security_config_parse(a, str_of(cases[i].yaml), &c);
+
+        CHECK_STRZ(str_of(e ? err_text(e) : ""), cases[i].wrong);
+        err_free(e);
+    }
 }
 
 TEST(labels, that_say_nothing_are_refused)
