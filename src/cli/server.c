@@ -112,6 +112,7 @@ static void control_start(void *ctx, struct loop *loop)
         app->scheduler = scheduler_start(&(struct scheduler_options){
             .loop = loop,
             .client = app->scheduler_client,
+            .host = app->o.node_name,
             .synced = server_part_ready,
             .ctx = &app->parts[PART_SCHEDULER],
         });

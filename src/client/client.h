@@ -141,4 +141,20 @@ void event_recorder_free(struct event_recorder *r);
 void event_record(struct event_recorder *r, const struct json *involved, str field_path,
                   const char *type /* Normal, Warning */, const char *reason, const char *fmt, ...)
     PRINTF(6, 7);
+
+/* ---- Events of events.k8s.io/v1: repeated ones become a series, as client-go's tools/events tells them ----
+ * controller, host: reportingController, and reportingInstance "controller-host". */
+struct series_recorder;
+struct series_recorder *series_recorder_new(struct client *c, str controller, str host);
+void series_recorder_free(struct series_recorder *r);
+struct event_about { /* an ObjectReference */
+    str api_version, kind, ns, name, uid, resource_version, field_path;
+};
+struct series_event {                              /* all is borrowed for the call */
+    const struct event_about *regarding, *related; /* related: NULL for nothing */
+    const char *type /* Normal, Warning */, *reason, *action;
+    str note; /* cut at the 1,024 bytes that the API takes */
+};
+/* On the client's loop. Nothing is reported back: Events are told on a best-effort basis. */
+void series_record(struct series_recorder *r, const struct series_event *e);
 #endif

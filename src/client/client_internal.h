@@ -55,6 +55,17 @@ void client_call_done(struct client_call *call, struct err *err);
 
 struct client *client_new(struct loop *loop, const struct client_transport *t, void *impl);
 
+/* ---- event_parts.c: what both ways of telling Events write. Strings are borrowed. ---- */
+/* The reference to an object tree with apiVersion, kind and metadata. */
+struct event_about event_about_of(const struct json *object, str field_path);
+/* The object that is meant, without its version and without the field in it. */
+void event_about_key(struct buf *key, const struct event_about *about);
+void event_key_part(struct buf *key, str s);
+/* As a JSON object. */
+void event_about_write(struct buf *b, const struct event_about *about);
+/* One more member of the JSON object that is being written; nothing when the value is empty. */
+void event_member(struct buf *b, const char *name, str value);
+
 /* ---- raw.c: JSON text taken apart without building a tree. Only for text that a server of ours or
  * Kubernetes made: what is cut out is parsed strictly later. ---- */
 struct raw_iter {

@@ -249,16 +249,6 @@ static void recorder_pump(struct event_recorder *r)
 
 /* ---- recording ---- */
 
-struct about { /* what an Event is about */
-    str api_version, kind, ns, name, uid, resource_version, field_path;
-};
-
-static void key_part(struct buf *b, str s)
-{
-    buf_str(b, s);
-    buf_char(b, '\0');
-}
-
 static bool bucket_takes(struct event_recorder *r, str object_key)
 {
     int64_t idle_s;
@@ -289,39 +279,25 @@ static bool similar_counts(struct event_recorder *r, str key, str message)
     return s->n >= SIMILAR_MAX;
 }
 
-static void member(struct buf *b, const char *name, str value)
-{
-    if (!value.n)
-        return;
-    buf_fmt(b, "%s\"%s\":", b->p[b->n - 1] == '{' ? "" : ",", name);
-    json_encode_string(b, value);
-}
-
 /* Everything but timestamps, count and message, without the closing brace. */
-static char *event_body(const struct telling *t, const struct about *about, const char *type,
+static char *event_body(const struct telling *t, const struct event_about *about, const char *type,
                         const char *reason)
 {
     const struct event_recorder *r = t->r;
     struct buf b = BUF_INIT;
 
     buf_z(&b, "{\"kind\":\"Event\",\"apiVersion\":\"v1\",\"metadata\":{");
-    member(&b, "name", str_of(t->name));
-    member(&b, "namespace", str_of(t->ns));
-    buf_z(&b, "},\"involvedObject\":{");
-    member(&b, "kind", about->kind);
-    member(&b, "namespace", about->ns);
-    member(&b, "name", about->name);
-    member(&b, "uid", about->uid);
-    member(&b, "apiVersion", about->api_version);
-    member(&b, "resourceVersion", about->resource_version);
-    member(&b, "fieldPath", about->field_path);
-    buf_z(&b, "},\"reason\":");
+    event_member(&b, "name", str_of(t->name));
+    event_member(&b, "namespace", str_of(t->ns));
+    buf_z(&b, "},\"involvedObject\":");
+    event_about_write(&b, about);
+    buf_z(&b, ",\"reason\":");
     json_encode_string(&b, str_of(reason));
     buf_z(&b, ",\"source\":{");
-    member(&b, "component", str_of(r->component));
-    member(&b, "host", str_of(r->host));
+    event_member(&b, "component", str_of(r->component));
+    event_member(&b, "host", str_of(r->host));
     buf_char(&b, '}');
-    member(&b, "type", str_of(type));
+    event_member(&b, "type", str_of(type));
     buf_z(&b, ",\"reportingComponent\":");
     json_encode_string(&b, str_of(r->component));
     buf_z(&b, ",\"reportingInstance\":");
@@ -337,7 +313,8 @@ static uint64_t stamp_next(struct event_recorder *r)
 
 /* One more of series s, which is about to be told. */
 static struct telling *telling_new(struct event_recorder *r, uint64_t hash, const struct series *s,
-                                   const struct about *about, const char *type, const char *reason)
+                                   const struct event_about *about, const char *type,
+                                   const char *reason)
 {
     struct telling *t = NEW(struct telling);
     struct buf name = BUF_INIT;
@@ -367,13 +344,7 @@ static void telling_update(struct telling *t, uint32_t count, const char *messag
 void event_record(struct event_recorder *r, const struct json *involved, str field_path,
                   const char *type, const char *reason, const char *fmt, ...)
 {
-    struct about about = {.api_version = json_get_str(involved, "apiVersion"),
-                          .kind = json_get_str(involved, "kind"),
-                          .ns = json_get_str(involved, "metadata.namespace"),
-                          .name = json_get_str(involved, "metadata.name"),
-                          .uid = json_get_str(involved, "metadata.uid"),
-                          .resource_version = json_get_str(involved, "metadata.resourceVersion"),
-                          .field_path = field_path};
+    struct event_about about = event_about_of(involved, field_path);
     CLEANUP(buf) struct buf message = BUF_INIT, key = BUF_INIT;
     size_t object_n, similar_n;
     struct telling *t;
@@ -388,14 +359,10 @@ void event_record(struct event_recorder *r, const struct json *involved, str fie
     buf_vfmt(&message, fmt, ap);
     va_end(ap);
 
-    key_part(&key, about.kind);
-    key_part(&key, about.ns);
-    key_part(&key, about.name);
-    key_part(&key, about.uid);
-    key_part(&key, about.api_version);
+    event_about_key(&key, &about);
     object_n = key.n;
-    key_part(&key, str_of(type));
-    key_part(&key, str_of(reason));
+    event_key_part(&key, str_of(type));
+    event_key_part(&key, str_of(reason));
     similar_n = key.n;
     if (similar_counts(r, str_slice(buf_view(&key), 0, similar_n), buf_view(&message))) {
         CLEANUP(buf) struct buf plain = message;
@@ -404,7 +371,7 @@ void event_record(struct event_recorder *r, const struct json *involved, str fie
         buf_z(&message, "(combined from similar events): ");
         buf_str(&message, buf_view(&plain));
     } else {
-        key_part(&key, field_path);
+        event_key_part(&key, field_path);
         buf_str(&key, buf_view(&message));
     }
     hash = str_hash(buf_view(&key));

@@ -58,17 +58,43 @@ static void send(struct scheduler *s, const char *method, const struct pod *p, c
                         done, r);
 }
 
-static struct json *pod_reference(struct arena *a, const struct pod *p, const char *kind)
+static struct json *pod_binding(struct arena *a, const struct pod *p)
 {
     struct json *o = json_new(a, json_object()), *m;
 
     json_setz(a, o, "apiVersion", json_z("v1"));
-    json_setz(a, o, "kind", json_z(kind));
+    json_setz(a, o, "kind", json_z("Binding"));
     m = json_setz(a, o, "metadata", json_object());
     json_setz(a, m, "name", json_z(p->name));
     json_setz(a, m, "namespace", json_z(p->ns));
     json_setz(a, m, "uid", json_z(p->uid));
     return o;
+}
+
+/* ---- events ---- */
+static struct event_about pod_about(struct arena *a, const struct pod *p)
+{
+    return (struct event_about){.api_version = S("v1"),
+                                .kind = S("Pod"),
+                                .ns = str_of(p->ns),
+                                .name = str_of(p->name),
+                                .uid = str_of(p->uid),
+                                .resource_version = arena_fmt(a, "%lld", (long long)p->revision)};
+}
+
+static void tell(struct scheduler *s, const struct pod *p, const struct pod *related,
+                 const char *type, const char *reason, const char *action, str note)
+{
+    struct event_about regarding = pod_about(s->dry_arena, p), other = {0};
+
+    if (related)
+        other = pod_about(s->dry_arena, related);
+    series_record(s->events, &(struct series_event){.regarding = &regarding,
+                                                    .related = related ? &other : NULL,
+                                                    .type = type,
+                                                    .reason = reason,
+                                                    .action = action,
+                                                    .note = note});
 }
 
 /* ---- binding ---- */
@@ -77,7 +103,6 @@ static void bound(void *ctx, struct err *err, int status, str body)
     struct request *r = ctx;
     struct scheduler *s = r->s;
     struct pod *p = r->pod;
-    struct json *ref;
 
     request_free(r);
     s->n_binding--;
@@ -90,10 +115,9 @@ static void bound(void *ctx, struct err *err, int status, str body)
     p->place = POD_BOUND;
     if (!p->gone) {
         arena_reset(s->dry_arena);
-        ref = pod_reference(s->dry_arena, p, "Pod");
-        event_record(s->events, ref, STR_NONE, "Normal", "Scheduled",
-                     "Successfully assigned %s/%s to " PRI_STR, p->ns, p->name,
-                     STR_ARG(p->node->name));
+        tell(s, p, NULL, "Normal", "Scheduled", "Binding",
+             arena_fmt(s->dry_arena, "Successfully assigned %s/%s to " PRI_STR, p->ns, p->name,
+                       STR_ARG(p->node->name)));
     } else {
         scheduler_release(s, p);
         pod_free(s, p);
@@ -107,7 +131,7 @@ void bind_pod(struct scheduler *s, struct pod *p)
     struct json *body, *target;
 
     arena_reset(a);
-    body = pod_reference(a, p, "Binding");
+    body = pod_binding(a, p);
     target = json_setz(a, body, "target", json_object());
     json_setz(a, target, "kind", json_z("Node"));
     json_setz(a, target, "name", json_string(p->node->name));
@@ -193,8 +217,7 @@ void report_failure(struct scheduler *s, struct pod *p, str message)
     bool same;
 
     arena_reset(s->dry_arena);
-    event_record(s->events, pod_reference(s->dry_arena, p, "Pod"), STR_NONE, "Warning",
-                 "FailedScheduling", PRI_STR, STR_ARG(message));
+    tell(s, p, NULL, "Warning", "FailedScheduling", "Scheduling", message);
     str_cut(&rest, '\n', &status);
     str_cut(&rest, '\n', &reason);
     str_cut(&rest, '\n', &time);
@@ -221,7 +244,7 @@ void evict(struct scheduler *s, const struct pod *victim, const struct pod *pree
         s, victim, "DisruptionTarget", "True", now_text(s, s->dry_arena), "PreemptionByScheduler",
         S(SCHEDULER_NAME ": preempting to accommodate a higher priority pod"), NULL, "disruption");
     send(s, "DELETE", victim, "", NULL, NULL, told, request_about(s, victim, "eviction"));
-    event_record(s->events, pod_reference(s->dry_arena, victim, "Pod"), STR_NONE, "Normal",
-                 "Preempted", "Preempted by pod %s on node " PRI_STR, preemptor->uid,
-                 STR_ARG(n->name));
+    tell(s, victim, preemptor, "Normal", "Preempted", "Preempting",
+         arena_fmt(s->dry_arena, "Preempted by pod %s on node " PRI_STR, preemptor->uid,
+                   STR_ARG(n->name)));
 }

@@ -248,8 +248,10 @@ static void pod_changed(void *ctx, const struct obj *o, const struct obj *prev)
             pod_gone(s, p, buf_view(&key));
         return;
     }
+    if (p && str_eq(str_of(p->uid), o->uid))
+        p->revision = o->revision;
     if (prev && str_eq(prev->uid, o->uid) && str_eq(prev->fields, o->fields))
-        return; /* nothing that matters here */
+        return; /* nothing else that matters here */
     if (!pod_head_read(o->fields, &h))
         return;
     if (!p && h.foreign && !h.node.n)
@@ -264,6 +266,7 @@ static void pod_changed(void *ctx, const struct obj *o, const struct obj *prev)
         p->ns = str_dupz(o->key.ns);
         p->name = str_dupz(o->key.name);
         p->uid = str_dupz(o->uid);
+        p->revision = o->revision;
         map_put(&s->pods, buf_view(&key), p);
     }
     if (p->place == POD_ACTIVE || p->place == POD_BACKOFF)
@@ -358,7 +361,7 @@ struct scheduler *scheduler_start(const struct scheduler_options *o)
     s->arena = arena_new();
     s->dry_arena = arena_new();
     queue_init(s);
-    s->events = event_recorder_new(s->client, S(SCHEDULER_NAME), STR_NONE);
+    s->events = series_recorder_new(s->client, S(SCHEDULER_NAME), o->host);
     s->node_informer = start_informer(
         s,
         &(struct informer_options){.version = S("v1"), .plural = S("nodes"), .reduce = node_reduce},
@@ -436,7 +439,7 @@ void scheduler_stop(struct scheduler *s)
     informer_free(s->claim_informer);
     informer_free(s->volume_informer);
     informer_free(s->class_informer);
-    event_recorder_free(s->events);
+    series_recorder_free(s->events);
     requests_cancel(s);
     loop_defer(s->loop, free_now, s);
 }

@@ -6,6 +6,7 @@ struct scheduler;
 struct scheduler_options {
     struct loop *loop;
     struct client *client; /* as system:kube-scheduler */
+    str host;              /* whose name its Events carry; borrowed for the call */
     void (*synced)(void *ctx);
     void *ctx;
 };

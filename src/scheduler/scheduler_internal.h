@@ -152,7 +152,7 @@ struct pod {
     uint32_t at;       /* in node->pods */
     bool assumed, terminating;
     bool gone; /* deleted while its binding was on its way */
-    int64_t start_ns, generation;
+    int64_t start_ns, generation, revision;
     char *
         condition; /* PodScheduled as it stands: status, reason, time, message in lines; NULL: none */
     /* queue */
@@ -247,7 +247,7 @@ struct scheduler {
     void *ctx;
     struct informer *pod_informer, *node_informer, *ns_informer, *claim_informer, *volume_informer,
         *class_informer;
-    struct event_recorder *events;
+    struct series_recorder *events;
     unsigned n_synced;
     bool stopped;
 

@@ -73,8 +73,11 @@ static void start_components(struct sim *s)
                                                         .cluster_cidr = S("10.42.0.0/16"),
                                                         .synced = synced,
                                                         .ctx = s});
-    s->scheduler = scheduler_start(&(struct scheduler_options){
-        .loop = s->loop, .client = s->scheduler_client, .synced = synced, .ctx = s});
+    s->scheduler = scheduler_start(&(struct scheduler_options){.loop = s->loop,
+                                                               .client = s->scheduler_client,
+                                                               .host = S("sim"),
+                                                               .synced = synced,
+                                                               .ctx = s});
 }
 
 static void bootstrapped(void *ctx, struct err *err)

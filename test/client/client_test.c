@@ -571,3 +571,127 @@ TEST(events, many_similar_ones_are_combined_and_floods_are_cut)
 }
 
 TEST_MAIN
+
+/* ---- Events of events.k8s.io/v1 ---- */
+
+static const struct event_about pod_p = {.api_version = STR("v1"),
+                                         .kind = STR("Pod"),
+                                         .ns = STR("ns"),
+                                         .name = STR("p"),
+                                         .uid = STR("u"),
+                                         .resource_version = STR("5")};
+
+static void say(struct series_recorder *r, const struct event_about *about, const char *note)
+{
+    series_record(r, &(struct series_event){.regarding = about,
+                                            .type = "Warning",
+                                            .reason = "FailedScheduling",
+                                            .action = "Scheduling",
+                                            .note = str_of(note)});
+}
+
+TEST(event_series, the_second_makes_a_series_and_later_ones_only_count)
+{
+    struct loop *loop = virtual_loop();
+    struct fake_api f = {0};
+    struct client *c = fake_client(&f, loop);
+    struct series_recorder *r = series_recorder_new(c, S("default-scheduler"), S("h"));
+    static const char first[] =
+        "{\"kind\":\"Event\",\"apiVersion\":\"events.k8s.io/v1\",\"metadata\":{\"name\":\"p."
+        "17979cfe362a0000\",\"namespace\":\"ns\"},\"eventTime\":\"2023-11-14T22:13:20.000000Z\","
+        "\"reportingController\":\"default-scheduler\","
+        "\"reportingInstance\":\"default-scheduler-h\",\"action\":\"Scheduling\","
+        "\"reason\":\"FailedScheduling\",\"regarding\":{\"kind\":\"Pod\",\"namespace\":\"ns\","
+        "\"name\":\"p\",\"uid\":\"u\",\"apiVersion\":\"v1\",\"resourceVersion\":\"5\"},"
+        "\"note\":\"no\",\"type\":\"Warning\"}\n";
+
+    say(r, &pod_p, "no");
+    run_ms(loop, 2000);
+    CHECK_STRZ(buf_view(&f.bodies), first);
+    say(r, &pod_p, "still no"); /* the note does not matter */
+    run_ms(loop, 2000);
+    for (int i = 0; i < 5; i++)
+        say(r, &pod_p, "no");
+    run_ms(loop, 2000);
+    CHECK_INT(f.n_creates, 1);
+    CHECK_INT(f.n_patches, 1);
+    CHECK_STRZ(str_slice(buf_view(&f.bodies), sizeof first - 1, f.bodies.n),
+               "{\"series\":{\"count\":2,\"lastObservedTime\":\"2023-11-14T22:13:22.000000Z\"}}\n");
+    buf_clear(&f.bodies);
+    run_ms(loop, 13 * 60000); /* nobody says it any more: its last count is written */
+    CHECK_STRZ(buf_view(&f.bodies),
+               "{\"series\":{\"count\":7,\"lastObservedTime\":\"2023-11-14T22:13:24.000000Z\"}}\n");
+    say(r, &pod_p, "no"); /* and another begins */
+    run_ms(loop, 2000);
+    CHECK_INT(f.n_creates, 2);
+    series_recorder_free(r);
+    client_free(c);
+    fake_fini(&f);
+    loop_free(loop);
+}
+
+TEST(event_series, one_that_goes_on_is_refreshed_each_half_hour)
+{
+    struct loop *loop = virtual_loop();
+    struct fake_api f = {0};
+    struct client *c = fake_client(&f, loop);
+    struct series_recorder *r = series_recorder_new(c, S("x"), S("h"));
+
+    for (int minute = 0; minute < 62; minute++) {
+        say(r, &pod_p, "no");
+        run_ms(loop, 60000);
+    }
+    CHECK_INT(f.n_creates, 1);
+    CHECK_INT(f.n_patches, 1 + 2);
+    series_recorder_free(r);
+    client_free(c);
+    fake_fini(&f);
+    loop_free(loop);
+}
+
+TEST(event_series, another_version_of_the_object_is_another_event)
+{
+    struct loop *loop = virtual_loop();
+    struct fake_api f = {0};
+    struct client *c = fake_client(&f, loop);
+    struct series_recorder *r = series_recorder_new(c, S("x"), S("h"));
+    struct event_about later = pod_p;
+
+    later.resource_version = S("6");
+    say(r, &pod_p, "no");
+    say(r, &later, "no");
+    say(r, &later, "no"); /* before the first is answered: the patch waits for it */
+    CHECK_INT(f.n_patches, 0);
+    run_ms(loop, 2000);
+    CHECK_INT(f.n_creates, 2);
+    CHECK_INT(f.n_patches, 1);
+    run_ms(loop, 13 * 60000);
+    say(r, &pod_p, "no"); /* long ago: not a series */
+    run_ms(loop, 2000);
+    CHECK_INT(f.n_creates, 3);
+    series_recorder_free(r);
+    client_free(c);
+    fake_fini(&f);
+    loop_free(loop);
+}
+
+TEST(event_series, a_long_note_is_cut_where_the_api_wants_it)
+{
+    struct loop *loop = virtual_loop();
+    struct fake_api f = {0};
+    struct client *c = fake_client(&f, loop);
+    struct series_recorder *r = series_recorder_new(c, S("x"), S("h"));
+    char note[1200];
+
+    memset(note, 'n', sizeof note - 1);
+    note[sizeof note - 1] = '\0';
+    say(r, &pod_p, note);
+    run_ms(loop, 100);
+    CHECK(str_find(buf_view(&f.bodies), S("nn ...\",\"type\"")) > 0);
+    CHECK_INT(str_find(buf_view(&f.bodies), S(" ...\"")) - str_find(buf_view(&f.bodies), S("nnn")),
+              1020);
+    series_recorder_free(r);
+    client_free(c);
+    fake_fini(&f);
+    loop_free(loop);
+}

@@ -114,6 +114,34 @@ static void took_patch(struct world *w, struct http_exchange *ex, str name, cons
     http_reply(ex, 200, "application/json", S("{}"));
 }
 
+/* What an Event tells beside its text follows from its reason. */
+static void took_event(struct world *w, struct http_exchange *ex, const struct json *body)
+{
+    static const struct {
+        const char *reason, *action;
+        bool has_related;
+    } kinds[] = {{"Scheduled", "Binding", false},
+                 {"FailedScheduling", "Scheduling", false},
+                 {"Preempted", "Preempting", true}};
+    str reason = json_get_str(body, "reason");
+    bool known = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (!str_is(reason, kinds[i].reason))
+            continue;
+        known = true;
+        CHECK(str_is(json_get_str(body, "action"), kinds[i].action));
+        CHECK_INT(json_get_str(body, "related.uid").n > 0, kinds[i].has_related);
+    }
+    CHECK(known);
+    CHECK(json_get_str(body, "regarding.resourceVersion").n > 0);
+    CHECK_STRZ(json_get_str(body, "reportingInstance"), SCHEDULER_NAME "-host");
+    buf_fmt(&w->log, "event " PRI_STR " " PRI_STR ": " PRI_STR "\n",
+            STR_ARG(json_get_str(body, "regarding.name")), STR_ARG(reason),
+            STR_ARG(json_get_str(body, "note")));
+    http_reply(ex, 201, "application/json", ex->req.body);
+}
+
 static void handle(void *ctx, struct http_exchange *ex)
 {
     struct world *w = ctx;
@@ -133,10 +161,7 @@ static void handle(void *ctx, struct http_exchange *ex)
     } else if (str_has_suffix(r->path, S("/binding"))) {
         took_binding(w, ex, body);
     } else if (str_is(r->method, "POST") && str_has_suffix(r->path, S("/events"))) {
-        buf_fmt(&w->log, "event " PRI_STR " " PRI_STR ": " PRI_STR "\n",
-                STR_ARG(json_get_str(body, "involvedObject.name")),
-                STR_ARG(json_get_str(body, "reason")), STR_ARG(json_get_str(body, "message")));
-        http_reply(ex, 201, "application/json", r->body);
+        took_event(w, ex, body);
     } else if (str_is(r->method, "PATCH") && str_has_suffix(r->path, S("/status"))) {
         took_patch(w, ex, name_in(r->path, "/pods/"), body);
     } else if (str_is(r->method, "DELETE")) {
@@ -184,7 +209,8 @@ void world_open(struct world *w)
                                                  .groups = groups,
                                                  .n_groups = 1,
                                                  .user_agent = S("kube-scheduler")});
-    w->s = scheduler_start(&(struct scheduler_options){.loop = w->loop, .client = w->client});
+    w->s = scheduler_start(
+        &(struct scheduler_options){.loop = w->loop, .client = w->client, .host = S("host")});
     settle(w, NS_PER_MS);
     CHECK_INT(w->s->n_synced, N_INFORMERS);
 }
