@@ -3,6 +3,7 @@
  * Beside the store's pods the informer keeps what pod_pack_view() makes of them: a head of a few fields, and the text that all
  * pods of one template share, which is the key of their profile. So most events need no parsing at all. */
 #include "scheduler/scheduler_internal.h"
+#include "schema/quota.h"
 
 /* ---- packing and reducing ---- */
 static void member(struct buf *out, const char *name, const struct json *v)
@@ -15,8 +16,10 @@ static void member(struct buf *out, const char *name, const struct json *v)
     json_encode(out, v);
 }
 
-static void containers(struct buf *out, const char *name, const struct json *list)
+static void containers(struct buf *out, const struct json *pod, const char *name, struct arena *a)
 {
+    const struct json *list = json_at(pod, "spec", name, NULL);
+
     if (!json_count(list))
         return;
     if (out->p[out->n - 1] != '{')
@@ -26,7 +29,7 @@ static void containers(struct buf *out, const char *name, const struct json *lis
         if (out->p[out->n - 1] != '[')
             buf_char(out, ',');
         buf_char(out, '{');
-        member(out, "requests", json_path(c, "resources.requests"));
+        member(out, "requests", container_amounts(a, pod, name, c, "requests"));
         member(out, "ports", json_findz(c, "ports"));
         member(out, "restartPolicy", json_findz(c, "restartPolicy"));
         buf_char(out, '}');
@@ -58,6 +61,7 @@ static void profile_text(const struct json *tree, struct buf *out)
         "nodeSelector", "affinity", "tolerations",     "topologySpreadConstraints",
         "overhead",     "priority", "preemptionPolicy"};
     const struct json *spec = json_findz(tree, "spec");
+    CLEANUP(arena) struct arena *a = arena_new(); /* used while the pod's size is being changed */
 
     buf_char(out, '{');
     member(out, "namespace", json_path(tree, "metadata.namespace"));
@@ -67,10 +71,10 @@ static void profile_text(const struct json *tree, struct buf *out)
             member(out, "owner", json_findz(owner, "uid"));
     for (size_t i = 0; i < ARRAY_LEN(copied); i++)
         member(out, copied[i], json_findz(spec, copied[i]));
-    member(out, "requests", json_path(spec, "resources.requests"));
+    member(out, "requests", pod_level_amounts(a, tree, "requests"));
     claims(out, json_findz(spec, "volumes"));
-    containers(out, "containers", json_findz(spec, "containers"));
-    containers(out, "initContainers", json_findz(spec, "initContainers"));
+    containers(out, tree, "containers", a);
+    containers(out, tree, "initContainers", a);
     buf_char(out, '}');
 }
 

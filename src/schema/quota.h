@@ -25,8 +25,15 @@ bool quota_is_in_bytes(str name); /* "limits.memory": shown in Ki, Mi, ... */
 bool amount_of(const struct json *list, str name, struct quantity *ret);
 str amount_text(struct arena *a, const struct quantity *q, bool binary);
 bool is_in_bytes(str resource); /* shown in Ki, Mi, ... */
-/* A pod's requests or limits; all: with what its class adds. */
+/* A pod's "requests" or "limits". all: as the scheduler and quotas count, with what its class adds
+ * and, while its size is being changed, the most of what is wanted, granted and in force. */
 struct json pod_amounts(struct arena *a, const struct json *pod, const char *which, bool all);
+/* What one of its containers (of `list`: "containers", "initContainers") counts for, that most
+ * included; and what is said of the pod as a whole, NULL: nothing. Borrowed from the pod, or in the
+ * arena. Source: component-helpers resource.PodRequests() with UseStatusResources. */
+const struct json *container_amounts(struct arena *a, const struct json *pod, const char *list,
+                                     const struct json *container, const char *which);
+const struct json *pod_level_amounts(struct arena *a, const struct json *pod, const char *which);
 void amounts_add(struct arena *a, struct json *sum, const struct json *list);
 const char *pod_qos(const struct json *spec); /* Guaranteed, Burstable or BestEffort */
 #endif

@@ -306,4 +306,36 @@ TEST(quota_sums, write_status_used_in_the_name_of_the_server_and_in_the_form_it_
     world_fini(&w);
 }
 
+TEST(quota_sums, count_a_pod_that_changes_size_for_the_most_of_wanted_and_in_force)
+{
+    struct world w;
+
+    with_quota(&w, "'hard':{'requests.cpu':'10','limits.cpu':'20'}",
+               "'requests.cpu':'10','limits.cpu':'20'", "'requests.cpu':'0','limits.cpu':'0'");
+    post(&w, NS "pods",
+         "{'metadata':{'name':'a'},'spec':{'nodeName':'n','containers':[{'name':'c','image':'i',"
+         "'resources':{'requests':{'cpu':'2'},'limits':{'cpu':'4'}}}]}}",
+         201);
+    CHECK_STRZ(str_of(used(&w, "requests.cpu")), "2");
+    patch(&w, NS "pods/a/status",
+          "{'status':{'containerStatuses':[{'name':'c','image':'i','imageID':'','ready':true,"
+          "'restartCount':0,'state':{'running':{}},'allocatedResources':{'cpu':'3'},"
+          "'resources':{'requests':{'cpu':'5'},'limits':{'cpu':'9'}}}]}}",
+          200);
+    /* 5 of 10 and 9 of 20 are in use, whatever the spec says. */
+    post(&w, NS "pods",
+         "{'metadata':{'name':'b'},'spec':{'nodeName':'n','containers':[{'name':'c','image':'i',"
+         "'resources':{'requests':{'cpu':'6'},'limits':{'cpu':'6'}}}]}}",
+         403);
+    post(&w, NS "pods",
+         "{'metadata':{'name':'b'},'spec':{'nodeName':'n','containers':[{'name':'c','image':'i',"
+         "'resources':{'requests':{'cpu':'5'},'limits':{'cpu':'12'}}}]}}",
+         403);
+    post(&w, NS "pods",
+         "{'metadata':{'name':'b'},'spec':{'nodeName':'n','containers':[{'name':'c','image':'i',"
+         "'resources':{'requests':{'cpu':'5'},'limits':{'cpu':'11'}}}]}}",
+         201);
+    world_fini(&w);
+}
+
 TEST_MAIN

@@ -199,3 +199,60 @@ TEST(score, preferences_of_taints_and_affinity_decide)
     CHECK_STRZ(str_of(node_of(&w, "b")), "liked");
     world_close(&w);
 }
+#define CPU(n) "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"" n "\"}}}]"
+#define CPU_STATUS(granted, in_force)                                                              \
+    "\"containerStatuses\":[{\"name\":\"c\",\"allocatedResources\":{\"cpu\":\"" granted            \
+    "\"},\"resources\":{\"requests\":{\"cpu\":\"" in_force "\"}}}]"
+
+TEST(filter, a_pod_that_changes_size_counts_for_the_most_of_wanted_granted_and_in_force)
+{
+    static const struct {
+        const char *spec, *status;
+        const char *left; /* of 8 */
+        const char *more;
+    } rows[] = {
+        {CPU("2"), "", "6", "7"},
+        {CPU("2"), CPU_STATUS("2", "2"), "6", "7"},
+        {CPU("2"), CPU_STATUS("2", "5"), "3", "4"}, /* shrinks, and has not yet */
+        {CPU("2"), CPU_STATUS("3", "2"), "5", "6"},
+        {CPU("4"), CPU_STATUS("2", "2"), "4", "5"}, /* grows, and may not yet */
+        {CPU("4"),
+         "\"conditions\":[{\"type\":\"PodResizePending\",\"reason\":\"Deferred\"}]," CPU_STATUS(
+             "2", "2"),
+         "4", "5"},
+        {CPU("4"),
+         "\"conditions\":[{\"type\":\"PodResizePending\",\"reason\":\"Infeasible\"}]," CPU_STATUS(
+             "2", "2"),
+         "6", "7"},
+        /* What is said of the whole pod. */
+        {"\"resources\":{\"requests\":{\"cpu\":\"1\"}}," CPU("1"),
+         "\"allocatedResources\":{\"cpu\":\"3\"},\"resources\":{\"requests\":{\"cpu\":\"2\"}}", "5",
+         "6"},
+        {"\"overhead\":{\"cpu\":\"1\"},\"resources\":{\"requests\":{\"cpu\":\"1\"}}," CPU("1"),
+         "\"allocatedResources\":{\"cpu\":\"3\"},\"resources\":{\"requests\":{\"cpu\":\"2\"}}", "5",
+         "6"},
+        /* An init container's size does not change, a sidecar's does. */
+        {"\"initContainers\":[{\"name\":\"i\"},{\"name\":\"s\",\"restartPolicy\":\"Always\"}]," CPU(
+             "1"),
+         "\"initContainerStatuses\":[{\"name\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"7\"}}},"
+         "{\"name\":\"s\",\"resources\":{\"requests\":{\"cpu\":\"2\"}}}]",
+         "5", "6"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct world w = {0};
+        CLEANUP(buf) struct buf fits = BUF_INIT, larger = BUF_INIT;
+
+        world_open(&w);
+        put_node(&w, "n", "", "", "\"cpu\":\"8\",\"pods\":\"10\"");
+        put_pod_on(&w, "old", "", rows[i].spec, "n");
+        put_pod_status(&w, "old", "n", rows[i].status);
+        buf_fmt(&fits, "\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]",
+                rows[i].left);
+        buf_fmt(&larger, "\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]",
+                rows[i].more);
+        REFUSED(buf_cstr(&larger), "0/1 nodes are available: 1 Insufficient cpu.");
+        FITS(buf_cstr(&fits));
+        world_close(&w);
+    }
+}

@@ -262,6 +262,11 @@ void put_pod(struct world *w, const char *name, const char *metadata, const char
     put_pod_on(w, name, metadata, spec, "");
 }
 
+void put_pod_status(struct world *w, const char *name, const char *node, const char *status)
+{
+    put_again(w, str_of(name), node, status, false);
+}
+
 void drop_pod(struct world *w, const char *name)
 {
     informer_drop(w->s->pod_informer, S("default"), str_of(name));

@@ -28,6 +28,8 @@ void drop_node(struct world *w, const char *name);
 void put_pod(struct world *w, const char *name, const char *metadata, const char *spec);
 void put_pod_on(struct world *w, const char *name, const char *metadata, const char *spec,
                 const char *node);
+/* The same pod on `node` with another status: the inside of the JSON object. */
+void put_pod_status(struct world *w, const char *name, const char *node, const char *status);
 void drop_pod(struct world *w, const char *name);
 void settle(struct world *w, int64_t ns);
 void check_log(struct world *w, const char *file, int line,
