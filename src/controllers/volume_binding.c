@@ -13,6 +13,7 @@
 #include "schema/volumes.h"
 
 #define PROVISIONER "volume.kubernetes.io/storage-provisioner"
+#define PROVISIONED_BY "pv.kubernetes.io/provisioned-by"
 #define BETA_PROVISIONER "volume.beta.kubernetes.io/storage-provisioner"
 #define NAMES_MAX 5 /* of pods that an event tells */
 
@@ -271,14 +272,75 @@ static void claim_reconcile(struct reconcile *r)
 
 /* The status comes in a turn of its own, since writing the claim has given it a new
  * resourceVersion. */
-static void set_phase(struct reconcile *r, struct json *pv, const char *phase)
+static void set_phase(struct reconcile *r, struct json *pv, const char *phase, str message)
 {
+    struct json *status;
+
     if (str_is(json_get_str(pv, "status.phase"), phase))
         return;
-    json_make(r->a, pv, "status", JSON_OBJECT);
-    json_setz(r->a, json_findz(pv, "status"), "phase", json_z(phase));
-    json_setz(r->a, json_findz(pv, "status"), "lastPhaseTransitionTime", time_json(r->a, r->now));
+    status = json_make(r->a, pv, "status", JSON_OBJECT);
+    json_setz(r->a, status, "phase", json_z(phase));
+    json_setz(r->a, status, "lastPhaseTransitionTime", time_json(r->a, r->now));
+    json_removez(status, "message");
+    if (message.n)
+        json_setz(r->a, status, "message", json_string(message));
     plan_update_status(&r->plan, K_PVS, pv);
+}
+
+/* Why the controller manager itself cannot delete what is behind the volume; empty: it could, or it
+ * is for somebody else to do.
+ * Source: pv_controller.go (findDeletablePlugin), pkg/volume/hostpath (hostPathDeleter). */
+static str why_not_deletable(struct reconcile *r, const struct json *pv)
+{
+    /* What other drivers took over is theirs. */
+    static const char *const taken_over[] = {
+        "awsElasticBlockStore", "azureDisk",      "azureFile",    "cinder",
+        "gcePersistentDisk",    "portworxVolume", "vsphereVolume"};
+    const struct json *spec = json_findz(pv, "spec");
+    str by = meta_get(pv, "annotations", S(PROVISIONED_BY)),
+        path = json_get_str(spec, "hostPath.path");
+    bool is_named = str_is(by, "kubernetes.io/host-path");
+    ptrdiff_t at = str_find(path, S("/tmp/"));
+
+    if (by.n && !is_named)
+        return str_has_prefix(by, S("kubernetes.io/"))
+                   ? arena_fmt(r->a, "no volume plugin matched name: " PRI_STR, STR_ARG(by))
+                   : STR_NONE;
+    if (is_named || json_findz(spec, "hostPath"))
+        return at >= 0 && (size_t)at + strlen("/tmp/") < path.n
+                   ? STR_NONE
+                   : arena_fmt(
+                         r->a,
+                         "host_path deleter only supports /tmp/.+ but received provided " PRI_STR,
+                         STR_ARG(path));
+    for (size_t i = 0; i < ARRAY_LEN(taken_over); i++)
+        if (json_findz(spec, taken_over[i]))
+            return STR_NONE;
+    return arena_fmt(r->a,
+                     "error getting deleter volume plugin for volume \"" PRI_STR
+                     "\": no %svolume plugin matched",
+                     STR_ARG(r->name),
+                     json_findz(spec, "nfs") || json_findz(spec, "csi") ? "deletable " : "");
+}
+
+/* Its claim is gone. A volume that cannot be deleted though it should stays as Failed. */
+static void reclaim(struct reconcile *r, struct json *pv)
+{
+    str phase = json_get_str(pv, "status.phase"), why;
+
+    if (str_is(phase, "Failed"))
+        return;
+    if (!str_is(phase, "Released")) {
+        set_phase(r, pv, "Released", STR_NONE); /* which brings us here again */
+        return;
+    }
+    if (!str_is(json_get_str(pv, "spec.persistentVolumeReclaimPolicy"), "Delete"))
+        return;
+    why = why_not_deletable(r, pv);
+    if (!why.n)
+        return;
+    set_phase(r, pv, "Failed", why);
+    plan_event(&r->plan, pv, "Warning", "VolumeFailedDelete", PRI_STR, STR_ARG(why));
 }
 
 static void volume_reconcile(struct reconcile *r)
@@ -303,20 +365,20 @@ static void volume_reconcile(struct reconcile *r)
     }
     ref = json_path(pv, "spec.claimRef");
     if (!ref) {
-        set_phase(r, pv, "Available");
+        set_phase(r, pv, "Available", STR_NONE);
         return;
     }
     if (!json_get_str(ref, "uid").n) {
-        set_phase(r, pv, "Available"); /* kept for a claim that is still to come */
+        set_phase(r, pv, "Available", STR_NONE); /* kept for a claim that is still to come */
         return;
     }
     claim = look_up(r, K_PVCS, json_get_str(ref, "namespace"), json_get_str(ref, "name"));
     if (!claim || !str_eq(claim->uid, json_get_str(ref, "uid"))) {
-        set_phase(r, pv, "Released");
+        reclaim(r, pv);
         return;
     }
     if (str_eq(client_text_find(claim->data, "spec.volumeName"), r->name))
-        set_phase(r, pv, "Bound");
+        set_phase(r, pv, "Bound", STR_NONE);
 }
 
 static bool wake_pending(void *ctx, const struct obj *o)

@@ -673,6 +673,58 @@ TEST(claims, get_the_newest_default_class_when_there_is_one_at_last)
     world_fini(&w);
 }
 
+TEST(volumes, that_shall_be_deleted_and_cannot_be_become_failed)
+{
+    static const struct {
+        const char *metadata, *source, *why; /* why NULL: stays as it is */
+    } rows[] = {
+        {"", "\"hostPath\":{\"path\":\"/data\"}",
+         "host_path deleter only supports /tmp/.+ but received provided /data"},
+        {"", "\"hostPath\":{\"path\":\"/tmp/\"}",
+         "host_path deleter only supports /tmp/.+ but received provided /tmp/"},
+        {"", "\"hostPath\":{\"path\":\"/tmp/x\"}", NULL},
+        {"", "\"nfs\":{\"path\":\"/\"}",
+         "error getting deleter volume plugin for volume \"v\": no deletable volume plugin "
+         "matched"},
+        {"", "\"csi\":{\"driver\":\"d\"}",
+         "error getting deleter volume plugin for volume \"v\": no deletable volume plugin "
+         "matched"},
+        {"", "\"local\":{\"path\":\"/data\"}",
+         "error getting deleter volume plugin for volume \"v\": no volume plugin matched"},
+        {",\"annotations\":{\"pv.kubernetes.io/provisioned-by\":\"example.com/disks\"}",
+         "\"csi\":{\"driver\":\"d\"}", NULL},
+        {",\"annotations\":{\"pv.kubernetes.io/provisioned-by\":\"kubernetes.io/glusterfs\"}",
+         "\"glusterfs\":{}", "no volume plugin matched name: kubernetes.io/glusterfs"},
+    };
+    static const char *const policies[] = {"Delete", "Retain"}, *const phases[] = {"Released",
+                                                                                   "Failed"};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t policy = 0; policy < 2; policy++)
+            for (size_t phase = 0; phase < 2; phase++) {
+                struct world w;
+                CLEANUP(buf) struct buf pv = BUF_INIT;
+                bool fails = rows[i].why && policy == 0 && phase == 0;
+                str plan;
+
+                world_init(&w);
+                buf_fmt(&pv,
+                        "{\"metadata\":{\"name\":\"v\"%s},\"spec\":{%s,\"claimRef\":{\"namespace\":"
+                        "\"default\",\"name\":\"c\",\"uid\":\"gone\"},"
+                        "\"persistentVolumeReclaimPolicy\":\"%s\"},\"status\":{\"phase\":\"%s\"}}",
+                        rows[i].metadata, rows[i].source, policies[policy], phases[phase]);
+                have(&w, K_PVS, "%s", buf_cstr(&pv));
+                plan = plan_of(&w, &volume_controller, "", "v");
+                CHECK(has_line(plan, "\"phase\":\"Failed\"") == fails);
+                CHECK(has_line(plan, "event Warning VolumeFailedDelete") == fails);
+                if (fails)
+                    CHECK(str_find(plan, str_of(rows[i].why)) >= 0);
+                else
+                    CHECK_STRZ(plan, "");
+                world_fini(&w);
+            }
+}
+
 TEST(claims, do_not_get_a_volume_that_they_name_but_that_does_not_do)
 {
     struct world w;
