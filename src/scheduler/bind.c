@@ -106,7 +106,8 @@ static void bound(void *ctx, struct err *err, int status, str body)
 
     request_free(r);
     s->n_binding--;
-    if (s->active.n) /* some waited for their turn to bind; it comes after what is done here */
+    /* Some waited for their turn to bind; it comes after what is done here. */
+    if (!queue_is_empty(s))
         scheduler_wake(s);
     if (err) {
         scheduler_bind_failed(s, p, err);

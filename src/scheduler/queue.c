@@ -1,11 +1,15 @@
 /* queue.c - which pod is next.
  *
  *   active         may be tried now: by priority, then by age
- *   backoff        failed lately: 1 s, 2 s, 4 s, 8 s, 10 s from its last try, then active
+ *   backoff        failed lately: 1 s, 2 s, 4 s, 8 s, 10 s from its last try, then active; sooner when nobody else wants to
+ *                  be tried (SchedulerPopFromBackoffQ)
+ *   errors         likewise, but what failed was a request: the whole pause is kept, lest the server is pressed
  *   unschedulable  waits for an event of the cluster that may help it (at most 5 minutes)
  *
  * An event that concerns a plugin which refused a pod moves it on: to active, or to backoff if its pause is not over.
- * One timer serves the backoff heap, one the unschedulable list, and both run only when something waits there. */
+ * One timer serves the two heaps of pauses, one the unschedulable list, and both run only when something waits there.
+ *
+ * Source: pkg/scheduler/backend/queue (active_queue.go, backoff_queue.go). */
 #include "scheduler/scheduler_internal.h"
 
 /* ---- heaps ---- */
@@ -77,27 +81,51 @@ static void to_active(struct scheduler *s, struct pod *p)
     scheduler_wake(s);
 }
 
+static void pause_timer(struct scheduler *s)
+{
+    int64_t due = INT64_MAX;
+
+    if (s->backoff.n)
+        due = s->backoff.items[0]->backoff_ns;
+    if (s->errors.n)
+        due = MIN(due, s->errors.items[0]->backoff_ns);
+    if (due != INT64_MAX)
+        loop_timer_set(s->backoff_timer, due - loop_now(s->loop).ns);
+}
+
+static void to_pause(struct scheduler *s, struct pod_heap *h, enum pod_place place, struct pod *p)
+{
+    p->place = place;
+    heap_add(h, p);
+    if (h->items[0] == p)
+        pause_timer(s);
+}
+
 static void to_backoff(struct scheduler *s, struct pod *p)
 {
-    p->place = POD_BACKOFF;
-    heap_add(&s->backoff, p);
-    if (s->backoff.items[0] == p)
-        loop_timer_set(s->backoff_timer, p->backoff_ns - loop_now(s->loop).ns);
+    to_pause(s, &s->backoff, POD_BACKOFF, p);
+    scheduler_wake(s);
+}
+
+static void end_pauses(struct scheduler *s, struct pod_heap *h)
+{
+    int64_t now = loop_now(s->loop).ns;
+
+    while (h->n && h->items[0]->backoff_ns <= now) {
+        struct pod *p = h->items[0];
+
+        heap_remove(h, p);
+        to_active(s, p);
+    }
 }
 
 static void backoff_over(void *ctx)
 {
     struct scheduler *s = ctx;
-    int64_t now = loop_now(s->loop).ns;
 
-    while (s->backoff.n && s->backoff.items[0]->backoff_ns <= now) {
-        struct pod *p = s->backoff.items[0];
-
-        heap_remove(&s->backoff, p);
-        to_active(s, p);
-    }
-    if (s->backoff.n)
-        loop_timer_set(s->backoff_timer, s->backoff.items[0]->backoff_ns - now);
+    end_pauses(s, &s->backoff);
+    end_pauses(s, &s->errors);
+    pause_timer(s);
 }
 
 static void move_on(struct scheduler *s, struct pod *p)
@@ -129,7 +157,7 @@ static void flush_old(void *ctx)
 void queue_init(struct scheduler *s)
 {
     s->active.before = active_before;
-    s->backoff.before = backoff_before;
+    s->backoff.before = s->errors.before = backoff_before;
     list_init(&s->unschedulable);
     s->backoff_timer = loop_timer_new(s->loop, backoff_over, s);
     s->flush_timer = loop_timer_new(s->loop, flush_old, s);
@@ -141,6 +169,7 @@ void queue_fini(struct scheduler *s)
     loop_timer_free(s->flush_timer);
     mem_free(s->active.items);
     mem_free(s->backoff.items);
+    mem_free(s->errors.items);
 }
 
 void queue_add(struct scheduler *s, struct pod *p)
@@ -165,7 +194,7 @@ void queue_add_failed(struct scheduler *s, struct pod *p, bool error)
     p->backoff_ns = now + MIN(pause, BACKOFF_MAX_NS);
     p->queued_ns = now; /* behind those that wait for their first try */
     if (error) {
-        to_backoff(s, p);
+        to_pause(s, &s->errors, POD_ERROR, p);
         return;
     }
     p->place = POD_UNSCHEDULABLE;
@@ -184,6 +213,9 @@ void queue_remove(struct scheduler *s, struct pod *p)
     case POD_BACKOFF:
         heap_remove(&s->backoff, p);
         break;
+    case POD_ERROR:
+        heap_remove(&s->errors, p);
+        break;
     case POD_UNSCHEDULABLE:
         list_del(&p->link);
         break;
@@ -196,13 +228,19 @@ void queue_remove(struct scheduler *s, struct pod *p)
     p->place = POD_NOWHERE;
 }
 
+bool queue_is_empty(const struct scheduler *s)
+{
+    return !s->active.n && !s->backoff.n;
+}
+
 struct pod *queue_pop(struct scheduler *s)
 {
-    struct pod *p = s->active.n ? s->active.items[0] : NULL;
+    struct pod_heap *h = s->active.n ? &s->active : &s->backoff;
+    struct pod *p = h->n ? h->items[0] : NULL;
 
     if (!p)
         return NULL;
-    heap_remove(&s->active, p);
+    heap_remove(h, p);
     p->place = POD_NOWHERE;
     p->attempts++;
     return p;

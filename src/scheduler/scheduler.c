@@ -94,7 +94,7 @@ static void turn(void *ctx)
         return;
     for (int i = 0; i < TURN_PODS && s->n_binding < BINDINGS_MAX && (p = queue_pop(s)); i++)
         schedule_one(s, p);
-    if (s->active.n && s->n_binding < BINDINGS_MAX)
+    if (!queue_is_empty(s) && s->n_binding < BINDINGS_MAX)
         scheduler_wake(s);
 }
 
@@ -269,7 +269,7 @@ static void pod_changed(void *ctx, const struct obj *o, const struct obj *prev)
         p->revision = o->revision;
         map_put(&s->pods, buf_view(&key), p);
     }
-    if (p->place == POD_ACTIVE || p->place == POD_BACKOFF)
+    if (p->place == POD_ACTIVE)
         queue_remove(s, p); /* its priority orders the heap */
     pod_read_head(s, p, &h);
     changed = pod_read_profile(s, p, &h, o->labels);

@@ -139,6 +139,7 @@ enum pod_place {
     POD_NOWHERE,
     POD_ACTIVE,
     POD_BACKOFF,
+    POD_ERROR, /* a request about it failed */
     POD_UNSCHEDULABLE,
     POD_GATED,
     POD_BINDING,
@@ -264,7 +265,7 @@ struct scheduler {
     struct arena *arena;     /* of one cycle */
     struct arena *dry_arena; /* of one dry run of an eviction */
 
-    struct pod_heap active, backoff;
+    struct pod_heap active, backoff, errors;
     struct list unschedulable;
     struct loop_timer *backoff_timer, *flush_timer;
     uint64_t seq;
@@ -314,6 +315,7 @@ void queue_add(struct scheduler *s,
 void queue_add_failed(struct scheduler *s, struct pod *p,
                       bool error); /* error: not the cluster's fault, tried again after a pause */
 void queue_remove(struct scheduler *s, struct pod *p);
+bool queue_is_empty(const struct scheduler *s);
 struct pod *queue_pop(struct scheduler *s); /* NULL: empty */
 void queue_event(struct scheduler *s, uint32_t cluster_events);
 void scheduler_wake(struct scheduler *s); /* scheduler.c: a turn is wanted */

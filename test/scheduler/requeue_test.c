@@ -55,6 +55,41 @@ TEST(requeue, a_failed_binding_gives_its_room_to_who_waits_for_it)
     world_close(&w);
 }
 
+TEST(requeue,
+     an_event_that_helps_ends_the_pause_of_a_refused_pod_when_nobody_else_wants_to_be_tried)
+{
+    struct world w = {0};
+
+    world_open(&w);
+    put_node(&w, "n", "", "", "\"cpu\":\"1\",\"memory\":\"8Gi\",\"pods\":\"110\"");
+    put_pod(&w, "box", "", CPU("2"));
+    settle(&w, 10 * NS_PER_MS);
+    CHECK_STRZ(str_of(node_of(&w, "box")), "");
+    put_node(&w, "larger", "", "", "\"cpu\":\"2\",\"memory\":\"8Gi\",\"pods\":\"110\"");
+    settle(&w, 10 * NS_PER_MS);
+    CHECK_STRZ(str_of(node_of(&w, "box")), "larger");
+    world_close(&w);
+}
+
+TEST(requeue, a_pod_whose_binding_failed_keeps_its_pause_whatever_happens)
+{
+    struct world w = {.fail_bindings = 1};
+
+    world_open(&w);
+    put_node(&w, "n", "", "", ROOMY);
+    put_pod(&w, "box", "", CPU("1"));
+    settle(&w, 10 * NS_PER_MS);
+    put_pod(&w, "box", "\"annotations\":{\"a\":\"b\"}", CPU("1")); /* as its condition is written */
+    put_pod_status(&w, "box", "",
+                   "\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"False\"}]");
+    put_node(&w, "m", "", "", ROOMY);
+    settle(&w, 900 * NS_PER_MS);
+    CHECK_STRZ(str_of(node_of(&w, "box")), "");
+    settle(&w, 200 * NS_PER_MS);
+    CHECK(*node_of(&w, "box"));
+    world_close(&w);
+}
+
 TEST(requeue, room_promised_to_a_pod_that_goes_away_is_free)
 {
     struct world w = {.keep_deleted = true};

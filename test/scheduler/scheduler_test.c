@@ -23,8 +23,6 @@ TEST(scheduler, without_nodes_it_says_so_and_a_new_node_helps)
     CHECK_LOG(&w, "event a FailedScheduling: no nodes available to schedule pods\ncondition a: no "
                   "nodes available to schedule pods\n");
     put_node(&w, "n", "", "", ROOMY);
-    CHECK_LOG(&w, ""); /* its pause is not over */
-    settle(&w, NS_PER_S);
     CHECK_LOG(&w, "bind a -> n\n");
     world_close(&w);
 }
