@@ -194,6 +194,8 @@ struct err *admission_validate(struct write *w)
     if (!e)
         e = claim_resize(w);
     if (!e)
+        e = node_features(w);
+    if (!e)
         e = pod_security(w);
     if (!e && w->answers) {
         struct attributes t;

@@ -29,6 +29,8 @@ MUST_USE struct err *pod_topology(struct write *w);
 void topology_labels(struct api *api, struct arena *a, str node, struct json *labels);
 /* pod_security.c */
 MUST_USE struct err *pod_security(struct write *w);
+/* node_features.c: of an update, when all else is well. */
+MUST_USE struct err *node_features(struct write *w);
 /* node_restriction.c */
 MUST_USE struct err *node_restriction(struct write *w);
 MUST_USE struct err *node_restriction_delete(struct req *q, const struct kind *k, str name);

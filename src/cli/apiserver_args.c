@@ -118,6 +118,7 @@ static struct err *check_plugins(str list)
                                        "CertificateSubjectRestriction",
                                        "DefaultIngressClass",
                                        "PodTopologyLabels",
+                                       "NodeDeclaredFeatureValidator",
                                        "MutatingAdmissionPolicy",
                                        "MutatingAdmissionWebhook",
                                        "ValidatingAdmissionPolicy",

@@ -211,6 +211,10 @@ static void add_info(struct node *n, struct arena *a, struct json *status)
     json_setz(a, &port, "Port", json_int(k->server ? kubelet_server_port(k->server) : k->o.port));
     json_setz(a, &endpoints, "kubeletEndpoint", port);
     json_setz(a, status, "daemonEndpoints", endpoints);
+    /* No processors are set apart for pods (as with the CPU manager's policy "none"), so even Guaranteed ones can be resized.
+     * Source: component-helpers/nodedeclaredfeatures/features/inplacepodresize. */
+    json_setz(a, status, "declaredFeatures", json_array());
+    json_append(a, json_findz(status, "declaredFeatures"), json_z("GuaranteedQoSPodCPUResize"));
 }
 
 static int64_t memory_available(struct node *n)

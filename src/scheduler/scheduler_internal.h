@@ -6,7 +6,8 @@
  *   queue.c       which pod is next
  *   cycle.c       one pod: filter, score, select; why it does not fit
  *   <plugin>.c    one rule each: node_unschedulable, taint_toleration, node_affinity, node_ports,
- *                 node_resources, volume_binding, pod_topology_spread, inter_pod_affinity
+ *                 node_resources, volume_binding, pod_topology_spread, inter_pod_affinity,
+ *                 node_declared_features
  *   preemption.c  room by evicting pods of lower priority
  *   bind.c        what is written to the API: bindings, conditions, evictions, events
  *
@@ -111,7 +112,8 @@ struct profile {
     uint32_t n_ports, n_claims, n_node_required, n_node_preferred, n_tolerations, n_spreads,
         n_affinity, n_anti_affinity, n_preferred;
     bool has_node_required;
-    struct tally_item *tally; /* by node id */
+    bool restarts_all_containers; /* has a rule for that */
+    struct tally_item *tally;     /* by node id */
     uint32_t n_tally, cap_tally;
     struct list link; /* in scheduler.profile_list */
 };
@@ -122,9 +124,10 @@ struct node {
     uint32_t at;  /* place in scheduler.nodes while present */
     bool present; /* its object exists; pods may name nodes that do not (any more) */
     bool unschedulable;
-    str name;            /* heap, as is what follows */
-    str labels;          /* packed */
-    struct arena *arena; /* of taints */
+    bool restarts_all_containers; /* its kubelet can do that */
+    str name;                     /* heap, as is what follows */
+    str labels;                   /* packed */
+    struct arena *arena;          /* of taints */
     struct taint *taints;
     uint32_t n_taints;
     struct demand allocatable, requested;
@@ -177,6 +180,7 @@ enum cluster_event {
     EVENT_POD_GONE = 1 << 6, /* bound or assumed ones no more, or room that was promised */
     EVENT_VOLUMES = 1 << 7,  /* claims, volumes, storage classes */
     EVENT_NODE_GONE = 1 << 8,
+    EVENT_NODE_FEATURES = 1 << 9,
 };
 
 /* ---- plugins ---- */
@@ -202,7 +206,7 @@ extern const struct plugin *const plugins[];
 extern const uint32_t n_plugins;
 extern const struct plugin plugin_node_unschedulable, plugin_taint_toleration, plugin_node_affinity,
     plugin_node_ports, plugin_node_resources_fit, plugin_volume_binding, plugin_pod_topology_spread,
-    plugin_inter_pod_affinity, plugin_node_resources_balanced;
+    plugin_inter_pod_affinity, plugin_node_resources_balanced, plugin_node_declared_features;
 void verdict_add(struct verdict *v, const char *reason, bool unresolvable);
 void normalize_high(double *scores, const bool *ignored,
                     uint32_t n); /* the largest becomes SCORE_MAX */

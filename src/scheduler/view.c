@@ -32,6 +32,7 @@ static void containers(struct buf *out, const struct json *pod, const char *name
         member(out, "requests", container_amounts(a, pod, name, c, "requests"));
         member(out, "ports", json_findz(c, "ports"));
         member(out, "restartPolicy", json_findz(c, "restartPolicy"));
+        member(out, "restartPolicyRules", json_findz(c, "restartPolicyRules"));
         buf_char(out, '}');
     }
     buf_char(out, ']');
@@ -147,6 +148,7 @@ void node_reduce(const struct json *tree, struct buf *out)
     member(out, "unschedulable", json_path(tree, "spec.unschedulable"));
     member(out, "taints", json_path(tree, "spec.taints"));
     member(out, "allocatable", json_path(tree, "status.allocatable"));
+    member(out, "declaredFeatures", json_path(tree, "status.declaredFeatures"));
     buf_char(out, '}');
 }
 
@@ -491,6 +493,18 @@ static void ports_of(struct arena *a, const struct json *list, bool sidecars_onl
     }
 }
 
+static bool restarts_all_containers(const struct json *t)
+{
+    static const char *const lists[] = {"containers", "initContainers"};
+
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        JSON_EACH(c, json_findz(t, lists[i]))
+            JSON_EACH(rule, json_findz(c, "restartPolicyRules"))
+                if (str_is(json_get_str(rule, "action"), "RestartAllContainers"))
+                    return true;
+    return false;
+}
+
 /* ---- profiles ---- */
 static void profile_read(struct scheduler *s, struct profile *p, const struct json *t)
 {
@@ -515,6 +529,7 @@ static void profile_read(struct scheduler *s, struct profile *p, const struct js
     spreads_read(a, json_findz(t, "topologySpreadConstraints"), p);
     ports_of(a, json_findz(t, "containers"), false, p);
     ports_of(a, json_findz(t, "initContainers"), true, p);
+    p->restarts_all_containers = restarts_all_containers(t);
 }
 
 struct profile *profile_get(struct scheduler *s, str text, str labels)
@@ -589,7 +604,7 @@ uint32_t node_parse(struct scheduler *s, struct node *n, const struct obj *o)
     uint32_t old_n = n->n_taints, events = 0;
     struct demand allocatable = {0};
     int64_t pods = 0;
-    bool unschedulable;
+    bool unschedulable, restarts_all = false;
     struct json *t = NULL;
     str text;
 
@@ -604,6 +619,10 @@ uint32_t node_parse(struct scheduler *s, struct node *n, const struct obj *o)
         n->taints[n->n_taints++] =
             (struct taint){json_get_str(taint, "key"), json_get_str(taint, "value"),
                            json_get_str(taint, "effect")};
+    JSON_EACH(feature, json_findz(t, "declaredFeatures"))
+        restarts_all |= str_is(json_str(feature), "RestartAllContainersOnContainerExits");
+    if (restarts_all != n->restarts_all_containers)
+        events |= EVENT_NODE_FEATURES;
     if (!demand_eq(&allocatable, &n->allocatable) || pods != n->allocatable_pods)
         events |= EVENT_NODE_ALLOCATABLE;
     if (unschedulable != n->unschedulable || !taints_eq(old_taints, old_n, n->taints, n->n_taints))
@@ -617,6 +636,7 @@ uint32_t node_parse(struct scheduler *s, struct node *n, const struct obj *o)
     n->allocatable = allocatable;
     n->allocatable_pods = pods;
     n->unschedulable = unschedulable;
+    n->restarts_all_containers = restarts_all;
     if (old_arena)
         arena_free(old_arena);
     return events;

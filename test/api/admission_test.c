@@ -329,4 +329,62 @@ TEST(quotas, count_storage_by_class_and_services_by_type)
     world_fini(&w);
 }
 
+/* Source: plugin/pkg/admission/nodedeclaredfeatures/admission_test.go. */
+TEST(node_features, a_pod_is_resized_only_as_its_node_says_that_it_can)
+{
+    struct world w;
+    struct json *v;
+
+#define CPU_IS(n)                                                                                  \
+    "'resources':{'requests':{'cpu':'" n "','memory':'1Gi'},'limits':{'cpu':'" n                   \
+    "','memory':'1Gi'}}"
+#define GUARANTEED(n) "{'spec':{'containers':[{'name':'c','image':'i'," CPU_IS(n) "}]}}"
+#define WHOLE(n)                                                                                   \
+    "{'spec':{'resources':{'requests':{'cpu':'" n                                                  \
+    "','memory':'2Gi'},'limits':{'cpu':'8','memory':"                                              \
+    "'2Gi'}}}}"
+    with_account(&w);
+    post(&w, NS "pods",
+         "{'metadata':{'name':'a'},'spec':{'automountServiceAccountToken':false,'nodeName':'n','"
+         "containers':[{'name':'c','image':'i'"
+         "," CPU_IS("1") "}]}}",
+         201);
+    post(&w, NS "pods",
+         "{'metadata':{'name':'b'},'spec':{'automountServiceAccountToken':false,'nodeName':'n','"
+         "containers':[{'name':'c','image':'i',"
+         "'resources':{'requests':{'cpu':'1'}}}]}}",
+         201);
+    post(&w, NS "pods",
+         "{'metadata':{'name':'whole'},'spec':{'automountServiceAccountToken':false,'nodeName':'n',"
+         "'resources':{'requests':{'cpu':'2',"
+         "'memory':'2Gi'},'limits':{'cpu':'8','memory':'2Gi'}},'containers':[{'name':'c','image':"
+         "'i'}]}}",
+         201);
+    v = patch(&w, NS "pods/a/resize", GUARANTEED("2"), 403);
+    CHECK_STRZ(json_get_str(v, "message"), "pods \"a\" is forbidden: node \"n\" not found");
+    post(&w, "/api/v1/nodes", "{'metadata':{'name':'n'}}", 201);
+    v = patch(&w, NS "pods/a/resize", GUARANTEED("2"), 403);
+    CHECK_STRZ(
+        json_get_str(v, "message"),
+        "pods \"a\" is forbidden: pod update requires features GuaranteedQoSPodCPUResize which "
+        "are not available on node \"n\"");
+    v = patch(&w, NS "pods/whole/resize", WHOLE("3"), 403);
+    CHECK_STRZ(json_get_str(v, "message"),
+               "pods \"whole\" is forbidden: pod update requires features "
+               "InPlacePodLevelResourcesVerticalScaling which are not available on node \"n\"");
+    /* Others are not asked about it, nor are writes that resize nothing. */
+    patch(&w, NS "pods/b/resize",
+          "{'spec':{'containers':[{'name':'c','image':'i','resources':{'requests':{'cpu':'2'}}}]}}",
+          200);
+    patch(&w, NS "pods/a", "{'metadata':{'labels':{'x':'y'}}}", 200);
+    patch(&w, NS "pods/a", "{'spec':{'activeDeadlineSeconds':600}}", 200);
+    patch(&w, "/api/v1/nodes/n/status",
+          "{'status':{'declaredFeatures':['GuaranteedQoSPodCPUResize',"
+          "'InPlacePodLevelResourcesVerticalScaling']}}",
+          200);
+    patch(&w, NS "pods/a/resize", GUARANTEED("2"), 200);
+    patch(&w, NS "pods/whole/resize", WHOLE("3"), 200);
+    world_fini(&w);
+}
+
 TEST_MAIN

@@ -164,6 +164,8 @@ TEST(agent, registers_its_node_and_keeps_the_lease)
     CHECK_STRZ(json_get_str(json_item(json_at(node, "status", "addresses", NULL), 0), "address"),
                "192.0.2.1");
     CHECK_STRZ(json_get_str(node, "status.nodeInfo.containerRuntimeVersion"), "fake://1");
+    CHECK_STRZ(json_str(json_item(json_path(node, "status.declaredFeatures"), 0)),
+               "GuaranteedQoSPodCPUResize");
     JSON_EACH(c, json_at(node, "status", "conditions", NULL))
         if (str_is(json_get_str(c, "type"), "Ready"))
             CHECK_STRZ(json_get_str(c, "status"), "True");

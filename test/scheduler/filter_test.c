@@ -199,6 +199,28 @@ TEST(score, preferences_of_taints_and_affinity_decide)
     CHECK_STRZ(str_of(node_of(&w, "b")), "liked");
     world_close(&w);
 }
+TEST(filter, pods_that_need_a_feature_go_where_it_is_declared)
+{
+    struct world w = {0};
+#define RESTARTS_ALL                                                                               \
+    "\"containers\":[{\"name\":\"a\"},{\"name\":\"c\",\"restartPolicyRules\":[{\"action\":"        \
+    "\"RestartAllContainers\"}]}]"
+
+    world_open(&w);
+    put_node(&w, "n", "", "", ROOMY);
+    FITS("\"containers\":[{\"restartPolicyRules\":[{\"action\":\"Restart\"}]}]");
+    REFUSED(RESTARTS_ALL,
+            "0/1 nodes are available: 1 node(s) didn't match Pod's required features.");
+    put_pod(&w, "waits", "", RESTARTS_ALL);
+    settle(&w, NS_PER_MS);
+    CHECK_STRZ(str_of(node_of(&w, "waits")), "");
+    put_node_status(&w, "n", ROOMY,
+                    ",\"declaredFeatures\":[\"RestartAllContainersOnContainerExits\"]");
+    settle(&w, NS_PER_MS);
+    CHECK_STRZ(str_of(node_of(&w, "waits")), "n");
+    world_close(&w);
+}
+
 #define CPU(n) "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"" n "\"}}}]"
 #define CPU_STATUS(granted, in_force)                                                              \
     "\"containerStatuses\":[{\"name\":\"c\",\"allocatedResources\":{\"cpu\":\"" granted            \

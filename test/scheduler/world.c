@@ -228,8 +228,8 @@ void world_close(struct world *w)
     loop_free(w->loop);
 }
 
-void put_node(struct world *w, const char *name, const char *labels, const char *spec,
-              const char *allocatable)
+static void put_node_object(struct world *w, const char *name, const char *labels, const char *spec,
+                            const char *allocatable, const char *status)
 {
     CLEANUP(buf) struct buf b = BUF_INIT;
 
@@ -237,9 +237,20 @@ void put_node(struct world *w, const char *name, const char *labels, const char 
             "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"uid\":\"n-%"
             "s\",\"resourceVersion\":\"%lld\",\"labels\":{\"kubernetes.io/"
             "hostname\":\"%s\"%s}},\"spec\":{%s},"
-            "\"status\":{\"allocatable\":{%s}}}",
-            name, name, (long long)++w->revision, name, labels, spec, allocatable);
+            "\"status\":{\"allocatable\":{%s}%s}}",
+            name, name, (long long)++w->revision, name, labels, spec, allocatable, status);
     informer_put(w->s->node_informer, buf_view(&b));
+}
+
+void put_node(struct world *w, const char *name, const char *labels, const char *spec,
+              const char *allocatable)
+{
+    put_node_object(w, name, labels, spec, allocatable, "");
+}
+
+void put_node_status(struct world *w, const char *name, const char *allocatable, const char *status)
+{
+    put_node_object(w, name, "", "", allocatable, status);
 }
 
 void drop_node(struct world *w, const char *name)

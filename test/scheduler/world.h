@@ -23,6 +23,9 @@ void world_close(struct world *w);
 /* extra: more members of the object's parts, beginning with a comma, or "". */
 void put_node(struct world *w, const char *name, const char *labels, const char *spec,
               const char *allocatable);
+/* status: what follows the allocatable in it, with its comma. */
+void put_node_status(struct world *w, const char *name, const char *allocatable,
+                     const char *status);
 void drop_node(struct world *w, const char *name);
 /* metadata: members such as `"labels":{"a":"b"}`; spec: members of spec; both may be "". */
 void put_pod(struct world *w, const char *name, const char *metadata, const char *spec);
