@@ -147,28 +147,6 @@ CELL(policy_param_kind)
              : json_z("<unset>");
 }
 
-/* The selector as Go's generated String() writes it. */
-static str selector_go(struct arena *a, const struct json *selector)
-{
-    const struct json *labels = json_findz(selector, "matchLabels");
-    struct json sorted = labels ? json_share(a, labels) : json_object();
-    CLEANUP(buf) struct buf b = BUF_INIT;
-
-    json_sort_keys(&sorted);
-    buf_z(&b, "&LabelSelector{MatchLabels:map[string]string{");
-    JSON_EACH_MEMBER(m, &sorted)
-        buf_fmt(&b, PRI_STR ": " PRI_STR ",", STR_ARG(m->key), STR_ARG(json_str(&m->value)));
-    buf_z(&b, "},MatchExpressions:[]LabelSelectorRequirement{");
-    JSON_EACH(e, json_findz(selector, "matchExpressions"))
-        buf_fmt(&b,
-                "LabelSelectorRequirement{Key:" PRI_STR ",Operator:" PRI_STR ",Values:[" PRI_STR
-                "],},",
-                STR_ARG(json_get_str(e, "key")), STR_ARG(json_get_str(e, "operator")),
-                STR_ARG(column_join(a, json_findz(e, "values"), " ", 0)));
-    buf_z(&b, "},}");
-    return arena_dup(a, buf_view(&b));
-}
-
 CELL(binding_param)
 {
     const struct json *p = json_path(obj, "spec.paramRef"), *selector = json_findz(p, "selector");
@@ -178,7 +156,7 @@ CELL(binding_param)
         *ret = json_string(
             arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(ns.n ? ns : S("*")), STR_ARG(name)));
     else
-        *ret = selector ? json_string(selector_go(a, selector)) : json_z("<unset>");
+        *ret = selector ? json_string(selector_go_text(a, selector)) : json_z("<unset>");
 }
 
 static const struct column validatingadmissionpolicies[] = {

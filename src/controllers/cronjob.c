@@ -215,7 +215,8 @@ static void schedule(struct cj *c, uint32_t n_active)
 
     if (zone.n && !(c->zone = zone_find(r->state, zone))) {
         plan_event(&r->plan, c->tree, "Warning", "UnknownTimeZone",
-                   "invalid timeZone: \"" PRI_STR "\"", STR_ARG(zone));
+                   "invalid timeZone: \"" PRI_STR "\": unknown time zone " PRI_STR, STR_ARG(zone),
+                   STR_ARG(zone));
         return;
     }
     wrong = cron_parse(r->a, text, &cron);

@@ -16,7 +16,8 @@ struct budget {
     struct selector selector;
     struct json disrupted; /* still believed */
     int64_t n, healthy, expected;
-    struct map owners; /* uids counted */
+    struct map owners;  /* uids counted */
+    bool has_unmanaged; /* a pod without a controller */
 };
 
 static int64_t replicas_of(struct reconcile *r, enum kind_id k, str ns, str name, str uid)
@@ -41,8 +42,10 @@ static void count_owner(struct budget *b, const struct obj *pod)
     str ns = pod->key.ns, uid = json_get_str(ref, "uid"), name = json_get_str(ref, "name");
     int64_t n = -1;
 
-    if (!uid.n)
+    if (!uid.n) {
+        b->has_unmanaged = true;
         return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(scalable); i++)
         if (str_is(json_get_str(ref, "kind"), scalable[i].kind))
             n = replicas_of(b->r, scalable[i].id, ns, name, uid);
@@ -133,6 +136,22 @@ static void set_condition(struct budget *b, bool allowed)
         json_append(a, conditions, fresh);
 }
 
+/* Source: pkg/controller/disruption/disruption.go (trySync). */
+static void tell(struct budget *b)
+{
+    if (!b->n)
+        plan_event(&b->r->plan, b->tree, "Normal", "NoPods", "No matching pods found");
+    /* Where pods are counted, nobody asks what their owners want. */
+    if (b->has_unmanaged && !json_is(json_path(b->tree, "spec.minAvailable"), JSON_INT))
+        plan_event(&b->r->plan, b->tree, "Warning", "UnmanagedPods",
+                   "Pods selected by this PodDisruptionBudget (selector: " PRI_STR
+                   ") were found to be unmanaged. As a result, the status of the PDB cannot be "
+                   "calculated correctly, which may result in undefined behavior. To account for "
+                   "these pods please set \".spec.minAvailable\" field of the PDB to an integer "
+                   "value.",
+                   STR_ARG(selector_go_text(b->r->a, json_path(b->tree, "spec.selector"))));
+}
+
 static void reconcile(struct reconcile *r)
 {
     struct budget b = {
@@ -154,6 +173,7 @@ static void reconcile(struct reconcile *r)
     map_init(&b.owners);
     informer_each(r->caches[K_PODS], r->ns, add_pod, &b);
     map_fini(&b.owners);
+    tell(&b);
     desired = desired_healthy(&b);
     allowed = b.expected > 0 ? MAX(b.healthy - desired, INT64_C(0)) : 0;
     if (b.disrupted.n)

@@ -607,6 +607,9 @@ static void finish(struct job *j)
         set_condition(j, "Complete", "True", arena_dupz(j->r->a, json_get_str(target, "reason")),
                       json_get_str(target, "message"));
         json_setz(j->r->a, j->status, "completionTime", time_json(j->r->a, j->r->now));
+        if (j->completions >= 0 && j->succeeded > j->completions)
+            plan_event(&j->r->plan, j->tree, "Warning", "TooManySucceededPods",
+                       "Too many succeeded pods running after completion count reached");
         plan_event(&j->r->plan, j->tree, "Normal", "Completed", "Job completed");
     }
 }

@@ -15,7 +15,7 @@
 
 struct seen {         /* what was seen last of one node */
     int64_t moved_ns; /* monotonic: when a heartbeat moved */
-    char heartbeat[40], renewed[40];
+    char heartbeat[40], renewed[40], uid[40];
     bool unknown, registered;
 };
 struct state {
@@ -201,6 +201,23 @@ static void set_taints(struct reconcile *r, struct json *node)
 
 /* ---- one node's turn ---- */
 
+/* About a node that may be gone, hence by name and uid alone.
+ * Source: pkg/controller/util/node/controller_utils.go (RecordNodeEvent). */
+static void tell(struct reconcile *r, str uid, const char *reason, const char *doing,
+                 const char *where)
+{
+    struct json *node = json_new(r->a, json_object()), *meta;
+
+    json_setz(r->a, node, "kind", json_z("Node"));
+    json_setz(r->a, node, "apiVersion", json_z("v1"));
+    meta = json_setz(r->a, node, "metadata", json_object());
+    json_setz(r->a, meta, "name", json_string(r->name));
+    json_setz(r->a, meta, "uid", json_string(arena_dup(r->a, uid)));
+    plan_event(&r->plan, node, "Normal", reason,
+               "Node " PRI_STR " event: %s Node " PRI_STR " %s Controller", STR_ARG(r->name), doing,
+               STR_ARG(r->name), where);
+}
+
 static void reconcile(struct reconcile *r)
 {
     struct state *s = r->state;
@@ -210,15 +227,17 @@ static void reconcile(struct reconcile *r)
     int64_t left_ns;
 
     if (!node) {
+        seen = map_find(&s->nodes, r->name);
+        if (seen && seen->registered)
+            tell(r, str_of(seen->uid), "RemovingNode", "Removing", "from");
         mem_free(map_del(&s->nodes, r->name));
         return;
     }
     seen = seen_get(s, r->name, r->mono.ns);
     if (!seen->registered) {
         seen->registered = true;
-        plan_event(&r->plan, node, "Normal", "RegisteredNode",
-                   "Node " PRI_STR " event: Registered Node " PRI_STR " in Controller",
-                   STR_ARG(r->name), STR_ARG(r->name));
+        note(&seen->uid, json_get_str(node, "metadata.uid"));
+        tell(r, str_of(seen->uid), "RegisteredNode", "Registered", "in");
     }
     ready = condition_find(json_path(node, "status.conditions"), "Ready");
     if (note(&seen->heartbeat, json_get_str(ready, "lastHeartbeatTime")))

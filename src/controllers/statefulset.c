@@ -290,6 +290,11 @@ static bool move_wanted(struct set *s)
                                "StatefulSet " PRI_STR "/" PRI_STR
                                " is recreating failed Pod " PRI_STR,
                                STR_ARG(s->r->ns), STR_ARG(s->r->name), STR_ARG(p->obj->key.name));
+                else
+                    plan_event(&s->r->plan, s->tree, "Normal", "RecreatingTerminatedPod",
+                               "StatefulSet " PRI_STR "/" PRI_STR
+                               " is recreating terminated Pod " PRI_STR,
+                               STR_ARG(s->r->ns), STR_ARG(s->r->name), STR_ARG(p->obj->key.name));
                 remove_pod(s, p);
             }
             if (!s->parallel)

@@ -29,22 +29,41 @@ static int64_t patience_s(const struct json *tolerations, const struct json *tai
     return any ? best : 0;
 }
 
-/* pod uid -> when it was first seen under a taint (int64_t, wall clock, nanoseconds) */
-static int64_t seen_since(struct map *seen, str uid, int64_t now_ns)
-{
-    int64_t *since = map_find(seen, uid);
+struct tainted {      /* a pod, by its uid */
+    int64_t since_ns; /* wall clock: when it was first seen under a taint */
+    bool is_to_go;    /* its eviction is set for later */
+};
 
-    if (!since) {
-        since = NEW(int64_t);
-        *since = now_ns;
-        map_put(seen, uid, since);
+static struct tainted *tainted_get(struct map *seen, str uid, int64_t now_ns)
+{
+    struct tainted *t = map_find(seen, uid);
+
+    if (!t) {
+        t = NEW(struct tainted);
+        t->since_ns = now_ns;
+        map_put(seen, uid, t);
     }
-    return *since;
+    return t;
 }
 
 static void forget(struct map *seen, str uid)
 {
     mem_free(map_del(seen, uid));
+}
+
+static void tell(struct reconcile *r, const struct json *pod, const char *what)
+{
+    plan_event(&r->plan, pod, "Normal", "TaintManagerEviction", "%s Pod " PRI_STR "/" PRI_STR, what,
+               STR_ARG(r->ns), STR_ARG(r->name));
+}
+
+/* Source: pkg/controller/tainteviction/taint_eviction.go (cancelWorkWithEvent). */
+static void stay(struct reconcile *r, const struct json *pod, struct tainted *t)
+{
+    if (t && t->is_to_go)
+        tell(r, pod, "Cancelling deletion of");
+    if (t)
+        t->is_to_go = false;
 }
 
 static void evict(struct reconcile *r, const struct obj *o, const struct json *pod)
@@ -60,8 +79,7 @@ static void evict(struct reconcile *r, const struct obj *o, const struct json *p
     json_append(r->a, &list, cond);
     json_setz(r->a, &status, "conditions", list);
     json_setz(r->a, patch, "status", status);
-    plan_event(&r->plan, pod, "Normal", "TaintManagerEviction",
-               "Marking for deletion Pod " PRI_STR "/" PRI_STR, STR_ARG(r->ns), STR_ARG(r->name));
+    tell(r, pod, "Marking for deletion");
     plan_patch(&r->plan, &kinds[K_PODS], r->ns, r->name, S("status"), PATCH_STRATEGIC, patch)
         ->flags = ACT_IGNORE_NOT_FOUND;
     plan_then(&r->plan);
@@ -73,8 +91,8 @@ static void reconcile(struct reconcile *r)
     const struct obj *o = look_up(r, K_PODS, r->ns, r->name), *node;
     int64_t due_ns = INT64_MAX;
     const struct json *pod;
+    struct tainted *t;
     struct pod p;
-    int64_t since_ns;
 
     if (!o)
         return;
@@ -83,15 +101,16 @@ static void reconcile(struct reconcile *r)
         return;
     node = look_up(r, K_NODES, STR_NONE, p.node);
     if (!node || str_find(node->data, S("NoExecute")) < 0) {
+        stay(r, tree_of(r->a, o), map_find(r->state, o->uid));
         forget(r->state, o->uid);
         return;
     }
-    since_ns = seen_since(r->state, o->uid, r->now.ns);
+    t = tainted_get(r->state, o->uid, r->now.ns);
     pod = tree_of(r->a, o);
     JSON_EACH(taint, json_path(tree_of(r->a, node), "spec.taints")) {
         bool tolerated;
         int64_t s;
-        wall_time added = {since_ns};
+        wall_time added = {t->since_ns};
 
         if (!str_is(json_get_str(taint, "effect"), "NoExecute"))
             continue;
@@ -100,12 +119,17 @@ static void reconcile(struct reconcile *r)
         if (s != INT64_MAX)
             due_ns = MIN(due_ns, tolerated ? added.ns + s * NS_PER_S : 0);
     }
-    if (due_ns == INT64_MAX)
-        return;
-    if (due_ns <= r->now.ns)
+    if (due_ns == INT64_MAX) {
+        stay(r, pod, t);
+    } else if (due_ns <= r->now.ns) {
+        if (!due_ns) /* at once: what was set for later is void */
+            stay(r, pod, t);
+        t->is_to_go = false;
         evict(r, o, pod);
-    else
+    } else {
+        t->is_to_go = true;
         plan_requeue(&r->plan, due_ns - r->now.ns);
+    }
 }
 
 static bool wake_pod(void *ctx, const struct obj *o)

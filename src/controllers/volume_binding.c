@@ -230,6 +230,16 @@ static void claim_status(struct reconcile *r, struct json *claim, const struct j
     plan_update_status(&r->plan, K_PVCS, claim);
 }
 
+/* Source: pv_controller.go (syncBoundClaim). */
+static void lost(struct reconcile *r, struct json *claim, const char *reason, const char *why)
+{
+    if (str_is(json_get_str(claim, "status.phase"), "Lost"))
+        return;
+    json_setz(r->a, json_make(r->a, claim, "status", JSON_OBJECT), "phase", json_z("Lost"));
+    plan_update_status(&r->plan, K_PVCS, claim);
+    plan_event(&r->plan, claim, "Warning", reason, "%s", why);
+}
+
 static void claim_reconcile(struct reconcile *r)
 {
     struct json *claim = look_tree(r, K_PVCS, r->ns, r->name), *pv, *class;
@@ -241,14 +251,19 @@ static void claim_reconcile(struct reconcile *r)
     volume = json_get_str(claim, "spec.volumeName");
     if (meta_get(claim, "annotations", S(VOLUME_BIND_COMPLETED)).n) {
         pv = look_tree(r, K_PVS, STR_NONE, volume);
-        if (pv && volume_ref_is(json_path(pv, "spec.claimRef"), claim)) {
+        if (pv && volume_ref_is(json_path(pv, "spec.claimRef"), claim))
             claim_status(r, claim, pv);
-        } else if (!str_is(json_get_str(claim, "status.phase"), "Lost")) {
-            json_setz(r->a, json_make(r->a, claim, "status", JSON_OBJECT), "phase", json_z("Lost"));
-            plan_update_status(&r->plan, K_PVCS, claim);
-            plan_event(&r->plan, claim, "Warning", "ClaimLost",
-                       "Bound claim has lost its PersistentVolume. Data on the volume is lost!");
-        }
+        else if (!volume.n)
+            lost(r, claim, "ClaimLost",
+                 "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!");
+        else if (!pv)
+            lost(r, claim, "ClaimLost",
+                 "Bound claim has lost its PersistentVolume. Data on the volume is lost!");
+        else if (json_path(pv, "spec.claimRef"))
+            lost(r, claim, "ClaimMisbound",
+                 "Two claims are bound to the same volume, this one is bound incorrectly");
+        else
+            reserve(r, pv, claim); /* somebody took the claim off the volume */
         return;
     }
     class = look_tree(r, K_STORAGECLASSES, STR_NONE, volume_class(claim));

@@ -270,6 +270,8 @@ struct selector {
 MUST_USE struct err *selector_parse(struct arena *a, str text, struct selector *ret);
 MUST_USE struct err *field_selector_parse(struct arena *a, str text, struct selector *ret);
 /* From a LabelSelector object {matchLabels, matchExpressions}; NULL selects nothing, {} everything. */
+/* A LabelSelector as Go's generated String() writes it, for texts that have it so; in the arena. */
+str selector_go_text(struct arena *a, const struct json *label_selector);
 MUST_USE struct err *selector_from_object(struct arena *a, const struct json *label_selector,
                                           struct selector *ret);
 bool selector_matches_packed(const struct selector *s, str packed /* "k\0v\0..." */);

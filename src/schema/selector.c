@@ -402,3 +402,29 @@ void buf_packed_labels(struct buf *b, const struct json *labels)
         buf_char(b, 0);
     }
 }
+
+str selector_go_text(struct arena *a, const struct json *label_selector)
+{
+    const struct json *labels = json_findz(label_selector, "matchLabels");
+    struct json sorted = labels ? json_share(a, labels) : json_object();
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    json_sort_keys(&sorted);
+    buf_z(&b, "&LabelSelector{MatchLabels:map[string]string{");
+    JSON_EACH_MEMBER(m, &sorted)
+        buf_fmt(&b, PRI_STR ": " PRI_STR ",", STR_ARG(m->key), STR_ARG(json_str(&m->value)));
+    buf_z(&b, "},MatchExpressions:[]LabelSelectorRequirement{");
+    JSON_EACH(e, json_findz(label_selector, "matchExpressions")) {
+        const char *separator = "";
+
+        buf_fmt(&b, "LabelSelectorRequirement{Key:" PRI_STR ",Operator:" PRI_STR ",Values:[",
+                STR_ARG(json_get_str(e, "key")), STR_ARG(json_get_str(e, "operator")));
+        JSON_EACH(v, json_findz(e, "values")) {
+            buf_fmt(&b, "%s" PRI_STR, separator, STR_ARG(json_str(v)));
+            separator = " ";
+        }
+        buf_z(&b, "],},");
+    }
+    buf_z(&b, "},}");
+    return arena_dup(a, buf_view(&b));
+}
