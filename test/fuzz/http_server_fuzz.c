@@ -9,6 +9,9 @@ const str fuzz_seeds[] = {
     STR("\x05POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: "
         "chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
     STR("\xffGET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nrest"),
+    STR("\x20GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Key: "
+        "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x89\x81\x01\x02\x03\x04?\x88\x80\x01\x02\x03\x04"),
     STR("\x40PRI * "
         "HTTP/"
         "2."
@@ -18,12 +21,20 @@ const str fuzz_seeds[] = {
     {NULL, 0},
 };
 
+static void on_gone(void *user, struct http_exchange *ex)
+{
+    http_end(ex);
+}
+
 static void handler(void *ctx, struct http_exchange *ex)
 {
     str value;
 
     http_query(ex->arena, ex->req.query, "a", &value);
-    if (ex->req.is_upgrade) {
+    if (http_messages(ex, NULL, 0, !ex->req.query.n)) {
+        http_write(ex, S("hello"));
+        ex->on_gone = on_gone; /* until the client goes */
+    } else if (ex->req.is_upgrade) {
         struct stream *s = http_upgrade(ex, NULL, 0);
 
         if (s)
