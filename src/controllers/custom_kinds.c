@@ -1,11 +1,12 @@
-/* custom_kinds.c - follows CustomResourceDefinitions: see custom_kinds.h.
+/* custom_kinds.c - the kinds that are not built in, and those of them that CustomResourceDefinitions define: see custom_kinds.h.
  *
  * A kind is looked at in the version that is stored, where that is served: then no conversion webhook is asked. */
 #include "controllers/custom_kinds.h"
 
 struct custom_kinds {
     struct informer *definitions;
-    struct map kinds; /* name of the definition -> struct custom_kind */
+    struct aggregated_kinds *aggregated;
+    struct map kinds; /* "widgets.example.com" -> struct custom_kind */
     struct custom_kinds_handler h;
     void *ctx;
 };
@@ -18,10 +19,11 @@ static bool is_established(const struct json *crd)
     return false;
 }
 
-static void fill(struct custom_kind *k, const struct json *crd)
+static void put_definition(struct custom_kinds *c, const struct json *crd)
 {
     struct arena *a = arena_new();
     const struct json *names = json_path(crd, "status.acceptedNames");
+    struct json *versions = json_new(a, json_array());
     struct resource r = {.group = arena_dup(a, json_get_str(crd, "spec.group")),
                          .kind = arena_dup(a, json_get_str(names, "kind")),
                          .plural = arena_dup(a, json_get_str(names, "plural")),
@@ -30,20 +32,16 @@ static void fill(struct custom_kind *k, const struct json *crd)
                          .verbs = VERBS_ALL,
                          .custom = true};
 
-    k->versions = json_new(a, json_array());
     JSON_EACH(v, json_path(crd, "spec.versions")) {
         str name = arena_dup(a, json_get_str(v, "name"));
 
         if (!json_get_bool(v, "served", false))
             continue;
-        json_append(a, k->versions, json_string(name));
+        json_append(a, versions, json_string(name));
         if (!r.version.n || json_get_bool(v, "storage", false))
             r.version = name;
     }
-    if (k->arena)
-        arena_free(k->arena);
-    k->arena = a;
-    k->resource = r;
+    custom_kinds_put(c, r.storage_resource, &r, versions, false, a);
 }
 
 static bool same(const struct resource *x, const struct resource *y)
@@ -61,37 +59,50 @@ static void gone(struct custom_kinds *c, struct custom_kind *k, bool deleted)
     c->h.gone(c->ctx, k, deleted);
 }
 
+void custom_kinds_put(struct custom_kinds *c, str name, const struct resource *r,
+                      struct json *versions, bool remote, struct arena *a)
+{
+    struct custom_kind *k = map_find(&c->kinds, name);
+    struct arena *old;
+    bool is_new;
+
+    if (!k) {
+        k = NEW(struct custom_kind);
+        map_put(&c->kinds, name, k);
+    }
+    is_new = !k->served || !same(&k->resource, r);
+    if (is_new || !r->version.n)
+        gone(c, k, false);
+    old = k->arena;
+    k->arena = a;
+    k->resource = *r;
+    k->versions = versions;
+    k->remote = remote;
+    if (is_new && r->version.n) {
+        k->served = true;
+        c->h.served(c->ctx, k);
+    }
+    if (old)
+        arena_free(old);
+}
+
+void custom_kinds_drop(struct custom_kinds *c, str name, bool deleted)
+{
+    gone(c, map_find(&c->kinds, name), deleted);
+}
+
 static void on_changed(void *ctx, const struct obj *obj, const struct obj *prev)
 {
     struct custom_kinds *c = ctx;
-    str name = (obj ? obj : prev)->key.name;
-    struct custom_kind *k = map_find(&c->kinds, name), was;
     struct arena *a = arena_new();
     struct json *crd = NULL;
 
     if (obj)
         err_free(json_parse(a, obj->data, NULL, NULL, &crd));
-    if (!crd || !is_established(crd)) {
-        gone(c, k, !obj);
-        arena_free(a);
-        return;
-    }
-    if (!k) {
-        k = NEW(struct custom_kind);
-        map_put(&c->kinds, name, k);
-    }
-    was = *k;
-    k->arena = NULL; /* the old strings are still compared */
-    fill(k, crd);
-    if (!k->resource.version.n) {
-        gone(c, k, false);
-    } else if (!k->served || !same(&was.resource, &k->resource)) {
-        gone(c, k, false);
-        k->served = true;
-        c->h.served(c->ctx, k);
-    }
-    if (was.arena)
-        arena_free(was.arena);
+    if (crd && is_established(crd))
+        put_definition(c, crd);
+    else
+        custom_kinds_drop(c, (obj ? obj : prev)->key.name, !obj);
     arena_free(a);
 }
 
@@ -117,6 +128,7 @@ struct custom_kinds *custom_kinds_new(struct client *client, const struct custom
                                                         .plural = S("customresourcedefinitions")});
     informer_add_handler(c->definitions, &handler, c);
     informer_start(c->definitions);
+    c->aggregated = aggregated_kinds_new(client, c);
     return c;
 }
 
@@ -125,6 +137,7 @@ void custom_kinds_free(struct custom_kinds *c)
     if (!c)
         return;
     informer_free(c->definitions);
+    aggregated_kinds_free(c->aggregated);
     MAP_EACH(e, &c->kinds) {
         struct custom_kind *k = e->value;
 

@@ -452,7 +452,7 @@ static void on_custom_synced(void *ctx)
     if (!k->waiting)
         return;
     k->waiting = false;
-    gc->n_custom_waiting--;
+    gc->n_custom_waiting -= k->counted;
     count_tell(gc, k->resource, STR_NONE); /* it can be counted now, everywhere */
     if (!gc->n_custom_waiting && gc->synced)
         MAP_EACH(e, &gc->nodes) {
@@ -474,7 +474,7 @@ static void custom_kind_free(struct gc *gc, struct custom_kind *c)
         return;
     informer_free(k->own);
     if (k->waiting)
-        gc->n_custom_waiting--;
+        gc->n_custom_waiting -= k->counted;
     mem_free(k);
 }
 
@@ -506,7 +506,8 @@ static void on_custom_served(void *ctx, struct custom_kind *c)
     k->gc = gc;
     k->resource = &c->resource;
     k->waiting = true;
-    gc->n_custom_waiting++;
+    k->counted = !c->remote;
+    gc->n_custom_waiting += k->counted;
     c->user = k;
     k->own = informer_new(gc->m->client, &(struct informer_options){.group = c->resource.group,
                                                                     .version = c->resource.version,

@@ -28,6 +28,7 @@ struct gc_kind {
     const struct resource *resource;
     struct informer *own; /* NULL: the controllers' cache is shared */
     bool waiting;         /* of a custom kind: its first list is not complete */
+    bool counted; /* ... and gc->n_custom_waiting has it: of another server nobody waits for it */
 };
 struct gc {
     struct controllers *m;
@@ -40,7 +41,7 @@ struct gc {
     int n_unsynced;
     bool synced;
     struct custom_kinds *custom;
-    int n_custom_waiting; /* custom kinds whose first list is not complete */
+    int n_custom_waiting; /* custom kinds of our own whose first list is not complete */
     struct arena *arena;  /* of one change */
     struct list jobs;
     struct gc_listener {
