@@ -307,6 +307,10 @@ static void count_pods(struct job *j, bool finishing)
                 remove_finalizer(j, p);
                 continue;
             }
+            if (j->indexed && !has_index(j, p)) { /* of an index that is no more */
+                remove_finalizer(j, p);
+                continue;
+            }
             if (!has_uid(list_in(j, "failed"), p->obj->uid)) {
                 json_append(j->r->a, list_in(j, "failed"), json_string(p->obj->uid));
                 j->new_failures++;
@@ -322,6 +326,8 @@ static void count_pods(struct job *j, bool finishing)
         j->succeeded = job_indexes_count(j->done_indexes, j->completions);
         if (j->succeeded)
             json_setz(j->r->a, j->status, "succeeded", json_int(j->succeeded));
+        else
+            json_removez(j->status, "succeeded"); /* there are fewer indexes than there were */
     }
 }
 

@@ -103,15 +103,15 @@ static bool deletes(const struct set *s, const char *when)
         "Delete");
 }
 
-/* true: the reference is new. */
-static bool own_claim(struct set *s, struct json *claim, const struct kind *k, str name, str uid)
+static bool is_owner(const struct json *ref, const struct kind *k, str name)
 {
-    struct arena *a = s->r->a;
-    struct json *refs = json_path(claim, "metadata.ownerReferences"), ref = json_object();
+    return str_eq(json_get_str(ref, "kind"), k->kind) && str_eq(json_get_str(ref, "name"), name);
+}
 
-    JSON_EACH(r, refs)
-        if (str_eq(json_get_str(r, "uid"), uid))
-            return false;
+static void own_claim(struct arena *a, struct json *refs, const struct kind *k, str name, str uid)
+{
+    struct json ref = json_object();
+
     json_setz(a, &ref, "apiVersion",
               json_string(k->group.n ? arena_fmt(a, PRI_STR "/" PRI_STR, STR_ARG(k->group),
                                                  STR_ARG(k->version))
@@ -119,28 +119,64 @@ static bool own_claim(struct set *s, struct json *claim, const struct kind *k, s
     json_setz(a, &ref, "kind", json_string(k->kind));
     json_setz(a, &ref, "name", json_string(name));
     json_setz(a, &ref, "uid", json_string(uid));
-    if (!refs)
-        refs = json_setz(a, json_findz(claim, "metadata"), "ownerReferences", json_array());
+    json_setz(a, &ref, "controller", json_bool(true));
+    json_setz(a, &ref, "blockOwnerDeletion", json_bool(true));
     json_append(a, refs, ref);
+}
+
+/* Who takes the claim along when it goes: the set, or a condemned pod, or nobody; nobody new when the claim has a controller
+ * already. pod_uid empty: the pod is still to be made. Returns whether the claim has changed.
+ * Source: pkg/controller/statefulset/stateful_set_utils.go (updateClaimOwnerRefForSetAndPod). */
+static bool settle_claim(struct set *s, struct json *claim, str pod, str pod_uid, bool condemned)
+{
+    struct arena *a = s->r->a;
+    struct json *meta = json_findz(claim, "metadata"), refs = json_array();
+    const struct json *was = json_findz(meta, "ownerReferences");
+    bool with_pod = deletes(s, "whenScaled") && condemned, foreign = false;
+
+    JSON_EACH(r, was) {
+        bool sets = is_owner(r, &kinds[K_STATEFULSETS], s->r->name),
+             pods = is_owner(r, &kinds[K_PODS], pod);
+        str uid = json_get_str(r, "uid");
+
+        foreign |= sets   ? !str_eq(uid, s->uid)
+                   : pods ? !str_eq(uid, pod_uid)
+                          : json_get_bool(r, "controller", false);
+        if (!sets && !pods)
+            json_append(a, &refs, *r);
+    }
+    if (!foreign && with_pod)
+        own_claim(a, &refs, &kinds[K_PODS], pod, pod_uid);
+    else if (!foreign && deletes(s, "whenDeleted"))
+        own_claim(a, &refs, &kinds[K_STATEFULSETS], s->r->name, s->uid);
+    if (was ? json_equal(was, &refs) : !refs.n)
+        return false;
+    if (refs.n)
+        json_setz(a, meta, "ownerReferences", refs);
+    else
+        json_removez(meta, "ownerReferences");
     return true;
 }
 
-/* A condemned pod takes its claims with it, through the garbage collector, when the policy says so.
- */
-static void condemn_claims(struct set *s, const struct pod *p)
+/* Of a pod that there is. */
+static void settle_claims(struct set *s, const struct pod *p, bool condemned)
 {
-    if (!deletes(s, "whenScaled"))
-        return;
-    JSON_EACH(template, json_path(s->tree, "spec.volumeClaimTemplates")) {
-        str base = json_get_str(template, "metadata.name");
-        struct json *claim = look_tree(
-            s->r, K_PVCS, s->r->ns,
-            arena_fmt(s->r->a, PRI_STR "-" PRI_STR, STR_ARG(base), STR_ARG(p->obj->key.name)));
+    bool retains = !deletes(s, "whenScaled") && !deletes(s, "whenDeleted");
 
-        if (claim && own_claim(s, claim, &kinds[K_PODS], p->obj->key.name, p->obj->uid))
-            plan_update(&s->r->plan, K_PVCS, claim)->flags = ACT_IGNORE_NOT_FOUND;
+    JSON_EACH(template, json_path(s->tree, "spec.volumeClaimTemplates")) {
+        str name =
+            arena_fmt(s->r->a, PRI_STR "-" PRI_STR,
+                      STR_ARG(json_get_str(template, "metadata.name")), STR_ARG(p->obj->key.name));
+        const struct obj *o = look_up(s->r, K_PVCS, s->r->ns, name);
+        struct json *claim;
+
+        if (!o || (retains && str_find(o->data, S("\"ownerReferences\"")) < 0))
+            continue; /* as nearly always */
+        claim = tree_of(s->r->a, o);
+        if (settle_claim(s, claim, p->obj->key.name, p->obj->uid, condemned))
+            plan_update(&s->r->plan, K_PVCS, claim)->flags =
+                ACT_IGNORE_NOT_FOUND | ACT_IGNORE_CONFLICT;
     }
-    plan_then(&s->r->plan);
 }
 
 /* ---- making ---- */
@@ -167,8 +203,7 @@ static void make_claims(struct set *s, int64_t ordinal, str pod)
         json_setz(a, json_findz(claim, "metadata"), "namespace", json_string(s->r->ns));
         JSON_EACH_MEMBER(m, labels)
             meta_set(a, claim, "labels", m->key, json_str(&m->value));
-        if (deletes(s, "whenDeleted"))
-            own_claim(s, claim, &kinds[K_STATEFULSETS], s->r->name, s->uid);
+        settle_claim(s, claim, pod, STR_NONE, false);
         act = plan_create(&s->r->plan, K_PVCS, s->r->ns, claim);
         act->flags = ACT_IGNORE_EXISTS;
         act->success = (struct action_event){
@@ -283,6 +318,8 @@ static bool move_wanted(struct set *s)
     for (int64_t i = 0; i < s->replicas && s->steps < STEPS_MAX; i++) {
         const struct pod *p = &s->wanted[i];
 
+        if (p->obj)
+            settle_claims(s, p, false);
         if (p->obj && (p->phase == POD_FAILED || p->phase == POD_SUCCEEDED)) {
             if (!p->deleting) {
                 if (p->phase == POD_FAILED)
@@ -340,7 +377,8 @@ static bool move_condemned(struct set *s)
         }
         if (!s->parallel && p != lowest && !is_healthy(p))
             return true;
-        condemn_claims(s, p);
+        settle_claims(s, p, true);
+        plan_then(&s->r->plan);
         remove_pod(s, p);
         if (!s->parallel)
             return true;

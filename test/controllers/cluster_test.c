@@ -188,6 +188,65 @@ TEST(cluster, a_statefulset_and_a_daemonset_place_their_pods)
     cluster_end(&c);
 }
 
+static str claim_owner(struct cluster *c, const char *claim)
+{
+    const struct json *refs =
+        json_path(get(c, arena_fmt(c->a, NS "/persistentvolumeclaims/%s", claim).p),
+                  "metadata.ownerReferences");
+
+    CHECK(json_count(refs) <= 1);
+    if (json_count(refs))
+        CHECK(json_get_bool(json_item(refs, 0), "controller", false));
+    return json_get_str(json_item(refs, 0), "kind");
+}
+
+/* Source: test/integration/statefulset (TestAutodeleteOwnerRefs), and what becomes of them. */
+TEST(cluster, claims_of_a_statefulset_go_as_its_policy_says)
+{
+    static const struct {
+        const char *deleted, *scaled, *owner;
+        int after_scaling, after_deletion;
+    } rows[] = {{"Retain", "Retain", "", 2, 2},
+                {"Delete", "Retain", "StatefulSet", 2, 0},
+                {"Retain", "Delete", "", 1, 1},
+                {"Delete", "Delete", "StatefulSet", 1, 0}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct cluster c;
+
+        cluster_start(&c);
+        call(
+            &c, "POST", APPS "/statefulsets",
+            "{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"s\"},"
+            "\"spec\":{\"serviceName\":\"s\",\"replicas\":2,\"podManagementPolicy\":\"Parallel\","
+            "\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"d\"},\"spec\":{\"accessModes\":"
+            "[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}],"
+            "\"selector\":{\"matchLabels\":{\"app\":\"s\"}},\"template\":{\"metadata\":{\"labels\":"
+            "{\"app\":\"s\"}},\"spec\":{" CONTAINERS "}}}}");
+        wait_s(&c, 5);
+        CHECK_STRZ(claim_owner(&c, "d-s-1"), "");
+        call(
+            &c, "PATCH", APPS "/statefulsets/s",
+            arena_fmt(c.a,
+                      "{\"spec\":{\"persistentVolumeClaimRetentionPolicy\":{\"whenDeleted\":\"%s\","
+                      "\"whenScaled\":\"%s\"}}}",
+                      rows[i].deleted, rows[i].scaled)
+                .p);
+        wait_s(&c, 5);
+        CHECK_STRZ(claim_owner(&c, "d-s-0"), rows[i].owner);
+        CHECK_STRZ(claim_owner(&c, "d-s-1"), rows[i].owner);
+        call(&c, "PATCH", APPS "/statefulsets/s", "{\"spec\":{\"replicas\":1}}");
+        wait_s(&c, 60);
+        CHECK_INT(count(&c, NS "/pods"), 1);
+        CHECK_INT(count(&c, NS "/persistentvolumeclaims"), rows[i].after_scaling);
+        CHECK_STRZ(claim_owner(&c, "d-s-0"), rows[i].owner);
+        call(&c, "DELETE", APPS "/statefulsets/s", "");
+        wait_s(&c, 60);
+        CHECK_INT(count(&c, NS "/persistentvolumeclaims"), rows[i].after_deletion);
+        cluster_end(&c);
+    }
+}
+
 TEST(cluster, a_namespace_takes_its_content_with_it)
 {
     struct cluster c;

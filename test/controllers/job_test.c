@@ -239,4 +239,29 @@ TEST(job, indexes_fail_by_rule_and_too_many_of_them_end_it)
     world_fini(&w);
 }
 
+/* Source: test/integration/job (TestElasticIndexedJob). */
+TEST(job, forgets_indexes_that_it_is_not_to_have_any_more)
+{
+    struct world w;
+    str plan;
+
+    world_init(&w);
+    have(
+        &w, K_JOBS,
+        JOB("\"parallelism\":1,\"completions\":1,\"completionMode\":\"Indexed\"",
+            "{\"startTime\":\"2026-01-01T00:00:00Z\",\"succeeded\":1,\"completedIndexes\":\"2\"}"));
+    have(&w, K_PODS,
+         "{\"metadata\":{\"name\":\"j-1-a\"," OWNED(
+             "Job", "j") ",\"finalizers\":[" TRACKED
+                         "],\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"annotations\":{"
+                         "\"batch.kubernetes.io/"
+                         "job-completion-index\":\"1\"}},\"spec\":{},\"status\":" PENDING "}");
+    plan = plan_of(&w, &job_controller, "default", "j");
+    CHECK(has_line(plan, "patch pods default/j-1-a {\"metadata\":{\"$deleteFromPrimitiveList/"));
+    CHECK(!has_line(plan, "\"failed\"") && !has_line(plan, "\"succeeded\"") &&
+          !has_line(plan, "completedIndexes"));
+    CHECK(has_line(plan, "create pods default/j-0-"));
+    world_fini(&w);
+}
+
 TEST_MAIN
