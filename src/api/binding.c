@@ -66,6 +66,8 @@ static struct err *bind_pod(void *ctx, struct arena *a, const struct obj *curren
             json_set(q->a, ann, m->key, m->value);
     }
     conditions = json_make(q->a, obj, "status.conditions", JSON_ARRAY);
+    /* ClearingNominatedNodeNameAfterBinding: where it was expected to go has lost its meaning. */
+    json_removez(json_findz(obj, "status"), "nominatedNodeName");
     JSON_EACH(c, conditions)
         if (str_is(json_get_str(c, "type"), "PodScheduled")) {
             found = true;

@@ -7,11 +7,12 @@
 #include "scheduler/scheduler_internal.h"
 
 const struct plugin *const plugins[] = {
-    &plugin_node_unschedulable,      &plugin_taint_toleration,
-    &plugin_node_affinity,           &plugin_node_ports,
-    &plugin_node_resources_fit,      &plugin_volume_binding,
-    &plugin_pod_topology_spread,     &plugin_inter_pod_affinity,
-    &plugin_node_resources_balanced, &plugin_node_declared_features,
+    &plugin_node_unschedulable,     &plugin_taint_toleration,
+    &plugin_node_affinity,          &plugin_node_ports,
+    &plugin_node_resources_fit,     &plugin_volume_restrictions,
+    &plugin_volume_binding,         &plugin_pod_topology_spread,
+    &plugin_inter_pod_affinity,     &plugin_node_resources_balanced,
+    &plugin_node_declared_features,
 };
 const uint32_t n_plugins = ARRAY_LEN(plugins);
 

@@ -7,7 +7,7 @@
  *   cycle.c       one pod: filter, score, select; why it does not fit
  *   <plugin>.c    one rule each: node_unschedulable, taint_toleration, node_affinity, node_ports,
  *                 node_resources, volume_binding, pod_topology_spread, inter_pod_affinity,
- *                 node_declared_features
+ *                 node_declared_features, volume_restrictions
  *   preemption.c  room by evicting pods of lower priority
  *   bind.c        what is written to the API: bindings, conditions, evictions, events
  *
@@ -206,7 +206,8 @@ extern const struct plugin *const plugins[];
 extern const uint32_t n_plugins;
 extern const struct plugin plugin_node_unschedulable, plugin_taint_toleration, plugin_node_affinity,
     plugin_node_ports, plugin_node_resources_fit, plugin_volume_binding, plugin_pod_topology_spread,
-    plugin_inter_pod_affinity, plugin_node_resources_balanced, plugin_node_declared_features;
+    plugin_inter_pod_affinity, plugin_node_resources_balanced, plugin_node_declared_features,
+    plugin_volume_restrictions;
 void verdict_add(struct verdict *v, const char *reason, bool unresolvable);
 void normalize_high(double *scores, const bool *ignored,
                     uint32_t n); /* the largest becomes SCORE_MAX */
@@ -235,6 +236,7 @@ struct cycle { /* one pod's way through the plugins */
     uint32_t n_feasible;
     str refusal;         /* set by a plugin's prepare: no node will do; p NULL: none */
     uint32_t refused_by; /* the plugin */
+    bool claim_in_use;   /* one that only one pod may use */
     void *volumes, *spread_filter, *spread_score, *affinity_filter,
         *affinity_score; /* the plugins' own, in the arena */
 };

@@ -392,9 +392,19 @@ TEST(binding, gives_a_pod_its_node_once)
     CHECK_INT(world_status(&w, "POST", PODS "/p/eviction",
                            "{\"metadata\":{\"name\":\"p\",\"namespace\":\"other\"}}"),
               400);
+    v = world_json(&w, "GET", PODS "/p", NULL, 200);
+    json_setz(w.arena, json_findz(v, "status"), "nominatedNodeName", json_z("n1"));
+    {
+        CLEANUP(buf) struct buf nominated = BUF_INIT;
+
+        json_encode(&nominated, v);
+        v = world_json(&w, "PUT", PODS "/p/status", buf_cstr(&nominated), 200);
+        CHECK_STRZ(json_get_str(v, "status.nominatedNodeName"), "n1");
+    }
     CHECK_INT(world_status(&w, "POST", PODS "/p/binding", body), 201);
     v = world_json(&w, "GET", PODS "/p", NULL, 200);
     CHECK_STRZ(json_get_str(v, "spec.nodeName"), "n1");
+    CHECK(!json_path(v, "status.nominatedNodeName")); /* the binding has made it pointless */
     CHECK_INT(
         json_count(json_path(
             world_json(&w, "GET", PODS "?fieldSelector=spec.nodeName%3Dn1", NULL, 200), "items")),

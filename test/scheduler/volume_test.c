@@ -34,6 +34,38 @@ static bool said(struct world *w, const char *text)
     return str_find(buf_view(&w->log), str_of(text)) >= 0;
 }
 
+TEST(volumes, a_claim_for_one_pod_is_used_by_one_at_a_time)
+{
+    struct world w = {0};
+#define BOUND(mode)                                                                                \
+    "\"accessModes\":[\"" mode "\"],\"storageClassName\":\"manual\",\"volumeName\":\"pv\""
+
+    world_open(&w);
+    put_node(&w, "n1", "", "", ROOMY);
+    put_node(&w, "n2", "", "", ROOMY);
+    put_volume(&w, "\"capacity\":{}");
+    put_claim(&w, "\"pv.kubernetes.io/bind-completed\":\"yes\"", BOUND("ReadWriteOncePod"));
+    put_pod(&w, "first", "", WITH_CLAIM);
+    settle(&w, NS_PER_MS);
+    CHECK(*node_of(&w, "first"));
+    put_pod(&w, "second", "", WITH_CLAIM);
+    settle(&w, NS_PER_MS);
+    CHECK(said(&w, "condition second: 0/2 nodes are available: 2 node has pod using "
+                   "PersistentVolumeClaim with the same name and ReadWriteOncePod access mode."));
+    drop_pod(&w, "first");
+    settle(&w, NS_PER_MS);
+    CHECK(*node_of(&w, "second"));
+    put_pod(&w, "urgent", "", "\"priority\":10," WITH_CLAIM);
+    settle(&w, 20 * NS_PER_S);
+    CHECK(said(&w, "delete second")); /* one of higher priority takes it over */
+    CHECK(*node_of(&w, "urgent"));
+    put_claim(&w, "\"pv.kubernetes.io/bind-completed\":\"yes\"", BOUND("ReadWriteOnce"));
+    put_pod(&w, "third", "", WITH_CLAIM); /* other modes are shared */
+    settle(&w, NS_PER_MS);
+    CHECK(*node_of(&w, "third"));
+    world_close(&w);
+}
+
 TEST(volumes, a_pod_waits_for_its_claim_and_goes_where_its_volume_is)
 {
     struct world w = {0};
