@@ -1,8 +1,8 @@
 /* preemption.c - room for a pod by evicting pods of lower priority.
  *
  * Each node that was refused for a reason that evictions may cure is tried on the live state: all pods of lower priority
- * are taken off, and put back one after the other as long as the pod still fits; what stays off are the victims. Everything is
- * put back before the next node. PodDisruptionBudgets are not counted yet.
+ * are taken off, and put back one after the other as long as the pod still fits, those first whose eviction would break a
+ * PodDisruptionBudget; what stays off are the victims. Everything is put back before the next node.
  * API: https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/ */
 #include "scheduler/scheduler_internal.h"
 
@@ -13,8 +13,80 @@
 struct candidate {
     const struct node *node;
     struct pod **victims; /* by falling priority */
-    uint32_t n_victims;
+    uint32_t n_victims, n_violations;
 };
+
+/* ---- PodDisruptionBudgets ---- */
+struct budget {
+    str ns;
+    struct selector selector;
+    int64_t allowed, left;        /* left: while the pods of a node are counted */
+    const struct json *disrupted; /* pods that are on their way out already */
+};
+struct budgets {
+    struct arena *a;
+    struct budget *list;
+    uint32_t n;
+};
+
+void budget_reduce(const struct json *tree, struct buf *out)
+{
+    const struct json *selector = json_path(tree, "spec.selector"),
+                      *disrupted = json_path(tree, "status.disruptedPods");
+
+    buf_fmt(out, "{\"allowed\":%lld",
+            (long long)json_get_int(tree, "status.disruptionsAllowed", 0));
+    if (selector) {
+        buf_z(out, ",\"selector\":");
+        json_encode(out, selector);
+    }
+    if (disrupted) {
+        buf_z(out, ",\"disrupted\":");
+        json_encode(out, disrupted);
+    }
+    buf_char(out, '}');
+}
+
+static bool add_budget(void *ctx, const struct obj *o)
+{
+    struct budgets *all = ctx;
+    struct budget b = {.ns = o->key.ns};
+    struct json *t = NULL;
+    struct err *err = json_parse(all->a, arena_dup(all->a, o->data), NULL, NULL, &t);
+
+    if (!err)
+        err = selector_from_object(all->a, json_findz(t, "selector"), &b.selector);
+    if (err) { /* the API refuses such */
+        err_free(err);
+        return true;
+    }
+    if (!b.selector.n_terms)
+        return true;
+    b.allowed = json_get_int(t, "allowed", 0);
+    b.disrupted = json_findz(t, "disrupted");
+    all->list = arena_grow(all->a, all->list, all->n * sizeof b, (all->n + 1) * sizeof b);
+    all->list[all->n++] = b;
+    return true;
+}
+
+/* One more of these pods goes: does that break a budget?
+ * Source: defaultpreemption (filterPodsWithPDBViolation). */
+static bool breaks_budget(struct budgets *all, const struct pod *p)
+{
+    bool breaks = false;
+
+    for (uint32_t i = 0; i < all->n; i++) {
+        struct budget *b = &all->list[i];
+
+        if (str_is(b->ns, p->ns) && p->profile->labels.n &&
+            selector_matches_packed(&b->selector, p->profile->labels) &&
+            !json_find(b->disrupted, str_of(p->name)))
+            breaks |= --b->left < 0;
+    }
+    return breaks;
+}
+
+/* ---- one node ---- */
 
 static int victim_cmp(const void *a, const void *b, void *ctx)
 {
@@ -39,11 +111,12 @@ static bool fits_now(struct scheduler *s, const struct pod *p, const struct node
 }
 
 /* false: not helpful, and why. */
-static bool dry_run(struct scheduler *s, struct pod *p, struct node *n, struct candidate *ret,
-                    struct verdict *v)
+static bool dry_run(struct scheduler *s, struct pod *p, struct node *n, struct budgets *budgets,
+                    struct candidate *ret, struct verdict *v)
 {
-    struct pod **lower = ARENA_NEW_N(s->arena, struct pod *, n->n_pods);
-    uint32_t n_lower = 0, n_victims = 0;
+    struct pod **lower = ARENA_NEW_N(s->arena, struct pod *, n->n_pods),
+               **order = ARENA_NEW_N(s->arena, struct pod *, n->n_pods);
+    uint32_t n_lower = 0, n_victims = 0, n_breaking = 0, n_violations = 0, n_others = 0;
     bool fits;
 
     *v = (struct verdict){.n_reasons = 0};
@@ -58,28 +131,42 @@ static bool dry_run(struct scheduler *s, struct pod *p, struct node *n, struct c
     for (uint32_t i = 0; i < n_lower; i++)
         node_take_pod(s, lower[i]);
     fits = fits_now(s, p, n, v);
+    for (uint32_t i = 0; i < budgets->n; i++)
+        budgets->list[i].left = budgets->list[i].allowed;
+    for (uint32_t i = 0; i < n_lower; i++) { /* in order within each of the two */
+        if (breaks_budget(budgets, lower[i]))
+            order[n_breaking++] = lower[i];
+        else
+            lower[n_others++] = lower[i];
+    }
+    memcpy(order + n_breaking, lower, n_others * sizeof *lower);
     for (uint32_t i = 0; i < n_lower; i++) {
         struct verdict ignored;
 
-        node_put_pod(n, lower[i]);
+        node_put_pod(n, order[i]);
         if (!fits || fits_now(s, p, n, &ignored))
             continue;
-        node_take_pod(s, lower[i]);
-        lower[n_victims++] = lower[i];
+        node_take_pod(s, order[i]);
+        lower[n_victims++] = order[i];
+        n_violations += i < n_breaking;
     }
     for (uint32_t i = 0; i < n_victims; i++)
         node_put_pod(n, lower[i]);
     if (!fits)
         return false;
-    *ret = (struct candidate){n, lower, n_victims};
+    if (n_victims)
+        sort_with(lower, n_victims, sizeof *lower, victim_cmp, NULL);
+    *ret = (struct candidate){n, lower, n_victims, n_violations};
     return n_victims > 0;
 }
 
-/* Fewer and less important victims are better. */
+/* Fewer broken budgets are better, then fewer and less important victims. */
 static bool is_better(const struct candidate *a, const struct candidate *b)
 {
     int64_t sum_a = 0, sum_b = 0;
 
+    if (a->n_violations != b->n_violations)
+        return a->n_violations < b->n_violations;
     if (a->victims[0]->profile->priority != b->victims[0]->profile->priority)
         return a->victims[0]->profile->priority < b->victims[0]->profile->priority;
     for (uint32_t i = 0; i < a->n_victims; i++)
@@ -109,6 +196,7 @@ void preempt(struct scheduler *s, struct pod *p, const struct diagnosis *d, stru
 {
     struct candidate chosen = {0}, candidate;
     struct diagnosis why = {.reasons = {.arena = s->arena}, .n_nodes = d->n_nodes};
+    struct budgets budgets = {.a = s->arena};
     uint32_t n_candidates = 0, n_told = 0;
     struct verdict v;
 
@@ -124,8 +212,10 @@ void preempt(struct scheduler *s, struct pod *p, const struct diagnosis *d, stru
         *ret_node = p->nominated;
         return;
     }
+    if (d->n_resolvable)
+        informer_each(s->budget_informer, STR_NONE, add_budget, &budgets);
     for (uint32_t i = 0; i < d->n_resolvable && n_candidates < CANDIDATES_MAX; i++) {
-        if (dry_run(s, p, (struct node *)d->resolvable[i], &candidate, &v)) {
+        if (dry_run(s, p, (struct node *)d->resolvable[i], &budgets, &candidate, &v)) {
             if (!n_candidates++ || is_better(&candidate, &chosen))
                 chosen = candidate;
             continue;

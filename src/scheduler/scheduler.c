@@ -387,6 +387,13 @@ struct scheduler *scheduler_start(const struct scheduler_options *o)
                                                                   .plural = S("storageclasses"),
                                                                   .reduce = class_reduce},
                                        volumes_changed);
+    s->budget_informer =
+        start_informer(s,
+                       &(struct informer_options){.group = S("policy"),
+                                                  .version = S("v1"),
+                                                  .plural = S("poddisruptionbudgets"),
+                                                  .reduce = budget_reduce},
+                       ignore_change);
     s->pod_informer =
         start_informer(s,
                        &(struct informer_options){
@@ -439,6 +446,7 @@ void scheduler_stop(struct scheduler *s)
     informer_free(s->claim_informer);
     informer_free(s->volume_informer);
     informer_free(s->class_informer);
+    informer_free(s->budget_informer);
     series_recorder_free(s->events);
     requests_cancel(s);
     loop_defer(s->loop, free_now, s);

@@ -21,7 +21,7 @@
 #include "scheduler/scheduler.h"
 #include "schema/schema.h"
 
-#define N_INFORMERS 6 /* all must be filled before the first pod is placed */
+#define N_INFORMERS 7 /* all must be filled before the first pod is placed */
 #define SCHEDULER_NAME "default-scheduler"
 #define BACKOFF_FIRST_NS NS_PER_S      /* podInitialBackoffSeconds */
 #define BACKOFF_MAX_NS (10 * NS_PER_S) /* podMaxBackoffSeconds */
@@ -253,7 +253,7 @@ struct scheduler {
     void (*synced)(void *ctx);
     void *ctx;
     struct informer *pod_informer, *node_informer, *ns_informer, *claim_informer, *volume_informer,
-        *class_informer;
+        *class_informer, *budget_informer;
     struct series_recorder *events;
     unsigned n_synced;
     bool stopped;
@@ -379,7 +379,9 @@ node_untolerated(const struct profile *p,
                  const struct node *n); /* NoSchedule and NoExecute; NULL: none */
 bool term_matches(struct scheduler *s, const struct pod_term *t, const struct profile *p);
 
-/* preemption.c: what the event and condition say of it; *ret_node when pods were evicted there. */
+/* preemption.c: the parts of a PodDisruptionBudget that are looked at. */
+void budget_reduce(const struct json *tree, struct buf *out);
+/* What the event and condition say of it; *ret_node when pods were evicted there. */
 void preempt(struct scheduler *s, struct pod *p, const struct diagnosis *d, struct buf *ret_message,
              struct node **ret_node);
 

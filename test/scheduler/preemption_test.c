@@ -87,3 +87,56 @@ TEST(preemption, equal_priority_and_preemption_policy_never_evict_nobody)
                                        "not eligible due to preemptionPolicy=Never.\n")) >= 0);
     world_close(&w);
 }
+
+static void put_budget(struct world *w, int allowed)
+{
+    CLEANUP(buf) struct buf b = BUF_INIT;
+
+    buf_fmt(
+        &b,
+        "{\"metadata\":{\"name\":\"b\",\"namespace\":\"default\",\"uid\":\"b\","
+        "\"resourceVersion\":\"%lld\"},\"spec\":{\"selector\":{\"matchLabels\":{\"foo\":\"bar\"}}},"
+        "\"status\":{\"disruptionsAllowed\":%d}}",
+        (long long)++w->revision, allowed);
+    informer_put(w->s->budget_informer, buf_view(&b));
+}
+
+/* Source: test/integration/scheduler/preemption (TestPDBInPreemption). */
+TEST(preemption, breaks_a_budget_only_when_nothing_else_helps)
+{
+    for (int allowed = 0; allowed < 2; allowed++) {
+        struct world w = {0};
+
+        world_open(&w);
+        put_budget(&w, allowed);
+        put_node(&w, "n1", "", "", "\"cpu\":\"1\",\"memory\":\"8Gi\",\"pods\":\"110\"");
+        put_node(&w, "n2", "", "", "\"cpu\":\"1\",\"memory\":\"8Gi\",\"pods\":\"110\"");
+        put_pod_on(&w, "kept", "\"labels\":{\"foo\":\"bar\"}", "\"priority\":1," CPU("1"), "n1");
+        put_pod_on(&w, "other", "", "\"priority\":5," CPU("1"), "n2");
+        put_pod(&w, "urgent", "", "\"priority\":100," CPU("1"));
+        settle(&w, NS_PER_S);
+        CHECK_STRZ(str_of(node_of(&w, "urgent")), allowed ? "n1" : "n2");
+        /* Nothing but the one with a budget is left. */
+        put_pod(&w, "more", "", "\"priority\":50," CPU("1"));
+        settle(&w, NS_PER_S);
+        CHECK_STRZ(str_of(node_of(&w, "more")), allowed ? "n2" : "n1");
+        world_close(&w);
+    }
+}
+
+TEST(preemption, of_two_pods_on_a_node_the_one_without_a_budget_goes)
+{
+    struct world w = {0};
+
+    world_open(&w);
+    put_budget(&w, 0);
+    put_node(&w, "n", "", "", "\"cpu\":\"2\",\"memory\":\"8Gi\",\"pods\":\"110\"");
+    put_pod_on(&w, "kept", "\"labels\":{\"foo\":\"bar\"}", "\"priority\":1," CPU("1"), "n");
+    put_pod_on(&w, "other", "", "\"priority\":5," CPU("1"), "n");
+    put_pod(&w, "urgent", "", "\"priority\":100," CPU("1"));
+    settle(&w, NS_PER_S);
+    CHECK(str_find(buf_view(&w.log), S("delete other\n")) >= 0);
+    CHECK(str_find(buf_view(&w.log), S("delete kept\n")) < 0);
+    CHECK_STRZ(str_of(node_of(&w, "urgent")), "n");
+    world_close(&w);
+}
