@@ -73,7 +73,8 @@ struct http_exchange {
     bool started, gone;
     bool
         last; /* set by the handler before it answers: an HTTP/2 connection takes no request after this one, and ends */
-    bool broken; /* the answer cannot be completed: its end shows that to the peer */
+    bool messages; /* it goes on with messages, and an empty one is one, too */
+    bool broken;   /* the answer cannot be completed: its end shows that to the peer */
     bool
         shares; /* a caller in this process that takes the objects of lists and watches themselves instead of their text */
 };

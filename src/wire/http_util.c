@@ -153,7 +153,7 @@ void http_start(struct http_exchange *ex, int status, const struct http_header *
 void http_write(struct http_exchange *ex, str data)
 {
     BUG_ON(!ex->started);
-    if (data.n)
+    if (data.n || ex->messages)
         ex->ops->write(ex, data);
 }
 
@@ -257,6 +257,7 @@ bool http_messages(struct http_exchange *ex, const struct http_header *headers, 
     for (size_t i = 0; i < n; i++)
         h[3 + i] = headers[i];
     start(ex, 101, h, n + 3, false);
+    ex->messages = true;
     ex->ops->messages(ex, text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY);
     return true;
 }
