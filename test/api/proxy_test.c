@@ -101,6 +101,76 @@ TEST(proxy, makes_links_lead_back_to_itself)
 
 static const struct proxy_links links = {STR("/p/proxy"), STR("10.0.0.1:80"), STR("api:6443")};
 
+/* The kubelet's answer, as a browser takes it. */
+static void serve_log(struct peer *p, struct http_exchange *ex)
+{
+    if (str_is(p->path, "/containerLogs/ns/p/c?tailLines=1")) {
+        http_start(ex, 200, NULL, 0);
+        http_write(ex, S("one\n"));
+        http_end(ex);
+    } else {
+        http_reply(ex, 404, "text/plain", S("no such container\n"));
+    }
+}
+
+TEST(log, over_a_websocket_begins_with_an_empty_message)
+{
+#define SOCKET                                                                                     \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nConnection: Upgrade\nUpgrade: websocket\n"
+#define LOG "/api/v1/namespaces/ns/pods/p/log"
+    static const struct {
+        const char *path, *headers;
+        int status;
+        unsigned opcode;
+        const char *body;
+    } cases[] = {
+        {LOG "?tailLines=1", SOCKET, 101, 2, "one\n"},
+        {LOG "?tailLines=1", SOCKET "Sec-WebSocket-Protocol: x, binary.k8s.io", 101, 2, "one\n"},
+        {LOG "?tailLines=1", SOCKET "Sec-WebSocket-Protocol: base64.binary.k8s.io", 101, 1,
+         "b25lCg=="},
+        {LOG "?tailLines=1", SOCKET "Sec-WebSocket-Protocol: x", 403, 0,
+         "requested protocol(s) are not supported\n"},
+        {LOG "?tailLines=1", "Connection: Upgrade\nUpgrade: websocket", 400, 0,
+         "missing Sec-WebSocket-Key\n"},
+        {LOG "?tailLines=2", SOCKET, 404, 0, NULL},
+    };
+    struct world w;
+    struct peer p;
+
+    world_init(&w);
+    peer_init(&p, &w);
+    p.answer = serve_log;
+    world_json(&w, "POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"n\"}}", 201);
+    world_json(
+        &w, "PUT", "/api/v1/nodes/n/status",
+        "{\"metadata\":{\"name\":\"n\"},\"status\":{\"addresses\":[{\"type\":\"InternalIP\","
+        "\"address\":\"10.9.9.9\"}],\"daemonEndpoints\":{\"kubeletEndpoint\":{\"Port\":8443}}}}",
+        200);
+    world_json(&w, "POST", "/api/v1/namespaces/ns/serviceaccounts",
+               "{\"metadata\":{\"name\":\"default\"}}", 201);
+    world_json(
+        &w, "POST", "/api/v1/namespaces/ns/pods",
+        "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\",\"containers\":[{\"name\":"
+        "\"c\",\"image\":\"i\"}]}}",
+        201);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct call *c = world_call(&w, "GET", cases[i].path, NULL, cases[i].headers);
+
+        CHECK(c->ended);
+        CHECK_INT(c->status, cases[i].status);
+        CHECK_INT(c->opcode, cases[i].opcode);
+        if (cases[i].body)
+            CHECK_STRZ(buf_view(&c->body), cases[i].body);
+        if (c->opcode)
+            CHECK_INT(c->n_messages, 2);
+        call_free(c);
+    }
+    peer_fini(&p);
+    world_fini(&w);
+#undef SOCKET
+#undef LOG
+}
+
 TEST(proxy_links, only_absolute_links_to_ourselves_change)
 {
     static const struct {

@@ -18,6 +18,7 @@ static void ex_start(struct http_exchange *ex, int status, const struct http_hea
 static void ex_write(struct http_exchange *ex, str data)
 {
     buf_str(&CONTAINER_OF(ex, struct call, ex)->body, data);
+    CONTAINER_OF(ex, struct call, ex)->n_messages++;
 }
 
 static void ex_write_bytes(struct http_exchange *ex, const struct bytes *b)

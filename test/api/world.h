@@ -25,8 +25,9 @@ struct call { /* one request and what came back */
     int status;
     struct buf head, body; /* head: "Name: value\n" lines */
     bool ended;
-    unsigned opcode; /* of the messages that it became; 0: a body */
-    size_t queue;    /* what http_queued() answers: for back-pressure tests */
+    unsigned opcode;     /* of the messages that it became; 0: a body */
+    unsigned n_messages; /* pieces of the body, then */
+    size_t queue;        /* what http_queued() answers: for back-pressure tests */
 };
 
 void world_init(struct world *w);
